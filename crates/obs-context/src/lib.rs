@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod active_span;
+mod hooks;
+mod ids;
+mod random;
+mod request_id;
+mod route;
+
+pub use active_span::{ActiveSpan, active_span, set_active_span};
+pub use hooks::{Sample, SampleKind, Source, SpanResolver};
+pub use ids::{ParseIdError, SpanId, TraceId};
+pub use random::random_u64;
+pub use request_id::{EnteredRequest, RequestId, current_request_id};
+pub use route::Route;

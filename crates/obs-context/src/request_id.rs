@@ -1,0 +1,94 @@
+//! The request id: taken from the caller when it is harmless, else minted.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::random::random_u64;
+
+/// The longest request id that is honoured, in bytes.
+const LONGEST: usize = 128;
+
+/// The id of one request, the same in every service that it passes through.
+///
+/// Its text is always 1 to 128 bytes of `[A-Za-z0-9._-]`, so that it can stand in a header, a log line
+/// or a shell command as it is. A clone is one reference count.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// The id that a caller sent, or `None` when its bytes are not acceptable.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let harmless =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if bytes.is_empty() || bytes.len() > LONGEST || !bytes.iter().all(harmless) {
+            return None;
+        }
+        std::str::from_utf8(bytes).ok().map(|text| Self(text.into()))
+    }
+
+    /// A new id: a UUID of version 7, so that ids sort by time (RFC 9562, section 5.7).
+    pub fn mint() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&random_u64().to_be_bytes());
+        random[8..].copy_from_slice(&random_u64().to_be_bytes()[..2]);
+        let id = uuid::Builder::from_unix_timestamp_millis(since_epoch.as_millis() as u64, &random);
+        let mut text = [0; 36];
+        Self(Arc::from(&*id.into_uuid().hyphenated().encode_lower(&mut text)))
+    }
+
+    /// [`Self::parse`] what the caller sent, else [`Self::mint`].
+    pub fn accept(sent: Option<&[u8]>) -> Self {
+        sent.and_then(Self::parse).unwrap_or_else(Self::mint)
+    }
+
+    /// The id's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Makes this the current request of the thread until the guard is dropped.
+    ///
+    /// Hold it while a request's future is polled, never across an await.
+    pub fn enter(&self) -> EnteredRequest {
+        let former = CURRENT.try_with(|current| current.replace(Some(self.clone()))).ok().flatten();
+        EnteredRequest { former }
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestId({self})")
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<RequestId>> = const { RefCell::new(None) };
+}
+
+/// The id of the request that this thread works for at this moment.
+pub fn current_request_id() -> Option<RequestId> {
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+/// Puts the former request id back when dropped: made by [`RequestId::enter`].
+#[derive(Debug)]
+#[must_use = "the request is current only as long as this guard lives"]
+pub struct EnteredRequest {
+    former: Option<RequestId>,
+}
+
+impl Drop for EnteredRequest {
+    fn drop(&mut self) {
+        let former = self.former.take();
+        let _ = CURRENT.try_with(|current| current.replace(former));
+    }
+}

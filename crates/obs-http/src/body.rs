@@ -1,0 +1,104 @@
+//! From the response's head to the end of its body.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Buf;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::running::Running;
+use crate::{Exchange, Outcome};
+
+pin_project! {
+    /// A response body that tells how it ended, also when nobody reads it to its end.
+    pub struct ObservedBody<B: Body, X: Exchange> {
+        #[pin]
+        inner: Option<B>,
+        running: Option<Running<X>>,
+    }
+
+    impl<B: Body, X: Exchange> PinnedDrop for ObservedBody<B, X> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let Some(mut running) = this.running.take() else { return };
+            let ended = running.has_sent_all() || this.inner.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream());
+            {
+                let _entered = running.enter();
+                this.inner.set(None);
+            }
+            running.end(if ended { Outcome::Completed } else { Outcome::BodyAborted });
+        }
+    }
+}
+
+impl<B: Body, X: Exchange> ObservedBody<B, X> {
+    pub(crate) fn new(inner: B, running: Running<X>) -> Self {
+        Self { inner: Some(inner), running: Some(running) }
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self { inner: None, running: None }
+    }
+}
+
+impl<B: Body, X: Exchange> Body for ObservedBody<B, X> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        let polled = {
+            let _entered = this.running.as_ref().and_then(Running::enter);
+            catch_unwind(AssertUnwindSafe(|| inner.poll_frame(context)))
+        };
+        let frame = match polled {
+            Ok(polled) => ready!(polled),
+            Err(panic) => {
+                end(this.running, Outcome::Panicked);
+                resume_unwind(panic)
+            }
+        };
+        match &frame {
+            Some(Ok(frame)) => {
+                if let (Some(running), Some(data)) = (this.running, frame.data_ref()) {
+                    running.sent(data.remaining() as u64);
+                }
+            }
+            Some(Err(_)) => end(this.running, Outcome::BodyFailed),
+            None => end(this.running, Outcome::Completed),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+fn end<X: Exchange>(running: &mut Option<Running<X>>, outcome: Outcome) {
+    if let Some(mut running) = running.take() {
+        running.end(outcome);
+    }
+}
+
+impl<B: Body, X: Exchange> std::fmt::Debug for ObservedBody<B, X> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ObservedBody").finish_non_exhaustive()
+    }
+}
+
+impl<B: Body + Default, X: Exchange> Default for ObservedBody<B, X> {
+    fn default() -> Self {
+        Self::empty()
+    }
+}

@@ -1,0 +1,67 @@
+//! How an exchange ended.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use obs_context::Route;
+
+/// Which of the possible ends an exchange came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The response's body was sent (server) or read (client) to its end.
+    Completed,
+    /// The body was dropped before its end: the peer went away, or the reader lost interest.
+    BodyAborted,
+    /// The body failed while it was produced.
+    BodyFailed,
+    /// The future was dropped before there was a response: the client disconnected, or a timeout.
+    Cancelled,
+    /// The handler or its body panicked.
+    Panicked,
+    /// The service returned an error instead of a response.
+    Failed,
+}
+
+impl Outcome {
+    /// A word for a label or a field: `completed`, `body_aborted`, `body_failed`, `cancelled`,
+    /// `panicked`, `failed`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::BodyAborted => "body_aborted",
+            Self::BodyFailed => "body_failed",
+            Self::Cancelled => "cancelled",
+            Self::Panicked => "panicked",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What is known of an exchange when it is over.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The request's method.
+    pub method: Method,
+    /// The route template: [`Route::UNMATCHED`] where none matched.
+    pub route: Route,
+    /// The response's status, when there was a response.
+    pub status: Option<StatusCode>,
+    /// From the request's head to the end of the response's body.
+    pub duration: Duration,
+    /// Bytes of the response's body that were handed on, before any transfer coding.
+    pub response_bytes: u64,
+}
+
+impl End {
+    /// The status to count the exchange under: the response's own; 500 after a panic or a service's
+    /// error; 499 for a request that was cancelled before there was a response (as nginx has it).
+    pub fn status_code(&self) -> u16 {
+        match (self.outcome, self.status) {
+            (Outcome::Panicked, _) | (Outcome::Failed, None) => 500,
+            (_, Some(status)) => status.as_u16(),
+            (_, None) => 499,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod end;
+mod future;
+mod observe;
+mod route;
+mod running;
+mod service;
+
+pub use body::ObservedBody;
+pub use end::{End, Outcome};
+pub use future::ObservedFuture;
+pub use observe::{Exchange, Observe};
+#[cfg(feature = "axum")]
+pub use route::matched_path;
+pub use route::{RouteOf, unrouted};
+pub use service::{ObserveLayer, ObserveService};

@@ -1,0 +1,101 @@
+//! What a pillar implements to watch exchanges, and how several watch the same one.
+
+use http::{request, response};
+
+use crate::End;
+
+/// Watches HTTP exchanges: of a server, or of a client.
+///
+/// A pair `(A, B)` watches as both: `A` outside, `B` inside. `A` begins first, is entered first, and
+/// ends last, after `B` has ended with `A` still entered. `Option<A>` watches when it is `Some`.
+pub trait Observe: Clone + Send + Sync + 'static {
+    /// What is kept for one exchange.
+    type Exchange: Exchange;
+
+    /// A request has come (server) or is about to leave (client).
+    ///
+    /// The route, where it is known already, is in the request's extensions as [`obs_context::Route`].
+    /// Called with the outer observers entered.
+    fn begin(&self, request: &mut request::Parts) -> Self::Exchange;
+}
+
+/// One exchange that is watched.
+///
+/// Exactly one call of [`Exchange::end`] closes every exchange, whatever becomes of it.
+pub trait Exchange: Send + 'static {
+    /// Held while the handler or the body is polled: what the handler's own telemetry finds current.
+    type Entered<'a>
+    where
+        Self: 'a;
+
+    /// The exchange is about to be polled, or dropped unfinished.
+    fn enter(&self) -> Self::Entered<'_>;
+
+    /// The response's head is there; its body is still to come.
+    fn response(&mut self, _response: &mut response::Parts) {}
+
+    /// The exchange is over. Called with the outer observers entered, not this one.
+    fn end(self, end: &End);
+}
+
+impl<A: Observe, B: Observe> Observe for (A, B) {
+    type Exchange = (A::Exchange, B::Exchange);
+
+    fn begin(&self, request: &mut request::Parts) -> Self::Exchange {
+        let outer = self.0.begin(request);
+        let entered = outer.enter();
+        let inner = self.1.begin(request);
+        drop(entered);
+        (outer, inner)
+    }
+}
+
+impl<A: Exchange, B: Exchange> Exchange for (A, B) {
+    /// The inner guard first: fields are dropped in this order.
+    type Entered<'a> = (B::Entered<'a>, A::Entered<'a>);
+
+    fn enter(&self) -> Self::Entered<'_> {
+        let outer = self.0.enter();
+        (self.1.enter(), outer)
+    }
+
+    fn response(&mut self, response: &mut response::Parts) {
+        self.1.response(response);
+        self.0.response(response);
+    }
+
+    fn end(self, end: &End) {
+        let entered = self.0.enter();
+        self.1.end(end);
+        drop(entered);
+        self.0.end(end);
+    }
+}
+
+impl<A: Observe> Observe for Option<A> {
+    type Exchange = Option<A::Exchange>;
+
+    fn begin(&self, request: &mut request::Parts) -> Self::Exchange {
+        self.as_ref().map(|observer| observer.begin(request))
+    }
+}
+
+impl<A: Exchange> Exchange for Option<A> {
+    type Entered<'a> = Option<A::Entered<'a>>;
+
+    fn enter(&self) -> Self::Entered<'_> {
+        self.as_ref().map(Exchange::enter)
+    }
+
+    fn response(&mut self, response: &mut response::Parts) {
+        if let Some(exchange) = self {
+            exchange.response(response);
+        }
+    }
+
+    fn end(self, end: &End) {
+        if let Some(exchange) = self {
+            exchange.end(end);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! An exchange from its beginning to its one end.
+
+use std::time::Instant;
+
+use http::{HeaderValue, Method, StatusCode, header, request, response};
+use obs_context::Route;
+
+use crate::{End, Exchange, Observe, Outcome, RouteOf};
+
+/// Ends its exchange exactly once: by [`Running::end`], or when dropped.
+pub(crate) struct Running<X: Exchange> {
+    exchange: Option<X>,
+    method: Method,
+    route: Route,
+    status: Option<StatusCode>,
+    started: Instant,
+    bytes: u64,
+    /// The length that the response promised; once it is reached, servers poll no further.
+    expected: Option<u64>,
+}
+
+impl<X: Exchange> Running<X> {
+    pub(crate) fn begin<O: Observe<Exchange = X>>(
+        observer: &O,
+        route_of: RouteOf,
+        request: &mut request::Parts,
+    ) -> Self {
+        let started = Instant::now();
+        let known = request.extensions.get::<Route>().copied();
+        let route = known.or_else(|| {
+            let route = route_of(request)?;
+            request.extensions.insert(route);
+            Some(route)
+        });
+        Self {
+            exchange: Some(observer.begin(request)),
+            method: request.method.clone(),
+            route: route.unwrap_or(Route::UNMATCHED),
+            status: None,
+            started,
+            bytes: 0,
+            expected: None,
+        }
+    }
+
+    pub(crate) fn enter(&self) -> Option<X::Entered<'_>> {
+        self.exchange.as_ref().map(Exchange::enter)
+    }
+
+    pub(crate) fn response(&mut self, response: &mut response::Parts) {
+        self.status = Some(response.status);
+        if let Some(route) = response.extensions.get::<Route>() {
+            self.route = *route;
+        }
+        self.expected = self.promised_length(response);
+        if let Some(exchange) = &mut self.exchange {
+            exchange.response(response);
+        }
+    }
+
+    fn promised_length(&self, response: &response::Parts) -> Option<u64> {
+        let bodyless = self.method == Method::HEAD
+            || matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || response.status.is_informational();
+        if bodyless {
+            return Some(0);
+        }
+        let length = response.headers.get(header::CONTENT_LENGTH).map(HeaderValue::to_str)?;
+        length.ok()?.parse().ok()
+    }
+
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    pub(crate) fn has_sent_all(&self) -> bool {
+        self.expected.is_some_and(|expected| self.bytes >= expected)
+    }
+
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        let Some(exchange) = self.exchange.take() else { return };
+        exchange.end(&End {
+            outcome,
+            method: self.method.clone(),
+            route: self.route,
+            status: self.status,
+            duration: self.started.elapsed(),
+            response_bytes: self.bytes,
+        });
+    }
+}

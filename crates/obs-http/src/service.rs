@@ -1,0 +1,73 @@
+//! The tower layer and service.
+
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::running::Running;
+use crate::{Observe, ObservedBody, ObservedFuture, RouteOf};
+
+/// Watches every exchange of the service that it wraps, with an observer.
+#[derive(Clone, Debug)]
+pub struct ObserveLayer<O> {
+    observer: O,
+    route_of: RouteOf,
+    catch_panics: bool,
+}
+
+impl<O: Observe> ObserveLayer<O> {
+    /// A layer for this observer; `route_of` tells the route of a request.
+    pub fn new(observer: O, route_of: RouteOf) -> Self {
+        Self { observer, route_of, catch_panics: false }
+    }
+
+    /// Answers 500 with an empty body when the handler panics, instead of letting the panic end the
+    /// connection. The observer is told [`crate::Outcome::Panicked`] either way.
+    pub fn catch_panics(mut self) -> Self {
+        self.catch_panics = true;
+        self
+    }
+}
+
+impl<S, O: Observe> Layer<S> for ObserveLayer<O> {
+    type Service = ObserveService<S, O>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ObserveService { inner, layer: self.clone() }
+    }
+}
+
+/// A service whose exchanges are watched: made by [`ObserveLayer`].
+#[derive(Clone, Debug)]
+pub struct ObserveService<S, O> {
+    inner: S,
+    layer: ObserveLayer<O>,
+}
+
+impl<S, O, RequestBody, ResponseBody> Service<Request<RequestBody>> for ObserveService<S, O>
+where
+    S: Service<Request<RequestBody>, Response = Response<ResponseBody>>,
+    O: Observe,
+    ResponseBody: Body,
+{
+    type Response = Response<ObservedBody<ResponseBody, O::Exchange>>;
+    type Error = S::Error;
+    type Future = ObservedFuture<S::Future, O::Exchange>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        let running = Running::begin(&self.layer.observer, self.layer.route_of, &mut head);
+        let future = {
+            let _entered = running.enter();
+            self.inner.call(Request::from_parts(head, body))
+        };
+        ObservedFuture::new(future, running, self.layer.catch_panics)
+    }
+}
