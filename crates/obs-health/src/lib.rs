@@ -1,1 +1,19 @@
-//!
+#![doc = include_str!("../README.md")]
+
+pub mod admin;
+mod check;
+mod error;
+mod health;
+pub mod lifecycle;
+mod probe;
+mod report;
+mod schedule;
+mod server;
+mod status;
+mod telemetry;
+
+pub use check::Check;
+pub use error::Error;
+pub use health::{Health, StartupLatch, State};
+pub use server::{Server, ServerLimits};
+pub use status::FailureKind;

@@ -1,0 +1,113 @@
+//! The admin server: probes, metrics and debug endpoints, on a listener and a thread of their own.
+//!
+//! Its thread has its own small runtime, so that a probe is answered although every worker of the
+//! application is busy, and a large scrape never delays a request.
+//!
+//! What anyone may read is the three probes and the routes added with [`Builder::open`]. Routes added
+//! with [`Builder::protected`] (debug output, every change) are served on loopback, or with the bearer
+//! token; elsewhere they do not exist.
+
+mod access;
+mod routes;
+mod thread;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::{Error, Health};
+use access::Access;
+use routes::Routes;
+
+/// Where the admin server listens unless told otherwise: the port of OpenTelemetry's Prometheus
+/// exporter, on loopback.
+pub const DEFAULT_ADDR: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
+
+/// Sets an admin server up; [`Builder::start`] starts it.
+#[derive(Debug)]
+#[must_use = "nothing is served until `start` is called"]
+pub struct Builder {
+    routes: Routes,
+    addr: SocketAddr,
+    token: Option<String>,
+}
+
+impl Builder {
+    /// An admin server with the probes of `health`, on [`DEFAULT_ADDR`].
+    pub fn new(health: Health) -> Self {
+        Self { routes: Routes::new(health), addr: DEFAULT_ADDR, token: None }
+    }
+
+    /// Listens here instead. Port 0 takes a free port. An address that is not loopback makes the open
+    /// routes readable by whoever reaches it, and hides the protected ones unless there is a token.
+    pub fn addr(mut self, addr: SocketAddr) -> Self {
+        self.addr = addr;
+        self
+    }
+
+    /// Asks for `Authorization: Bearer TOKEN` on every protected route, on loopback too.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into()).filter(|token| !token.is_empty());
+        self
+    }
+
+    /// Serves `path` to anyone who reaches the listener. The handler runs on the admin server's own
+    /// thread; it must not block for long. Request bodies past 64 KiB are refused before it is called.
+    pub fn open<Handler, Answer>(mut self, path: &'static str, handler: Handler) -> Self
+    where
+        Handler: Fn(Request<Bytes>) -> Answer + Send + Sync + 'static,
+        Answer: Future<Output = Response<Bytes>> + Send + 'static,
+    {
+        self.routes.add(path, false, handler);
+        self
+    }
+
+    /// Serves `path` on loopback, or to whoever has the token.
+    pub fn protected<Handler, Answer>(mut self, path: &'static str, handler: Handler) -> Self
+    where
+        Handler: Fn(Request<Bytes>) -> Answer + Send + Sync + 'static,
+        Answer: Future<Output = Response<Bytes>> + Send + 'static,
+    {
+        self.routes.add(path, true, handler);
+        self
+    }
+
+    /// Binds the address and serves.
+    ///
+    /// # Errors
+    ///
+    /// When the address is in use or not allowed, or no thread can be started.
+    pub fn start(self) -> Result<AdminServer, Error> {
+        let access = Access::new(self.addr.ip().is_loopback(), self.token);
+        thread::start(self.addr, self.routes, access)
+    }
+}
+
+/// A running admin server. Dropping it stops it.
+#[must_use = "the admin server stops when this is dropped"]
+pub struct AdminServer {
+    addr: SocketAddr,
+    thread: thread::Thread,
+}
+
+impl AdminServer {
+    /// The address that it really listens on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Stops accepting, lets answers under way finish for at most `deadline`, and ends the thread.
+    pub fn stop(mut self, deadline: Duration) {
+        self.thread.stop(deadline);
+    }
+}
+
+impl fmt::Debug for AdminServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminServer").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}

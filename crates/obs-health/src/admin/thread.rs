@@ -1,0 +1,131 @@
+//! The admin server's own thread, runtime and accept loop.
+
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::Error;
+use crate::admin::AdminServer;
+use crate::admin::access::Access;
+use crate::admin::routes::{Routes, text};
+use crate::error::Kind;
+
+/// A scraper, a kubelet and a few people: more at once is a mistake or an attack.
+const CONNECTIONS: usize = 64;
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(5);
+const LONGEST_BODY: usize = 64 * 1024;
+
+pub(crate) struct Thread {
+    stop: Option<oneshot::Sender<Duration>>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Thread {
+    pub(crate) fn stop(&mut self, deadline: Duration) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(deadline);
+        }
+        if let Some(handle) = self.handle.take() {
+            let _ = handle.join();
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.stop(Duration::from_millis(100));
+    }
+}
+
+pub(crate) fn start(
+    addr: SocketAddr,
+    routes: Routes,
+    access: Access,
+) -> Result<AdminServer, Error> {
+    let bind = |source| Error::new(Kind::Bind { what: "the admin server", addr, source });
+    let listener = TcpListener::bind(addr).map_err(bind)?;
+    listener.set_nonblocking(true).map_err(bind)?;
+    let addr = listener.local_addr().map_err(bind)?;
+    let failed = |source| Error::new(Kind::Thread { source });
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let (stop, stopped) = oneshot::channel();
+    let serve = move || runtime.block_on(serve(listener, routes, access, stopped));
+    let handle =
+        std::thread::Builder::new().name("obs-admin".into()).spawn(serve).map_err(failed)?;
+    Ok(AdminServer { addr, thread: Thread { stop: Some(stop), handle: Some(handle) } })
+}
+
+async fn serve(
+    listener: TcpListener,
+    routes: Routes,
+    access: Access,
+    mut stopped: oneshot::Receiver<Duration>,
+) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let shared = Arc::new((routes, access));
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let deadline = loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            deadline = &mut stopped => break deadline.unwrap_or_default(),
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of file descriptors, most often: trying again at once would burn a core.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let connection = connection(stream, Arc::clone(&shared), &graceful);
+        tokio::spawn(async move {
+            connection.await;
+            drop(place);
+        });
+    };
+    drop(listener);
+    let _ = tokio::time::timeout(deadline, graceful.shutdown()).await;
+}
+
+fn connection(
+    stream: TcpStream,
+    shared: Arc<(Routes, Access)>,
+    graceful: &GracefulShutdown,
+) -> impl Future<Output = ()> + Send + 'static {
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(answer(request, &shared.0, &shared.1).await.map(Full::new)) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    let watched = graceful.watch(connection);
+    async move {
+        // A peer that breaks its own connection off has nothing to tell us.
+        let _ = watched.await;
+    }
+}
+
+async fn answer(request: Request<Incoming>, routes: &Routes, access: &Access) -> Response<Bytes> {
+    let (head, body) = request.into_parts();
+    let collected =
+        tokio::time::timeout(HEADER_READ_TIMEOUT, Limited::new(body, LONGEST_BODY).collect()).await;
+    match collected {
+        Ok(Ok(body)) => routes.answer(Request::from_parts(head, body.to_bytes()), access).await,
+        Ok(Err(_)) => text(StatusCode::PAYLOAD_TOO_LARGE, "the body is broken or past 64 KiB\n"),
+        Err(_) => text(StatusCode::REQUEST_TIMEOUT, "the body did not come within 5 s\n"),
+    }
+}

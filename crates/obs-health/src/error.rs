@@ -1,0 +1,79 @@
+//! The one error of this crate.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Something was asked of this crate that it cannot do; the text says what to do instead.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Name { what: &'static str, name: String },
+    Taken { what: &'static str, name: String },
+    Bind { what: &'static str, addr: SocketAddr, source: std::io::Error },
+    Thread { source: std::io::Error },
+    Signals { source: std::io::Error },
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind }
+    }
+
+    /// Whether an address could not be bound, most often because another process has the port.
+    pub fn is_bind(&self) -> bool {
+        matches!(self.kind, Kind::Bind { .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Name { what, name } => {
+                write!(f, "{what} {name:?} has no usable name: use 1 to 64 of [a-z0-9_.-]")
+            }
+            Kind::Taken { what, name } => {
+                write!(f, "{what} {name:?} exists already: give each its own name")
+            }
+            Kind::Bind { what, addr, source } => write!(
+                f,
+                "{what} cannot listen on {addr}: {source}; stop what listens there, or choose another port"
+            ),
+            Kind::Thread { source } => {
+                write!(
+                    f,
+                    "the admin server's thread cannot start: {source}; raise the thread limit"
+                )
+            }
+            Kind::Signals { source } => {
+                write!(
+                    f,
+                    "signals cannot be watched: {source}; call this inside a tokio runtime with I/O enabled"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            Kind::Bind { source, .. } | Kind::Thread { source } | Kind::Signals { source } => {
+                Some(source)
+            }
+            Kind::Name { .. } | Kind::Taken { .. } => None,
+        }
+    }
+}
+
+/// Names stand in JSON, in labels and in log lines: the narrowest alphabet serves all three.
+pub(crate) fn checked_name(what: &'static str, name: &str) -> Result<(), Error> {
+    let usable = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(&b);
+    if (1..=64).contains(&name.len()) && name.bytes().all(usable) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Name { what, name: name.chars().take(80).collect() }))
+}

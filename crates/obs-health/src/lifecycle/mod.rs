@@ -1,0 +1,173 @@
+//! The shutdown: ten stages, a deadline for each, one report at the end.
+//!
+//! | stage | what happens | what is lost at its deadline |
+//! | --- | --- | --- |
+//! | drain | `/readyz` answers 503, responses carry `Connection: close` | |
+//! | propagate | still accepting, while load balancers learn of it | |
+//! | listener | the application's listener closes | |
+//! | requests | what was accepted is answered | requests, aborted and counted |
+//! | tasks | background tasks end | tasks, aborted and counted |
+//! | resources | pools and clients close, the last registered first | closers |
+//! | traces, metrics | buffers are sent | spans, metric points |
+//! | admin | the admin listener closes | |
+//! | logs | the report is written and the log's buffer with it | lines |
+//!
+//! A second signal skips to the flushes, with one second for each; a third exits at once.
+
+mod deadlines;
+mod in_flight;
+mod report;
+mod signals;
+mod stages;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::AdminServer;
+use crate::{Error, Health};
+pub use deadlines::Deadlines;
+pub use in_flight::{InFlight, InFlightExchange};
+pub use report::{Flushed, ShutdownReport, Stage, StageReport};
+
+type Closer = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+type Flush = Box<dyn FnOnce(Duration) -> Flushed + Send>;
+
+/// Coordinates one shutdown. A clone is the same lifecycle.
+#[derive(Clone)]
+pub struct Lifecycle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    health: Health,
+    deadlines: Deadlines,
+    /// How often a shutdown was asked for; from 2 on, in a hurry.
+    asked: watch::Sender<u32>,
+    listener_closes: CancellationToken,
+    /// How long the propagation really took.
+    propagated: OnceLock<Duration>,
+    tasks_end: CancellationToken,
+    tasks: TaskTracker,
+    in_flight: InFlight,
+    plan: Mutex<Plan>,
+}
+
+/// What is to be done at the end, taken out by whoever does it.
+#[derive(Default)]
+struct Plan {
+    closers: Vec<(String, Closer)>,
+    flushes: Vec<(Stage, Flush)>,
+    admin: Option<AdminServer>,
+}
+
+impl Lifecycle {
+    /// A lifecycle for this service, with the given deadlines. One warning is logged when they add up
+    /// to more than the grace period, past which Kubernetes kills the process.
+    pub fn new(health: Health, deadlines: Deadlines) -> Self {
+        deadlines.warn_if_too_long();
+        Self {
+            shared: Arc::new(Shared {
+                health,
+                deadlines,
+                asked: watch::Sender::new(0),
+                listener_closes: CancellationToken::new(),
+                propagated: OnceLock::new(),
+                tasks_end: CancellationToken::new(),
+                tasks: TaskTracker::new(),
+                in_flight: InFlight::default(),
+                plan: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Starts the shutdown, as SIGTERM does. A second call hurries it.
+    pub fn shut_down(&self) {
+        self.shared.asked.send_modify(|asked| *asked = asked.saturating_add(1));
+    }
+
+    /// Shuts down on SIGTERM and SIGINT; a third signal exits the process at once.
+    ///
+    /// # Errors
+    ///
+    /// Outside a tokio runtime with I/O enabled.
+    pub fn watch_signals(&self) -> Result<(), Error> {
+        signals::watch(self.clone())
+    }
+
+    /// Runs a background task that shutdown waits for. It should end when [`Lifecycle::tasks_end`] is
+    /// cancelled; at the stage's deadline it is left behind and counted.
+    pub fn spawn<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.shared.tasks.spawn(task);
+    }
+
+    /// Cancelled when background tasks should end: after the last request.
+    pub fn tasks_end(&self) -> CancellationToken {
+        self.shared.tasks_end.clone()
+    }
+
+    /// Closes a pool or a client at the end; the last registered is closed first.
+    pub fn on_close<Close, Closed>(&self, name: impl Into<String>, close: Close)
+    where
+        Close: FnOnce() -> Closed + Send + 'static,
+        Closed: Future<Output = ()> + Send + 'static,
+    {
+        let closer: Closer = Box::new(move || Box::pin(close()));
+        self.plan(|plan| plan.closers.push((name.into(), closer)));
+    }
+
+    /// Sends what is buffered in the stage of this signal. `flush` gets its deadline, may block up to
+    /// it, and tells what it delivered and lost. Only the stages traces, metrics and logs flush.
+    pub fn on_flush(&self, stage: Stage, flush: impl FnOnce(Duration) -> Flushed + Send + 'static) {
+        self.plan(|plan| plan.flushes.push((stage, Box::new(flush))));
+    }
+
+    /// Keeps the admin server until its stage, so that probes are answered during the shutdown.
+    pub fn keep_admin(&self, admin: AdminServer) {
+        self.plan(|plan| plan.admin = Some(admin));
+    }
+
+    /// For services without a [`crate::Server`]: waits for the shutdown and goes through its stages.
+    pub async fn run(self) -> ShutdownReport {
+        self.listener_closes().cancelled().await;
+        stages::finish(&self.shared, None).await
+    }
+
+    /// Cancelled when the listener must close. The first call starts the drain's clock.
+    pub(crate) fn listener_closes(&self) -> CancellationToken {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            stages::drain(&shared).await;
+            shared.listener_closes.cancel();
+        });
+        self.shared.listener_closes.clone()
+    }
+
+    pub(crate) fn in_flight(&self) -> InFlight {
+        self.shared.in_flight.clone()
+    }
+
+    pub(crate) async fn finish(self, connections: crate::server::Connections) -> ShutdownReport {
+        stages::finish(&self.shared, Some(connections)).await
+    }
+
+    fn plan(&self, change: impl FnOnce(&mut Plan)) {
+        change(&mut self.shared.plan.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifecycle")
+            .field("deadlines", &self.shared.deadlines)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! Runs one check for ever: one run at a time, each with a timeout, each in a task of its own so that
+//! neither a panic nor a blocked thread reaches another check.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::JoinError;
+
+use crate::health::{Entry, Health, State};
+use crate::status::{FailureKind, Ran, Verdict};
+
+pub(crate) async fn run(entry: Arc<Entry>, health: Health) {
+    // Once it drains, readiness is decided, and the pools that a check would ask are about to close.
+    while !matches!(health.state(), State::Draining | State::Stopped) {
+        run_once(&entry, &health).await;
+        tokio::time::sleep(entry.check.interval).await;
+    }
+}
+
+async fn run_once(entry: &Entry, health: &Health) {
+    let started = Instant::now();
+    let question = Arc::clone(&entry.check.run);
+    let mut task = tokio::spawn(async move { question().await });
+    let answer = tokio::time::timeout(entry.check.timeout, &mut task).await;
+    let took = started.elapsed();
+    let Ok(answer) = answer else {
+        task.abort();
+        // A run that blocks its thread cannot be cancelled; the next one waits until it is gone, and
+        // the answer goes stale meanwhile.
+        tell(entry, FailureKind::Timeout, &"no answer in time");
+        take(entry, &Ran { failure: Some(FailureKind::Timeout), took });
+        health.tell_transition();
+        let _ = task.await;
+        return;
+    };
+    take(entry, &Ran { failure: failure(entry, answer), took });
+    health.tell_transition();
+}
+
+fn failure(
+    entry: &Entry,
+    answer: Result<Result<(), Box<dyn std::error::Error + Send + Sync>>, JoinError>,
+) -> Option<FailureKind> {
+    let (kind, text) = match answer {
+        Ok(Ok(())) => return None,
+        Ok(Err(error)) => {
+            let refused = is_refusal(&*error);
+            let kind = if refused { FailureKind::Refused } else { FailureKind::Error };
+            (kind, error.to_string())
+        }
+        Err(gone) => (FailureKind::Panic, gone.to_string()),
+    };
+    let short: String = text.chars().take(1_000).collect();
+    tell(entry, kind, &short);
+    Some(kind)
+}
+
+/// The text of every failure that changes something goes to the log, those in between only at debug.
+fn tell(entry: &Entry, kind: FailureKind, error: &dyn std::fmt::Display) {
+    let check = entry.check.name.as_str();
+    if matches!(entry.verdict(), Verdict::Down(_)) {
+        tracing::debug!(check, kind = kind.as_str(), %error, "health check failed again");
+    } else {
+        tracing::warn!(check, kind = kind.as_str(), %error, "health check failed");
+    }
+}
+
+fn take(entry: &Entry, ran: &Ran) {
+    let check = &entry.check;
+    entry.status().take(ran, check.failures_before_down, check.successes_before_up);
+}
+
+fn is_refusal(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let refused = std::io::ErrorKind::ConnectionRefused;
+        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == refused) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

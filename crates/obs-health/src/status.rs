@@ -1,0 +1,121 @@
+//! What is known of one check: written when a run ends, read by probes.
+
+use std::time::{Duration, Instant, SystemTime};
+
+/// Why a check is down. The closed set that a probe may tell to anyone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// The run took longer than its timeout.
+    Timeout,
+    /// The dependency refused the connection.
+    Refused,
+    /// The run returned another error; its text is in the log.
+    Error,
+    /// The run panicked.
+    Panic,
+    /// No run has ended for too long: the last answer counts for nothing.
+    Stale,
+}
+
+impl FailureKind {
+    /// Every kind, in the order of [`FailureKind::index`].
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Timeout, Self::Refused, Self::Error, Self::Panic, Self::Stale];
+
+    /// `timeout`, `refused`, `error`, `panic` or `stale`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Error => "error",
+            Self::Panic => "panic",
+            Self::Stale => "stale",
+        }
+    }
+
+    const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// The outcome of one run.
+#[derive(Clone, Debug)]
+pub(crate) struct Ran {
+    pub(crate) failure: Option<FailureKind>,
+    pub(crate) took: Duration,
+}
+
+/// What a probe says of a check at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Pending,
+    Up,
+    Down(FailureKind),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Status {
+    /// The verdict that the thresholds have settled on.
+    settled: Verdict,
+    run_of_failures: u32,
+    run_of_successes: u32,
+    ended: Instant,
+    pub(crate) took: Option<Duration>,
+    pub(crate) last_success: Option<SystemTime>,
+    pub(crate) last_failure: Option<SystemTime>,
+    failures: [u64; FailureKind::ALL.len()],
+}
+
+impl Status {
+    pub(crate) fn pending() -> Self {
+        Self {
+            settled: Verdict::Pending,
+            run_of_failures: 0,
+            run_of_successes: 0,
+            ended: Instant::now(),
+            took: None,
+            last_success: None,
+            last_failure: None,
+            failures: [0; FailureKind::ALL.len()],
+        }
+    }
+
+    pub(crate) fn verdict(&self, stale_after: Duration) -> Verdict {
+        if self.ended.elapsed() > stale_after {
+            return Verdict::Down(FailureKind::Stale);
+        }
+        self.settled
+    }
+
+    /// Takes a run in; the thresholds decide whether it changes the verdict. The very first run
+    /// decides alone, so that a service neither starts red nor green by default.
+    pub(crate) fn take(&mut self, ran: &Ran, failures_before_down: u32, successes_before_up: u32) {
+        let first = self.settled == Verdict::Pending;
+        self.ended = Instant::now();
+        self.took = Some(ran.took);
+        match ran.failure {
+            None => {
+                self.run_of_failures = 0;
+                self.run_of_successes = self.run_of_successes.saturating_add(1);
+                self.last_success = Some(SystemTime::now());
+                if first || self.run_of_successes >= successes_before_up {
+                    self.settled = Verdict::Up;
+                }
+            }
+            Some(kind) => {
+                self.run_of_successes = 0;
+                self.run_of_failures = self.run_of_failures.saturating_add(1);
+                self.last_failure = Some(SystemTime::now());
+                self.failures[kind.index()] += 1;
+                let down = matches!(self.settled, Verdict::Down(_));
+                if first || down || self.run_of_failures >= failures_before_down {
+                    self.settled = Verdict::Down(kind);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (FailureKind, u64)> + '_ {
+        FailureKind::ALL.into_iter().map(|kind| (kind, self.failures[kind.index()]))
+    }
+}

@@ -1,0 +1,57 @@
+//! The health metrics: what is known, handed over at a scrape; a scrape never runs a check.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use obs_context::{Sample, SampleKind, Source};
+
+use crate::health::{Entry, Health};
+use crate::status::Verdict;
+
+pub(crate) struct HealthSource(pub(crate) Health);
+
+impl Source for HealthSource {
+    fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
+        sink(Sample {
+            name: "health_ready",
+            help: "Whether the service can serve (1) or not (0).",
+            kind: SampleKind::Gauge,
+            labels: &[],
+            value: f64::from(u8::from(self.0.state().is_ready())),
+        });
+        let entries = self.0.entries();
+        let mut gauge = |name, help, value: &dyn Fn(&Entry) -> Option<f64>| {
+            for entry in &entries {
+                let Some(value) = value(entry) else { continue };
+                let labels = [("check", entry.check.name.as_str())];
+                sink(Sample { name, help, kind: SampleKind::Gauge, labels: &labels, value });
+            }
+        };
+        gauge("health_check_status", "Whether the check is up (1) or not (0).", &|entry| {
+            Some(f64::from(u8::from(entry.verdict() == Verdict::Up)))
+        });
+        gauge("health_check_duration_seconds", "How long the last run took.", &|entry| {
+            entry.status().took.as_ref().map(Duration::as_secs_f64)
+        });
+        gauge(
+            "health_check_last_success_timestamp_seconds",
+            "When the check last succeeded, in seconds since 1970.",
+            &|entry| entry.status().last_success.map(unix_seconds),
+        );
+        for entry in &entries {
+            for (kind, failures) in entry.status().failures() {
+                let labels = [("check", entry.check.name.as_str()), ("kind", kind.as_str())];
+                sink(Sample {
+                    name: "health_check_failures_total",
+                    help: "Runs of the check that failed.",
+                    kind: SampleKind::Counter,
+                    labels: &labels,
+                    value: failures as f64,
+                });
+            }
+        }
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

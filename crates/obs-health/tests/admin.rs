@@ -1,0 +1,107 @@
+//! The admin server: who may read what.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use obs_health::{Health, admin};
+
+fn builder() -> admin::Builder {
+    let hello = |_: Request<Bytes>| async { Response::new(Bytes::from_static(b"hello")) };
+    admin::Builder::new(Health::new())
+        .addr("127.0.0.1:0".parse().unwrap())
+        .open("/metrics", hello)
+        .protected("/debug/spans", hello)
+}
+
+fn send(addr: SocketAddr, text: &str) -> String {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+fn get(addr: SocketAddr, path: &str, headers: &str) -> String {
+    send(addr, &format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{headers}\r\n"))
+}
+
+#[test]
+fn on_loopback_probes_metrics_and_debug_are_served() {
+    let server = builder().start().unwrap();
+    for path in ["/healthz", "/readyz", "/startupz", "/metrics", "/debug/spans", "/"] {
+        let answer = get(server.addr(), path, "host: localhost\r\n");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    }
+    let missing = get(server.addr(), "/debug/env", "host: localhost\r\n");
+    assert!(missing.starts_with("HTTP/1.1 404"), "{missing}");
+}
+
+#[test]
+fn a_foreign_host_name_is_refused_on_loopback() {
+    let server = builder().start().unwrap();
+    for host in ["evil.example", "127.0.0.1.evil.example:80", "[::2]:1", "10.0.0.1"] {
+        let answer = get(server.addr(), "/healthz", &format!("host: {host}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 403"), "{host}: {answer}");
+    }
+    for host in ["127.0.0.1:9464", "[::1]:9464", "LOCALHOST", "127.9.9.9"] {
+        let answer = get(server.addr(), "/healthz", &format!("host: {host}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{host}: {answer}");
+    }
+}
+
+#[test]
+fn elsewhere_debug_does_not_exist_without_a_token() {
+    let open = builder().addr("0.0.0.0:0".parse().unwrap()).start().unwrap();
+    let addr = SocketAddr::from(([127, 0, 0, 1], open.addr().port()));
+    assert!(get(addr, "/metrics", "host: pod\r\n").starts_with("HTTP/1.1 200"));
+    assert!(get(addr, "/debug/spans", "host: pod\r\n").starts_with("HTTP/1.1 404"));
+    assert!(!get(addr, "/", "host: pod\r\n").contains("/debug"));
+}
+
+#[test]
+fn a_token_opens_the_protected_routes_and_only_the_right_one() {
+    let server = builder().token("s3cret").start().unwrap();
+    let debug = |headers: &str| {
+        get(server.addr(), "/debug/spans", &format!("host: localhost\r\n{headers}"))
+    };
+    assert!(debug("").starts_with("HTTP/1.1 401"));
+    assert!(debug("authorization: Bearer s3creT\r\n").starts_with("HTTP/1.1 401"));
+    assert!(debug("authorization: Basic s3cret\r\n").starts_with("HTTP/1.1 401"));
+    assert!(debug("authorization: bearer s3cret\r\n").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_large_body_is_refused_before_the_handler_sees_it() {
+    let server = builder().start().unwrap();
+    let body = "x".repeat(70_000);
+    let request = format!(
+        "PUT /debug/spans HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = send(server.addr(), &request);
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_remedy() {
+    let first = builder().start().unwrap();
+    let error = builder().addr(first.addr()).start().unwrap_err();
+    assert!(error.is_bind());
+    let text = error.to_string();
+    assert!(
+        text.contains(&first.addr().to_string()) && text.contains("choose another port"),
+        "{text}"
+    );
+}
+
+#[test]
+fn stopping_closes_the_listener() {
+    let server = builder().start().unwrap();
+    let addr = server.addr();
+    server.stop(Duration::from_secs(1));
+    assert!(TcpStream::connect(addr).is_err());
+}
