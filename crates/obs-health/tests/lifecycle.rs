@@ -1,5 +1,7 @@
 //! The shutdown: nothing that was accepted is lost, and nothing can hold it past its deadlines.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

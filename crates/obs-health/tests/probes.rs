@@ -1,5 +1,7 @@
 //! The probes: what they answer, to whom, and what no check can do to them.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};

@@ -1,0 +1,251 @@
+//! Every exchange is begun once, entered whenever it is polled, and ended once, with the right outcome.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, Response, request, response};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty, Full};
+use obs_context::Route;
+use obs_http::{End, Exchange, Observe, ObserveLayer, Outcome, unrouted};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+/// Writes down what happens to it.
+#[derive(Clone, Default)]
+struct Diary {
+    name: &'static str,
+    entries: Arc<Mutex<Vec<String>>>,
+    ends: Arc<Mutex<Vec<End>>>,
+}
+
+impl Diary {
+    fn note(&self, what: &str) {
+        self.entries.lock().unwrap().push(format!("{}{what}", self.name));
+    }
+
+    fn the_end(&self) -> End {
+        let ends = self.ends.lock().unwrap();
+        assert_eq!(ends.len(), 1, "ended exactly once");
+        ends[0].clone()
+    }
+}
+
+struct Noted(Diary);
+struct Left<'a>(&'a Diary);
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        self.0.note(" left");
+    }
+}
+
+impl Observe for Diary {
+    type Exchange = Noted;
+
+    fn begin(&self, _: &mut request::Parts) -> Noted {
+        self.note(" begun");
+        Noted(self.clone())
+    }
+}
+
+impl Exchange for Noted {
+    type Entered<'a> = Left<'a>;
+
+    fn enter(&self) -> Left<'_> {
+        self.0.note(" entered");
+        Left(&self.0)
+    }
+
+    fn response(&mut self, _: &mut response::Parts) {
+        self.0.note(" response");
+    }
+
+    fn end(self, end: &End) {
+        self.0.note(" ended");
+        self.0.ends.lock().unwrap().push(end.clone());
+    }
+}
+
+fn get() -> Request<()> {
+    Request::builder().uri("/orders/7").body(()).unwrap()
+}
+
+async fn answer<B: Body + Send + 'static>(
+    diary: &Diary,
+    response: Response<B>,
+) -> Response<impl Body>
+where
+    B::Data: Send,
+{
+    let response = Mutex::new(Some(response));
+    let inner = service_fn(move |_: Request<()>| {
+        let response = response.lock().unwrap().take().unwrap();
+        async move { Ok::<_, Infallible>(response) }
+    });
+    ObserveLayer::new(diary.clone(), unrouted).layer(inner).oneshot(get()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_body_read_to_its_end_is_completed() {
+    let diary = Diary::default();
+    let response = answer(&diary, Response::new(Full::new(Bytes::from_static(b"hello")))).await;
+    assert!(diary.ends.lock().unwrap().is_empty(), "not before the body's end");
+    drop(response.into_body().collect().await);
+    let end = diary.the_end();
+    assert_eq!((end.outcome, end.response_bytes, end.status_code()), (Outcome::Completed, 5, 200));
+    assert_eq!(end.route, Route::UNMATCHED);
+}
+
+#[tokio::test]
+async fn a_body_dropped_early_is_aborted_and_an_empty_one_is_not() {
+    let diary = Diary::default();
+    drop(answer(&diary, Response::new(Full::new(Bytes::from_static(b"hello")))).await);
+    assert_eq!(diary.the_end().outcome, Outcome::BodyAborted);
+
+    let diary = Diary::default();
+    drop(answer(&diary, Response::new(Empty::<Bytes>::new())).await);
+    assert_eq!(diary.the_end().outcome, Outcome::Completed);
+
+    let diary = Diary::default();
+    let not_modified =
+        Response::builder().status(304).body(Full::new(Bytes::from_static(b"unsent")));
+    drop(answer(&diary, not_modified.unwrap()).await);
+    assert_eq!(diary.the_end().outcome, Outcome::Completed, "servers never poll it");
+}
+
+#[tokio::test]
+async fn a_cancelled_future_is_cancelled_with_499() {
+    let diary = Diary::default();
+    let inner = service_fn(|_: Request<()>| {
+        std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>()
+    });
+    let future = ObserveLayer::new(diary.clone(), unrouted).layer(inner).oneshot(get());
+    let mut future = Box::pin(future);
+    assert!(future.as_mut().now_or_never().is_none());
+    drop(future);
+    let end = diary.the_end();
+    assert_eq!((end.outcome, end.status_code()), (Outcome::Cancelled, 499));
+}
+
+#[tokio::test]
+async fn a_panic_is_counted_and_goes_on_or_becomes_500() {
+    let panics = || service_fn(|_: Request<()>| async { panic_in_handler() });
+    let diary = Diary::default();
+    let layer = ObserveLayer::new(diary.clone(), unrouted);
+    let unwound =
+        std::panic::AssertUnwindSafe(layer.layer(panics()).oneshot(get())).catch_unwind().await;
+    assert!(unwound.is_err());
+    assert_eq!(diary.the_end().outcome, Outcome::Panicked);
+
+    let diary = Diary::default();
+    let layer = ObserveLayer::new(diary.clone(), unrouted).catch_panics();
+    let response = layer.layer(panics()).oneshot(get()).await.unwrap();
+    assert_eq!(response.status(), 500);
+    assert!(response.into_body().is_end_stream());
+    assert_eq!((diary.the_end().outcome, diary.the_end().status_code()), (Outcome::Panicked, 500));
+}
+
+fn panic_in_handler() -> Result<Response<Empty<Bytes>>, Infallible> {
+    panic!("as a handler may")
+}
+
+#[tokio::test]
+async fn an_error_of_the_service_is_failed() {
+    let diary = Diary::default();
+    let inner = service_fn(|_: Request<()>| async { Err::<Response<Empty<Bytes>>, _>("no") });
+    let layer = ObserveLayer::new(diary.clone(), unrouted);
+    assert_eq!(layer.layer(inner).oneshot(get()).await.unwrap_err(), "no");
+    assert_eq!((diary.the_end().outcome, diary.the_end().status_code()), (Outcome::Failed, 500));
+}
+
+/// A body that gives one frame, then fails or panics.
+struct Breaks {
+    frames: u32,
+    panics: bool,
+}
+
+impl Body for Breaks {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        self.frames += 1;
+        match self.frames {
+            1 => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"part"))))),
+            _ if self.panics => panic!("as a body may"),
+            _ => Poll::Ready(Some(Err("broken"))),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_fails_or_panics_is_told_apart() {
+    let diary = Diary::default();
+    let response = answer(&diary, Response::new(Breaks { frames: 0, panics: false })).await;
+    assert!(response.into_body().collect().await.is_err());
+    assert_eq!((diary.the_end().outcome, diary.the_end().response_bytes), (Outcome::BodyFailed, 4));
+
+    let diary = Diary::default();
+    let response = answer(&diary, Response::new(Breaks { frames: 0, panics: true })).await;
+    let body = std::panic::AssertUnwindSafe(response.into_body().collect());
+    assert!(body.catch_unwind().await.is_err());
+    assert_eq!(diary.the_end().outcome, Outcome::Panicked);
+}
+
+#[tokio::test]
+async fn a_length_that_is_reached_is_an_end() {
+    let diary = Diary::default();
+    let promised =
+        Response::builder().header("content-length", "4").body(Breaks { frames: 0, panics: false });
+    let mut body = answer(&diary, promised.unwrap()).await.into_body();
+    assert!(body.frame().await.unwrap().is_ok());
+    drop(body);
+    assert_eq!(diary.the_end().outcome, Outcome::Completed);
+}
+
+#[tokio::test]
+async fn a_pair_is_nested() {
+    let entries = Arc::new(Mutex::new(Vec::new()));
+    let diary = |name| Diary { name, entries: Arc::clone(&entries), ..Diary::default() };
+    let inner = service_fn(|_: Request<()>| async {
+        Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+    });
+    let observer = (diary("outer"), Some(diary("inner")));
+    let response = ObserveLayer::new(observer, unrouted).layer(inner).oneshot(get()).await.unwrap();
+    let begun: Vec<_> = entries.lock().unwrap().drain(..).collect();
+    assert_eq!(begun[..4], ["outer begun", "outer entered", "inner begun", "outer left"]);
+    assert_eq!(begun[4..8], ["outer entered", "inner entered", "inner left", "outer left"]);
+    drop(response);
+    let ended = entries.lock().unwrap().split_off(4);
+    assert_eq!(ended, ["outer entered", "inner ended", "outer left", "outer ended"]);
+}
+
+#[tokio::test]
+async fn the_route_comes_from_the_router_or_the_handler() {
+    let diary = Diary::default();
+    let router: axum::Router = axum::Router::new()
+        .route("/orders/{id}", axum::routing::get(|| async { "order" }))
+        .layer(ObserveLayer::new(diary.clone(), obs_http::matched_path));
+    let request = Request::builder().uri("/orders/7").body(axum::body::Body::empty()).unwrap();
+    drop(router.clone().oneshot(request).await.unwrap().into_body().collect().await);
+    assert_eq!(diary.the_end().route.as_str(), "/orders/{id}");
+    diary.ends.lock().unwrap().clear();
+    let request = Request::builder().uri("/raw/7").body(axum::body::Body::empty()).unwrap();
+    drop(router.clone().call(request).await.unwrap().into_body().collect().await);
+    assert_eq!(diary.the_end().route, Route::UNMATCHED);
+
+    let diary = Diary::default();
+    let mut told = Response::new(Empty::<Bytes>::new());
+    told.extensions_mut().insert(Route::intern("/pay/{id}"));
+    drop(answer(&diary, told).await);
+    assert_eq!(diary.the_end().route.as_str(), "/pay/{id}");
+}
