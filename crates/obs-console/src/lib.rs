@@ -1,1 +1,25 @@
-//!
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod console;
+mod document;
+mod error;
+mod model;
+mod receive;
+mod scrape;
+mod serve;
+mod store;
+
+pub use api::Token;
+pub use console::{Console, ConsoleBuilder, Running};
+pub use document::{BadFilter, Filter, RequestDocument, RequestSummary, StatusFilter, TimedSpan};
+pub use error::Error;
+pub use model::{
+    Attributes, Exemplar, Health, LogLine, MetricSource, Observation, Series, SeriesKind, Span,
+    SpanEvent, SpanKind, SpanLink, SpanStatus,
+};
+pub use scrape::{Exposition, Target, parse_openmetrics};
+pub use store::{
+    Change, EvictedStats, HealthAt, Limits, ReceivedStats, Stats, Store, StoredStats, Taken,
+    TurnedAwayStats,
+};

@@ -1,0 +1,56 @@
+//! Who may ask: callers that reached us by a loopback name and know the token.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode};
+
+use super::{Refusal, Token, query};
+
+/// Refuses what a foreign web page could make a browser send: a request under a name of its own that
+/// it points at us (DNS rebinding), or one across origins.
+pub(super) fn check_origin(headers: &HeaderMap, local: SocketAddr) -> Result<(), Refusal> {
+    if !names_us(headers, HOST, local)? {
+        let reason = "the Host header names another machine: use 127.0.0.1 or localhost";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, reason));
+    }
+    if headers.contains_key(ORIGIN) && !names_us(headers, ORIGIN, local)? {
+        let reason = "a page of another origin may not ask: open the console's own page";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, reason));
+    }
+    Ok(())
+}
+
+pub(super) fn check_token(head: &Parts, token: &Token) -> Result<(), Refusal> {
+    let in_header = head.headers.get(AUTHORIZATION).and_then(|value| {
+        let (scheme, token) = value.as_bytes().split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
+    });
+    let in_query = query::pairs(head.uri.query()).find(|(name, _)| name == "token");
+    let given = in_header.or(in_query.as_ref().map(|(_, value)| value.as_bytes()));
+    if token.admits(given) {
+        return Ok(());
+    }
+    let reason = "the token is missing or wrong: send the one printed at the start, as Authorization: Bearer";
+    Err(Refusal::new(StatusCode::UNAUTHORIZED, reason))
+}
+
+/// Whether this header's host is a loopback one, or the address that the connection came in by.
+fn names_us(headers: &HeaderMap, name: HeaderName, local: SocketAddr) -> Result<bool, Refusal> {
+    let mut values = headers.get_all(&name).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        let reason = format!("the {name} header is missing or there are several: send one");
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
+    };
+    let text = value.to_str().unwrap_or_default();
+    let text = text.strip_prefix("http://").unwrap_or(text);
+    let Ok(authority) = text.parse::<Authority>() else { return Ok(false) };
+    let host = authority.host();
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(true);
+    }
+    let address: Result<IpAddr, _> = host.trim_start_matches('[').trim_end_matches(']').parse();
+    Ok(address.is_ok_and(|address| address.is_loopback() || address == local.ip()))
+}

@@ -1,0 +1,195 @@
+//! Starting and stopping the console.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::Error;
+use crate::api::{Api, Token};
+use crate::receive::{Grpc, answer_http};
+use crate::scrape::{Scraper, Target};
+use crate::serve::{Protocol, serve};
+use crate::store::{Limits, Store};
+
+/// The development console: [`Console::builder`] starts one.
+#[derive(Debug)]
+pub struct Console(());
+
+impl Console {
+    /// A console with the defaults: OTLP on 127.0.0.1:4317 (gRPC) and 127.0.0.1:4318 (HTTP), the API
+    /// on 127.0.0.1:4320 with a random token, no services to look at.
+    pub fn builder() -> ConsoleBuilder {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        ConsoleBuilder {
+            otlp_grpc: loopback(4317),
+            otlp_http: loopback(4318),
+            api: loopback(4320),
+            targets: Vec::new(),
+            interval: Duration::from_secs(1),
+            token: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How a console is to be: made by [`Console::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "the console runs only after `start`"]
+pub struct ConsoleBuilder {
+    otlp_grpc: SocketAddr,
+    otlp_http: SocketAddr,
+    api: SocketAddr,
+    targets: Vec<Target>,
+    interval: Duration,
+    token: Option<Token>,
+    limits: Limits,
+}
+
+impl ConsoleBuilder {
+    /// Where OTLP over gRPC is taken; port 0 takes a free one.
+    pub fn otlp_grpc(mut self, address: impl Into<SocketAddr>) -> Self {
+        self.otlp_grpc = address.into();
+        self
+    }
+
+    /// Where OTLP over HTTP is taken; port 0 takes a free one.
+    pub fn otlp_http(mut self, address: impl Into<SocketAddr>) -> Self {
+        self.otlp_http = address.into();
+        self
+    }
+
+    /// Where the API answers; port 0 takes a free one.
+    pub fn api(mut self, address: impl Into<SocketAddr>) -> Self {
+        self.api = address.into();
+        self
+    }
+
+    /// The services whose metrics and probes are looked at.
+    pub fn scrape(mut self, targets: impl IntoIterator<Item = Target>) -> Self {
+        self.targets.extend(targets);
+        self
+    }
+
+    /// How often they are looked at: every second by default, and not more often than every 100 ms.
+    pub fn scrape_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval.max(Duration::from_millis(100));
+        self
+    }
+
+    /// What the API's callers have to know, in place of a random token.
+    pub fn token(mut self, token: Token) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// How much is kept.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Binds the three addresses and starts, on the current tokio runtime.
+    ///
+    /// # Errors
+    /// An address that is in use or cannot be bound, an API without token on an address that is not
+    /// loopback, and an operating system without random numbers.
+    pub async fn start(self) -> Result<Running, Error> {
+        let token = self.token.map_or_else(Token::random, Ok)?;
+        if token == Token::NONE && !self.api.ip().is_loopback() {
+            return Err(Error::open(self.api));
+        }
+        let (grpc, grpc_address) = bind("OTLP over gRPC", "--otlp-grpc", self.otlp_grpc).await?;
+        let (http, http_address) = bind("OTLP over HTTP", "--otlp-http", self.otlp_http).await?;
+        let (api, api_address) = bind("its API", "--api", self.api).await?;
+
+        let store = Arc::new(Store::new(self.limits));
+        let scraper = Scraper::new(Arc::clone(&store), self.targets);
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+
+        let receiver = Grpc::new(Arc::clone(&store));
+        let answer = move |request, _| receiver.clone().answer(request);
+        tasks.spawn(serve(grpc, Protocol::Http2, answer, stopped.clone()));
+
+        let receiver = Arc::clone(&store);
+        let answer = move |request, _| answer_http(Arc::clone(&receiver), request);
+        tasks.spawn(serve(http, Protocol::Http1, answer, stopped.clone()));
+
+        let questions =
+            Api { store: Arc::clone(&store), scraper: scraper.clone(), token: token.clone() };
+        let answer = move |request, local| questions.clone().answer(request, local);
+        tasks.spawn(serve(api, Protocol::Http1, answer, stopped.clone()));
+
+        tasks.spawn(scraper.run(self.interval, stopped));
+        Ok(Running {
+            otlp_grpc: grpc_address,
+            otlp_http: http_address,
+            api: api_address,
+            token,
+            store,
+            stop,
+            tasks,
+        })
+    }
+}
+
+/// A console that runs until it is shut down or dropped.
+#[derive(Debug)]
+#[must_use = "the console ends when this is dropped"]
+pub struct Running {
+    otlp_grpc: SocketAddr,
+    otlp_http: SocketAddr,
+    api: SocketAddr,
+    token: Token,
+    store: Arc<Store>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Where OTLP over gRPC is taken.
+    pub fn otlp_grpc(&self) -> SocketAddr {
+        self.otlp_grpc
+    }
+
+    /// Where OTLP over HTTP is taken.
+    pub fn otlp_http(&self) -> SocketAddr {
+        self.otlp_http
+    }
+
+    /// Where the API answers.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// What the API's callers have to know.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// What the console keeps.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Stops listening, lets the requests in progress end for at most a second, and ends.
+    pub async fn shutdown(self) {
+        let _ = self.stop.send(true);
+        self.tasks.join_all().await;
+    }
+}
+
+async fn bind(
+    what: &'static str,
+    option: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::bind(what, option, address, source);
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}

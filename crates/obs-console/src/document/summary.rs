@@ -1,0 +1,100 @@
+//! One line of the list of requests.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use obs_context::TraceId;
+use serde::Serialize;
+
+use super::Filter;
+use crate::model::{Span, SpanKind, as_text, rfc3339};
+use crate::store::{State, Trace};
+
+/// One request in the list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RequestSummary {
+    /// The trace of it.
+    #[serde(serialize_with = "as_text")]
+    pub trace_id: TraceId,
+    /// Its request id, where a span or a log line tells it.
+    pub request_id: Option<Box<str>>,
+    /// When its first span began, in RFC 3339.
+    pub started: String,
+    /// From the begin of the first span to the end of the last.
+    pub duration_ms: f64,
+    /// The service of the root span.
+    pub service: Arc<str>,
+    /// The root span's name.
+    pub name: Box<str>,
+    /// The route template of the first server span that has one.
+    pub route: Option<Box<str>>,
+    /// The HTTP status code of the first server span that has one.
+    pub status: Option<u64>,
+    /// Whether any of its spans failed.
+    pub error: bool,
+    /// How many spans there are.
+    pub spans: usize,
+    /// The services that it passed.
+    pub services: BTreeSet<Arc<str>>,
+    #[serde(skip)]
+    pub(super) start_unix_nanos: u64,
+}
+
+/// The requests that pass `filter`, newest first.
+pub(crate) fn list(state: &State, filter: &Filter) -> Vec<RequestSummary> {
+    let wanted = filter.route.as_deref();
+    let has_route = |trace: &Trace| {
+        wanted.is_none_or(|route| trace.spans.values().any(|span| span.route() == Some(route)))
+    };
+    let mut found: Vec<_> = state
+        .traces
+        .newest_first()
+        .filter(|(_, trace)| has_route(trace))
+        .filter_map(|(id, trace)| summarise(state, id, trace))
+        .filter(|summary| filter.accepts(summary))
+        .take(filter.limit)
+        .collect();
+    found.sort_by_key(|summary| std::cmp::Reverse(summary.start_unix_nanos));
+    found
+}
+
+fn summarise(state: &State, trace_id: TraceId, trace: &Trace) -> Option<RequestSummary> {
+    let mut spans: Vec<&Span> = trace.spans.values().map(|span| &**span).collect();
+    spans.sort_by_key(|span| (span.start_unix_nanos, span.parent_span_id.is_some()));
+    let root = root(&spans)?;
+    let (start, end) = extent(&spans);
+    let mut servers = spans.iter().filter(|span| span.kind == SpanKind::Server);
+    let request_id = trace.request_ids.first().cloned();
+    Some(RequestSummary {
+        trace_id,
+        request_id: request_id
+            .or_else(|| state.logs.of_trace(trace_id).find_map(|line| line.request_id.clone())),
+        started: rfc3339(start),
+        duration_ms: milliseconds(end - start),
+        service: Arc::clone(&root.service),
+        name: root.name.clone(),
+        route: servers.clone().find_map(|span| span.route()).map(Into::into),
+        status: servers.find_map(|span| span.http_status()),
+        error: spans.iter().any(|span| span.failed()),
+        spans: spans.len(),
+        services: spans.iter().map(|span| Arc::clone(&span.service)).collect(),
+        start_unix_nanos: start,
+    })
+}
+
+/// Of spans in the order of their start, the first without a parent, else the first of all.
+fn root<'a>(spans: &[&'a Span]) -> Option<&'a Span> {
+    let without_parent = spans.iter().find(|span| span.parent_span_id.is_none());
+    without_parent.or(spans.first()).copied()
+}
+
+/// When the first span began and the last one ended.
+pub(super) fn extent(spans: &[&Span]) -> (u64, u64) {
+    let start = spans.iter().map(|span| span.start_unix_nanos).min().unwrap_or(0);
+    let end = spans.iter().map(|span| span.end_unix_nanos()).max().unwrap_or(0);
+    (start, end.max(start))
+}
+
+pub(super) fn milliseconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e6
+}

@@ -1,0 +1,81 @@
+//! Metric series, as a scrape or a push tells them.
+
+use obs_context::{SpanId, TraceId};
+use serde::Serialize;
+
+use super::{as_text, optional_span_id};
+
+/// What names a series: its family, its own name and its labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Series {
+    /// The family's name, such as `http_request_duration_seconds`.
+    pub family: Box<str>,
+    /// The sample's name, such as `http_request_duration_seconds_bucket`.
+    pub name: Box<str>,
+    /// Its labels, in the order in which they were told.
+    pub labels: Vec<(Box<str>, Box<str>)>,
+    /// Whether its value only grows.
+    pub kind: SeriesKind,
+}
+
+impl Series {
+    /// The value of this label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.iter().find(|(label, _)| **label == *name).map(|(_, value)| &**value)
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let labels: usize =
+            self.labels.iter().map(|(name, value)| 32 + name.len() + value.len()).sum();
+        size_of::<Self>() + self.family.len() + self.name.len() + labels
+    }
+}
+
+/// How a series' value moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeriesKind {
+    /// Grows from zero: counters, and the counts, sums and buckets of histograms.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+/// By which road a service's metrics come. The two are never mixed: a look by one road says nothing of
+/// the series of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricSource {
+    /// The console asked for all of them.
+    Scrape,
+    /// The service sent them.
+    Push,
+}
+
+/// One value of one series at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// Which series.
+    pub series: Series,
+    /// Its value.
+    pub value: f64,
+    /// Whether `value` is an increase since the last observation and no total.
+    pub is_delta: bool,
+    /// The trace that stands as an example for it.
+    pub exemplar: Option<Exemplar>,
+}
+
+/// A single measurement, kept with the trace that it was made in.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Exemplar {
+    /// The trace.
+    #[serde(serialize_with = "as_text")]
+    pub trace_id: TraceId,
+    /// The span in it.
+    #[serde(serialize_with = "optional_span_id")]
+    pub span_id: Option<SpanId>,
+    /// What was measured.
+    pub value: f64,
+    /// When, in seconds of Unix time, where it is told.
+    pub timestamp: Option<f64>,
+}

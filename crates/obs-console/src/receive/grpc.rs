@@ -1,0 +1,131 @@
+//! OTLP over gRPC.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
+    LogsService, LogsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsServiceRequest, ExportLogsServiceResponse,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use tonic::body::Body;
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::server::NamedService;
+use tonic::{Code, Status};
+use tower_service::Service;
+
+use super::{LARGEST_REQUEST, export};
+use crate::store::Store;
+
+/// A sender that takes longer is not sending.
+const SLOWEST: Duration = Duration::from_secs(15);
+
+/// The three OTLP services of one store.
+#[derive(Clone, Debug)]
+pub(crate) struct Grpc {
+    store: Arc<Store>,
+    traces: TraceServiceServer<Exports>,
+    logs: LogsServiceServer<Exports>,
+    metrics: MetricsServiceServer<Exports>,
+}
+
+#[derive(Debug)]
+struct Exports(Arc<Store>);
+
+impl Grpc {
+    pub(crate) fn new(store: Arc<Store>) -> Self {
+        let exports = Arc::new(Exports(Arc::clone(&store)));
+        Self {
+            store,
+            traces: TraceServiceServer::from_arc(Arc::clone(&exports))
+                .accept_compressed(Gzip)
+                .max_decoding_message_size(LARGEST_REQUEST),
+            logs: LogsServiceServer::from_arc(Arc::clone(&exports))
+                .accept_compressed(Gzip)
+                .max_decoding_message_size(LARGEST_REQUEST),
+            metrics: MetricsServiceServer::from_arc(exports)
+                .accept_compressed(Gzip)
+                .max_decoding_message_size(LARGEST_REQUEST),
+        }
+    }
+
+    pub(crate) async fn answer(mut self, request: Request<Incoming>) -> Response<Body> {
+        let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
+        if !content_type.is_some_and(|name| name.starts_with(b"application/grpc")) {
+            self.store.count_bad_request();
+            let mut response = Response::new(Body::default());
+            *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return response;
+        }
+        let service = request.uri().path().trim_start_matches('/').split('/').next();
+        let answer = match service {
+            Some(TraceServiceServer::<Exports>::NAME) => self.traces.call(request),
+            Some(LogsServiceServer::<Exports>::NAME) => self.logs.call(request),
+            Some(MetricsServiceServer::<Exports>::NAME) => self.metrics.call(request),
+            _ => {
+                self.store.count_bad_request();
+                return Status::unimplemented(
+                    "only OTLP's trace, logs and metrics services are here",
+                )
+                .into_http();
+            }
+        };
+        let response = match tokio::time::timeout(SLOWEST, answer).await {
+            Ok(Ok::<_, Infallible>(response)) => response,
+            Err(_) => {
+                Status::deadline_exceeded("the request did not arrive within 15 s").into_http()
+            }
+        };
+        if Status::from_header_map(response.headers()).is_some_and(|it| it.code() != Code::Ok) {
+            self.store.count_bad_request();
+        }
+        response
+    }
+}
+
+#[tonic::async_trait]
+impl TraceService for Exports {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
+        Ok(tonic::Response::new(export::traces(&self.0, request.into_inner())))
+    }
+}
+
+#[tonic::async_trait]
+impl LogsService for Exports {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportLogsServiceRequest>,
+    ) -> Result<tonic::Response<ExportLogsServiceResponse>, Status> {
+        Ok(tonic::Response::new(export::logs(&self.0, request.into_inner())))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Exports {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportMetricsServiceRequest>,
+    ) -> Result<tonic::Response<ExportMetricsServiceResponse>, Status> {
+        Ok(tonic::Response::new(export::metrics(&self.0, request.into_inner())))
+    }
+}

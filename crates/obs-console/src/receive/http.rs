@@ -1,0 +1,124 @@
+//! OTLP over HTTP: protobuf and JSON.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use prost::Message;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{body, export};
+use crate::store::Store;
+
+/// How a body is written; the answer is written the same way (OTLP, "OTLP/HTTP Response").
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Protobuf,
+    Json,
+}
+
+/// A refusal with its status and its cause.
+type Refusal = (StatusCode, String);
+
+pub(crate) async fn answer(store: Arc<Store>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let store = &*store;
+    let (head, body) = request.into_parts();
+    let format = Format::of(&head.headers);
+    let path = head.uri.path();
+    if !matches!(path, "/v1/traces" | "/v1/logs" | "/v1/metrics") {
+        let cause = "not a path of OTLP: use /v1/traces, /v1/logs or /v1/metrics";
+        return refuse(store, format, (StatusCode::NOT_FOUND, cause.into()));
+    }
+    if head.method != Method::POST {
+        let cause = (StatusCode::METHOD_NOT_ALLOWED, String::from("OTLP is sent with POST"));
+        let mut response = refuse(store, format, cause);
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return response;
+    }
+    let Some(format) = format else {
+        let cause =
+            "this content type is not OTLP: send application/x-protobuf or application/json";
+        return refuse(store, None, (StatusCode::UNSUPPORTED_MEDIA_TYPE, cause.into()));
+    };
+    let answered = match body::read(&head.headers, body).await {
+        Err(error) => Err((error.status(), error.reason().into())),
+        Ok(body) => match path {
+            "/v1/traces" => format.exchange(&body, |request| export::traces(store, request)),
+            "/v1/logs" => format.exchange(&body, |request| export::logs(store, request)),
+            _ => format.exchange(&body, |request| export::metrics(store, request)),
+        },
+    };
+    match answered {
+        Ok(bytes) => respond(StatusCode::OK, format, bytes),
+        Err(refusal) => refuse(store, Some(format), refusal),
+    }
+}
+
+impl Format {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+        let name = content_type.split(';').next().unwrap_or_default().trim();
+        if name.eq_ignore_ascii_case("application/x-protobuf") {
+            Some(Self::Protobuf)
+        } else if name.eq_ignore_ascii_case("application/json") {
+            Some(Self::Json)
+        } else {
+            None
+        }
+    }
+
+    fn name(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Protobuf => "application/x-protobuf",
+            Self::Json => "application/json",
+        })
+    }
+
+    fn exchange<Q, A>(self, body: &[u8], export: impl Fn(Q) -> A) -> Result<Vec<u8>, Refusal>
+    where
+        Q: Message + Default + DeserializeOwned,
+        A: Message + Serialize,
+    {
+        let bad =
+            |error: String| (StatusCode::BAD_REQUEST, format!("the body is no OTLP: {error}"));
+        match self {
+            Self::Protobuf => {
+                let request = Q::decode(body).map_err(|error| bad(error.to_string()))?;
+                Ok(export(request).encode_to_vec())
+            }
+            Self::Json => {
+                let request =
+                    serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
+                serde_json::to_vec(&export(request))
+                    .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+            }
+        }
+    }
+}
+
+/// A refusal's body is a `google.rpc.Status` (OTLP, "Failures").
+fn refuse(store: &Store, format: Option<Format>, refusal: Refusal) -> Response<Full<Bytes>> {
+    store.count_bad_request();
+    let (status, message) = refusal;
+    let format = format.unwrap_or(Format::Json);
+    let body = match format {
+        Format::Protobuf => {
+            let mut bytes = Vec::new();
+            prost::encoding::string::encode(2, &message, &mut bytes);
+            bytes
+        }
+        Format::Json => serde_json::json!({ "message": message }).to_string().into_bytes(),
+    };
+    respond(status, format, body)
+}
+
+fn respond(status: StatusCode, format: Format, body: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, format.name());
+    response
+}

@@ -1,0 +1,163 @@
+//! Metric samples from OTLP, as the series that Prometheus would make of them.
+
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
+use opentelemetry_proto::tonic::metrics::v1::{
+    self as otlp, AggregationTemporality, HistogramDataPoint, Metric, NumberDataPoint, exemplar,
+};
+use serde_json::Value;
+
+use super::ids::{span_id, trace_id};
+use super::value::any;
+use crate::model::{Exemplar, Observation, Series, SeriesKind};
+
+/// Past these a point is left out: every bucket is a series that repeats all labels.
+const LABELS: usize = 64;
+const LABEL_BYTES: usize = 1_024;
+const BUCKETS: usize = 512;
+
+/// The samples of one metric, and how many points were left out for their size.
+pub(super) fn observations(metric: Metric) -> (Vec<Observation>, u64) {
+    let mut made = Made { family: metric.name, observations: Vec::new(), left_out: 0 };
+    match metric.data {
+        None => {}
+        Some(Data::Gauge(gauge)) => made.numbers(gauge.data_points, SeriesKind::Gauge, false),
+        Some(Data::Sum(sum)) => {
+            let is_delta = is_delta(sum.aggregation_temporality);
+            let kind = if sum.is_monotonic { SeriesKind::Counter } else { SeriesKind::Gauge };
+            made.numbers(sum.data_points, kind, is_delta);
+        }
+        Some(Data::Histogram(histogram)) => {
+            let is_delta = is_delta(histogram.aggregation_temporality);
+            for point in histogram.data_points {
+                made.histogram(point, is_delta);
+            }
+        }
+        Some(Data::ExponentialHistogram(histogram)) => {
+            let is_delta = is_delta(histogram.aggregation_temporality);
+            for point in histogram.data_points {
+                let exemplar = point.exemplars.into_iter().rev().find_map(exemplar);
+                made.count_and_sum(point.attributes, point.count, point.sum, is_delta, exemplar);
+            }
+        }
+        Some(Data::Summary(summary)) => {
+            for point in summary.data_points {
+                made.count_and_sum(point.attributes, point.count, Some(point.sum), false, None);
+            }
+        }
+    }
+    (made.observations, made.left_out)
+}
+
+type Labels = Vec<(Box<str>, Box<str>)>;
+
+struct Made {
+    family: String,
+    observations: Vec<Observation>,
+    left_out: u64,
+}
+
+impl Made {
+    fn numbers(&mut self, points: Vec<NumberDataPoint>, kind: SeriesKind, is_delta: bool) {
+        for point in points {
+            let Some(labels) = self.labels(point.attributes) else { continue };
+            let value = match point.value {
+                Some(Number::AsDouble(value)) => value,
+                Some(Number::AsInt(value)) => value as f64,
+                None => continue,
+            };
+            let exemplar = point.exemplars.into_iter().rev().find_map(exemplar);
+            self.push("", labels, kind, value, is_delta, exemplar);
+        }
+    }
+
+    fn histogram(&mut self, point: HistogramDataPoint, is_delta: bool) {
+        if point.bucket_counts.len() > BUCKETS {
+            self.left_out += 1;
+            return;
+        }
+        let Some(labels) = self.labels(point.attributes.clone()) else { return };
+        let exemplars: Vec<Exemplar> = point.exemplars.into_iter().filter_map(exemplar).collect();
+        let mut total = 0_u64;
+        let mut lower = f64::NEG_INFINITY;
+        for (at, count) in point.bucket_counts.iter().enumerate() {
+            total = total.saturating_add(*count);
+            let bound = point.explicit_bounds.get(at).copied().unwrap_or(f64::INFINITY);
+            let le = if bound.is_infinite() { String::from("+Inf") } else { bound.to_string() };
+            let mut labels = labels.clone();
+            labels.push(("le".into(), le.into()));
+            let inside = |one: &&Exemplar| one.value > lower && one.value <= bound;
+            let exemplar = exemplars.iter().rev().find(inside).copied();
+            self.push("_bucket", labels, SeriesKind::Counter, total as f64, is_delta, exemplar);
+            lower = bound;
+        }
+        self.count_and_sum(point.attributes, point.count, point.sum, is_delta, None);
+    }
+
+    fn count_and_sum(
+        &mut self,
+        attributes: Vec<KeyValue>,
+        count: u64,
+        sum: Option<f64>,
+        is_delta: bool,
+        exemplar: Option<Exemplar>,
+    ) {
+        let Some(labels) = self.labels(attributes) else { return };
+        if let Some(sum) = sum {
+            self.push("_sum", labels.clone(), SeriesKind::Counter, sum, is_delta, None);
+        }
+        self.push("_count", labels, SeriesKind::Counter, count as f64, is_delta, exemplar);
+    }
+
+    fn push(
+        &mut self,
+        suffix: &str,
+        labels: Labels,
+        kind: SeriesKind,
+        value: f64,
+        is_delta: bool,
+        exemplar: Option<Exemplar>,
+    ) {
+        let name = format!("{}{suffix}", self.family).into();
+        let series = Series { family: self.family.as_str().into(), name, labels, kind };
+        self.observations.push(Observation { series, value, is_delta, exemplar });
+    }
+
+    /// The point's attributes as labels, in a fixed order; `None`, counted, where they are too large.
+    fn labels(&mut self, attributes: Vec<KeyValue>) -> Option<Labels> {
+        let mut labels: Labels = Vec::with_capacity(attributes.len().min(LABELS));
+        let too_many = attributes.len() > LABELS || self.family.len() > LABEL_BYTES;
+        for pair in attributes.into_iter().take(LABELS) {
+            let value = match any(pair.value) {
+                Value::String(text) => text,
+                value => value.to_string(),
+            };
+            labels.push((pair.key.into(), value.into()));
+        }
+        let too_long =
+            |(name, value): &(Box<str>, Box<str>)| name.len() + value.len() > LABEL_BYTES;
+        if too_many || labels.iter().any(too_long) {
+            self.left_out += 1;
+            return None;
+        }
+        labels.sort();
+        Some(labels)
+    }
+}
+
+fn is_delta(temporality: i32) -> bool {
+    temporality == AggregationTemporality::Delta as i32
+}
+
+fn exemplar(sent: otlp::Exemplar) -> Option<Exemplar> {
+    Some(Exemplar {
+        trace_id: trace_id(&sent.trace_id)?,
+        span_id: span_id(&sent.span_id),
+        value: match sent.value? {
+            exemplar::Value::AsDouble(value) => value,
+            exemplar::Value::AsInt(value) => value as f64,
+        },
+        timestamp: (sent.time_unix_nano != 0).then_some(sent.time_unix_nano as f64 / 1e9),
+    })
+}

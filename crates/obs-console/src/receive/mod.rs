@@ -1,0 +1,20 @@
+//! What arrives: OTLP over gRPC and HTTP, and log lines as NDJSON.
+
+mod body;
+mod export;
+mod grpc;
+mod http;
+mod ids;
+mod logs;
+mod metrics;
+mod ndjson;
+mod spans;
+mod value;
+
+pub(crate) use body::read as read_body;
+pub(crate) use grpc::Grpc;
+pub(crate) use http::answer as answer_http;
+pub(crate) use ndjson::{Lines, parse as parse_lines};
+
+/// The largest request that a receiver takes, on the wire and unpacked: gRPC's usual 4 MiB.
+pub(crate) const LARGEST_REQUEST: usize = 4 << 20;

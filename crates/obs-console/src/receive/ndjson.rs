@@ -1,0 +1,101 @@
+//! Log lines as services write them on stdout: one JSON object a line.
+
+use std::sync::Arc;
+
+use obs_context::{SpanId, TraceId};
+use serde_json::{Map, Value};
+
+use crate::model::{Attributes, LogLine, now_nanos};
+
+/// The log lines of a text, and how many of them are no JSON objects.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    pub(crate) lines: Vec<LogLine>,
+    pub(crate) text: u64,
+}
+
+/// Reads every line of `body`; one that is no JSON object becomes a line whose event is its text.
+pub(crate) fn parse(service: &str, body: &[u8]) -> Lines {
+    let service: Arc<str> = service.into();
+    let mut parsed = Lines::default();
+    for line in body.split(|byte| *byte == b'\n') {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        match serde_json::from_slice::<Map<String, Value>>(line) {
+            Ok(object) => parsed.lines.push(from_object(Arc::clone(&service), object)),
+            Err(_) => {
+                parsed.text += 1;
+                parsed.lines.push(from_text(Arc::clone(&service), line));
+            }
+        }
+    }
+    parsed
+}
+
+/// The names that loggers give to the same thing, ours first.
+const TIMESTAMP: [&str; 4] = ["timestamp", "time", "ts", "@timestamp"];
+const LEVEL: [&str; 3] = ["level", "severity", "lvl"];
+const EVENT: [&str; 3] = ["event", "message", "msg"];
+const TARGET: [&str; 2] = ["target", "logger"];
+
+fn from_object(service: Arc<str>, mut object: Map<String, Value>) -> LogLine {
+    let trace_id = take(&mut object, &["trace_id"], |value| {
+        let id: TraceId = value.as_str()?.parse().ok()?;
+        id.is_valid().then_some(id)
+    });
+    let span_id = take(&mut object, &["span_id"], |value| {
+        let id: SpanId = value.as_str()?.parse().ok()?;
+        id.is_valid().then_some(id)
+    });
+    take(&mut object, &["service"], |value| (value.as_str()? == &*service).then_some(()));
+    LogLine {
+        unix_nanos: take(&mut object, &TIMESTAMP, unix_nanos).unwrap_or_else(now_nanos),
+        level: take(&mut object, &LEVEL, text).unwrap_or_default(),
+        event: take(&mut object, &EVENT, text).unwrap_or_default(),
+        target: take(&mut object, &TARGET, text).unwrap_or_default(),
+        trace_id,
+        span_id,
+        request_id: take(&mut object, &["request_id"], text),
+        fields: Attributes::new(
+            object.into_iter().map(|(key, value)| (key.into(), value)).collect(),
+        ),
+        service,
+    }
+}
+
+fn from_text(service: Arc<str>, line: &[u8]) -> LogLine {
+    LogLine {
+        service,
+        unix_nanos: now_nanos(),
+        level: Box::default(),
+        event: String::from_utf8_lossy(line).into(),
+        target: Box::default(),
+        trace_id: None,
+        span_id: None,
+        request_id: None,
+        fields: Attributes::default(),
+    }
+}
+
+/// Takes the first of `names` whose value `read` understands out of the object; what it does not
+/// understand stays a field.
+fn take<T>(
+    object: &mut Map<String, Value>,
+    names: &[&str],
+    read: impl Fn(&Value) -> Option<T>,
+) -> Option<T> {
+    let (name, taken) = names.iter().find_map(|name| Some((*name, read(object.get(*name)?)?)))?;
+    object.remove(name);
+    Some(taken)
+}
+
+fn text(value: &Value) -> Option<Box<str>> {
+    value.as_str().map(Into::into)
+}
+
+fn unix_nanos(value: &Value) -> Option<u64> {
+    let instant: jiff::Timestamp = value.as_str()?.parse().ok()?;
+    u64::try_from(instant.as_nanosecond()).ok()
+}

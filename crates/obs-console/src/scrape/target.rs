@@ -1,0 +1,57 @@
+//! A service that is looked at.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use http::Uri;
+use http::uri::Scheme;
+
+use crate::Error;
+
+/// A service and the address of its admin server, where `/metrics`, `/readyz` and `/healthz` are.
+///
+/// ```
+/// let target: obs_console::Target = "orders=http://127.0.0.1:9464".parse()?;
+/// # Ok::<(), obs_console::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Target {
+    service: Arc<str>,
+    admin: Uri,
+}
+
+impl Target {
+    /// The service of this name, which is its `service.name` in OTLP too, with its admin server there.
+    pub fn new(service: &str, admin_url: &str) -> Result<Self, Error> {
+        let bad = |remedy| Error::target(admin_url, remedy);
+        if service.is_empty() || service.len() > 128 {
+            return Err(Error::target(service, "give a name of 1 to 128 bytes"));
+        }
+        let admin: Uri =
+            admin_url.parse().map_err(|_| bad("give a URL such as http://127.0.0.1:9464"))?;
+        if admin.scheme() != Some(&Scheme::HTTP) || admin.host().is_none() {
+            return Err(bad("give a URL that begins with http://, since TLS is not spoken here"));
+        }
+        Ok(Self { service: service.into(), admin })
+    }
+
+    pub(super) fn service(&self) -> &Arc<str> {
+        &self.service
+    }
+
+    pub(super) fn admin(&self) -> &Uri {
+        &self.admin
+    }
+}
+
+impl FromStr for Target {
+    type Err = Error;
+
+    /// Reads `NAME=URL`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (service, admin_url) = text.split_once('=').ok_or_else(|| {
+            Error::target(text, "give NAME=URL, such as orders=http://127.0.0.1:9464")
+        })?;
+        Self::new(service, admin_url)
+    }
+}

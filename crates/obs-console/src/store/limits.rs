@@ -1,0 +1,42 @@
+//! How much is kept.
+
+use serde::Serialize;
+
+/// How much a [`Store`](crate::Store) keeps. Bytes are estimates of memory, within about a third.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Traces; past it the oldest is evicted. 10,000 by default.
+    pub traces: usize,
+    /// Spans of one trace; past it further ones are turned away. 2,000 by default.
+    pub spans_per_trace: usize,
+    /// Bytes of all spans; past it the oldest trace is evicted. 64 MiB by default.
+    pub span_bytes: usize,
+    /// Log lines; past it the oldest is evicted. 100,000 by default.
+    pub logs: usize,
+    /// Bytes of all log lines; past it the oldest is evicted. 32 MiB by default.
+    pub log_bytes: usize,
+    /// Metric series; past it the ones that their service tells no longer are evicted, then new ones
+    /// turned away. 50,000 by default.
+    pub series: usize,
+    /// Bytes of all series with their history; past it history is shortened, then new series are
+    /// turned away. 32 MiB by default.
+    pub series_bytes: usize,
+    /// Services whose metrics and health are kept; past it new ones are turned away. 64 by default.
+    pub services: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            traces: 10_000,
+            spans_per_trace: 2_000,
+            span_bytes: 64 << 20,
+            logs: 100_000,
+            log_bytes: 32 << 20,
+            series: 50_000,
+            series_bytes: 32 << 20,
+            services: 64,
+        }
+    }
+}

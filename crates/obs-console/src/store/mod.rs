@@ -1,0 +1,214 @@
+//! The bounded memory of the console: nothing on disk, nothing without a limit.
+
+mod health;
+mod limits;
+mod logs;
+mod own;
+mod series;
+mod stats;
+mod traces;
+
+pub use limits::Limits;
+pub(crate) use own::REQUEST_ID_PREFIX as OWN_REQUEST_ID_PREFIX;
+pub use stats::{EvictedStats, ReceivedStats, Stats, StoredStats, TurnedAwayStats};
+
+pub use health::HealthAt;
+pub use series::Change;
+pub(crate) use traces::Trace;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use obs_context::TraceId;
+
+use crate::document::{self, Filter, RequestDocument, RequestSummary};
+use crate::model::{Health, LogLine, MetricSource, Observation, Span};
+use health::HealthLog;
+use logs::Logs;
+use own::Own;
+use series::Metrics;
+use stats::Counters;
+use traces::Traces;
+
+/// Everything that the console knows: spans, log lines, metric series and health, each within its
+/// [`Limits`]. The oldest goes first, and whatever goes or is turned away is counted in [`Stats`].
+#[derive(Debug)]
+pub struct Store {
+    limits: Limits,
+    own: Own,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) traces: Traces,
+    pub(crate) logs: Logs,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: HealthLog,
+    counters: Counters,
+}
+
+/// What became of the things that were given to the store at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// How many are kept.
+    pub accepted: u64,
+    /// How many were turned away.
+    pub rejected: u64,
+    /// Why the last of them was.
+    pub reason: Option<&'static str>,
+}
+
+impl Taken {
+    pub(crate) fn reject(&mut self, reason: &'static str) {
+        self.rejected += 1;
+        self.reason = Some(reason);
+    }
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, own: Own::new(), state: Mutex::default() }
+    }
+
+    /// Its limits.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Keeps spans. A span that is sent twice is kept once.
+    pub fn add_spans(&self, spans: impl IntoIterator<Item = Span>) -> Taken {
+        let mut taken = Taken::default();
+        let mut state = self.state();
+        let State { traces, counters, .. } = &mut *state;
+        for span in spans {
+            if self.own.made(span.trace_id) {
+                counters.own += 1;
+                continue;
+            }
+            counters.attributes_dropped += u64::from(span.attributes.dropped());
+            match traces.add(span, &self.limits, counters) {
+                Ok(()) => taken.accepted += 1,
+                Err(reason) => taken.reject(reason),
+            }
+        }
+        counters.spans_received += taken.accepted;
+        counters.spans_rejected += taken.rejected;
+        taken
+    }
+
+    /// Keeps log lines.
+    pub fn add_logs(&self, lines: impl IntoIterator<Item = LogLine>) -> Taken {
+        let mut taken = Taken::default();
+        let mut state = self.state();
+        let State { logs, counters, .. } = &mut *state;
+        for line in lines {
+            if self.own.wrote(&line) {
+                counters.own += 1;
+                continue;
+            }
+            counters.attributes_dropped += u64::from(line.fields.dropped());
+            match logs.add(line, &self.limits, counters) {
+                Ok(()) => taken.accepted += 1,
+                Err(reason) => taken.reject(reason),
+            }
+        }
+        counters.logs_received += taken.accepted;
+        counters.logs_rejected += taken.rejected;
+        taken
+    }
+
+    /// Keeps what a look at `service`'s metrics told, which began and ended at these instants, in
+    /// nanoseconds of Unix time.
+    pub fn add_metrics(
+        &self,
+        service: &str,
+        source: MetricSource,
+        (begun, done): (u64, u64),
+        observations: impl IntoIterator<Item = Observation>,
+    ) -> Taken {
+        let mut taken = Taken::default();
+        let mut state = self.state();
+        let State { metrics, counters, .. } = &mut *state;
+        let Some(mut look) = metrics.look(service, source, (begun, done), &self.limits) else {
+            taken.rejected = observations.into_iter().count() as u64;
+            taken.reason = Some("more services than the console keeps: raise Limits::services");
+            counters.samples_rejected += taken.rejected;
+            return taken;
+        };
+        for mut observation in observations {
+            observation.exemplar = observation.exemplar.filter(|one| !self.own.made(one.trace_id));
+            match look.add(observation, &self.limits, counters) {
+                Ok(()) => taken.accepted += 1,
+                Err(reason) => taken.reject(reason),
+            }
+        }
+        counters.samples_received += taken.accepted;
+        counters.samples_rejected += taken.rejected;
+        taken
+    }
+
+    /// Keeps what `service`'s probes said at an instant, in nanoseconds of Unix time.
+    pub fn add_health(&self, service: &str, unix_nanos: u64, health: Health) {
+        let mut state = self.state();
+        let State { health: log, counters, .. } = &mut *state;
+        if !log.add(service, unix_nanos, health, &self.limits) {
+            counters.health_rejected += 1;
+        }
+    }
+
+    /// The requests that pass `filter`, newest first.
+    pub fn requests(&self, filter: &Filter) -> Vec<RequestSummary> {
+        document::list(&self.state(), filter)
+    }
+
+    /// Everything that is known of one request, joined; `None` where no span and no log line of it is.
+    pub fn request(&self, trace_id: TraceId) -> Option<RequestDocument> {
+        document::join(&self.state(), trace_id)
+    }
+
+    /// The trace of the request with this request id: the newest, where there are several.
+    pub fn trace_of(&self, request_id: &str) -> Option<TraceId> {
+        let state = self.state();
+        state.traces.of_request(request_id).or_else(|| state.logs.trace_of_request(request_id))
+    }
+
+    /// What is kept, and what was evicted or turned away.
+    pub fn stats(&self) -> Stats {
+        let state = self.state();
+        let services: BTreeSet<&Arc<str>> =
+            state.metrics.services().chain(state.health.services()).collect();
+        Stats::new(&state, services.len() as u64, self.limits)
+    }
+
+    /// Counts log lines that were no JSON.
+    pub(crate) fn count_text_lines(&self, lines: u64) {
+        self.state().counters.logs_text += lines;
+    }
+
+    /// Counts a request of a receiver that was turned away as a whole.
+    pub(crate) fn count_bad_request(&self) {
+        self.state().counters.requests_rejected += 1;
+    }
+
+    /// Counts metric points that were left out before they came here.
+    pub(crate) fn count_samples_rejected(&self, samples: u64) {
+        self.state().counters.samples_rejected += samples;
+    }
+
+    /// The trace id of a request that the console makes itself.
+    pub(crate) fn own_trace_id(&self) -> TraceId {
+        self.own.trace_id()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}

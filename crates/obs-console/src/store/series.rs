@@ -1,0 +1,299 @@
+//! Metric series over time, as the moments at which each changed.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::sync::Arc;
+
+use obs_context::TraceId;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::limits::Limits;
+use super::stats::Counters;
+use crate::model::{Exemplar, MetricSource, Observation, Series, SeriesKind};
+
+/// At one look a second, ten minutes.
+const LOOKS: usize = 600;
+/// Changes that are kept a series: two minutes of one that changes every second.
+const POINTS: usize = 120;
+/// Exemplars that are kept a service.
+const EXEMPLARS: usize = 4_096;
+/// What the map takes besides a series' text, and what one point takes.
+const SERIES_BYTES: usize = 160;
+const POINT_BYTES: usize = 16;
+
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    scraped: HashMap<Arc<str>, ServiceSeries>,
+    pushed: HashMap<Arc<str>, ServiceSeries>,
+    size: Size,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    series: usize,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct ServiceSeries {
+    series: HashMap<Arc<Series>, History>,
+    /// When each look began and ended.
+    looks: VecDeque<(u64, u64)>,
+    exemplars: VecDeque<(Arc<Series>, Exemplar)>,
+}
+
+#[derive(Debug, Default)]
+struct History {
+    /// When a value was first seen, and the value.
+    points: VecDeque<(u64, f64)>,
+    /// Whether points went that were older.
+    shortened: bool,
+    last_seen: u64,
+    exemplar: Option<Exemplar>,
+}
+
+/// A look at one service's metrics that is being written down.
+pub(super) struct Look<'a> {
+    service: &'a mut ServiceSeries,
+    size: &'a mut Size,
+    done: u64,
+    swept: bool,
+}
+
+/// How one series moved while a request ran.
+///
+/// `before` and `after` are what the last look that ended before the request and the first that began
+/// after it saw: other requests between the two moved the series too.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// Which service's series.
+    pub service: Arc<str>,
+    /// The metric family.
+    pub family: Box<str>,
+    /// The series' own name.
+    pub name: Box<str>,
+    /// Its labels.
+    #[serde(serialize_with = "label_map")]
+    pub labels: Vec<(Box<str>, Box<str>)>,
+    /// Whether it only grows.
+    pub kind: SeriesKind,
+    /// Its value before the request: `None` where it is no longer or was never known.
+    pub before: Option<f64>,
+    /// Its value after the request: `None` where nobody has looked since.
+    pub after: Option<f64>,
+    /// By how much it moved. A counter that was reset in between counts from zero.
+    pub delta: Option<f64>,
+    /// The exemplar that names this request.
+    pub exemplar: Option<Exemplar>,
+}
+
+impl Metrics {
+    pub(super) fn look(
+        &mut self,
+        service: &str,
+        source: MetricSource,
+        (begun, done): (u64, u64),
+        limits: &Limits,
+    ) -> Option<Look<'_>> {
+        let services = match source {
+            MetricSource::Scrape => &mut self.scraped,
+            MetricSource::Push => &mut self.pushed,
+        };
+        if !services.contains_key(service) {
+            if services.len() >= limits.services {
+                return None;
+            }
+            services.insert(service.into(), ServiceSeries::default());
+        }
+        let service = services.get_mut(service)?;
+        push_bounded(&mut service.looks, (begun, done), LOOKS);
+        Some(Look { service, size: &mut self.size, done, swept: false })
+    }
+
+    /// Every series that `moved_by` recognises, and every series with an exemplar of this trace.
+    pub(crate) fn changes(
+        &self,
+        trace_id: TraceId,
+        (start, end): (u64, u64),
+        moved_by: impl Fn(&str, &Series) -> bool,
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (name, service) in self.scraped.iter().chain(&self.pushed) {
+            let mut exemplars: HashMap<&Arc<Series>, Exemplar> = HashMap::new();
+            for (series, exemplar) in &service.exemplars {
+                if exemplar.trace_id == trace_id {
+                    exemplars.insert(series, *exemplar);
+                }
+            }
+            for (series, history) in &service.series {
+                let exemplar = exemplars.get(series).copied();
+                if exemplar.is_none() && !moved_by(name, series) {
+                    continue;
+                }
+                let change = service.change(name, series, history, (start, end), exemplar);
+                if exemplar.is_some() || !is_idle_bucket(&change) {
+                    changes.push(change);
+                }
+            }
+        }
+        changes.sort_by(|one, other| {
+            (&one.service, &one.name, &one.labels).cmp(&(
+                &other.service,
+                &other.name,
+                &other.labels,
+            ))
+        });
+        changes
+    }
+
+    pub(super) fn services(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.scraped.keys().chain(self.pushed.keys())
+    }
+
+    /// Series, bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.size.series, self.size.bytes)
+    }
+}
+
+impl Look<'_> {
+    pub(super) fn add(
+        &mut self,
+        observation: Observation,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> Result<(), &'static str> {
+        let Observation { series, value, is_delta, exemplar } = observation;
+        let known = self.service.series.get_key_value(&series).map(|(known, _)| Arc::clone(known));
+        let series = match known {
+            Some(series) => series,
+            None => self.make_room(series, limits, counters)?,
+        };
+        let history = self.service.series.entry(Arc::clone(&series)).or_default();
+        let former = history.points.back().map(|(_, value)| *value);
+        let value = if is_delta { former.unwrap_or(0.0) + value } else { value };
+        history.last_seen = self.done;
+        if former.is_none_or(|former| former.to_bits() != value.to_bits()) {
+            history.points.push_back((self.done, value));
+            if history.points.len() > POINTS
+                || (history.points.len() > 1 && self.size.bytes + POINT_BYTES > limits.series_bytes)
+            {
+                history.points.pop_front();
+                history.shortened = true;
+            } else {
+                self.size.bytes += POINT_BYTES;
+            }
+        }
+        if let Some(exemplar) = exemplar
+            && history.exemplar != Some(exemplar)
+        {
+            history.exemplar = Some(exemplar);
+            push_bounded(&mut self.service.exemplars, (series, exemplar), EXEMPLARS);
+        }
+        Ok(())
+    }
+
+    /// Counts a new series in, after sweeping out what the service no longer tells if it must.
+    fn make_room(
+        &mut self,
+        series: Series,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> Result<Arc<Series>, &'static str> {
+        let bytes = series.bytes() + SERIES_BYTES;
+        let full = |size: &Size| {
+            size.series >= limits.series || size.bytes + bytes + POINT_BYTES > limits.series_bytes
+        };
+        if full(self.size) && !mem::replace(&mut self.swept, true) {
+            counters.series_evicted += self.sweep();
+        }
+        if full(self.size) {
+            return Err("more metric series than the console keeps: raise Limits::series");
+        }
+        self.size.series += 1;
+        self.size.bytes += bytes;
+        Ok(Arc::new(series))
+    }
+
+    fn sweep(&mut self) -> u64 {
+        let former = self.service.looks.iter().rev().nth(1).map_or(0, |(_, done)| *done);
+        let size = &mut *self.size;
+        let before = size.series;
+        self.service.series.retain(|series, history| {
+            let keep = history.last_seen >= former;
+            if !keep {
+                let points = history.points.len() * POINT_BYTES;
+                size.series -= 1;
+                size.bytes = size.bytes.saturating_sub(series.bytes() + SERIES_BYTES + points);
+            }
+            keep
+        });
+        (before - size.series) as u64
+    }
+}
+
+impl ServiceSeries {
+    fn change(
+        &self,
+        service: &Arc<str>,
+        series: &Arc<Series>,
+        history: &History,
+        (start, end): (u64, u64),
+        exemplar: Option<Exemplar>,
+    ) -> Change {
+        let last_before = self.looks.iter().rev().find(|(_, done)| *done <= start);
+        let first_after = self.looks.iter().find(|(begun, _)| *begun >= end);
+        let before = last_before.and_then(|(_, done)| history.at(*done, series.kind));
+        let after = first_after.and_then(|(_, done)| history.at(*done, series.kind));
+        let delta = before.zip(after).map(|(before, after)| match series.kind {
+            SeriesKind::Counter if after < before => after,
+            _ => after - before,
+        });
+        Change {
+            service: Arc::clone(service),
+            family: series.family.clone(),
+            name: series.name.clone(),
+            labels: series.labels.clone(),
+            kind: series.kind,
+            before,
+            after,
+            delta,
+            exemplar,
+        }
+    }
+}
+
+impl History {
+    /// The value at the time of a look. A counter that was not told yet had not counted anything.
+    fn at(&self, unix_nanos: u64, kind: SeriesKind) -> Option<f64> {
+        match self.points.iter().rev().find(|(since, _)| *since <= unix_nanos) {
+            Some((_, value)) => Some(*value),
+            None if !self.shortened && kind == SeriesKind::Counter => Some(0.0),
+            None => None,
+        }
+    }
+}
+
+/// Most of a histogram's buckets say nothing of one request.
+fn is_idle_bucket(change: &Change) -> bool {
+    change.name.ends_with("_bucket") && change.delta.is_none_or(|delta| delta == 0.0)
+}
+
+fn push_bounded<T>(ring: &mut VecDeque<T>, value: T, most: usize) {
+    ring.push_back(value);
+    if ring.len() > most {
+        ring.pop_front();
+    }
+}
+
+fn label_map<S: Serializer>(
+    labels: &[(Box<str>, Box<str>)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(labels.len()))?;
+    for (name, value) in labels {
+        map.serialize_entry(name, value)?;
+    }
+    map.end()
+}

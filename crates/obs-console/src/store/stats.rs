@@ -1,0 +1,209 @@
+//! What is kept, and what became of the rest.
+
+use obs_context::{Sample, SampleKind, Source};
+use serde::Serialize;
+
+use super::{Limits, State, Store};
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(super) spans_received: u64,
+    pub(super) spans_repeated: u64,
+    pub(super) spans_rejected: u64,
+    pub(super) spans_evicted: u64,
+    pub(super) traces_evicted: u64,
+    pub(super) logs_received: u64,
+    pub(super) logs_text: u64,
+    pub(super) logs_rejected: u64,
+    pub(super) logs_evicted: u64,
+    pub(super) samples_received: u64,
+    pub(super) samples_rejected: u64,
+    pub(super) series_evicted: u64,
+    pub(super) health_rejected: u64,
+    pub(super) attributes_dropped: u64,
+    pub(super) requests_rejected: u64,
+    pub(super) own: u64,
+}
+
+/// The state of a [`Store`], as `GET /api/stats` tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// What is kept now.
+    pub stored: StoredStats,
+    /// What was taken since the start: spans, log lines and metric samples.
+    pub received: ReceivedStats,
+    /// What was kept once and had to make room for newer things.
+    pub evicted: EvictedStats,
+    /// What was never kept.
+    pub rejected: TurnedAwayStats,
+    /// How much is kept at most.
+    pub limits: Limits,
+}
+
+/// What a [`Store`] keeps now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StoredStats {
+    /// Traces.
+    pub traces: u64,
+    /// Spans.
+    pub spans: u64,
+    /// About how many bytes they take.
+    pub span_bytes: u64,
+    /// Log lines.
+    pub logs: u64,
+    /// About how many bytes they take.
+    pub log_bytes: u64,
+    /// Metric series.
+    pub series: u64,
+    /// About how many bytes they take.
+    pub series_bytes: u64,
+    /// Services whose metrics or health are known.
+    pub services: u64,
+}
+
+/// What a [`Store`] took since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ReceivedStats {
+    /// Spans, the repeated ones too.
+    pub spans: u64,
+    /// Spans that had been sent before, and replaced what was kept.
+    pub spans_repeated: u64,
+    /// Log lines.
+    pub logs: u64,
+    /// Log lines that were no JSON, and are kept as text.
+    pub logs_text: u64,
+    /// Metric samples.
+    pub samples: u64,
+    /// Spans and lines that the console itself caused, and does not show.
+    pub own: u64,
+}
+
+/// What a [`Store`] forgot to make room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct EvictedStats {
+    /// Traces.
+    pub traces: u64,
+    /// Their spans.
+    pub spans: u64,
+    /// Log lines.
+    pub logs: u64,
+    /// Metric series.
+    pub series: u64,
+}
+
+/// What a [`Store`] and its receivers never took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TurnedAwayStats {
+    /// Whole requests: too large, malformed, or of a wrong type.
+    pub requests: u64,
+    /// Spans.
+    pub spans: u64,
+    /// Log lines.
+    pub logs: u64,
+    /// Metric samples.
+    pub samples: u64,
+    /// Answers of probes.
+    pub health: u64,
+    /// Attributes past the 256th of one owner.
+    pub attributes: u64,
+}
+
+impl Stats {
+    pub(super) fn new(state: &State, services: u64, limits: Limits) -> Self {
+        let (traces, spans, span_bytes) = state.traces.size();
+        let (logs, log_bytes) = state.logs.size();
+        let (series, series_bytes) = state.metrics.size();
+        let counters = state.counters;
+        Self {
+            stored: StoredStats {
+                traces: traces as u64,
+                spans: spans as u64,
+                span_bytes: span_bytes as u64,
+                logs: logs as u64,
+                log_bytes: log_bytes as u64,
+                series: series as u64,
+                series_bytes: series_bytes as u64,
+                services,
+            },
+            received: ReceivedStats {
+                spans: counters.spans_received,
+                spans_repeated: counters.spans_repeated,
+                logs: counters.logs_received,
+                logs_text: counters.logs_text,
+                samples: counters.samples_received,
+                own: counters.own,
+            },
+            evicted: EvictedStats {
+                traces: counters.traces_evicted,
+                spans: counters.spans_evicted,
+                logs: counters.logs_evicted,
+                series: counters.series_evicted,
+            },
+            rejected: TurnedAwayStats {
+                requests: counters.requests_rejected,
+                spans: counters.spans_rejected,
+                logs: counters.logs_rejected,
+                samples: counters.samples_rejected,
+                health: counters.health_rejected,
+                attributes: counters.attributes_dropped,
+            },
+            limits,
+        }
+    }
+}
+
+impl Source for Store {
+    fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
+        let stats = self.stats();
+        let mut tell = |name, help, kind, values: &[(&str, u64)]| {
+            for (what, value) in values {
+                let labels = &[("what", *what)];
+                sink(Sample { name, help, kind, labels, value: *value as f64 });
+            }
+        };
+        tell(
+            "obs_console_stored",
+            "Things that the console keeps now.",
+            SampleKind::Gauge,
+            &[
+                ("traces", stats.stored.traces),
+                ("spans", stats.stored.spans),
+                ("logs", stats.stored.logs),
+                ("series", stats.stored.series),
+            ],
+        );
+        tell(
+            "obs_console_received_total",
+            "Things that the console was sent and took.",
+            SampleKind::Counter,
+            &[
+                ("spans", stats.received.spans),
+                ("logs", stats.received.logs),
+                ("samples", stats.received.samples),
+            ],
+        );
+        tell(
+            "obs_console_evicted_total",
+            "Things that the console forgot to make room.",
+            SampleKind::Counter,
+            &[
+                ("traces", stats.evicted.traces),
+                ("spans", stats.evicted.spans),
+                ("logs", stats.evicted.logs),
+                ("series", stats.evicted.series),
+            ],
+        );
+        tell(
+            "obs_console_rejected_total",
+            "Things that the console was sent and did not take.",
+            SampleKind::Counter,
+            &[
+                ("requests", stats.rejected.requests),
+                ("spans", stats.rejected.spans),
+                ("logs", stats.rejected.logs),
+                ("samples", stats.rejected.samples),
+                ("attributes", stats.rejected.attributes),
+            ],
+        );
+    }
+}

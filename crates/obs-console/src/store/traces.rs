@@ -1,0 +1,112 @@
+//! Spans by trace, oldest trace first.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use obs_context::TraceId;
+
+use super::limits::Limits;
+use super::stats::Counters;
+use crate::model::Span;
+
+/// A trace passes few services, each of which could mint a request id.
+const REQUEST_IDS: usize = 16;
+
+/// What the map, the order and the tree take besides the spans, a trace.
+const TRACE_BYTES: usize = 512;
+
+#[derive(Debug, Default)]
+pub(crate) struct Traces {
+    by_id: HashMap<TraceId, Trace>,
+    /// In the order of their first span's arrival.
+    order: VecDeque<TraceId>,
+    spans: usize,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    pub(crate) spans: BTreeMap<u64, Arc<Span>>,
+    pub(crate) request_ids: Vec<Box<str>>,
+    bytes: usize,
+}
+
+impl Traces {
+    pub(super) fn add(
+        &mut self,
+        span: Span,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> Result<(), &'static str> {
+        let bytes = span.bytes();
+        if !span.trace_id.is_valid() || !span.span_id.is_valid() {
+            return Err("a span without a valid trace id and span id");
+        }
+        if bytes + TRACE_BYTES > limits.span_bytes {
+            return Err("a span larger than all that the console keeps: raise Limits::span_bytes");
+        }
+        let trace_id = span.trace_id;
+        let trace = self.by_id.entry(trace_id).or_insert_with(|| {
+            self.order.push_back(trace_id);
+            self.bytes += TRACE_BYTES;
+            Trace { bytes: TRACE_BYTES, ..Trace::default() }
+        });
+        let former = trace.spans.get(&span.span_id.get()).map(|former| former.bytes());
+        if former.is_none() && trace.spans.len() >= limits.spans_per_trace {
+            return Err(
+                "more spans in one trace than the console keeps: raise Limits::spans_per_trace",
+            );
+        }
+        if let Some(id) = span.request_id()
+            && trace.request_ids.len() < REQUEST_IDS
+            && !trace.request_ids.iter().any(|known| **known == *id)
+        {
+            trace.request_ids.push(id.into());
+        }
+        trace.spans.insert(span.span_id.get(), Arc::new(span));
+        match former {
+            Some(former) => {
+                trace.bytes = trace.bytes.saturating_sub(former) + bytes;
+                self.bytes = self.bytes.saturating_sub(former) + bytes;
+                counters.spans_repeated += 1;
+            }
+            None => {
+                trace.bytes += bytes;
+                self.bytes += bytes;
+                self.spans += 1;
+            }
+        }
+        while self.by_id.len() > limits.traces || self.bytes > limits.span_bytes {
+            let Some(evicted) = self.evict_oldest() else { break };
+            counters.traces_evicted += 1;
+            counters.spans_evicted += evicted as u64;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn find(&self, id: TraceId) -> Option<&Trace> {
+        self.by_id.get(&id)
+    }
+
+    /// All traces, the one that arrived last first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = (TraceId, &Trace)> {
+        self.order.iter().rev().filter_map(|id| Some((*id, self.by_id.get(id)?)))
+    }
+
+    pub(super) fn of_request(&self, request_id: &str) -> Option<TraceId> {
+        let has = |trace: &Trace| trace.request_ids.iter().any(|id| **id == *request_id);
+        self.newest_first().find(|(_, trace)| has(trace)).map(|(id, _)| id)
+    }
+
+    /// Traces, spans, bytes.
+    pub(super) fn size(&self) -> (usize, usize, usize) {
+        (self.by_id.len(), self.spans, self.bytes)
+    }
+
+    fn evict_oldest(&mut self) -> Option<usize> {
+        let trace = self.by_id.remove(&self.order.pop_front()?)?;
+        self.bytes = self.bytes.saturating_sub(trace.bytes);
+        self.spans = self.spans.saturating_sub(trace.spans.len());
+        Some(trace.spans.len())
+    }
+}
