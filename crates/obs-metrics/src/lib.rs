@@ -1,1 +1,30 @@
-//!
+#![doc = include_str!("../README.md")]
+
+mod buckets;
+pub mod collect;
+mod descriptor;
+#[cfg(feature = "http")]
+mod endpoint;
+mod error;
+mod exemplar;
+mod expose;
+mod family;
+mod global;
+#[cfg(feature = "http")]
+pub mod http;
+mod metric;
+mod names;
+mod registry;
+mod source;
+mod storage;
+
+pub use buckets::Buckets;
+#[cfg(feature = "http")]
+pub use endpoint::Endpoint;
+pub use error::Error;
+pub use family::{Child, CounterVec, GaugeVec, HistogramVec, MetricVec};
+pub use global::{
+    counter, counter_vec, default_registry, gauge, gauge_vec, histogram, histogram_vec,
+};
+pub use metric::{Counter, Gauge, Histogram, InProgress, Metric, Timer};
+pub use registry::Registry;

@@ -1,0 +1,124 @@
+//! The upper bounds of a histogram's buckets.
+
+use std::sync::Arc;
+
+use crate::Error;
+use crate::expose::le;
+
+/// The upper bounds of a histogram's buckets, in the unit of what is observed; the bucket without a
+/// bound (`+Inf`) is always there and not given.
+///
+/// Whether they make sense is checked when the histogram is registered: finite, strictly growing, at
+/// least one, at most 500.
+///
+/// ```
+/// use obs_metrics::Buckets;
+///
+/// let default = Buckets::default();                    // 5 ms to 10 s, as in Python and Go
+/// let around = Buckets::around(0.3);                   // the objective of 300 ms lies on an edge
+/// assert!(around.bounds().contains(&0.3));
+/// let sizes = Buckets::exponential(1024.0, 4.0, 8);    // 1 KiB, 4 KiB, ... 16 MiB
+/// assert_eq!(sizes.bounds().len(), 8);
+/// let own = Buckets::new([0.1, 0.5, 2.0]);
+/// # let _ = (default, own);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buckets(Vec<f64>);
+
+impl Buckets {
+    /// These bounds.
+    pub fn new(bounds: impl Into<Vec<f64>>) -> Self {
+        Self(bounds.into())
+    }
+
+    /// Bounds that lie densely around a service-level objective, with the objective itself among them:
+    /// the share of observations within the objective is then exact, not interpolated.
+    ///
+    /// From a tenth of the objective to ten times it.
+    pub fn around(objective: f64) -> Self {
+        const STEPS: [f64; 12] = [0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.5, 5.0, 10.0];
+        Self(STEPS.iter().map(|step| step * objective).collect())
+    }
+
+    /// So many bounds from `start`, each `width` above the last.
+    pub fn linear(start: f64, width: f64, count: usize) -> Self {
+        Self((0..count).map(|at| start + width * at as f64).collect())
+    }
+
+    /// So many bounds from `start`, each `factor` times the last.
+    pub fn exponential(start: f64, factor: f64, count: usize) -> Self {
+        Self((0..count).map(|at| start * factor.powi(at.try_into().unwrap_or(i32::MAX))).collect())
+    }
+
+    /// The bounds, without `+Inf`.
+    pub fn bounds(&self) -> &[f64] {
+        &self.0
+    }
+
+    pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
+        let fail = |why: String| Err(Error::invalid(format!("the buckets of `{name}`: {why}")));
+        if self.0.is_empty() || self.0.len() > 500 {
+            return fail(format!("{} bounds are given: give 1 to 500", self.0.len()));
+        }
+        if let Some(bound) = self.0.iter().find(|bound| !bound.is_finite()) {
+            return fail(format!("{bound} is not finite: leave it out, `+Inf` is always there"));
+        }
+        match self.0.windows(2).find(|pair| pair[0] >= pair[1]) {
+            Some(pair) => fail(format!(
+                "{} comes before {}: give each bound once, in growing order",
+                pair[0], pair[1]
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Default for Buckets {
+    /// Request latencies in seconds, 5 ms to 10 s: the default of the Go client.
+    fn default() -> Self {
+        Self::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
+    }
+}
+
+/// Checked bounds and the text of each, shared by the series of a family.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    pub(crate) bounds: Box<[f64]>,
+    /// `le="0.005"` and so on, `+Inf` last.
+    pub(crate) le: Box<[Box<str>]>,
+}
+
+impl Bounds {
+    pub(crate) fn new(buckets: Buckets) -> Arc<Self> {
+        let bounds = buckets.0.into_boxed_slice();
+        let le = bounds.iter().copied().chain([f64::INFINITY]).map(le).collect();
+        Arc::new(Self { bounds, le })
+    }
+
+    /// The bucket of a finite value.
+    #[inline]
+    pub(crate) fn bucket(&self, value: f64) -> usize {
+        if self.bounds.len() <= 24 {
+            // No branch to mispredict.
+            self.bounds.iter().map(|bound| usize::from(value > *bound)).sum()
+        } else {
+            self.bounds.partition_point(|bound| value > *bound)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_on_a_bound_belongs_below_it() {
+        for count in [3, 100] {
+            let bounds = Bounds::new(Buckets::linear(1.0, 1.0, count));
+            assert_eq!(bounds.bucket(-5.0), 0);
+            assert_eq!(bounds.bucket(1.0), 0);
+            assert_eq!(bounds.bucket(1.000_001), 1);
+            assert_eq!(bounds.bucket(1e9), count);
+        }
+    }
+}

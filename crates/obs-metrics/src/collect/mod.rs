@@ -1,0 +1,5 @@
+//! Metrics about the process itself.
+
+mod process;
+
+pub use process::process;

@@ -1,0 +1,167 @@
+//! What a family of series is, as it was registered.
+
+use std::fmt;
+use std::panic::Location;
+
+use crate::expose::escape_help;
+use crate::{Error, names};
+
+/// The metric types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+    Summary,
+    Info,
+    StateSet,
+}
+
+impl Kind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Summary => "summary",
+            Self::Info => "info",
+            Self::StateSet => "stateset",
+        }
+    }
+
+    /// The type's name in the text format 0.0.4, which has no info and no state set.
+    pub(crate) const fn classic(self) -> &'static str {
+        match self {
+            Self::Info | Self::StateSet => "gauge",
+            other => other.as_str(),
+        }
+    }
+
+    /// The suffixes of its series in OpenMetrics, after the family's name.
+    const fn suffixes(self) -> &'static [&'static str] {
+        match self {
+            Self::Counter => &["_total", "_created"],
+            Self::Gauge | Self::StateSet => &[""],
+            Self::Histogram => &["_bucket", "_sum", "_count", "_created"],
+            Self::Summary => &["", "_sum", "_count", "_created"],
+            Self::Info => &["_info"],
+        }
+    }
+}
+
+/// A checked definition, with the lines that it starts with rendered once.
+#[derive(Debug)]
+pub(crate) struct Descriptor {
+    pub(crate) name: Box<str>,
+    pub(crate) kind: Kind,
+    pub(crate) help: Box<str>,
+    pub(crate) labels: Box<[Box<str>]>,
+    /// What else two registrations must have in common: buckets, quantiles, states.
+    pub(crate) settings: Box<str>,
+    pub(crate) place: &'static Location<'static>,
+    pub(crate) classic_head: Box<str>,
+    pub(crate) openmetrics_head: Box<str>,
+}
+
+impl Descriptor {
+    /// Checks a definition.
+    pub(crate) fn new(
+        name: &str,
+        kind: Kind,
+        help: &str,
+        labels: &[&str],
+        settings: String,
+        place: &'static Location<'static>,
+    ) -> Result<Self, Error> {
+        names::check_metric(name, kind)?;
+        names::check_labels(name, kind, labels)?;
+        names::check_help(name, help)?;
+        Ok(Self::unchecked(name, kind, help, labels, settings, place))
+    }
+
+    /// A definition that serves although it breaks a rule: it is never registered.
+    pub(crate) fn unchecked(
+        name: &str,
+        kind: Kind,
+        help: &str,
+        labels: &[&str],
+        settings: String,
+        place: &'static Location<'static>,
+    ) -> Self {
+        let base = base_name(name, kind);
+        let mut openmetrics = format!("# TYPE {base} {}\n", kind.as_str());
+        if let Some(unit) =
+            names::unit(base).filter(|_| !matches!(kind, Kind::Info | Kind::StateSet))
+        {
+            openmetrics.push_str(&format!("# UNIT {base} {unit}\n"));
+        }
+        openmetrics.push_str(&format!("# HELP {base} {}\n", escape_help(help, true)));
+        let classic = format!(
+            "# HELP {name} {}\n# TYPE {name} {}\n",
+            escape_help(help, false),
+            kind.classic()
+        );
+        Self {
+            name: name.into(),
+            kind,
+            help: help.into(),
+            labels: labels.iter().map(|label| Box::from(*label)).collect(),
+            settings: settings.into(),
+            place,
+            classic_head: classic.into(),
+            openmetrics_head: openmetrics.into(),
+        }
+    }
+
+    /// The family's name in OpenMetrics, which leaves `_total` and `_info` to the series.
+    pub(crate) fn base(&self) -> &str {
+        base_name(&self.name, self.kind)
+    }
+
+    /// Every name that no other family may use: the family's own, and those of its series.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = String> {
+        let base = self.base();
+        let series = self.kind.suffixes().iter().map(move |suffix| format!("{base}{suffix}"));
+        std::iter::once(base.to_owned()).chain(series.filter(move |name| *name != base))
+    }
+
+    /// Whether both stand for the same metric.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.kind == other.kind
+            && self.help == other.help
+            && self.labels == other.labels
+            && self.settings == other.settings
+    }
+
+    /// The refusal of `self`, because `taken` was there first.
+    pub(crate) fn conflict_with(&self, taken: &Self) -> Error {
+        Error::conflict(format!(
+            "{self}, defined at {}, conflicts with {taken}, defined at {}: give one of them another \
+             name, or both the same definition",
+            self.place, taken.place
+        ))
+    }
+}
+
+impl fmt::Display for Descriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`", self.kind.as_str(), self.name)?;
+        if !self.labels.is_empty() {
+            write!(f, " with labels [{}]", self.labels.join(", "))?;
+        }
+        if !self.settings.is_empty() {
+            write!(f, " with {}", self.settings)?;
+        }
+        write!(f, " and help {:?}", self.help)
+    }
+}
+
+fn base_name(name: &str, kind: Kind) -> &str {
+    let suffix = match kind {
+        Kind::Counter => "_total",
+        Kind::Info => "_info",
+        _ => return name,
+    };
+    name.strip_suffix(suffix).unwrap_or(name)
+}

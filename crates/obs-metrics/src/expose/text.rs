@@ -1,0 +1,119 @@
+//! The two text formats: Prometheus 0.0.4 and OpenMetrics 1.0.
+
+use super::number::{push_float, push_whole};
+use super::{Expose, Number};
+use crate::descriptor::Descriptor;
+use crate::exemplar::Exemplar;
+use crate::metric::Snapshot;
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// Text format 0.0.4: no exemplars, no units, no end mark.
+    Classic,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+/// Writes text into a buffer that may be used again.
+#[derive(Debug)]
+pub(crate) struct Text<'a> {
+    out: &'a mut Vec<u8>,
+    flavour: Flavour,
+}
+
+impl<'a> Text<'a> {
+    pub(crate) fn new(out: &'a mut Vec<u8>, flavour: Flavour) -> Self {
+        Self { out, flavour }
+    }
+
+    /// `name_suffix{labels,more} `
+    fn series(&mut self, name: &str, suffix: &str, labels: &str, more: &str) {
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(suffix.as_bytes());
+        if !labels.is_empty() || !more.is_empty() {
+            self.out.push(b'{');
+            self.out.extend_from_slice(labels.as_bytes());
+            if !labels.is_empty() && !more.is_empty() {
+                self.out.push(b',');
+            }
+            self.out.extend_from_slice(more.as_bytes());
+            self.out.push(b'}');
+        }
+        self.out.push(b' ');
+    }
+
+    /// ` # {trace_id="…",span_id="…"} value time`: 63 of the 128 characters that a label set may have
+    /// (OpenMetrics 1.0, "Exemplars").
+    fn exemplar(&mut self, exemplar: Option<Exemplar>) {
+        let Some(exemplar) = exemplar.filter(|_| self.flavour == Flavour::OpenMetrics) else {
+            return;
+        };
+        self.out.extend_from_slice(b" # {trace_id=\"");
+        self.out.extend_from_slice(&exemplar.trace_id.hex());
+        self.out.extend_from_slice(b"\",span_id=\"");
+        self.out.extend_from_slice(&exemplar.span_id.hex());
+        self.out.extend_from_slice(b"\"} ");
+        push_float(self.out, exemplar.value);
+        self.out.push(b' ');
+        push_float(self.out, exemplar.time.as_secs_f64());
+    }
+
+    fn end_of_line(&mut self) {
+        self.out.push(b'\n');
+    }
+}
+
+impl Expose for Text<'_> {
+    fn family(&mut self, family: &Descriptor) {
+        let head = match self.flavour {
+            Flavour::Classic => &family.classic_head,
+            Flavour::OpenMetrics => &family.openmetrics_head,
+        };
+        self.out.extend_from_slice(head.as_bytes());
+    }
+
+    fn counter(
+        &mut self,
+        family: &Descriptor,
+        labels: &str,
+        value: Number,
+        exemplar: Option<Exemplar>,
+    ) {
+        self.series(&family.name, "", labels, "");
+        value.push(self.out);
+        self.exemplar(exemplar);
+        self.end_of_line();
+    }
+
+    fn gauge(&mut self, family: &Descriptor, labels: &str, value: f64) {
+        self.series(&family.name, "", labels, "");
+        push_float(self.out, value);
+        self.end_of_line();
+    }
+
+    fn histogram(&mut self, family: &Descriptor, labels: &str, histogram: &Snapshot<'_>) {
+        let sum = histogram.sum();
+        let mut count = 0;
+        let le = histogram.bounds().le.iter();
+        for (bucket, (le, in_bucket)) in le.zip(histogram.counts()).enumerate() {
+            count += in_bucket;
+            self.series(&family.name, "_bucket", labels, le);
+            push_whole(self.out, count);
+            self.exemplar(histogram.exemplar(bucket));
+            self.end_of_line();
+        }
+        self.series(&family.name, "_sum", labels, "");
+        push_float(self.out, sum);
+        self.end_of_line();
+        self.series(&family.name, "_count", labels, "");
+        push_whole(self.out, count);
+        self.end_of_line();
+    }
+}
+
+/// Help as one line; OpenMetrics escapes quotes too.
+pub(crate) fn escape_help(help: &str, openmetrics: bool) -> String {
+    let escaped = help.replace('\\', "\\\\").replace('\n', "\\n");
+    if openmetrics { escaped.replace('"', "\\\"") } else { escaped }
+}

@@ -1,0 +1,217 @@
+//! All series of one metric.
+
+use std::hash::{BuildHasher, Hasher};
+use std::mem::ManuallyDrop;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use foldhash::fast::FixedState;
+
+use super::labels::push_label;
+use super::limit::{self, Limit};
+use super::table::{RetiredTable, Table, borrowed_arc};
+use super::{Labels, Series};
+use crate::descriptor::Descriptor;
+use crate::expose::Expose;
+use crate::metric::Sealed;
+use crate::names::OVERFLOW_LABEL;
+use crate::storage::{Pin, pin};
+
+/// What the registry needs of a family, whatever its metric type.
+pub(crate) trait Collect: Send + Sync {
+    fn descriptor(&self) -> &Descriptor;
+
+    /// Writes every series.
+    fn expose(&self, out: &mut dyn Expose);
+
+    fn series(&self) -> usize;
+
+    /// How often a label set was turned away to the overflow series.
+    fn turned_away(&self) -> u64;
+
+    fn limit(&self) -> usize;
+
+    /// Calls for the label block of every series.
+    fn blocks(&self, each: &mut dyn FnMut(&str));
+}
+
+/// All series of one metric.
+#[derive(Debug)]
+pub(crate) struct Family<M: Sealed> {
+    descriptor: Arc<Descriptor>,
+    settings: M::Settings,
+    hashing: FixedState,
+    table: Table<M::Core>,
+    live: Mutex<Live<M::Core>>,
+    limit: Limit,
+    overflow: OnceLock<Arc<Series<M::Core>>>,
+}
+
+/// The series in the order of their creation, and what waits to be freed.
+#[derive(Debug)]
+struct Live<C> {
+    series: Vec<Arc<Series<C>>>,
+    retired: Vec<RetiredTable<C>>,
+}
+
+impl<M: Sealed> Family<M> {
+    pub(crate) fn new(descriptor: Arc<Descriptor>, settings: M::Settings) -> Self {
+        Self {
+            descriptor,
+            settings,
+            hashing: FixedState::with_seed(obs_context::random_u64()),
+            table: Table::new(),
+            live: Mutex::new(Live { series: Vec::new(), retired: Vec::new() }),
+            limit: Limit::new(limit::DEFAULT),
+            overflow: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn set_limit(&self, most: usize) {
+        self.limit.set(most);
+    }
+
+    /// The series of these values, made where there is none; good as long as both the pin and the
+    /// family.
+    #[inline]
+    pub(crate) fn find_or_make(&self, values: &[&str], pin: &Pin) -> ManuallyDrop<M> {
+        let hash = self.hash(values);
+        let series = match self.find(hash, values, pin) {
+            Some(series) => series,
+            None => self.make(hash, values, pin),
+        };
+        // SAFETY: `live`, `retired` or `overflow` owns it: the pin and the borrow of the family that
+        // the result is bound to by its caller keep it there.
+        #[allow(
+            unsafe_code,
+            reason = "a lookup must not touch a reference count that threads share"
+        )]
+        let arc = unsafe { borrowed_arc(series) };
+        ManuallyDrop::new(M::from_series(ManuallyDrop::into_inner(arc)))
+    }
+
+    /// Removes the series that `keep` refuses, and tells how many.
+    pub(crate) fn retain(&self, mut keep: impl FnMut(&Labels) -> bool) -> usize {
+        let mut live = self.lock();
+        let all = std::mem::take(&mut live.series);
+        let (kept, removed): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|series| keep(series.labels()));
+        let count = removed.len();
+        live.series = kept;
+        if count > 0 {
+            let retired = self.table.replace(&live.series, removed);
+            live.retired.push(retired);
+            self.limit.admits(live.series.len());
+        }
+        live.free_retired();
+        count
+    }
+
+    /// Removes the series of these values, and tells whether there was one.
+    pub(crate) fn remove(&self, values: &[&str]) -> bool {
+        let hash = self.hash(values);
+        self.retain(|labels| labels.hash != hash || !labels.are(&self.descriptor.labels, values))
+            > 0
+    }
+
+    #[inline]
+    fn hash(&self, values: &[&str]) -> u64 {
+        let mut hasher = self.hashing.build_hasher();
+        for value in values {
+            hasher.write(value.as_bytes());
+        }
+        hasher.finish()
+    }
+
+    #[inline]
+    fn find<'p>(&self, hash: u64, values: &[&str], pin: &'p Pin) -> Option<&'p Series<M::Core>> {
+        let names = &self.descriptor.labels;
+        self.table.find(hash, |series| series.labels().are(names, values), pin)
+    }
+
+    #[cold]
+    fn make<'a>(&'a self, hash: u64, values: &[&str], pin: &'a Pin) -> &'a Series<M::Core> {
+        if self.limit.is_reached() {
+            return self.overflow(values);
+        }
+        let mut live = self.lock();
+        if let Some(series) = self.find(hash, values, pin) {
+            return series;
+        }
+        if !self.limit.admits(live.series.len()) {
+            return self.overflow(values);
+        }
+        let labels = Labels::new(hash, &self.descriptor.labels, values);
+        live.series.push(Arc::new(Series::new(labels, M::core(&self.settings))));
+        let outgrown = self.table.add(&live.series);
+        live.retired.extend(outgrown);
+        live.free_retired();
+        match self.find(hash, values, pin) {
+            Some(series) => series,
+            None => self.overflow(values),
+        }
+    }
+
+    #[cold]
+    fn overflow(&self, values: &[&str]) -> &Series<M::Core> {
+        self.limit.turn_away(&self.descriptor.name, values);
+        self.overflow.get_or_init(|| {
+            let mut block = String::new();
+            push_label(&mut block, OVERFLOW_LABEL, "true");
+            Arc::new(Series::new(Labels::fixed(&block), M::core(&self.settings)))
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Live<M::Core>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C> Live<C> {
+    fn free_retired(&mut self) {
+        self.retired.retain_mut(|retired| !retired.is_over());
+    }
+}
+
+impl<M: Sealed> Collect for Family<M> {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    fn expose(&self, out: &mut dyn Expose) {
+        let mut live = self.lock();
+        live.free_retired();
+        let all = live.series.iter().chain(self.overflow.get());
+        let mut head = false;
+        for series in all {
+            if !std::mem::replace(&mut head, true) {
+                out.family(&self.descriptor);
+            }
+            M::expose(series.core(), series.labels().block(), &self.descriptor, out);
+        }
+    }
+
+    fn series(&self) -> usize {
+        self.lock().series.len() + usize::from(self.overflow.get().is_some())
+    }
+
+    fn turned_away(&self) -> u64 {
+        self.limit.turned_away()
+    }
+
+    fn limit(&self) -> usize {
+        self.limit.most()
+    }
+
+    fn blocks(&self, each: &mut dyn FnMut(&str)) {
+        let live = self.lock();
+        for series in live.series.iter().chain(self.overflow.get()) {
+            each(series.labels().block());
+        }
+    }
+}
+
+/// A family of one series without labels.
+pub(crate) fn single<M: Sealed>(family: &Family<M>) -> M {
+    let pin = pin();
+    M::clone(&family.find_or_make(&[], &pin))
+}

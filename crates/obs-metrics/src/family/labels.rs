@@ -1,0 +1,140 @@
+//! The labels of one series, rendered once as every text format writes them.
+
+/// `method="GET",status="200"`, and what it takes to find it again.
+#[derive(Debug)]
+pub(crate) struct Labels {
+    pub(crate) hash: u64,
+    block: Box<str>,
+    /// Whether a value holds characters that are written as two.
+    escaped: bool,
+}
+
+impl Labels {
+    pub(crate) fn new(hash: u64, names: &[Box<str>], values: &[&str]) -> Self {
+        let escaped = values.iter().any(|value| value.bytes().any(is_escaped));
+        Self { hash, block: render(names, values).into(), escaped }
+    }
+
+    /// The labels of no family: a fixed block.
+    pub(crate) fn fixed(block: &str) -> Self {
+        Self { hash: 0, block: block.into(), escaped: false }
+    }
+
+    pub(crate) fn block(&self) -> &str {
+        &self.block
+    }
+
+    /// Whether these are the values of these labels. The hash is compared by the caller.
+    #[inline]
+    pub(crate) fn are(&self, names: &[Box<str>], values: &[&str]) -> bool {
+        if self.escaped {
+            return *self.block == *render(names, values);
+        }
+        let block = self.block.as_bytes();
+        let mut at = 0;
+        for (name, value) in names.iter().zip(values) {
+            at += name.len() + 2;
+            let end = at + value.len();
+            if block.get(at..end) != Some(value.as_bytes()) || block.get(end) != Some(&b'"') {
+                return false;
+            }
+            at = end + 2;
+        }
+        at.saturating_sub(1) == block.len()
+    }
+}
+
+/// Appends `name="value"`, after a comma where there is something before it.
+pub(crate) fn push_label(block: &mut String, name: &str, value: &str) {
+    if !block.is_empty() {
+        block.push(',');
+    }
+    block.push_str(name);
+    block.push_str("=\"");
+    for character in value.chars() {
+        match character {
+            '\\' => block.push_str("\\\\"),
+            '"' => block.push_str("\\\""),
+            '\n' => block.push_str("\\n"),
+            other => block.push(other),
+        }
+    }
+    block.push('"');
+}
+
+/// The names and values of a block that was rendered here.
+pub(crate) fn parse_block(block: &str) -> Vec<(&str, String)> {
+    let mut pairs = Vec::new();
+    let mut rest = block;
+    while let Some((name, after)) = rest.split_once("=\"") {
+        let mut value = String::new();
+        let mut characters = after.char_indices();
+        rest = "";
+        while let Some((at, character)) = characters.next() {
+            match character {
+                '"' => {
+                    rest = after.get(at + 1..).unwrap_or_default();
+                    break;
+                }
+                '\\' => match characters.next() {
+                    Some((_, 'n')) => value.push('\n'),
+                    Some((_, other)) => value.push(other),
+                    None => {}
+                },
+                other => value.push(other),
+            }
+        }
+        pairs.push((name, value));
+        rest = rest.strip_prefix(',').unwrap_or(rest);
+    }
+    pairs
+}
+
+fn render(names: &[Box<str>], values: &[&str]) -> String {
+    let mut block = String::new();
+    for (name, value) in names.iter().zip(values) {
+        push_label(&mut block, name, value);
+    }
+    block
+}
+
+fn is_escaped(byte: u8) -> bool {
+    matches!(byte, b'\\' | b'"' | b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> [Box<str>; 2] {
+        ["a".into(), "b".into()]
+    }
+
+    #[test]
+    fn values_are_told_apart_whatever_they_contain() {
+        let odd = ["", "x", "x\",b=\"y", "x\\", "\n", "\\n", "\"", "x\\\",b=\\\"y"];
+        for left in odd {
+            for right in odd {
+                let labels = Labels::new(0, &names(), &[left, right]);
+                for a in odd {
+                    for b in odd {
+                        let same = (left, right) == (a, b);
+                        assert_eq!(
+                            labels.are(&names(), &[a, b]),
+                            same,
+                            "{left:?} {right:?} {a:?} {b:?}"
+                        );
+                    }
+                }
+                let parsed = parse_block(labels.block());
+                assert_eq!(parsed, [("a", left.to_owned()), ("b", right.to_owned())]);
+            }
+        }
+    }
+
+    #[test]
+    fn no_labels_are_no_labels() {
+        assert!(Labels::new(0, &[], &[]).are(&[], &[]));
+        assert_eq!(parse_block(""), []);
+    }
+}

@@ -1,0 +1,67 @@
+//! The guard against cardinality explosions: how many series a family may have.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use crate::storage::Words;
+
+/// Series a family, unless another limit is set.
+pub(crate) const DEFAULT: usize = 2_000;
+
+#[derive(Debug)]
+pub(crate) struct Limit {
+    most: AtomicUsize,
+    /// Whether the limit was reached: new label sets then need no lock to be turned away.
+    reached: AtomicBool,
+    warned: AtomicBool,
+    turned_away: Words,
+}
+
+impl Limit {
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            most: AtomicUsize::new(most),
+            reached: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
+            turned_away: Words::new(1),
+        }
+    }
+
+    pub(crate) fn set(&self, most: usize) {
+        self.most.store(most, Relaxed);
+        self.reached.store(false, Relaxed);
+    }
+
+    pub(crate) fn most(&self) -> usize {
+        self.most.load(Relaxed)
+    }
+
+    pub(crate) fn is_reached(&self) -> bool {
+        self.reached.load(Relaxed)
+    }
+
+    /// Whether there is room beside so many series.
+    pub(crate) fn admits(&self, series: usize) -> bool {
+        let admits = series < self.most();
+        self.reached.store(!admits, Relaxed);
+        admits
+    }
+
+    /// Counts one use of the overflow series, and warns of the first.
+    pub(crate) fn turn_away(&self, metric: &str, values: &[&str]) {
+        self.turned_away.add(0, 1);
+        if !self.warned.load(Relaxed) && !self.warned.swap(true, Relaxed) {
+            tracing::warn!(
+                metric,
+                limit = self.most(),
+                labels = ?values,
+                "a metric reached its limit of series: new label sets share one overflow series; \
+                 find the unbounded label, or raise the limit"
+            );
+        }
+    }
+
+    pub(crate) fn turned_away(&self) -> u64 {
+        self.turned_away.total(0)
+    }
+}

@@ -1,0 +1,13 @@
+//! Families: the series of one metric, found by their label values and bounded in number.
+
+mod collection;
+mod labels;
+mod limit;
+mod series;
+mod table;
+mod vector;
+
+pub(crate) use collection::{Collect, Family, single};
+pub(crate) use labels::{Labels, parse_block, push_label};
+pub(crate) use series::Series;
+pub use vector::{Child, CounterVec, GaugeVec, HistogramVec, MetricVec};

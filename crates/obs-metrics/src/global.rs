@@ -1,0 +1,102 @@
+//! The default registry, and metrics as module-level singletons.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, LazyLock};
+
+use crate::buckets::Bounds;
+use crate::family::{Family, single};
+use crate::metric::Sealed;
+use crate::registry::unregistered;
+use crate::{
+    Buckets, Counter, CounterVec, Error, Gauge, GaugeVec, Histogram, HistogramVec, MetricVec,
+    Registry,
+};
+
+static FAILURES: AtomicU64 = AtomicU64::new(0);
+
+/// How many metrics the functions of this module could not register.
+pub(crate) fn failures() -> u64 {
+    FAILURES.load(Relaxed)
+}
+
+/// The registry that [`counter`] and its like register in: one a process.
+pub fn default_registry() -> &'static Registry {
+    static DEFAULT: LazyLock<Registry> = LazyLock::new(Registry::new);
+    &DEFAULT
+}
+
+/// A counter of the default registry, for a `static`.
+///
+/// This function and its like do not fail: a definition that is refused is logged as an error and
+/// counted in `obs_metrics_registrations_failed_total`, and the metric works but is not shown.
+/// [`Registry::counter`] and its like return the error instead.
+///
+/// ```
+/// use std::sync::LazyLock;
+/// use obs_metrics::Counter;
+///
+/// static ORDERS: LazyLock<Counter> =
+///     LazyLock::new(|| obs_metrics::counter("orders_total", "Orders accepted."));
+///
+/// ORDERS.inc();
+/// assert!(obs_metrics::default_registry().encode_text().contains("orders_total 1\n"));
+/// ```
+#[track_caller]
+pub fn counter(name: &str, help: &str) -> Counter {
+    let registered = default_registry().counter(name, help);
+    registered.unwrap_or_else(|error| single(&stand_in(name, &[], (), &error)))
+}
+
+/// A family of counters of the default registry; fails as [`counter`] does.
+#[track_caller]
+pub fn counter_vec<const N: usize>(name: &str, help: &str, labels: [&str; N]) -> CounterVec<N> {
+    let registered = default_registry().counter_vec(name, help, labels);
+    registered.unwrap_or_else(|error| MetricVec::new(stand_in(name, &labels, (), &error)))
+}
+
+/// A gauge of the default registry; fails as [`counter`] does.
+#[track_caller]
+pub fn gauge(name: &str, help: &str) -> Gauge {
+    let registered = default_registry().gauge(name, help);
+    registered.unwrap_or_else(|error| single(&stand_in(name, &[], (), &error)))
+}
+
+/// A family of gauges of the default registry; fails as [`counter`] does.
+#[track_caller]
+pub fn gauge_vec<const N: usize>(name: &str, help: &str, labels: [&str; N]) -> GaugeVec<N> {
+    let registered = default_registry().gauge_vec(name, help, labels);
+    registered.unwrap_or_else(|error| MetricVec::new(stand_in(name, &labels, (), &error)))
+}
+
+/// A histogram of the default registry; fails as [`counter`] does.
+#[track_caller]
+pub fn histogram(name: &str, help: &str, buckets: Buckets) -> Histogram {
+    let registered = default_registry().histogram(name, help, buckets);
+    let bounds = || Bounds::new(Buckets::default());
+    registered.unwrap_or_else(|error| single(&stand_in(name, &[], bounds(), &error)))
+}
+
+/// A family of histograms of the default registry; fails as [`counter`] does.
+#[track_caller]
+pub fn histogram_vec<const N: usize>(
+    name: &str,
+    help: &str,
+    labels: [&str; N],
+    buckets: Buckets,
+) -> HistogramVec<N> {
+    let registered = default_registry().histogram_vec(name, help, labels, buckets);
+    let bounds = || Bounds::new(Buckets::default());
+    registered.unwrap_or_else(|error| MetricVec::new(stand_in(name, &labels, bounds(), &error)))
+}
+
+fn stand_in<M: Sealed>(
+    name: &str,
+    labels: &[&str],
+    settings: M::Settings,
+    error: &Error,
+) -> Arc<Family<M>> {
+    FAILURES.fetch_add(1, Relaxed);
+    tracing::error!(metric = name, %error, "the metric is not registered, and will not be shown");
+    unregistered(name, labels, settings)
+}

@@ -1,0 +1,110 @@
+//! Rate, errors and duration of HTTP requests.
+
+use std::sync::Arc;
+
+use http::{Method, request};
+use obs_http::{End, Exchange, Observe, ObserveLayer, RouteOf};
+
+use crate::{Buckets, CounterVec, Error, Gauge, HistogramVec, Registry};
+
+/// Counts HTTP requests: their rate, errors and duration (RED), and how many are in progress.
+///
+/// | metric | labels |
+/// | --- | --- |
+/// | `http_requests_total` | `method`, `path`, `status` |
+/// | `http_request_duration_seconds` | `method`, `path` |
+/// | `http_requests_in_progress` | |
+///
+/// `path` is the route template, never the raw path: `<unmatched>` where no route matched. A method
+/// that is not registered with IANA for HTTP is `_OTHER`. Each request is counted once, when it is over:
+/// a panic as 500, a request that was cancelled before there was a response as 499. The duration runs to
+/// the end of the body.
+///
+/// It is an [`Observe`], to be put together with those of other pillars; [`layer`] makes a tower layer
+/// of it alone.
+#[derive(Clone, Debug)]
+pub struct Red(Arc<Metrics>);
+
+#[derive(Debug)]
+struct Metrics {
+    requests: CounterVec<3>,
+    duration: HistogramVec<2>,
+    in_progress: Gauge,
+}
+
+impl Red {
+    /// Registers the metrics, with the default buckets.
+    #[track_caller]
+    pub fn new(registry: &Registry) -> Result<Self, Error> {
+        Self::with_buckets(registry, Buckets::default())
+    }
+
+    /// Registers the metrics; give [`Buckets::around`] your objective.
+    #[track_caller]
+    pub fn with_buckets(registry: &Registry, buckets: Buckets) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Metrics {
+            requests: registry.counter_vec(
+                "http_requests_total",
+                "HTTP requests that are over.",
+                ["method", "path", "status"],
+            )?,
+            duration: registry.histogram_vec(
+                "http_request_duration_seconds",
+                "From a request's head to the end of its response's body.",
+                ["method", "path"],
+                buckets,
+            )?,
+            in_progress: registry
+                .gauge("http_requests_in_progress", "HTTP requests that are not over yet.")?,
+        })))
+    }
+}
+
+impl Observe for Red {
+    type Exchange = Counting;
+
+    fn begin(&self, _request: &mut request::Parts) -> Counting {
+        self.0.in_progress.inc();
+        Counting(self.0.clone())
+    }
+}
+
+/// One request in progress.
+#[derive(Debug)]
+pub struct Counting(Arc<Metrics>);
+
+impl Exchange for Counting {
+    type Entered<'a> = ();
+
+    fn enter(&self) {}
+
+    fn end(self, end: &End) {
+        let method = known_method(&end.method);
+        let path = end.route.as_str();
+        let status = end.status_code();
+        let digits =
+            [status / 100 % 10, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8);
+        let status = std::str::from_utf8(&digits).unwrap_or("000");
+        self.0.requests.with([method, path, status]).inc();
+        self.0.duration.with([method, path]).observe_duration(end.duration);
+    }
+}
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        self.0.in_progress.dec();
+    }
+}
+
+/// A tower layer that counts with `red`; `route_of` tells the route of a request: under axum
+/// `obs_http::matched_path`.
+pub fn layer(red: Red, route_of: RouteOf) -> ObserveLayer<Red> {
+    ObserveLayer::new(red, route_of)
+}
+
+/// The method as a label value. Anybody can invent methods.
+fn known_method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 10] =
+        ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE", "QUERY"];
+    KNOWN.into_iter().find(|known| method.as_str() == *known).unwrap_or("_OTHER")
+}

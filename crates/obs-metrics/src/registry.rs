@@ -1,0 +1,258 @@
+//! Where metrics are registered, checked, and read at a scrape.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use obs_context::Source;
+
+use crate::buckets::Bounds;
+use crate::descriptor::Descriptor;
+use crate::expose::{Expose, Flavour, Text};
+use crate::family::{Collect, Family, single};
+use crate::metric::Sealed;
+use crate::source::Gathered;
+use crate::{
+    Buckets, Counter, CounterVec, Error, Gauge, GaugeVec, Histogram, HistogramVec, MetricVec,
+};
+
+/// A set of metrics that is scraped as a whole. A clone is the same registry.
+///
+/// Registering checks the definition: names, labels, buckets and help must be what the exposition
+/// formats allow, and no series may belong to two metrics. The same definition again gives the same
+/// metric; another one under a taken name is an error that tells where both stand in the source.
+///
+/// ```
+/// use obs_metrics::{Buckets, Registry};
+///
+/// let registry = Registry::new();
+/// let orders = registry.counter("orders_total", "Orders accepted.")?;
+/// let again = registry.counter("orders_total", "Orders accepted.")?;
+/// orders.inc();
+/// assert_eq!(again.value(), 1);
+///
+/// let error = registry.gauge("orders_total", "Orders open.").unwrap_err();
+/// assert!(error.is_invalid());                       // `_total` belongs to counters
+/// # Ok::<(), obs_metrics::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Registry(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    families: RwLock<Families>,
+    sources: RwLock<Vec<Mounted>>,
+}
+
+#[derive(Clone)]
+struct Mounted {
+    /// What must not be mounted twice.
+    name: Option<&'static str>,
+    source: Arc<dyn Source>,
+}
+
+#[derive(Default)]
+struct Families {
+    /// By name, so that every scrape has the same order.
+    by_name: BTreeMap<Box<str>, Entry>,
+    /// Every family and series name that is taken, and by which family.
+    claims: HashMap<String, Box<str>>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    collect: Arc<dyn Collect>,
+    /// The same family, to be given out again by its type.
+    any: Arc<dyn Any + Send + Sync>,
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A counter without labels. Its name must end in `_total`.
+    #[track_caller]
+    pub fn counter(&self, name: &str, help: &str) -> Result<Counter, Error> {
+        self.register(name, help, &[], (), String::new()).map(|family| single(&family))
+    }
+
+    /// A counter for each set of label values.
+    #[track_caller]
+    pub fn counter_vec<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; N],
+    ) -> Result<CounterVec<N>, Error> {
+        self.register(name, help, &labels, (), String::new()).map(MetricVec::new)
+    }
+
+    /// A gauge without labels.
+    #[track_caller]
+    pub fn gauge(&self, name: &str, help: &str) -> Result<Gauge, Error> {
+        self.register(name, help, &[], (), String::new()).map(|family| single(&family))
+    }
+
+    /// A gauge for each set of label values.
+    #[track_caller]
+    pub fn gauge_vec<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; N],
+    ) -> Result<GaugeVec<N>, Error> {
+        self.register(name, help, &labels, (), String::new()).map(MetricVec::new)
+    }
+
+    /// A histogram without labels.
+    #[track_caller]
+    pub fn histogram(&self, name: &str, help: &str, buckets: Buckets) -> Result<Histogram, Error> {
+        self.register_histogram(name, help, &[], buckets).map(|family| single(&family))
+    }
+
+    /// A histogram for each set of label values.
+    #[track_caller]
+    pub fn histogram_vec<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; N],
+        buckets: Buckets,
+    ) -> Result<HistogramVec<N>, Error> {
+        self.register_histogram(name, help, &labels, buckets).map(MetricVec::new)
+    }
+
+    /// Shows the numbers of this source at every scrape. What breaks a rule, or belongs to a metric
+    /// that is registered here, is left out and counted in `obs_metrics_samples_rejected_total`.
+    pub fn mount(&self, source: Arc<dyn Source>) {
+        self.mount_as(None, source);
+    }
+
+    /// [`Registry::mount`], unless a source of this name is mounted already.
+    pub(crate) fn mount_once(&self, name: &'static str, source: Arc<dyn Source>) {
+        self.mount_as(Some(name), source);
+    }
+
+    fn mount_as(&self, name: Option<&'static str>, source: Arc<dyn Source>) {
+        let mut sources = self.0.sources.write().unwrap_or_else(PoisonError::into_inner);
+        if name.is_none() || sources.iter().all(|mounted| mounted.name != name) {
+            sources.push(Mounted { name, source });
+        }
+    }
+
+    /// Everything in the Prometheus text format 0.0.4.
+    pub fn encode_text(&self) -> String {
+        self.encode(Flavour::Classic)
+    }
+
+    /// Everything in the OpenMetrics 1.0 text format, with exemplars.
+    pub fn encode_openmetrics(&self) -> String {
+        self.encode(Flavour::OpenMetrics)
+    }
+
+    fn encode(&self, flavour: Flavour) -> String {
+        let mut out = Vec::new();
+        self.encode_into(&mut out, flavour, &|_| true);
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    /// Writes every family that is wanted, and the end mark.
+    pub(crate) fn encode_into(
+        &self,
+        out: &mut Vec<u8>,
+        flavour: Flavour,
+        wanted: &dyn Fn(&Descriptor) -> bool,
+    ) {
+        self.expose(&mut Text::new(out, flavour), wanted);
+        if flavour == Flavour::OpenMetrics {
+            out.extend_from_slice(b"# EOF\n");
+        }
+    }
+
+    pub(crate) fn expose(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
+        let families = self.collectors();
+        for family in families.iter().filter(|family| wanted(family.descriptor())) {
+            family.expose(out);
+        }
+        let mut gathered = Gathered::default();
+        self.collect_own(&families, &mut gathered);
+        let sources = self.0.sources.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for mounted in sources {
+            gathered.take(&*mounted.source);
+        }
+        gathered.expose(out, wanted, &|name| self.families().claims.contains_key(name));
+    }
+
+    /// The families, by name.
+    pub(crate) fn collectors(&self) -> Vec<Arc<dyn Collect>> {
+        self.families().by_name.values().map(|entry| entry.collect.clone()).collect()
+    }
+
+    fn families(&self) -> RwLockReadGuard<'_, Families> {
+        self.0.families.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[track_caller]
+    fn register_histogram(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        buckets: Buckets,
+    ) -> Result<Arc<Family<Histogram>>, Error> {
+        buckets.check(name)?;
+        let settings = format!("buckets {:?}", buckets.bounds());
+        self.register(name, help, labels, Bounds::new(buckets), settings)
+    }
+
+    #[track_caller]
+    fn register<M: Sealed>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        settings: M::Settings,
+        settings_text: String,
+    ) -> Result<Arc<Family<M>>, Error> {
+        let place = Location::caller();
+        let new = Descriptor::new(name, M::KIND, help, labels, settings_text, place)?;
+        let mut families = self.0.families.write().unwrap_or_else(PoisonError::into_inner);
+        let taken = new.claims().find_map(|claim| families.claims.get(&claim));
+        if let Some(entry) = taken.and_then(|name| families.by_name.get(name)) {
+            let there = entry.collect.descriptor();
+            let same = there.same_as(&new).then(|| entry.any.clone().downcast().ok()).flatten();
+            return same.ok_or_else(|| new.conflict_with(there));
+        }
+        let claims: Vec<_> = new.claims().collect();
+        let family = Arc::new(Family::<M>::new(Arc::new(new), settings));
+        for claim in claims {
+            families.claims.insert(claim, name.into());
+        }
+        let entry = Entry { collect: family.clone(), any: family.clone() };
+        families.by_name.insert(name.into(), entry);
+        Ok(family)
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let families = self.families();
+        f.debug_struct("Registry").field("families", &families.by_name.keys()).finish()
+    }
+}
+
+/// A family that no registry knows: it works, and is never shown.
+#[track_caller]
+pub(crate) fn unregistered<M: Sealed>(
+    name: &str,
+    labels: &[&str],
+    settings: M::Settings,
+) -> Arc<Family<M>> {
+    let place = Location::caller();
+    let descriptor = Descriptor::unchecked(name, M::KIND, "", labels, String::new(), place);
+    Arc::new(Family::new(Arc::new(descriptor), settings))
+}

@@ -1,0 +1,9 @@
+//! Where the numbers live: words that belong to one thread each, so that counting takes no lock and
+//! no atomic read-modify-write.
+
+mod pin;
+mod thread;
+mod words;
+
+pub(crate) use pin::{Pin, Retired, pin};
+pub(crate) use words::Words;

@@ -1,0 +1,160 @@
+//! Pins: a thread says that it is reading something which others may unlink; whoever unlinked it frees
+//! it once every thread that was pinned then has let go.
+//!
+//! A pin is two plain stores. The memory barrier that they would need is paid by the other side, which
+//! asks the kernel for it (`membarrier`, Linux 4.14); where that is refused, pins pay for a fence.
+
+#![allow(unsafe_code, reason = "`membarrier` is a system call")]
+
+use std::marker::PhantomData;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, compiler_fence, fence};
+
+use super::thread::{self, Slab};
+
+/// Pins of the threads that have no slab.
+static SHARED_PINS: AtomicUsize = AtomicUsize::new(0);
+/// Whether the kernel makes the barrier for us.
+static BY_KERNEL: AtomicBool = AtomicBool::new(false);
+
+/// What is unlinked while this lives is not freed before it is dropped.
+///
+/// It stays on its thread.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    slab: Option<&'static Slab>,
+    stays: PhantomData<*const ()>,
+}
+
+/// Pins this thread.
+#[inline]
+pub(crate) fn pin() -> Pin {
+    let slab = thread::current().or_else(thread::current_or_take);
+    match slab {
+        Some(slab) => {
+            let depth = slab.depth.load(Relaxed);
+            slab.depth.store(depth + 1, Relaxed);
+            if depth == 0 {
+                slab.pinned.store(slab.pinned.load(Relaxed) + 1, Relaxed);
+                if BY_KERNEL.load(Relaxed) {
+                    compiler_fence(SeqCst);
+                } else {
+                    fence(SeqCst);
+                }
+            }
+        }
+        None => {
+            SHARED_PINS.fetch_add(1, SeqCst);
+        }
+    }
+    Pin { slab, stays: PhantomData }
+}
+
+impl Drop for Pin {
+    #[inline]
+    fn drop(&mut self) {
+        match self.slab {
+            Some(slab) => {
+                let depth = slab.depth.load(Relaxed) - 1;
+                slab.depth.store(depth, Relaxed);
+                if depth == 0 {
+                    slab.pinned.store(slab.pinned.load(Relaxed) + 1, Release);
+                }
+            }
+            None => {
+                SHARED_PINS.fetch_sub(1, Release);
+            }
+        }
+    }
+}
+
+/// Something that was unlinked and waits until nobody can be reading it.
+#[derive(Debug)]
+pub(crate) struct Retired<T> {
+    _what: T,
+    /// `None` until the barrier was made.
+    waits: Option<Vec<(&'static Slab, u64)>>,
+    shared: bool,
+}
+
+impl<T> Retired<T> {
+    /// Takes what was just unlinked.
+    pub(crate) fn new(what: T) -> Self {
+        Self { _what: what, waits: None, shared: true }
+    }
+
+    /// Whether every thread that could have been reading it has let go.
+    pub(crate) fn is_over(&mut self) -> bool {
+        if self.waits.is_none() && barrier() {
+            let pinned = |slab: &'static Slab| {
+                let state = slab.pinned.load(Acquire);
+                (state % 2 == 1).then_some((slab, state))
+            };
+            self.waits = Some(thread::all().filter_map(pinned).collect());
+        }
+        let Some(waits) = &mut self.waits else { return false };
+        waits.retain(|(slab, state)| slab.pinned.load(Acquire) == *state);
+        self.shared = self.shared && SHARED_PINS.load(SeqCst) != 0;
+        waits.is_empty() && !self.shared
+    }
+}
+
+impl std::fmt::Debug for Slab {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slab").finish_non_exhaustive()
+    }
+}
+
+/// Asks the kernel, once, to let us ask for barriers: before the first thing is retired.
+pub(crate) fn prepare() {
+    static ASKED: OnceLock<()> = OnceLock::new();
+    ASKED.get_or_init(|| BY_KERNEL.store(membarrier(1 << 4), SeqCst));
+}
+
+/// Makes every thread's earlier pin visible here, and everything unlinked here visible to its later
+/// reads.
+fn barrier() -> bool {
+    prepare();
+    fence(SeqCst);
+    !BY_KERNEL.load(SeqCst) || membarrier(1 << 3)
+}
+
+/// `MEMBARRIER_CMD_PRIVATE_EXPEDITED` (8) and its registration (16), of linux/membarrier.h.
+#[cfg(target_os = "linux")]
+fn membarrier(command: libc::c_int) -> bool {
+    // SAFETY: this system call reads and writes none of our memory.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn membarrier(_: i32) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One test, since pins of other tests' threads would be waited for too.
+    #[test]
+    fn what_is_retired_waits_for_the_pins_of_its_time_alone() {
+        let first = pin();
+        let second = pin();
+        let mut retired = Retired::new(());
+        assert!(!retired.is_over());
+        drop(first);
+        assert!(!retired.is_over(), "the thread is still pinned");
+        drop(second);
+        let _later = pin();
+        assert!(wait(&mut retired), "a later pin does not matter");
+    }
+
+    /// Other tests' threads are pinned for moments only.
+    fn wait(retired: &mut Retired<()>) -> bool {
+        (0..1000).any(|_| {
+            std::thread::yield_now();
+            retired.is_over()
+        })
+    }
+}

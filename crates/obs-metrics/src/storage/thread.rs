@@ -1,0 +1,132 @@
+//! Slabs: the words that one thread may write, numbered the same in every thread.
+//!
+//! A thread takes the smallest free slab when it first counts something, and gives it back when it
+//! ends; the next thread goes on where it stopped. Slabs and their pages are never freed, so a reader
+//! needs no protection; their number is bounded by the threads that lived at one time.
+
+#![allow(unsafe_code, reason = "pages are reached by pointers that are never freed")]
+
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::{Mutex, PoisonError};
+
+/// Words a page.
+pub(super) const PAGE: usize = 1024;
+/// Pages a slab: a million words.
+pub(super) const PAGES: usize = 1024;
+/// Threads that have a slab of their own; others share one.
+const SLABS: usize = 256;
+
+type Page = [AtomicU64; PAGE];
+
+/// One thread's words, and whether that thread is reading something that must not be freed.
+#[repr(align(128))]
+pub(crate) struct Slab {
+    /// Odd while the thread is pinned.
+    pub(super) pinned: AtomicU64,
+    /// How many pins the thread holds; written by it alone.
+    pub(super) depth: AtomicU32,
+    pages: [AtomicPtr<Page>; PAGES],
+}
+
+impl Slab {
+    const fn new() -> Self {
+        Self {
+            pinned: AtomicU64::new(0),
+            depth: AtomicU32::new(0),
+            pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES],
+        }
+    }
+
+    /// The word of this number, if its page exists already.
+    #[inline]
+    pub(super) fn word(&self, number: usize) -> Option<&AtomicU64> {
+        let page = self.pages.get(number / PAGE)?.load(Acquire);
+        // SAFETY: a page that was published is never freed or moved.
+        unsafe { page.as_ref() }.and_then(|page| page.get(number % PAGE))
+    }
+
+    /// The word of this number, making its page where there is none.
+    pub(super) fn word_or_make(&self, number: usize) -> Option<&AtomicU64> {
+        let place = self.pages.get(number / PAGE)?;
+        if place.load(Acquire).is_null() {
+            let page = Box::into_raw(Box::new([const { AtomicU64::new(0) }; PAGE]));
+            if place.compare_exchange(ptr::null_mut(), page, AcqRel, Acquire).is_err() {
+                // SAFETY: it was made above and published nowhere.
+                drop(unsafe { Box::from_raw(page) });
+            }
+        }
+        self.word(number)
+    }
+}
+
+/// Written by every thread that has no slab of its own, with atomic additions.
+pub(super) static SHARED: Slab = Slab::new();
+
+static ALL: [AtomicPtr<Slab>; SLABS] = [const { AtomicPtr::new(ptr::null_mut()) }; SLABS];
+static MADE: AtomicUsize = AtomicUsize::new(0);
+static FREE: Mutex<Vec<&'static Slab>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static CURRENT: Cell<Option<&'static Slab>> = const { Cell::new(None) };
+    static LEASE: Cell<Option<Lease>> = const { Cell::new(None) };
+}
+
+/// Gives the slab back when its thread ends.
+struct Lease(&'static Slab);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        CURRENT.set(None);
+        // A thread that ends while it is pinned has leaked the guard: its slab stays with it.
+        if self.0.depth.load(Relaxed) == 0 {
+            FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
+        }
+    }
+}
+
+/// This thread's slab, where it has one already.
+#[inline]
+pub(super) fn current() -> Option<&'static Slab> {
+    CURRENT.get()
+}
+
+/// This thread's slab, taking one where it can: not while the thread is ending, and not past the
+/// limit.
+#[cold]
+pub(super) fn current_or_take() -> Option<&'static Slab> {
+    if let Some(slab) = CURRENT.get() {
+        return Some(slab);
+    }
+    LEASE
+        .try_with(|lease| {
+            let slab = take()?;
+            lease.set(Some(Lease(slab)));
+            CURRENT.set(Some(slab));
+            Some(slab)
+        })
+        .ok()
+        .flatten()
+}
+
+fn take() -> Option<&'static Slab> {
+    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(slab) = free.pop() {
+        return Some(slab);
+    }
+    let number = MADE.load(Relaxed);
+    let place = ALL.get(number)?;
+    let slab: &'static Slab = Box::leak(Box::new(Slab::new()));
+    place.store(ptr::from_ref(slab).cast_mut(), Release);
+    MADE.store(number + 1, Release);
+    Some(slab)
+}
+
+/// Every slab that any thread ever had, but for the shared one.
+pub(super) fn all() -> impl Iterator<Item = &'static Slab> {
+    let made = MADE.load(Acquire);
+    // SAFETY: slabs are leaked, so a pointer that was published stays good.
+    ALL.iter().take(made).filter_map(|place| unsafe { place.load(Acquire).as_ref() })
+}

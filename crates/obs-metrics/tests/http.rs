@@ -1,0 +1,233 @@
+//! RED over every end that a request can come to, and the endpoint's answers.
+#![cfg(feature = "http")]
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, StreamBody};
+use obs_context::Route;
+use obs_metrics::http::{Red, layer};
+use obs_metrics::{Endpoint, Registry};
+use tower::{Layer, Service};
+use tower::{ServiceExt, service_fn};
+
+fn request(method: &str, path: &str) -> Request<Body> {
+    Request::builder().method(method).uri(path).body(Body::empty()).unwrap()
+}
+
+fn in_progress(registry: &Registry) -> f64 {
+    value(registry, "http_requests_in_progress")
+}
+
+fn value(registry: &Registry, series: &str) -> f64 {
+    let text = registry.encode_text();
+    let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    found.unwrap_or("0").parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_router_is_counted_by_template() {
+    let registry = Registry::new();
+    let red = Red::new(&registry).unwrap();
+    let app = Router::new()
+        .route("/orders/{id}", get(|| async { "order" }))
+        .layer(layer(red, obs_http::matched_path));
+    for path in ["/orders/1", "/orders/2"] {
+        let response = app.clone().oneshot(request("GET", path)).await.unwrap();
+        assert!(in_progress(&registry) > 0.0, "the body is still to come");
+        response.into_body().collect().await.unwrap();
+    }
+    let head = app.clone().oneshot(request("HEAD", "/orders/2")).await.unwrap();
+    drop(head);
+    let ordered = "http_requests_total{method=\"GET\",path=\"/orders/{id}\",status=\"200\"}";
+    assert!((value(&registry, ordered) - 2.0).abs() < 1e-9);
+    let head = "http_requests_total{method=\"HEAD\",path=\"/orders/{id}\",status=\"200\"}";
+    assert!((value(&registry, head) - 1.0).abs() < 1e-9);
+    let timed = "http_request_duration_seconds_count{method=\"GET\",path=\"/orders/{id}\"}";
+    assert!((value(&registry, timed) - 2.0).abs() < 1e-9);
+    assert!(in_progress(&registry).abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn a_scanner_leaves_one_series() {
+    let registry = Registry::new();
+    let red = Red::new(&registry).unwrap();
+    let mut service = layer(red, obs_http::unrouted).layer(service_fn(|_: Request<Body>| async {
+        Ok::<_, Infallible>(Response::builder().status(404).body(Full::<Bytes>::default()).unwrap())
+    }));
+    for number in 0..100_000_u64 {
+        let noise = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut request = request("GET", &format!("/{noise:x}/wp-admin/{number}.php?x={noise}"));
+        if number % 3 == 0 {
+            *request.method_mut() = Method::from_bytes(format!("X{noise:x}").as_bytes()).unwrap();
+        }
+        service.call(request).await.unwrap().into_body().collect().await.unwrap();
+    }
+    let text = registry.encode_text();
+    let series: Vec<_> =
+        text.lines().filter(|line| line.starts_with("http_requests_total{")).collect();
+    assert_eq!(
+        series,
+        [
+            "http_requests_total{method=\"_OTHER\",path=\"<unmatched>\",status=\"404\"} 33334",
+            "http_requests_total{method=\"GET\",path=\"<unmatched>\",status=\"404\"} 66666",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn every_end_is_counted_once_and_leaves_nothing_in_progress() {
+    let registry = Registry::new();
+    let red = Red::new(&registry).unwrap();
+    let service = layer(red, |head| Some(Route::intern(head.uri.path()))).catch_panics().layer(
+        service_fn(|request: Request<Body>| async move {
+            match request.uri().path() {
+                "/panic" => panic!("handler"),
+                "/never" => std::future::pending().await,
+                "/error" => Err(std::io::Error::other("service")),
+                "/stream" => {
+                    let frames = futures_util::stream::iter((0..3).map(|_| {
+                        Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from_static(b"x")))
+                    }));
+                    Ok(Response::new(Body::new(StreamBody::new(frames))))
+                }
+                _ => Ok(Response::new(Body::from("done"))),
+            }
+        }),
+    );
+    let counted = |path: &str, status: &str| {
+        let labels = format!("{{method=\"GET\",path=\"{path}\",status=\"{status}\"}}");
+        value(&registry, &format!("http_requests_total{labels}")) as u64
+    };
+
+    let response = service.clone().oneshot(request("GET", "/panic")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(counted("/panic", "500"), 1);
+
+    assert!(service.clone().oneshot(request("GET", "/error")).await.is_err());
+    assert_eq!(counted("/error", "500"), 1);
+
+    let never = service.clone().oneshot(request("GET", "/never"));
+    let late = tokio::time::timeout(std::time::Duration::from_millis(5), never).await;
+    assert!(late.is_err());
+    assert_eq!(counted("/never", "499"), 1);
+
+    // The peer goes away in the middle of the body.
+    let mut response = service.clone().oneshot(request("GET", "/stream")).await.unwrap();
+    response.body_mut().frame().await.unwrap().unwrap();
+    assert_eq!(counted("/stream", "200"), 0, "not over yet");
+    drop(response);
+    assert_eq!(counted("/stream", "200"), 1);
+
+    let response = service.clone().oneshot(request("GET", "/stream")).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "xxx");
+    assert_eq!(counted("/stream", "200"), 2);
+
+    // A request that is never polled counts for nothing, and stays in nobody's way.
+    drop(service.clone().oneshot(request("GET", "/unpolled")));
+    assert!(in_progress(&registry).abs() < 1e-9);
+}
+
+fn scrape(
+    endpoint: &Endpoint,
+    method: Method,
+    uri: &str,
+    headers: &[(&str, &str)],
+) -> Response<Bytes> {
+    let mut request = Request::builder().method(method).uri(uri);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    endpoint.respond(&request.body(()).unwrap().into_parts().0)
+}
+
+fn endpoint() -> Endpoint {
+    let registry = Registry::new();
+    registry.counter("a_total", "A.").unwrap().inc();
+    registry.gauge("b", "B.").unwrap();
+    registry.histogram("c_seconds", "C.", Default::default()).unwrap();
+    Endpoint::new(registry)
+}
+
+fn text(response: &Response<Bytes>) -> &str {
+    std::str::from_utf8(response.body()).unwrap()
+}
+
+#[test]
+fn the_format_is_negotiated() {
+    let endpoint = endpoint();
+    let classic = scrape(&endpoint, Method::GET, "/metrics", &[]);
+    assert_eq!(classic.headers()[header::CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
+    assert!(text(&classic).contains("# TYPE a_total counter\na_total 1\n"));
+
+    let accept = [("accept", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")];
+    let open = scrape(&endpoint, Method::GET, "/metrics", &accept);
+    assert_eq!(
+        open.headers()[header::CONTENT_TYPE],
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    assert!(text(&open).contains("# TYPE a counter\n"));
+    assert!(text(&open).ends_with("# EOF\n"));
+}
+
+#[test]
+fn head_has_no_body_and_other_methods_are_refused() {
+    let endpoint = endpoint();
+    let head = scrape(&endpoint, Method::HEAD, "/metrics", &[]);
+    assert_eq!(head.status(), StatusCode::OK);
+    assert!(head.body().is_empty());
+    assert_ne!(head.headers()[header::CONTENT_LENGTH], "0");
+    let post = scrape(&endpoint, Method::POST, "/metrics", &[]);
+    assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(post.headers()[header::ALLOW], "GET, HEAD");
+}
+
+#[test]
+fn names_filter_families() {
+    let endpoint = endpoint();
+    let some =
+        scrape(&endpoint, Method::GET, "/metrics?name[]=a_total&name%5B%5D=c_seconds_sum", &[]);
+    let text = text(&some);
+    assert!(text.contains("a_total 1\n") && text.contains("c_seconds_count 0\n"), "{text}");
+    assert!(!text.contains("# TYPE b ") && !text.contains("obs_metrics_"), "{text}");
+}
+
+#[test]
+fn a_scraper_that_has_given_up_is_told_so() {
+    let endpoint = endpoint();
+    let header = "x-prometheus-scrape-timeout-seconds";
+    let late = scrape(&endpoint, Method::GET, "/metrics", &[(header, "0")]);
+    assert_eq!(late.status(), StatusCode::SERVICE_UNAVAILABLE);
+    for generous in ["10", "nonsense", "-1", "NaN", "1e300"] {
+        let fine = scrape(&endpoint, Method::GET, "/metrics", &[(header, generous)]);
+        assert_eq!(fine.status(), StatusCode::OK, "{generous}");
+    }
+}
+
+#[test]
+fn scrapes_are_counted() {
+    let endpoint = endpoint();
+    scrape(&endpoint, Method::GET, "/metrics", &[]);
+    let second = scrape(&endpoint, Method::GET, "/metrics", &[]);
+    let text = text(&second);
+    let scrapes = "obs_metrics_scrapes_total{format=\"text\",encoding=\"identity\"} 1\n";
+    assert!(text.contains(scrapes), "{text}");
+    assert!(text.contains("obs_metrics_scrape_duration_seconds_count 1\n"), "{text}");
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn answers_are_compressed_where_that_is_taken() {
+    use std::io::Read;
+
+    let endpoint = endpoint();
+    let packed = scrape(&endpoint, Method::GET, "/metrics", &[("accept-encoding", "gzip")]);
+    assert_eq!(packed.headers()[header::CONTENT_ENCODING], "gzip");
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&packed.body()[..]).read_to_string(&mut text).unwrap();
+    assert!(text.contains("a_total 1\n"));
+}

@@ -1,0 +1,53 @@
+//! How many series a family may have, and how they go.
+
+use obs_metrics::Registry;
+
+#[test]
+fn past_the_limit_new_sets_share_one_series() {
+    let registry = Registry::new();
+    let family = registry.counter_vec("a_total", "A.", ["user"]).unwrap().limit_series(10);
+    for user in 0..100 {
+        family.with([&user.to_string()]).inc();
+    }
+    family.with(["3"]).inc();
+    let text = registry.encode_text();
+    assert_eq!(text.lines().filter(|line| line.starts_with("a_total{user=")).count(), 10);
+    assert!(text.contains("a_total{otel_metric_overflow=\"true\"} 90\n"), "{text}");
+    assert!(text.contains("a_total{user=\"3\"} 2\n"));
+    assert!(text.contains("obs_metrics_overflow_total{metric=\"a_total\"} 90\n"));
+    assert!(text.contains("obs_metrics_series 11\n"));
+}
+
+#[test]
+fn removed_series_leave_room_and_their_handles_stay_safe() {
+    let registry = Registry::new();
+    let family = registry.counter_vec("a_total", "A.", ["x", "y"]).unwrap().limit_series(3);
+    let kept = family.handle(["1", "\\"]);
+    kept.inc();
+    family.with(["2", ""]).inc();
+    family.with(["3", ""]).inc();
+    family.with(["4", ""]).inc();
+    assert!(family.remove(["1", "\\"]));
+    assert!(!family.remove(["1", "\\"]));
+    kept.inc();
+    assert_eq!(kept.value(), 2);
+    family.with(["4", ""]).inc();
+    assert_eq!(family.retain(|[x, _]| x != "2"), 1);
+    let text = registry.encode_text();
+    assert!(!text.contains("x=\"1\"") && !text.contains("x=\"2\""), "{text}");
+    assert!(text.contains("a_total{x=\"3\",y=\"\"} 1\na_total{x=\"4\",y=\"\"} 1\n"), "{text}");
+    // A new series of the same labels starts from zero.
+    family.with(["1", "\\"]).inc();
+    assert_eq!(family.with(["1", "\\"]).value(), 1);
+}
+
+#[test]
+fn values_that_are_not_finite_are_left_out() {
+    let registry = Registry::new();
+    let sizes = registry.histogram("a_bytes", "A.", Default::default()).unwrap();
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0] {
+        sizes.observe(value);
+    }
+    assert_eq!(sizes.count(), 1);
+    assert!((sizes.sum() - 1.0).abs() < f64::EPSILON);
+}
