@@ -1,1 +1,41 @@
-//!
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod callsite;
+mod context;
+mod encode;
+mod error;
+mod field;
+mod filter;
+mod layer;
+mod local;
+mod logger;
+mod logging;
+mod output;
+mod processor;
+mod render;
+mod visitor;
+
+pub mod bridge;
+pub mod capture;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod panic;
+
+pub use builder::{Builder, Format, Output};
+pub use context::ambient::{Context, Entered, Scoped};
+pub use error::Error;
+pub use field::Value;
+pub use filter::LogFilter;
+pub use layer::{Lines, LogLayer};
+pub use logger::Logger;
+pub use logging::Logging;
+pub use output::{Counts, Delivery, FlushReport, WhenFull};
+
+#[doc(hidden)]
+pub mod __private {
+    pub use tracing;
+    pub use tracing::Level;
+    pub use tracing::field::{debug, display};
+    pub use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
+}

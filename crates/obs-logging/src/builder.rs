@@ -1,0 +1,279 @@
+//! Setting logging up.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tracing::Subscriber;
+use tracing_core::Level;
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::callsite;
+use crate::context::fields::{Fields, Key};
+use crate::encode::time::Clock;
+use crate::encode::value;
+use crate::field::Value;
+use crate::filter::LogFilter;
+use crate::layer::{Lines, LogLayer, Plan};
+use crate::output::{Delivery, Direct, Notice, Queue, Sink, Tally, Target};
+use crate::processor::Pipeline;
+use crate::render::{Console, Json, Line, Renderer};
+use crate::{Error, Logging};
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line: for machines.
+    Json,
+    /// Aligned `key=value` lines, coloured on a terminal unless `NO_COLOR` is set: for people.
+    Console,
+    /// [`Format::Console`] where the output is a terminal, else [`Format::Json`].
+    #[default]
+    Auto,
+}
+
+/// Where lines go.
+pub struct Output(Kind);
+
+enum Kind {
+    Stdout,
+    Stderr,
+    File(PathBuf),
+    Writer(Box<dyn Write + Send>),
+}
+
+impl Output {
+    /// The standard output: where a service in a container logs.
+    pub fn stdout() -> Self {
+        Self(Kind::Stdout)
+    }
+
+    /// The standard error.
+    pub fn stderr() -> Self {
+        Self(Kind::Stderr)
+    }
+
+    /// The end of this file, which is made if it is missing.
+    pub fn file(path: impl AsRef<Path>) -> Self {
+        Self(Kind::File(path.as_ref().to_owned()))
+    }
+
+    /// Any writer. Unless it is [`Delivery::Blocking`], it gets many lines a call, and is flushed after
+    /// each batch.
+    pub fn writer(writer: impl Write + Send + 'static) -> Self {
+        Self(Kind::Writer(Box::new(writer)))
+    }
+
+    fn is_terminal(&self) -> bool {
+        match &self.0 {
+            Kind::Stdout => io::stdout().is_terminal(),
+            Kind::Stderr => io::stderr().is_terminal(),
+            Kind::File(_) | Kind::Writer(_) => false,
+        }
+    }
+
+    fn open(self) -> Result<Box<dyn Write + Send>, Error> {
+        match self.0 {
+            Kind::Stdout => standard(io::stdout()),
+            Kind::Stderr => standard(io::stderr()),
+            Kind::Writer(writer) => Ok(writer),
+            Kind::File(path) => {
+                let file = OpenOptions::new().create(true).append(true).open(&path);
+                let file = file.map_err(|error| {
+                    Error::new(
+                        format!("the log file {} cannot be opened", path.display()),
+                        "give a path in a directory that the service may write to",
+                    )
+                    .caused_by(error)
+                })?;
+                Ok(Box::new(file))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Stdout => f.write_str("stdout"),
+            Kind::Stderr => f.write_str("stderr"),
+            Kind::File(path) => write!(f, "file {}", path.display()),
+            Kind::Writer(_) => f.write_str("writer"),
+        }
+    }
+}
+
+/// The stream behind the standard library's buffer, which would keep lines that it failed to write.
+#[cfg(unix)]
+fn standard(stream: impl std::os::fd::AsFd) -> Result<Box<dyn Write + Send>, Error> {
+    let stream = stream.as_fd().try_clone_to_owned().map_err(|error| {
+        Error::new("a standard stream cannot be used", "give the process one, or log to a file")
+            .caused_by(error)
+    })?;
+    Ok(Box::new(std::fs::File::from(stream)))
+}
+
+#[cfg(not(unix))]
+fn standard(stream: impl Write + Send + 'static) -> Result<Box<dyn Write + Send>, Error> {
+    Ok(Box::new(stream))
+}
+
+/// Says how to log, and makes the layer.
+///
+/// ```
+/// use obs_logging::{Builder, Format, Output};
+/// use tracing_subscriber::layer::SubscriberExt;
+///
+/// let (layer, logging) = Builder::new()
+///     .format(Format::Json)
+///     .filter("info,sqlx=warn")
+///     .output(Output::stdout())
+///     .static_field("service", "orders")
+///     .build()?;
+/// let subscriber = tracing_subscriber::registry().with(layer);
+/// tracing::subscriber::with_default(subscriber, || tracing::info!(port = 8000, "server started"));
+/// assert!(logging.shutdown(std::time::Duration::from_secs(5)).complete);
+/// # Ok::<(), obs_logging::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing is logged before `build` has made the layer"]
+pub struct Builder {
+    format: Format,
+    filter: String,
+    output: Output,
+    delivery: Delivery,
+    statics: Fields,
+    pipeline: Pipeline,
+    span_names: bool,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// [`Format::Auto`] on the standard output, `info`, and the default [`Delivery`].
+    pub fn new() -> Self {
+        Self {
+            format: Format::default(),
+            filter: "info".to_owned(),
+            output: Output::stdout(),
+            delivery: Delivery::default(),
+            statics: Fields::new(),
+            pipeline: Pipeline::default(),
+            span_names: false,
+        }
+    }
+
+    /// How lines look.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Which events are logged, in the syntax of `EnvFilter`: `info,sqlx=warn`.
+    pub fn filter(mut self, filter: impl Into<String>) -> Self {
+        self.filter = filter.into();
+        self
+    }
+
+    /// Where lines go.
+    pub fn output(mut self, output: Output) -> Self {
+        self.output = output;
+        self
+    }
+
+    /// Whether the thread that logs also writes.
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
+    /// A field of every line, unless the line itself has one of this name.
+    pub fn static_field(mut self, name: &str, value: impl Value) -> Self {
+        value.encode(self.statics.begin(&Key::new(name)));
+        self
+    }
+
+    /// Whether lines have the names of the spans around them, as `spans: ["outer","inner"]`.
+    pub fn span_names(mut self, span_names: bool) -> Self {
+        self.span_names = span_names;
+        self
+    }
+
+    /// The layer for the subscriber, and the handle that flushes it.
+    ///
+    /// # Errors
+    /// When the filter is none, the output cannot be opened, or there is no thread for the writer.
+    pub fn build<S>(self) -> Result<(LogLayer<S>, Logging), Error>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let filter = LogFilter::new(&self.filter)?;
+        let is_terminal = self.output.is_terminal();
+        let format = match self.format {
+            Format::Auto if is_terminal => Format::Console,
+            Format::Auto => Format::Json,
+            chosen => chosen,
+        };
+        let renderer = match format {
+            Format::Console => {
+                Renderer::Console(Console::new(is_terminal && colours_are_welcome()))
+            }
+            Format::Json | Format::Auto => Renderer::Json(Json::new()),
+        };
+        let renderer = Arc::new(renderer);
+        let notice = notice_of_losses(renderer.clone(), self.statics.clone());
+        let target = Target::new(self.output.open()?, notice);
+        let tally = Arc::new(Tally::default());
+        let sink = match self.delivery {
+            Delivery::Blocking => Sink::Direct(Direct::new(target, tally.clone())),
+            Delivery::NonBlocking { buffer_bytes, when_full } => {
+                Sink::Queue(Queue::start(target, tally.clone(), buffer_bytes, when_full)?)
+            }
+        };
+        let sink = Arc::new(sink);
+        let lines = Lines::new(Plan {
+            filter: filter.clone(),
+            renderer,
+            statics: self.statics,
+            pipeline: self.pipeline,
+            span_names: self.span_names,
+            sink: sink.clone(),
+        });
+        Ok((lines.with_filter(filter.clone()), Logging::new(sink, filter, tally)))
+    }
+}
+
+/// See <https://no-color.org>.
+fn colours_are_welcome() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn notice_of_losses(renderer: Arc<Renderer>, statics: Fields) -> Notice {
+    Box::new(move |lost| {
+        let none = Fields::new();
+        let mut fields = Fields::new();
+        value::unsigned(fields.begin(&Key::new("dropped")), lost);
+        let target = "obs_logging";
+        let line = Line {
+            time: SystemTime::now(),
+            level: Level::WARN,
+            head: &callsite::head(&Level::WARN, target),
+            target,
+            has_own_target: false,
+            message: b"\"log lines were dropped\"",
+            ids: None,
+            parts: [&statics, &none, &none, &none, &fields],
+        };
+        let mut bytes = Vec::new();
+        renderer.render(&line, &Clock::default(), (&mut Fields::new(), false), &mut bytes);
+        bytes
+    })
+}

@@ -1,0 +1,142 @@
+//! What is known of a callsite once and for all: its part of the line, its keys, whether it is wanted.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
+
+use tracing_core::{Level, Metadata};
+
+use crate::context::fields::Key;
+use crate::encode::escape::string;
+
+/// Past this many a thread forgets all and begins anew: programs have fewer.
+const KEPT: usize = 2048;
+
+/// One callsite, as one layer sees it.
+pub(crate) struct Callsite {
+    /// `","level":"info","target":"orders"`, from the timestamp's end on.
+    pub(crate) head: Box<[u8]>,
+    /// By the index of the field.
+    pub(crate) fields: Box<[FieldRole]>,
+    /// The filter's answer, and the filter's generation that it was given by.
+    pub(crate) verdict: Cell<(u64, Verdict)>,
+}
+
+/// What becomes of a field.
+pub(crate) enum FieldRole {
+    Plain(Key),
+    /// The value must not be seen: it is not even formatted.
+    Redacted(Key),
+    /// An event's message.
+    Message,
+    /// A `log` record's own target.
+    Target,
+    /// A `log` record's source position: bridges send it, lines do not have it.
+    Unused,
+}
+
+/// Whether a callsite's events and spans are wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Unknown,
+    Wanted,
+    Unwanted,
+}
+
+impl Callsite {
+    pub(crate) fn new(metadata: &Metadata<'_>, is_redacted: impl Fn(&str) -> bool) -> Self {
+        let role = |name: &str| match name {
+            "message" if metadata.is_event() => FieldRole::Message,
+            "log.target" if is_bridge(metadata) => FieldRole::Target,
+            "log.module_path" | "log.file" | "log.line" if is_bridge(metadata) => FieldRole::Unused,
+            name if is_redacted(name) => FieldRole::Redacted(Key::new(name)),
+            name => FieldRole::Plain(Key::new(name)),
+        };
+        Self {
+            head: head(metadata.level(), metadata.target()),
+            fields: metadata.fields().iter().map(|field| role(field.name())).collect(),
+            verdict: Cell::new((0, Verdict::Unknown)),
+        }
+    }
+}
+
+/// Whether the callsite stands for all records of the `log` crate: ours, or that of tracing-log.
+pub(crate) fn is_bridge(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == "log" && metadata.fields().field("log.target").is_some()
+}
+
+/// Whether this describes one record of the `log` crate, with the record's own target.
+pub(crate) fn is_record(metadata: &Metadata<'_>) -> bool {
+    metadata.name() == "log record" && metadata.fields().field("log.target").is_some()
+}
+
+/// `","level":"info","target":"orders"`.
+pub(crate) fn head(level: &Level, target: &str) -> Box<[u8]> {
+    let mut head = Vec::with_capacity(target.len() + 40);
+    head.extend_from_slice(br#"","level":""#);
+    head.extend_from_slice(level_name(level).as_bytes());
+    head.extend_from_slice(br#"","target":"#);
+    string(&mut head, target);
+    head.into()
+}
+
+/// As the lines have it.
+pub(crate) const fn level_name(level: &Level) -> &'static str {
+    match *level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+/// A thread's callsites, by the address of their metadata and the layer's number.
+#[derive(Default)]
+pub(crate) struct Callsites {
+    known: HashMap<(usize, u32), Rc<Callsite>, BuildHasherDefault<AddressHasher>>,
+}
+
+impl Callsites {
+    #[inline]
+    pub(crate) fn find(
+        &mut self,
+        layer: u32,
+        metadata: &'static Metadata<'static>,
+        make: impl FnOnce() -> Callsite,
+    ) -> Rc<Callsite> {
+        let address = std::ptr::from_ref(metadata).addr();
+        if let Some(known) = self.known.get(&(address, layer)) {
+            return known.clone();
+        }
+        if self.known.len() >= KEPT {
+            self.known.clear();
+        }
+        let made = Rc::new(make());
+        self.known.insert((address, layer), made.clone());
+        made
+    }
+}
+
+/// Addresses differ in their middle bits: one multiplication spreads them.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_usize(number as usize);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.0 = (self.0.rotate_left(5) ^ number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+}

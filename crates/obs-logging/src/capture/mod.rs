@@ -1,0 +1,117 @@
+//! Lines as values, for tests: what structlog's `capture_logs` does.
+//!
+//! ```
+//! let capture = obs_logging::capture::Capture::new();
+//! capture.run(|| tracing::info!(user_id = 42, "user created"));
+//! let lines = capture.lines();
+//! assert_eq!(lines[0].event(), "user created");
+//! assert_eq!(lines[0]["user_id"], 42);
+//! ```
+
+mod json;
+mod value;
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::instrument::{WithDispatch, WithSubscriber};
+use tracing_core::Dispatch;
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::{Builder, Delivery, Error, Format, Logging, Output};
+
+pub use value::{Captured, Value};
+
+/// Captures the lines of a thread, or of a task: exactly those that a service would write.
+#[derive(Debug)]
+pub struct Capture {
+    dispatch: Dispatch,
+    written: Written,
+    _logging: Logging,
+}
+
+impl Capture {
+    /// Captures everything.
+    pub fn new() -> Self {
+        let everything = Self::with(Builder::new().filter("trace"));
+        match everything {
+            Ok(capture) => capture,
+            Err(error) => unreachable!("nothing of this can fail: {error}"),
+        }
+    }
+
+    /// Captures what this set-up would write; its output, format and delivery do not matter.
+    ///
+    /// # Errors
+    /// When the filter is none.
+    pub fn with(builder: Builder) -> Result<Self, Error> {
+        let written = Written::default();
+        let (layer, logging) = builder
+            .format(Format::Json)
+            .delivery(Delivery::Blocking)
+            .output(Output::writer(written.clone()))
+            .span_names(true)
+            .build()?;
+        let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+        Ok(Self { dispatch, written, _logging: logging })
+    }
+
+    /// Captures what this thread logs during `work`.
+    pub fn run<T>(&self, work: impl FnOnce() -> T) -> T {
+        tracing::dispatcher::with_default(&self.dispatch, work)
+    }
+
+    /// Captures what this thread logs until the guard is dropped.
+    pub fn enter(&self) -> tracing::dispatcher::DefaultGuard {
+        tracing::dispatcher::set_default(&self.dispatch)
+    }
+
+    /// Captures what a future logs, on whichever thread it is polled; what it spawns must be wrapped, too.
+    pub fn scope<F>(&self, future: F) -> WithDispatch<F> {
+        future.with_subscriber(self.dispatch.clone())
+    }
+
+    /// All lines so far.
+    pub fn lines(&self) -> Vec<Captured> {
+        let bytes = self.written.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().filter_map(json::object).map(Captured::new).collect()
+    }
+
+    /// The one line with this event.
+    ///
+    /// # Errors
+    /// When there is none, or more than one; the error tells which events there are.
+    pub fn line(&self, event: &str) -> Result<Captured, Error> {
+        let mut lines = self.lines();
+        let events: Vec<_> = lines.iter().map(|line| line.event().to_owned()).collect();
+        lines.retain(|line| line.event() == event);
+        match (lines.pop(), lines.is_empty()) {
+            (Some(line), true) => Ok(line),
+            _ => Err(Error::new(
+                format!("not exactly one line is `{event}` among {events:?}"),
+                "check the event's name, the filter, and that the code under test runs in the capture",
+            )),
+        }
+    }
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! The fields of one request, or of one job, wherever its code runs.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{self, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::fields::{Fields, Key};
+use crate::field::Value;
+use crate::local;
+
+/// More bytes of fields than this are not kept: they would be copied to every line.
+const LONGEST: usize = 64 * 1024;
+
+/// The ambient fields of one piece of work: what `bind!` adds to, and what is on each of its lines.
+///
+/// The HTTP layer makes one for every request. Make one yourself for other work, such as a message
+/// of a queue. A clone is the same context: what one adds, all show.
+///
+/// ```
+/// let job = obs_logging::Context::new();
+/// job.bind("job_id", 7);
+/// let _entered = job.enter();
+/// tracing::info!("started");                 // carries job_id
+/// obs_logging::bind!(attempt = 2);           // and so does every line from here on
+/// ```
+#[derive(Clone, Default)]
+pub struct Context(Arc<Ambient>);
+
+#[derive(Default)]
+pub(crate) struct Ambient {
+    fields: Mutex<Arc<Fields>>,
+    version: AtomicU32,
+}
+
+impl Context {
+    /// A context without fields.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The context that this thread works for at this moment.
+    pub fn current() -> Option<Self> {
+        local::with(|local| local.stack.borrow().ambient().map(|ambient| Self(ambient.clone())))
+    }
+
+    /// Adds a field, which replaces an earlier one of the same name.
+    ///
+    /// Fields past 64 KiB in all are left out.
+    pub fn bind(&self, name: &str, value: impl Value) -> &Self {
+        let mut field = Fields::new();
+        value.encode(field.begin(&Key::new(name)));
+        self.0.append(&field);
+        self
+    }
+
+    /// Makes this the current context of the thread until the guard is dropped.
+    ///
+    /// Never hold the guard across an await: wrap the future with [`Context::scope`] instead.
+    pub fn enter(&self) -> Entered<'_> {
+        let token = local::with(|local| local.stack.borrow_mut().enter_ambient(self.0.clone()));
+        Entered { token, _context: self }
+    }
+
+    /// A future in which this context is current, on whichever thread it is polled.
+    pub fn scope<F>(&self, future: F) -> Scoped<F> {
+        Scoped { future, context: self.clone() }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = self.0.snapshot().1;
+        write!(f, "Context({})", String::from_utf8_lossy(fields.as_bytes()))
+    }
+}
+
+impl Ambient {
+    pub(crate) fn append(&self, added: &Fields) {
+        let mut fields = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
+        if fields.as_bytes().len() + added.as_bytes().len() > LONGEST {
+            return;
+        }
+        Arc::make_mut(&mut fields).append(added);
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Changes with every change of the fields.
+    pub(crate) fn version(&self) -> u32 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn snapshot(&self) -> (u32, Arc<Fields>) {
+        let fields = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.version(), fields.clone())
+    }
+}
+
+/// Puts the former context back when dropped: made by [`Context::enter`].
+#[must_use = "the context is current only as long as this guard lives"]
+#[derive(Debug)]
+pub struct Entered<'a> {
+    token: u64,
+    _context: &'a Context,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        local::with(|local| local.stack.borrow_mut().exit_ambient(self.token));
+    }
+}
+
+pin_project! {
+    /// A future with a context of its own: made by [`Context::scope`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are polled"]
+    pub struct Scoped<F> {
+        #[pin]
+        future: F,
+        context: Context,
+    }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = this.context.enter();
+        this.future.poll(task)
+    }
+}

@@ -1,0 +1,248 @@
+//! Fields that are already JSON: `,"key":value,"key":value`, with an index of where each begins.
+
+use std::ops::Range;
+
+use crate::encode::escape::escape;
+
+/// Names that every line has for itself; a field of such a name gets an underscore behind it.
+const RESERVED: [&str; 4] = ["timestamp", "level", "target", "event"];
+
+/// A field's name as it stands in a line, with the comma before and the colon after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    bytes: Box<[u8]>,
+    hash: u32,
+}
+
+impl Key {
+    pub(crate) fn new(name: &str) -> Self {
+        Self::with_suffix(name, "")
+    }
+
+    pub(crate) fn with_suffix(name: &str, suffix: &str) -> Self {
+        let name = name.strip_prefix("r#").unwrap_or(name);
+        let mut bytes = Vec::with_capacity(name.len() + suffix.len() + 5);
+        bytes.extend_from_slice(b",\"");
+        escape(&mut bytes, name);
+        escape(&mut bytes, suffix);
+        if suffix.is_empty() && RESERVED.contains(&name) {
+            bytes.push(b'_');
+        }
+        let hash = hash(&bytes[2..]);
+        bytes.extend_from_slice(b"\":");
+        Self { bytes: bytes.into(), hash }
+    }
+
+    /// The set of keys that this key alone makes.
+    pub(crate) fn mask(&self) -> u128 {
+        bit(self.hash)
+    }
+
+    /// The escaped name alone.
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.bytes[2..self.bytes.len() - 2]
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    hash: u32,
+    start: u32,
+    key_end: u32,
+}
+
+/// An ordered set of fields: never two of one name, the later having replaced the earlier.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fields {
+    bytes: Vec<u8>,
+    places: Vec<Place>,
+    mask: u128,
+}
+
+impl Fields {
+    pub(crate) const fn new() -> Self {
+        Self { bytes: Vec::new(), places: Vec::new(), mask: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Everything, as it stands in a line: begins with a comma unless empty.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The set of keys as bits: where two masks share none, no key is in both.
+    pub(crate) fn mask(&self) -> u128 {
+        self.mask
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
+        self.mask = 0;
+    }
+
+    /// Begins a field: its value is what is then appended to the returned buffer.
+    #[inline]
+    pub(crate) fn begin(&mut self, key: &Key) -> &mut Vec<u8> {
+        if self.mask & key.mask() != 0 {
+            self.remove(key);
+        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&key.bytes);
+        self.places.push(Place {
+            hash: key.hash,
+            start: start as u32,
+            key_end: self.bytes.len() as u32,
+        });
+        self.mask |= bit(key.hash);
+        &mut self.bytes
+    }
+
+    pub(crate) fn with_room_for(one: &Self, other: &Self) -> Self {
+        Self {
+            bytes: Vec::with_capacity(one.bytes.len() + other.bytes.len()),
+            places: Vec::with_capacity(one.places.len() + other.places.len()),
+            mask: 0,
+        }
+    }
+
+    /// Adds all fields of `other`, which replace those of the same name.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.append_range(other, 0..other.len());
+    }
+
+    /// As [`Self::append`], the fields from the one at `first` on.
+    pub(crate) fn append_from(&mut self, other: &Self, first: usize) {
+        self.append_range(other, first..other.len());
+    }
+
+    /// As [`Self::append`], the fields before the one at `end`.
+    pub(crate) fn append_until(&mut self, other: &Self, end: usize) {
+        self.append_range(other, 0..end);
+    }
+
+    fn append_range(&mut self, other: &Self, range: Range<usize>) {
+        let Some(places) = other.places.get(range.clone()) else { return };
+        let Some(first) = places.first() else { return };
+        if self.mask & other.mask != 0 {
+            self.retain(|hash, name| !other.contains_in(hash, name, range.clone()));
+        }
+        let from = first.start;
+        let shift = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(&other.bytes[from as usize..other.range(range.end - 1).end]);
+        for place in places {
+            self.mask |= bit(place.hash);
+            self.places.push(Place {
+                hash: place.hash,
+                start: place.start - from + shift,
+                key_end: place.key_end - from + shift,
+            });
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &Key) {
+        if self.contains_in(key.hash, key.name(), 0..self.len()) {
+            self.retain(|hash, name| hash != key.hash || name != key.name());
+        }
+    }
+
+    pub(crate) fn contains(&self, key: &Key) -> bool {
+        self.mask & key.mask() != 0 && self.contains_in(key.hash, key.name(), 0..self.len())
+    }
+
+    /// Whether some name is in both.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.mask & other.mask != 0
+            && (0..self.len()).any(|at| {
+                self.mask_at(at) & other.mask != 0
+                    && other.contains_in(self.places[at].hash, self.name(at), 0..other.len())
+            })
+    }
+
+    /// Escaped names and JSON values, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        (0..self.len()).map(|at| (self.name(at), self.value(at)))
+    }
+
+    /// Keeps the fields of which `keep` (hash, escaped name) says so.
+    fn retain(&mut self, keep: impl Fn(u32, &[u8]) -> bool) {
+        let old = std::mem::take(self);
+        for at in 0..old.len() {
+            if keep(old.places[at].hash, old.name(at)) {
+                let start = self.bytes.len() as u32;
+                let range = old.range(at);
+                let key = old.places[at].key_end - old.places[at].start;
+                self.bytes.extend_from_slice(&old.bytes[range]);
+                self.mask |= bit(old.places[at].hash);
+                self.places.push(Place { hash: old.places[at].hash, start, key_end: start + key });
+            }
+        }
+    }
+
+    fn contains_in(&self, hash: u32, name: &[u8], mut range: Range<usize>) -> bool {
+        range.any(|at| self.places[at].hash == hash && self.name(at) == name)
+    }
+
+    fn mask_at(&self, at: usize) -> u128 {
+        bit(self.places[at].hash)
+    }
+
+    fn name(&self, at: usize) -> &[u8] {
+        let place = self.places[at];
+        &self.bytes[place.start as usize + 2..place.key_end as usize - 2]
+    }
+
+    fn value(&self, at: usize) -> &[u8] {
+        &self.bytes[self.places[at].key_end as usize..self.range(at).end]
+    }
+
+    fn range(&self, at: usize) -> Range<usize> {
+        let end = self.places.get(at + 1).map_or(self.bytes.len(), |next| next.start as usize);
+        self.places[at].start as usize..end
+    }
+}
+
+const fn bit(hash: u32) -> u128 {
+    1 << (hash & 127)
+}
+
+/// FNV-1a, folded: names are short, and the values of a set of names need not be secret.
+fn hash(name: &[u8]) -> u32 {
+    let mut hash = 0x811c_9dc5_u32;
+    for byte in name {
+        hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    }
+    hash ^ (hash >> 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(of: &[(&str, &str)]) -> Fields {
+        let mut fields = Fields::new();
+        for (name, value) in of {
+            fields.begin(&Key::new(name)).extend_from_slice(value.as_bytes());
+        }
+        fields
+    }
+
+    #[test]
+    fn the_later_of_one_name_replaces_the_earlier() {
+        let mut both = fields(&[("a", "1"), ("b", "2"), ("a", "3")]);
+        assert_eq!(both.as_bytes(), br#","b":2,"a":3"#);
+        both.append(&fields(&[("c", "4"), ("b", "5")]));
+        assert_eq!(both.as_bytes(), br#","a":3,"c":4,"b":5"#);
+        assert!(both.overlaps(&fields(&[("c", "0")])));
+        assert!(!both.overlaps(&fields(&[("d", "0")])));
+    }
+
+    #[test]
+    fn a_reserved_name_gets_an_underscore() {
+        let reserved = fields(&[("level", "1"), ("timestamp", "2"), ("r#type", "3")]);
+        assert_eq!(reserved.as_bytes(), br#","level_":1,"timestamp_":2,"type":3"#);
+    }
+}

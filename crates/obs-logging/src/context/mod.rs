@@ -1,0 +1,6 @@
+//! What every line carries: the request's fields, and those of the spans around it.
+
+pub(crate) mod ambient;
+pub(crate) mod fields;
+pub(crate) mod span;
+pub(crate) mod stack;

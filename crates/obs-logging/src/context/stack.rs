@@ -1,0 +1,122 @@
+//! What is entered on this thread: contexts and spans in one stack, so that the innermost is known.
+
+use std::sync::Arc;
+
+use super::ambient::Ambient;
+use super::fields::Fields;
+use super::span::SpanContext;
+
+/// The `layer` of an entry that is no span.
+const NO_LAYER: u32 = 0;
+
+/// Contexts and spans in the order in which they were entered.
+#[derive(Default)]
+pub(crate) struct Stack {
+    entries: Vec<Entry>,
+    next_token: u64,
+}
+
+struct Entry {
+    /// Which logging layer entered the span: several may live on one thread.
+    layer: u32,
+    /// The span's id, or the token of an ambient context.
+    id: u64,
+    span: Option<Arc<SpanContext>>,
+    /// Its own, else that of the entry below.
+    ambient: Option<Arc<Ambient>>,
+    span_seen: Seen,
+    ambient_seen: Seen,
+}
+
+/// Fields as they were at a version; read without a lock as long as the version has not changed.
+type Seen = Option<(u32, Arc<Fields>)>;
+
+impl Stack {
+    pub(crate) fn ambient(&self) -> Option<&Arc<Ambient>> {
+        self.entries.last()?.ambient.as_ref()
+    }
+
+    pub(crate) fn enter_ambient(&mut self, ambient: Arc<Ambient>) -> u64 {
+        self.next_token += 1;
+        let token = self.next_token;
+        self.entries.push(Entry::new(NO_LAYER, token, None, Some(ambient)));
+        token
+    }
+
+    pub(crate) fn exit_ambient(&mut self, token: u64) {
+        self.remove(NO_LAYER, token);
+    }
+
+    pub(crate) fn enter_span(&mut self, layer: u32, id: u64, span: Arc<SpanContext>) {
+        let ambient = span.ambient().or_else(|| self.ambient()).cloned();
+        self.entries.push(Entry::new(layer, id, Some(span), ambient));
+    }
+
+    /// Nothing happens when the span was entered on another thread.
+    pub(crate) fn exit_span(&mut self, layer: u32, id: u64) {
+        self.remove(layer, id);
+    }
+
+    /// The ambient fields, and those of the layer's innermost span.
+    #[inline]
+    pub(crate) fn fields(&mut self, layer: u32) -> (Option<&Fields>, Option<&Fields>) {
+        self.forget_closed(layer);
+        let top = self.entries.len().wrapping_sub(1);
+        let of_layer = self.entries.iter().rposition(|entry| entry.layer == layer);
+        if let Some(entry) = self.entries.get_mut(top) {
+            entry.see_ambient();
+        }
+        if let Some(at) = of_layer {
+            self.entries[at].see_span();
+        }
+        let ambient = self.entries.last().and_then(|entry| entry.ambient_seen.as_ref());
+        let span = of_layer.and_then(|at| self.entries[at].span_seen.as_ref());
+        (ambient.map(|seen| &*seen.1), span.map(|seen| &*seen.1))
+    }
+
+    /// A span that was exited on another thread stays here until it is closed.
+    #[inline]
+    fn forget_closed(&mut self, layer: u32) {
+        while let Some(at) = self.entries.iter().rposition(|entry| entry.layer == layer)
+            && self.entries[at].span.as_ref().is_some_and(|span| span.is_closed())
+        {
+            self.entries.remove(at);
+        }
+    }
+
+    fn remove(&mut self, layer: u32, id: u64) {
+        let same = |entry: &Entry| entry.layer == layer && entry.id == id;
+        if let Some(at) = self.entries.iter().rposition(same) {
+            self.entries.remove(at);
+        }
+    }
+}
+
+impl Entry {
+    fn new(
+        layer: u32,
+        id: u64,
+        span: Option<Arc<SpanContext>>,
+        ambient: Option<Arc<Ambient>>,
+    ) -> Self {
+        Self { layer, id, span, ambient, span_seen: None, ambient_seen: None }
+    }
+
+    #[inline]
+    fn see_span(&mut self) {
+        if let Some(span) = &self.span
+            && self.span_seen.as_ref().is_none_or(|seen| seen.0 != span.version())
+        {
+            self.span_seen = Some(span.snapshot());
+        }
+    }
+
+    #[inline]
+    fn see_ambient(&mut self) {
+        if let Some(ambient) = &self.ambient
+            && self.ambient_seen.as_ref().is_none_or(|seen| seen.0 != ambient.version())
+        {
+            self.ambient_seen = Some(ambient.snapshot());
+        }
+    }
+}

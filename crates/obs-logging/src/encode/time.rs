@@ -1,0 +1,105 @@
+//! RFC 3339 in UTC with microseconds: always 27 bytes, so that lines align and sort as text.
+
+use std::cell::Cell;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The text of one second, `2026-06-19T10:23:45.`, kept because most lines share theirs with the last.
+#[derive(Default)]
+pub(crate) struct Clock {
+    second: Cell<Option<i64>>,
+    text: Cell<[u8; 20]>,
+}
+
+impl Clock {
+    /// Appends `2026-06-19T10:23:45.123456Z`.
+    #[inline]
+    pub(crate) fn append(&self, out: &mut Vec<u8>, time: SystemTime) {
+        let (second, micros) = since_epoch(time);
+        if self.second.get() != Some(second) {
+            self.text.set(second_text(second));
+            self.second.set(Some(second));
+        }
+        let mut tail = *b"000000Z";
+        two_digits(&mut tail, 0, micros / 10_000);
+        two_digits(&mut tail, 2, micros / 100 % 100);
+        two_digits(&mut tail, 4, micros % 100);
+        out.extend_from_slice(&self.text.get());
+        out.extend_from_slice(&tail);
+    }
+}
+
+/// Whole seconds (negative before 1970) and the microseconds after them.
+#[inline]
+fn since_epoch(time: SystemTime) -> (i64, u32) {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => (after.as_secs() as i64, after.subsec_micros()),
+        Err(error) => {
+            let micros = -(error.duration().as_micros() as i64);
+            (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000) as u32)
+        }
+    }
+}
+
+#[cold]
+fn second_text(second: i64) -> [u8; 20] {
+    let (year, month, day) = civil(second.div_euclid(86_400));
+    let of_day = second.rem_euclid(86_400) as u32;
+    let year = year.clamp(0, 9999) as u32; // four digits are what RFC 3339 has
+    let mut text = *b"0000-00-00T00:00:00.";
+    two_digits(&mut text, 0, year / 100);
+    two_digits(&mut text, 2, year % 100);
+    two_digits(&mut text, 5, month);
+    two_digits(&mut text, 8, day);
+    two_digits(&mut text, 11, of_day / 3600);
+    two_digits(&mut text, 14, of_day / 60 % 60);
+    two_digits(&mut text, 17, of_day % 60);
+    text
+}
+
+#[inline]
+fn two_digits(text: &mut [u8], at: usize, value: u32) {
+    text[at] = b'0' + (value / 10) as u8;
+    text[at + 1] = b'0' + (value % 10) as u8;
+}
+
+/// Year, month and day of a day since 1970 (Hinnant, "chrono-compatible low-level date algorithms").
+fn civil(days: i64) -> (i64, u32, u32) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = (of_year - (153 * shifted_month + 2) / 5 + 1) as u32;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 } as u32;
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn text(time: SystemTime) -> String {
+        let mut out = Vec::new();
+        Clock::default().append(&mut out, time);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn known_moments() {
+        let after = |seconds, nanos| text(UNIX_EPOCH + Duration::new(seconds, nanos));
+        assert_eq!(after(0, 0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(after(1_781_864_625, 123_456_789), "2026-06-19T10:23:45.123456Z");
+        assert_eq!(after(951_782_400, 1_000), "2000-02-29T00:00:00.000001Z");
+        assert_eq!(after(4_102_444_799, 999_999_999), "2099-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn moments_before_the_epoch_and_past_four_digits_keep_the_width() {
+        assert_eq!(text(UNIX_EPOCH - Duration::from_micros(1)), "1969-12-31T23:59:59.999999Z");
+        let far = UNIX_EPOCH + Duration::from_secs(400_000_000_000);
+        assert_eq!(text(far).len(), 27);
+    }
+}

@@ -1,0 +1,126 @@
+//! One value as JSON: native types stay native, and no user's `Debug` can break the line.
+
+use std::error::Error;
+use std::fmt::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::escape::{Escaping, escape, string};
+
+/// A value longer than this is cut: a line must stay a line.
+pub(crate) const LONGEST_VALUE: usize = 64 * 1024;
+
+/// What stands at the end of a value that was cut.
+const CUT: &str = "… [cut]";
+
+/// Causes past this many are left out: a chain may be a ring.
+const LONGEST_CHAIN: usize = 16;
+
+#[inline]
+pub(crate) fn unsigned(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+#[inline]
+pub(crate) fn signed(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// A number where it fits 64 bits; else a string, because readers of JSON would round it.
+pub(crate) fn wide_unsigned(out: &mut Vec<u8>, value: u128) {
+    match u64::try_from(value) {
+        Ok(value) => unsigned(out, value),
+        Err(_) => quoted(out, itoa::Buffer::new().format(value)),
+    }
+}
+
+/// As [`wide_unsigned`].
+pub(crate) fn wide_signed(out: &mut Vec<u8>, value: i128) {
+    match i64::try_from(value) {
+        Ok(value) => signed(out, value),
+        Err(_) => quoted(out, itoa::Buffer::new().format(value)),
+    }
+}
+
+/// A number; the three values that JSON lacks are strings, as in the JSON mapping of Protobuf.
+#[inline]
+pub(crate) fn float(out: &mut Vec<u8>, value: f64) {
+    if value.is_finite() {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    } else if value.is_nan() {
+        quoted(out, "NaN");
+    } else {
+        quoted(out, if value > 0.0 { "Infinity" } else { "-Infinity" });
+    }
+}
+
+#[inline]
+pub(crate) fn boolean(out: &mut Vec<u8>, value: bool) {
+    out.extend_from_slice(if value { b"true" } else { b"false" });
+}
+
+#[inline]
+pub(crate) fn text(out: &mut Vec<u8>, value: &str) {
+    if value.len() <= LONGEST_VALUE {
+        string(out, value);
+    } else {
+        formatted(out, format_args!("{value}"));
+    }
+}
+
+/// Lower-case hexadecimal digits: bytes are not text, and a reader can turn these back.
+pub(crate) fn bytes(out: &mut Vec<u8>, value: &[u8]) {
+    struct Hex<'a>(&'a [u8]);
+    impl fmt::Display for Hex<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        }
+    }
+    formatted(out, format_args!("{}", Hex(value)));
+}
+
+/// A string of whatever the arguments' `Debug` or `Display` writes: also when it fails, when it
+/// panics, and when it never ends.
+#[inline]
+pub(crate) fn formatted(out: &mut Vec<u8>, value: fmt::Arguments<'_>) {
+    out.push(b'"');
+    let mut writer = Escaping { out, room: LONGEST_VALUE };
+    let outcome = catch_unwind(AssertUnwindSafe(|| writer.write_fmt(value)));
+    let was_cut = writer.room == 0;
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) if was_cut => escape(out, CUT),
+        Ok(Err(_)) => escape(out, "<its Debug or Display failed>"),
+        Err(panic) => {
+            escape(out, "<its Debug or Display panicked>");
+            // A payload may itself panic when it is dropped; leaking it is the lesser evil.
+            std::mem::forget(panic);
+        }
+    }
+    out.push(b'"');
+}
+
+/// The causes of an error, from the nearest to the root, as an array of strings; `false`, and
+/// nothing written, where it has none.
+pub(crate) fn chain(out: &mut Vec<u8>, error: &(dyn Error + 'static)) -> bool {
+    let mut cause = error.source();
+    if cause.is_none() {
+        return false;
+    }
+    out.push(b'[');
+    for position in 0..LONGEST_CHAIN {
+        let Some(error) = cause else { break };
+        if position > 0 {
+            out.push(b',');
+        }
+        formatted(out, format_args!("{error}"));
+        cause = error.source();
+    }
+    out.push(b']');
+    true
+}
+
+fn quoted(out: &mut Vec<u8>, clean: &str) {
+    out.push(b'"');
+    out.extend_from_slice(clean.as_bytes());
+    out.push(b'"');
+}

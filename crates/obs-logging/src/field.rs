@@ -1,0 +1,134 @@
+//! Values that can be bound to a context or a logger.
+
+use std::fmt;
+
+use tracing::field::{DebugValue, DisplayValue};
+
+use crate::encode::value;
+
+/// A value of a bound field: numbers, booleans and text keep their type in the line.
+///
+/// Anything else goes through `tracing::field::display` or `tracing::field::debug`, which the macros
+/// write `%value` and `?value`.
+pub trait Value {
+    #[doc(hidden)]
+    fn encode(&self, out: &mut Vec<u8>);
+}
+
+macro_rules! value {
+    ($($type:ty),+ => $write:path) => {$(
+        impl Value for $type {
+            fn encode(&self, out: &mut Vec<u8>) {
+                $write(out, (*self).into());
+            }
+        }
+    )+};
+}
+
+value!(u8, u16, u32, u64 => value::unsigned);
+value!(i8, i16, i32, i64 => value::signed);
+value!(f32, f64 => value::float);
+value!(u128 => value::wide_unsigned);
+value!(i128 => value::wide_signed);
+value!(bool => value::boolean);
+
+impl Value for usize {
+    fn encode(&self, out: &mut Vec<u8>) {
+        value::unsigned(out, *self as u64);
+    }
+}
+
+impl Value for isize {
+    fn encode(&self, out: &mut Vec<u8>) {
+        value::signed(out, *self as i64);
+    }
+}
+
+impl Value for str {
+    fn encode(&self, out: &mut Vec<u8>) {
+        value::text(out, self);
+    }
+}
+
+impl Value for String {
+    fn encode(&self, out: &mut Vec<u8>) {
+        value::text(out, self);
+    }
+}
+
+impl<T: Value + ?Sized> Value for &T {
+    fn encode(&self, out: &mut Vec<u8>) {
+        (**self).encode(out);
+    }
+}
+
+impl<T: fmt::Display> Value for DisplayValue<T> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        value::formatted(out, format_args!("{self}"));
+    }
+}
+
+impl<T: fmt::Debug> Value for DebugValue<T> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        value::formatted(out, format_args!("{self:?}"));
+    }
+}
+
+/// Adds fields to the ambient context of the request (or other [`Context`](crate::Context)) that this
+/// thread works for: every later line of it carries them, on whichever thread.
+///
+/// Fields are written as in `tracing`'s macros: `key = value`, `key = %display`, `key = ?debug`, and
+/// `"any name" = value`. Answers whether there is a context; outside every one nothing is evaluated.
+///
+/// ```
+/// let context = obs_logging::Context::new();
+/// let _entered = context.enter();
+/// assert!(obs_logging::bind!(user_id = 42, plan = "pro", peer = %std::net::Ipv4Addr::LOCALHOST));
+/// ```
+#[macro_export]
+macro_rules! bind {
+    ($($fields:tt)+) => {
+        match $crate::Context::current() {
+            ::core::option::Option::Some(context) => {
+                $crate::__bind_each!(context, $($fields)+);
+                true
+            }
+            ::core::option::Option::None => false,
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __bind_each {
+    ($to:ident, $(,)?) => {};
+    ($to:ident, $name:literal = $($rest:tt)+) => { $crate::__bind_value!($to, $name, $($rest)+) };
+    ($to:ident, $($name:ident).+ = $($rest:tt)+) => {
+        $crate::__bind_value!($to, ::core::concat!($crate::__dotted!($($name).+)), $($rest)+)
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __bind_value {
+    ($to:ident, $name:expr, %$value:expr $(, $($rest:tt)*)?) => {
+        $to.bind($name, $crate::__private::display(&$value));
+        $($crate::__bind_each!($to, $($rest)*);)?
+    };
+    ($to:ident, $name:expr, ?$value:expr $(, $($rest:tt)*)?) => {
+        $to.bind($name, $crate::__private::debug(&$value));
+        $($crate::__bind_each!($to, $($rest)*);)?
+    };
+    ($to:ident, $name:expr, $value:expr $(, $($rest:tt)*)?) => {
+        $to.bind($name, &$value);
+        $($crate::__bind_each!($to, $($rest)*);)?
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __dotted {
+    ($first:ident $(. $rest:ident)*) => {
+        ::core::concat!(::core::stringify!($first) $(, ".", ::core::stringify!($rest))*)
+    };
+}

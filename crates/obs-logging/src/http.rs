@@ -1,0 +1,164 @@
+//! Request context, access lines and request ids for tower services.
+//!
+//! Each type is an [`obs_http::Observe`]: wrap one, or a pair of them, in an [`ObserveLayer`].
+
+use http::{HeaderName, HeaderValue, request, response};
+use obs_context::{EnteredRequest, RequestId, Route, current_request_id};
+use obs_http::{End, Exchange, Observe, ObserveLayer, Outcome, RouteOf};
+
+use crate::{Context, Entered};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A tower layer of [`RequestContext`] alone; `route_of` tells the route of a request.
+pub fn layer(route_of: RouteOf) -> ObserveLayer<RequestContext> {
+    ObserveLayer::new(RequestContext::new(), route_of)
+}
+
+/// Gives every request of a server its context: all lines of the request carry `request_id`, `method`,
+/// `path` (never the query) and, where it is known, `route`.
+///
+/// The id is the caller's `x-request-id` if that is harmless, else a new one; it is current as
+/// [`obs_context::current_request_id`] and set on the response.
+#[derive(Clone, Debug, Default)]
+pub struct RequestContext(());
+
+impl RequestContext {
+    /// The usual context.
+    pub fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Observe for RequestContext {
+    type Exchange = ContextExchange;
+
+    fn begin(&self, request: &mut request::Parts) -> ContextExchange {
+        let sent = request.headers.get(&REQUEST_ID).map(HeaderValue::as_bytes);
+        let id = RequestId::accept(sent);
+        let context = Context::new();
+        context
+            .bind("request_id", id.as_str())
+            .bind("method", request.method.as_str())
+            .bind("path", request.uri.path());
+        if let Some(route) = request.extensions.get::<Route>() {
+            context.bind("route", route.as_str());
+        }
+        request.extensions.insert(id.clone());
+        ContextExchange { context, id }
+    }
+}
+
+/// One request with its context: made by [`RequestContext`].
+#[derive(Debug)]
+pub struct ContextExchange {
+    context: Context,
+    id: RequestId,
+}
+
+impl Exchange for ContextExchange {
+    type Entered<'a> = (Entered<'a>, EnteredRequest);
+
+    fn enter(&self) -> Self::Entered<'_> {
+        (self.context.enter(), self.id.enter())
+    }
+
+    fn response(&mut self, response: &mut response::Parts) {
+        if let Ok(id) = HeaderValue::from_str(self.id.as_str()) {
+            response.headers.insert(REQUEST_ID, id);
+        }
+        if let Some(route) = response.extensions.get::<Route>() {
+            self.context.bind("route", route.as_str());
+        }
+    }
+
+    fn end(self, _: &End) {}
+}
+
+/// One line for every request when it is over: `status`, `duration_ms`, `outcome`, `response_bytes`,
+/// with the context and the span of whatever is outside of it.
+///
+/// Failed requests (panics, errors, statuses from 500) are warnings. The target is `access`, so that a
+/// filter can tell these lines apart.
+#[derive(Clone, Debug, Default)]
+pub struct AccessLog(());
+
+impl AccessLog {
+    /// The usual line.
+    pub fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Observe for AccessLog {
+    type Exchange = AccessExchange;
+
+    fn begin(&self, _: &mut request::Parts) -> AccessExchange {
+        AccessExchange(())
+    }
+}
+
+/// One request whose end will be logged: made by [`AccessLog`].
+#[derive(Debug)]
+pub struct AccessExchange(());
+
+impl Exchange for AccessExchange {
+    type Entered<'a> = ();
+
+    fn enter(&self) {}
+
+    fn end(self, end: &End) {
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "access",
+                    status = end.status_code(),
+                    duration_ms = (end.duration.as_secs_f64() * 1e6).round() / 1e3,
+                    outcome = end.outcome.as_str(),
+                    response_bytes = end.response_bytes,
+                    "request"
+                )
+            };
+        }
+        let failed =
+            matches!(end.outcome, Outcome::Panicked | Outcome::Failed | Outcome::BodyFailed);
+        if failed || end.status_code() >= 500 { line!(warn) } else { line!(info) }
+    }
+}
+
+/// For clients: sets `x-request-id` of an outgoing request to the id of the request that is worked for.
+/// A header that is there already is left alone.
+#[derive(Clone, Debug, Default)]
+pub struct ForwardRequestId(());
+
+impl ForwardRequestId {
+    /// The usual header.
+    pub fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Observe for ForwardRequestId {
+    type Exchange = ForwardExchange;
+
+    fn begin(&self, request: &mut request::Parts) -> ForwardExchange {
+        if let Some(id) = current_request_id()
+            && let Ok(id) = HeaderValue::from_str(id.as_str())
+        {
+            request.headers.entry(REQUEST_ID).or_insert(id);
+        }
+        ForwardExchange(())
+    }
+}
+
+/// One outgoing request: made by [`ForwardRequestId`].
+#[derive(Debug)]
+pub struct ForwardExchange(());
+
+impl Exchange for ForwardExchange {
+    type Entered<'a> = ();
+
+    fn enter(&self) {}
+
+    fn end(self, _: &End) {}
+}

@@ -1,0 +1,271 @@
+//! The layer: spans to context, events to lines.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use obs_context::{ActiveSpan, SpanResolver, active_span};
+use tracing_core::dispatcher::WeakDispatch;
+use tracing_core::{Dispatch, Event, Metadata, Subscriber, span};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Filtered;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+use crate::callsite::Callsite;
+use crate::context::fields::{Fields, Key};
+use crate::context::span::SpanContext;
+use crate::encode::escape::string;
+use crate::filter::LogFilter;
+use crate::local::{self, Local, Scratch};
+use crate::output::Sink;
+use crate::processor::Pipeline;
+use crate::render::{Line, Renderer};
+use crate::visitor::Visitor;
+
+/// The layer that makes lines of events: beside any other layer, on a `tracing_subscriber::Registry`.
+///
+/// Its filter is its own: what it does not want still reaches the other layers, and a callsite that
+/// nobody wants costs what it costs without any layer.
+pub type LogLayer<S> = Filtered<Lines, LogFilter, S>;
+
+/// What makes the lines: the inside of [`LogLayer`].
+pub struct Lines {
+    number: u32,
+    plan: Plan,
+    spans: Key,
+    dispatch: OnceLock<WeakDispatch>,
+}
+
+/// What a layer is made of.
+pub(crate) struct Plan {
+    pub(crate) filter: LogFilter,
+    pub(crate) renderer: Arc<Renderer>,
+    pub(crate) statics: Fields,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) span_names: bool,
+    pub(crate) sink: Arc<Sink>,
+}
+
+impl Lines {
+    pub(crate) fn new(plan: Plan) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { number, plan, spans: Key::new("spans"), dispatch: OnceLock::new() }
+    }
+
+    #[inline]
+    fn callsite(
+        &self,
+        local: &Local,
+        metadata: &'static Metadata<'static>,
+    ) -> std::rc::Rc<Callsite> {
+        local.callsite(self.number, metadata, || {
+            Callsite::new(metadata, |name| self.plan.pipeline.redacts(name))
+        })
+    }
+
+    /// The line of an event, from its values to the output.
+    #[inline]
+    fn line<S: Subscriber + for<'a> LookupSpan<'a>>(
+        &self,
+        local: &Local,
+        event: &Event<'_>,
+        callsite: &Callsite,
+        scratch: &mut Scratch,
+        context: &Context<'_, S>,
+    ) {
+        let time = SystemTime::now();
+        let metadata = event.metadata();
+        if self.plan.span_names {
+            self.name_spans(event, scratch.fields.begin(&self.spans), context);
+        }
+        event.record(&mut Visitor { callsite, scratch });
+        // From here on nothing of the user's runs until the line is handed on.
+        let Scratch { fields, message, target, merged, line } = scratch;
+        if !target.is_empty() && !self.plan.filter.wants_target(target, metadata.level()) {
+            return;
+        }
+        let level = *metadata.level();
+        let target = (!target.is_empty()).then_some(&**target);
+        let bound = local.bound.take();
+        local.bound.set(bound.clone());
+        let explicit = event.parent().map(|id| context.span(id));
+        let span = match &explicit {
+            Some(parent) => parent.as_ref().and_then(|span| self.context_of(span)),
+            None => None,
+        };
+        let ids = match event.parent() {
+            Some(id) => self.resolve(id),
+            None if event.is_root() => None,
+            None => active_span(),
+        };
+        let contextual = event.is_contextual();
+        let mut stack = local.stack.borrow_mut();
+        let (ambient, innermost) = stack.fields(self.number);
+        let explicit_fields = span.as_ref().map(|span| span.snapshot().1);
+        let explicit_ambient =
+            span.as_ref().and_then(|span| span.ambient()).map(|ambient| ambient.snapshot().1);
+        let none = Fields::new();
+        let parts = [
+            &self.plan.statics,
+            explicit_ambient.as_deref().or(ambient).unwrap_or(&none),
+            if contextual { innermost } else { explicit_fields.as_deref() }.unwrap_or(&none),
+            bound.as_deref().unwrap_or(&none),
+            fields,
+        ];
+        let whole = Line {
+            time,
+            level,
+            head: &callsite.head,
+            target: target.unwrap_or(metadata.target()),
+            has_own_target: target.is_some(),
+            message,
+            ids: ids.map(|span| (span.trace_id, span.span_id)),
+            parts,
+        };
+        self.plan.renderer.render(&whole, &local.clock, (merged, false), line);
+        drop(stack);
+        self.plan.sink.push(level, line);
+    }
+
+    fn name_spans<S: Subscriber + for<'a> LookupSpan<'a>>(
+        &self,
+        event: &Event<'_>,
+        out: &mut Vec<u8>,
+        context: &Context<'_, S>,
+    ) {
+        let scope = context.event_scope(event);
+        let spans = scope.into_iter().flat_map(|scope| scope.from_root());
+        out.push(b'[');
+        for (position, span) in spans.enumerate() {
+            if position > 0 {
+                out.push(b',');
+            }
+            string(out, span.name());
+        }
+        out.push(b']');
+    }
+
+    /// Of an explicit parent: the tracing layer knows it, when there is one.
+    #[cold]
+    fn resolve(&self, id: &span::Id) -> Option<ActiveSpan> {
+        let dispatch = self.dispatch.get()?.upgrade()?;
+        dispatch.downcast_ref::<SpanResolver>()?.resolve(id.into_u64())
+    }
+
+    fn context_of<'a, S: LookupSpan<'a>>(&self, span: &SpanRef<'a, S>) -> Option<Arc<SpanContext>> {
+        span.extensions().get::<Contexts>()?.of(self.number).cloned()
+    }
+}
+
+impl<S> Layer<S> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        let _ = self.dispatch.set(dispatch.downgrade());
+    }
+
+    fn on_new_span(
+        &self,
+        attributes: &span::Attributes<'_>,
+        id: &span::Id,
+        context: Context<'_, S>,
+    ) {
+        local::with(|local| {
+            let metadata = attributes.metadata();
+            let callsite = self.callsite(local, metadata);
+            if !self.plan.filter.wants(&callsite, metadata) {
+                return;
+            }
+            let Some(span) = context.span(id) else { return };
+            let mut scratch = local.take_scratch();
+            attributes.record(&mut Visitor { callsite: &callsite, scratch: &mut scratch });
+            let mut parent = span.parent();
+            let mut parent_context = None;
+            while let Some(above) = parent {
+                parent_context = self.context_of(&above);
+                parent = if parent_context.is_some() { None } else { above.parent() };
+            }
+            let inherited = parent_context.as_ref().and_then(|parent| parent.ambient()).cloned();
+            let current = || local.stack.borrow().ambient().cloned();
+            let ambient = if attributes.parent().is_some() {
+                inherited.or_else(current)
+            } else {
+                current().or(inherited)
+            };
+            let own = SpanContext::new(parent_context.as_ref(), ambient, &scratch.fields);
+            local.give_back(scratch);
+            let own = Arc::new(own);
+            let mut extensions = span.extensions_mut();
+            match extensions.get_mut::<Contexts>() {
+                Some(contexts) => contexts.others.push((self.number, own)),
+                None => {
+                    extensions.insert(Contexts { first: (self.number, own), others: Vec::new() })
+                }
+            }
+        });
+    }
+
+    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: Context<'_, S>) {
+        local::with(|local| {
+            let Some(span) = context.span(id) else { return };
+            let Some(own) = self.context_of(&span) else { return };
+            let callsite = self.callsite(local, span.metadata());
+            let mut scratch = local.take_scratch();
+            values.record(&mut Visitor { callsite: &callsite, scratch: &mut scratch });
+            own.record(&scratch.fields);
+            local.give_back(scratch);
+        });
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        local::with(|local| {
+            let callsite = self.callsite(local, event.metadata());
+            if !self.plan.filter.wants(&callsite, event.metadata()) {
+                return;
+            }
+            let mut scratch = local.take_scratch();
+            self.line(local, event, &callsite, &mut scratch, &context);
+            local.give_back(scratch);
+        });
+    }
+
+    fn on_enter(&self, id: &span::Id, context: Context<'_, S>) {
+        let Some(own) = context.span(id).and_then(|span| self.context_of(&span)) else { return };
+        local::with(|local| local.stack.borrow_mut().enter_span(self.number, id.into_u64(), own));
+    }
+
+    fn on_exit(&self, id: &span::Id, _: Context<'_, S>) {
+        local::with(|local| local.stack.borrow_mut().exit_span(self.number, id.into_u64()));
+    }
+
+    fn on_close(&self, id: span::Id, context: Context<'_, S>) {
+        if let Some(own) = context.span(&id).and_then(|span| self.context_of(&span)) {
+            own.close();
+        }
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("filter", &self.plan.filter).finish_non_exhaustive()
+    }
+}
+
+/// The contexts that a span has, one for every logging layer of its subscriber.
+struct Contexts {
+    first: (u32, Arc<SpanContext>),
+    others: Vec<(u32, Arc<SpanContext>)>,
+}
+
+impl Contexts {
+    fn of(&self, layer: u32) -> Option<&Arc<SpanContext>> {
+        std::iter::once(&self.first)
+            .chain(&self.others)
+            .find(|(number, _)| *number == layer)
+            .map(|(_, context)| context)
+    }
+}

@@ -1,0 +1,87 @@
+//! What a thread keeps for itself, so that a line takes no lock and no allocation.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::callsite::{Callsite, Callsites};
+use crate::context::fields::Fields;
+use crate::context::stack::Stack;
+use crate::encode::time::Clock;
+
+/// Buffers that have grown past this are given back.
+const KEPT: usize = 64 * 1024;
+
+/// One thread's own.
+#[derive(Default)]
+pub(crate) struct Local {
+    pub(crate) stack: RefCell<Stack>,
+    /// The fields of the bound logger whose line is just being made.
+    pub(crate) bound: Cell<Option<Arc<Fields>>>,
+    pub(crate) clock: Clock,
+    callsites: RefCell<Callsites>,
+    scratch: Cell<Option<Box<Scratch>>>,
+}
+
+/// Buffers for one line in the making.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    /// The event's own fields, or a span's.
+    pub(crate) fields: Fields,
+    /// The message, as a JSON string; empty where there is none.
+    pub(crate) message: Vec<u8>,
+    /// The target, where the event tells another than its callsite.
+    pub(crate) target: String,
+    /// All fields of the line together, where they cannot simply be put one after another.
+    pub(crate) merged: Fields,
+    pub(crate) line: Vec<u8>,
+}
+
+thread_local! {
+    static LOCAL: Local = Local::default();
+}
+
+/// Runs `work` with this thread's own; with a fresh one while the thread is being torn down.
+#[inline]
+pub(crate) fn with<R>(work: impl FnOnce(&Local) -> R) -> R {
+    if LOCAL.try_with(|_| ()).is_ok() { LOCAL.with(work) } else { work(&Local::default()) }
+}
+
+impl Local {
+    /// What is known of a callsite, for the layer of this number.
+    #[inline]
+    pub(crate) fn callsite(
+        &self,
+        layer: u32,
+        metadata: &'static tracing_core::Metadata<'static>,
+        make: impl FnOnce() -> Callsite,
+    ) -> Rc<Callsite> {
+        self.callsites.borrow_mut().find(layer, metadata, make)
+    }
+
+    /// Buffers to use: those of the thread, or new ones while a line is being made already (a value's
+    /// `Debug` may log).
+    #[inline]
+    pub(crate) fn take_scratch(&self) -> Box<Scratch> {
+        self.scratch.take().unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn give_back(&self, mut scratch: Box<Scratch>) {
+        scratch.clear();
+        self.scratch.set(Some(scratch));
+    }
+}
+
+impl Scratch {
+    fn clear(&mut self) {
+        if self.line.capacity() > KEPT {
+            *self = Self::default();
+        }
+        self.fields.clear();
+        self.message.clear();
+        self.target.clear();
+        self.merged.clear();
+        self.line.clear();
+    }
+}

@@ -1,0 +1,60 @@
+//! The thread that logs writes.
+
+use std::cell::Cell;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing_core::Level;
+
+use super::tally::{Counts, Tally};
+use super::{FlushReport, Target};
+
+thread_local! {
+    /// Whether this thread is inside the writer: a writer that logs must not wait for itself.
+    static WRITING: Cell<bool> = const { Cell::new(false) };
+}
+
+pub(crate) struct Direct {
+    target: Mutex<Target>,
+    tally: Arc<Tally>,
+}
+
+impl Direct {
+    pub(crate) fn new(target: Target, tally: Arc<Tally>) -> Self {
+        Self { target: Mutex::new(target), tally }
+    }
+
+    pub(super) fn push(&self, level: Level, line: &[u8]) {
+        self.tally.emitted(level);
+        if WRITING.try_with(|writing| writing.replace(true)).unwrap_or(false) {
+            return self.tally.dropped(1);
+        }
+        {
+            let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+            if target.write(line, &[line.len() as u32], &self.tally) {
+                let dropped = self.tally.dropped.load(Ordering::Relaxed);
+                target.tell_of_losses(dropped, &self.tally);
+            }
+        }
+        let _ = WRITING.try_with(|writing| writing.set(false));
+    }
+
+    pub(super) fn flush(&self, _deadline: Duration) -> FlushReport {
+        self.target.lock().unwrap_or_else(PoisonError::into_inner).flush(&self.tally);
+        let counts = self.counts();
+        FlushReport { written: counts.written, dropped: counts.dropped, complete: true }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.tally.counts()
+    }
+
+    pub(super) fn emitted(&self) -> [u64; 5] {
+        std::array::from_fn(|level| self.tally.emitted[level].load(Ordering::Relaxed))
+    }
+
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+}

@@ -1,0 +1,68 @@
+//! Where lines go, and the account of every one of them.
+
+mod direct;
+mod policy;
+mod queue;
+mod tally;
+mod target;
+mod worker;
+
+use std::time::Duration;
+
+use tracing_core::Level;
+
+pub(crate) use direct::Direct;
+pub use policy::{Delivery, WhenFull};
+pub(crate) use queue::Queue;
+pub use tally::Counts;
+pub(crate) use tally::Tally;
+pub(crate) use target::{Notice, Target};
+
+/// What is known after a flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlushReport {
+    /// Lines that the output has taken, since the start.
+    pub written: u64,
+    /// Lines that were lost, since the start: to a full buffer, to a failed write, or to a deadline.
+    pub dropped: u64,
+    /// Whether everything that was logged before the call has been written or counted as dropped in time.
+    pub complete: bool,
+}
+
+/// The way of a line to its output.
+pub(crate) enum Sink {
+    Direct(Direct),
+    Queue(Queue),
+}
+
+impl Sink {
+    /// Takes a whole line, its newline included.
+    #[inline]
+    pub(crate) fn push(&self, level: Level, line: &[u8]) {
+        match self {
+            Self::Direct(direct) => direct.push(level, line),
+            Self::Queue(queue) => queue.push(level, line),
+        }
+    }
+
+    pub(crate) fn flush(&self, deadline: Duration) -> FlushReport {
+        match self {
+            Self::Direct(direct) => direct.flush(deadline),
+            Self::Queue(queue) => queue.flush(deadline),
+        }
+    }
+
+    pub(crate) fn shutdown(&self, deadline: Duration) -> FlushReport {
+        match self {
+            Self::Direct(direct) => direct.flush(deadline),
+            Self::Queue(queue) => queue.shutdown(deadline),
+        }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        match self {
+            Self::Direct(direct) => direct.counts(),
+            Self::Queue(queue) => queue.counts(),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! One JSON object a line, in a fixed order, every key once.
+
+use super::{IdKeys, Line};
+use crate::callsite;
+use crate::context::fields::Fields;
+use crate::encode::time::Clock;
+
+pub(crate) struct Json {
+    pub(super) ids: IdKeys,
+}
+
+impl Json {
+    pub(crate) fn new() -> Self {
+        Self { ids: IdKeys::new() }
+    }
+
+    #[inline]
+    pub(super) fn render(
+        &self,
+        line: &Line<'_>,
+        parts: &[&Fields],
+        clock: &Clock,
+        out: &mut Vec<u8>,
+    ) {
+        out.extend_from_slice(br#"{"timestamp":""#);
+        clock.append(out, line.time);
+        if line.has_own_target {
+            out.extend_from_slice(&callsite::head(&line.level, line.target));
+        } else {
+            out.extend_from_slice(line.head);
+        }
+        if !line.message.is_empty() {
+            out.extend_from_slice(br#","event":"#);
+            out.extend_from_slice(line.message);
+        }
+        if let Some((trace_id, span_id)) = line.ids {
+            out.extend_from_slice(br#","trace_id":""#);
+            out.extend_from_slice(&trace_id.hex());
+            out.extend_from_slice(br#"","span_id":""#);
+            out.extend_from_slice(&span_id.hex());
+            out.push(b'"');
+        }
+        for part in parts {
+            out.extend_from_slice(part.as_bytes());
+        }
+        out.extend_from_slice(b"}\n");
+    }
+}
