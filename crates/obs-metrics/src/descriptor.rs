@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Summary,
     Info,
     StateSet,
+    #[cfg(feature = "prometheus-client")]
+    Unknown,
 }
 
 impl Kind {
@@ -26,6 +28,8 @@ impl Kind {
             Self::Summary => "summary",
             Self::Info => "info",
             Self::StateSet => "stateset",
+            #[cfg(feature = "prometheus-client")]
+            Self::Unknown => "unknown",
         }
     }
 
@@ -33,6 +37,8 @@ impl Kind {
     pub(crate) const fn classic(self) -> &'static str {
         match self {
             Self::Info | Self::StateSet => "gauge",
+            #[cfg(feature = "prometheus-client")]
+            Self::Unknown => "untyped",
             other => other.as_str(),
         }
     }
@@ -45,6 +51,8 @@ impl Kind {
             Self::Histogram => &["_bucket", "_sum", "_count", "_created"],
             Self::Summary => &["", "_sum", "_count", "_created"],
             Self::Info => &["_info"],
+            #[cfg(feature = "prometheus-client")]
+            Self::Unknown => &[""],
         }
     }
 }

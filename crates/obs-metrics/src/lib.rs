@@ -9,6 +9,8 @@ mod error;
 mod exemplar;
 mod expose;
 mod family;
+#[cfg(feature = "prometheus-client")]
+mod foreign;
 mod global;
 #[cfg(feature = "http")]
 pub mod http;

@@ -1,7 +1,7 @@
 //! Where metrics are registered, checked, and read at a scrape.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -44,6 +44,8 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     families: RwLock<Families>,
     sources: RwLock<Vec<Mounted>>,
+    #[cfg(feature = "prometheus-client")]
+    foreign: RwLock<Vec<Arc<prometheus_client::registry::Registry>>>,
 }
 
 #[derive(Clone)]
@@ -137,6 +139,19 @@ impl Registry {
         self.mount_as(Some(name), source);
     }
 
+    /// Shows the metrics of a prometheus-client registry in the same answer.
+    ///
+    /// prometheus-client checks little. What would make a scraper refuse the whole answer is left out
+    /// and counted in `obs_metrics_foreign_rejected_total`: names that are taken, series and labels that
+    /// come twice, buckets out of order, histograms that have native buckets only. Help is escaped.
+    ///
+    /// The other way round, a `Registry` is a `prometheus_client::collector::Collector`.
+    #[cfg(feature = "prometheus-client")]
+    pub fn mount_prometheus_client(&self, registry: prometheus_client::registry::Registry) {
+        let mut foreign = self.0.foreign.write().unwrap_or_else(PoisonError::into_inner);
+        foreign.push(Arc::new(registry));
+    }
+
     fn mount_as(&self, name: Option<&'static str>, source: Arc<dyn Source>) {
         let mut sources = self.0.sources.write().unwrap_or_else(PoisonError::into_inner);
         if name.is_none() || sources.iter().all(|mounted| mounted.name != name) {
@@ -174,6 +189,19 @@ impl Registry {
     }
 
     pub(crate) fn expose(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
+        let shown = self.expose_own(out, wanted);
+        #[cfg(feature = "prometheus-client")]
+        self.expose_foreign(out, wanted, shown);
+        #[cfg(not(feature = "prometheus-client"))]
+        drop(shown);
+    }
+
+    /// Writes what was registered and mounted as a source, and tells which names the sources took.
+    pub(crate) fn expose_own(
+        &self,
+        out: &mut dyn Expose,
+        wanted: &dyn Fn(&Descriptor) -> bool,
+    ) -> HashSet<String> {
         let families = self.collectors();
         for family in families.iter().filter(|family| wanted(family.descriptor())) {
             family.expose(out);
@@ -184,7 +212,29 @@ impl Registry {
         for mounted in sources {
             gathered.take(&*mounted.source);
         }
-        gathered.expose(out, wanted, &|name| self.families().claims.contains_key(name));
+        gathered.expose(out, wanted, &|name| self.families().claims.contains_key(name))
+    }
+
+    #[cfg(feature = "prometheus-client")]
+    fn expose_foreign(
+        &self,
+        out: &mut dyn Expose,
+        wanted: &dyn Fn(&Descriptor) -> bool,
+        mut shown: HashSet<String>,
+    ) {
+        let foreign = self.0.foreign.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for registry in foreign {
+            crate::foreign::expose(&registry, out, wanted, &mut |family| {
+                let own = self.families();
+                let taken = |name: &String| own.claims.contains_key(name) || shown.contains(name);
+                let claims: Vec<_> = family.claims().collect();
+                let is_taken = claims.iter().any(taken);
+                if !is_taken {
+                    shown.extend(claims);
+                }
+                is_taken
+            });
+        }
     }
 
     /// The families, by name.

@@ -1,6 +1,6 @@
 //! Numbers that are asked for at a scrape: those of other pillars, and our own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -54,13 +54,15 @@ impl Gathered {
         rows.rows.insert(block, sample.value);
     }
 
-    /// Writes what is wanted, breaks no rule, and is not the name of something else.
+    /// Writes what is wanted, breaks no rule, and is not the name of something else; tells which names
+    /// that took.
     pub(crate) fn expose(
         self,
         out: &mut dyn Expose,
         wanted: &dyn Fn(&Descriptor) -> bool,
         is_taken: &dyn Fn(&str) -> bool,
-    ) {
+    ) -> HashSet<String> {
+        let mut shown = HashSet::new();
         for (name, rows) in self.0 {
             let kind = match rows.kind {
                 SampleKind::Counter => Kind::Counter,
@@ -74,6 +76,7 @@ impl Gathered {
                 REJECTED.fetch_add(rows.rows.len() as u64, Relaxed);
                 continue;
             };
+            shown.extend(family.claims());
             if !wanted(&family) {
                 continue;
             }
@@ -85,6 +88,7 @@ impl Gathered {
                 }
             }
         }
+        shown
     }
 }
 
@@ -126,6 +130,13 @@ impl Registry {
             "Samples of mounted sources left out because they broke a rule.",
             SampleKind::Counter,
             REJECTED.load(Relaxed) as f64,
+        );
+        #[cfg(feature = "prometheus-client")]
+        own(
+            "obs_metrics_foreign_rejected_total",
+            "Families and lines of prometheus-client registries left out because they broke a rule.",
+            SampleKind::Counter,
+            crate::foreign::rejected() as f64,
         );
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(feature = "http")]
 mod negotiate;
 mod number;
+#[cfg(feature = "prometheus-client")]
+mod owned;
 mod text;
 
 use crate::descriptor::Descriptor;
@@ -14,6 +16,8 @@ pub(crate) use negotiate::accepts_coding;
 #[cfg(feature = "http")]
 pub(crate) use negotiate::negotiate;
 pub(crate) use number::{Number, le};
+#[cfg(feature = "prometheus-client")]
+pub(crate) use owned::{Owned, OwnedValue};
 pub(crate) use text::{Flavour, Text, escape_help};
 
 /// What writes series in one of the formats.
@@ -32,4 +36,15 @@ pub(crate) trait Expose {
     fn gauge(&mut self, family: &Descriptor, labels: &str, value: f64);
 
     fn histogram(&mut self, family: &Descriptor, labels: &str, histogram: &Snapshot<'_>);
+
+    /// One line of a family that was not made here; the exemplar is text.
+    #[cfg(feature = "prometheus-client")]
+    fn sample(
+        &mut self,
+        family: &Descriptor,
+        suffix: &str,
+        labels: &str,
+        value: Number,
+        exemplar: Option<&str>,
+    );
 }

@@ -110,6 +110,24 @@ impl Expose for Text<'_> {
         push_whole(self.out, count);
         self.end_of_line();
     }
+
+    #[cfg(feature = "prometheus-client")]
+    fn sample(
+        &mut self,
+        family: &Descriptor,
+        suffix: &str,
+        labels: &str,
+        value: Number,
+        exemplar: Option<&str>,
+    ) {
+        self.series(family.base(), suffix, labels, "");
+        value.push(self.out);
+        if let Some(exemplar) = exemplar.filter(|_| self.flavour == Flavour::OpenMetrics) {
+            self.out.extend_from_slice(b" # ");
+            self.out.extend_from_slice(exemplar.as_bytes());
+        }
+        self.end_of_line();
+    }
 }
 
 /// Help as one line; OpenMetrics escapes quotes too.

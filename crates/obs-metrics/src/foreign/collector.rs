@@ -1,0 +1,54 @@
+//! Our registry as a collector of theirs.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+
+use crate::Registry;
+use crate::descriptor::Kind;
+use crate::expose::{Number, Owned, OwnedValue};
+use crate::family::parse_block;
+
+/// Everything of this registry but the foreign registries mounted in it, and but exemplars, which
+/// prometheus-client takes from its own types only.
+impl Collector for Registry {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut owned = Owned::default();
+        self.expose_own(&mut owned, &|_| true);
+        for family in &owned.0 {
+            let kind = match family.kind {
+                Kind::Counter => MetricType::Counter,
+                Kind::Histogram => MetricType::Histogram,
+                _ => MetricType::Gauge,
+            };
+            let help = family.help.replace('\\', "\\\\").replace('\n', "\\n");
+            let mut encoder = encoder.encode_descriptor(&family.base, &help, None, kind)?;
+            for (labels, value) in &family.series {
+                let labels = parse_block(labels);
+                if labels.is_empty() {
+                    encode(&mut encoder, value)?;
+                } else {
+                    encode(&mut encoder.encode_family(&labels)?, value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn encode(encoder: &mut MetricEncoder<'_>, value: &OwnedValue) -> Result<(), fmt::Error> {
+    match value {
+        OwnedValue::Counter(Number::Whole(value)) => {
+            encoder.encode_counter::<NoLabelSet, u64, f64>(value, None)
+        }
+        OwnedValue::Counter(Number::Float(value)) => {
+            encoder.encode_counter::<NoLabelSet, f64, f64>(value, None)
+        }
+        OwnedValue::Gauge(value) => encoder.encode_gauge(value),
+        OwnedValue::Histogram { sum, count, buckets } => {
+            encoder.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! prometheus-client registries in ours, and ours in theirs.
+#![cfg(feature = "prometheus-client")]
+
+use obs_metrics::{Buckets, Registry};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry as Theirs, Unit};
+
+#[test]
+fn a_foreign_registry_is_shown_in_both_formats() {
+    let mut theirs = Theirs::default();
+    let requests = Family::<Vec<(String, String)>, Counter>::default();
+    requests.get_or_create(&vec![("path".into(), "a\"}b".into())]).inc();
+    theirs.register("requests", "Requests", requests);
+    theirs.register_with_unit("wait", "Wait", Unit::Seconds, Histogram::new([0.5, 1.0]));
+    theirs.register("build", "Build", Info::new([("version", "1.0")]));
+    let ours = Registry::new();
+    ours.mount_prometheus_client(theirs);
+
+    let text = ours.encode_text();
+    assert!(
+        text.contains("# TYPE requests_total counter\nrequests_total{path=\"a\\\"}b\"} 1\n"),
+        "{text}"
+    );
+    assert!(text.contains("# TYPE build_info gauge\nbuild_info{version=\"1.0\"} 1\n"), "{text}");
+    assert!(text.contains("wait_seconds_bucket{le=\"0.5\"} 0\n"), "{text}");
+    let text = ours.encode_openmetrics();
+    assert!(text.contains("# TYPE requests counter\n"), "{text}");
+    assert!(text.contains("# UNIT wait_seconds seconds\n"), "{text}");
+    assert_eq!(text.matches("# EOF").count(), 1);
+}
+
+#[test]
+fn what_would_spoil_the_scrape_is_left_out_and_counted() {
+    let mut theirs = Theirs::default();
+    theirs.register("fine", "Has\n# HELP in it\nand \\ too", ConstCounter::new(1_u64));
+    theirs.register("taken", "Ours already", Gauge::<i64>::default());
+    theirs.register("twice", "Once", Gauge::<i64>::default());
+    theirs.register("twice", "Again", Gauge::<i64>::default());
+    theirs.register("unsorted", "Buckets", Histogram::new([2.0, 1.0]));
+    theirs.register("not a name", "Spaces", Gauge::<i64>::default());
+    let same_label = Family::<Vec<(String, String)>, Gauge>::default();
+    let _ = same_label.get_or_create(&vec![("x".into(), "1".into()), ("x".into(), "2".into())]);
+    theirs.register("same_label", "Labels", same_label);
+    let ours = Registry::new();
+    ours.gauge("taken", "First.").unwrap();
+    ours.mount_prometheus_client(theirs);
+
+    let text = ours.encode_text();
+    assert!(text.contains("fine_total 1\n"), "{text}");
+    assert_eq!(text.matches("# TYPE taken ").count(), 1, "{text}");
+    assert_eq!(text.matches("# TYPE twice ").count(), 1, "{text}");
+    for gone in ["unsorted", "not a name", "same_label"] {
+        assert!(!text.contains(gone), "{gone}: {text}");
+    }
+    let again = ours.encode_text();
+    let count =
+        again.lines().find_map(|line| line.strip_prefix("obs_metrics_foreign_rejected_total "));
+    assert!(count.unwrap().parse::<u64>().unwrap() >= 4, "{again}");
+}
+
+#[test]
+fn one_native_only_histogram_does_not_fail_the_scrape() {
+    let mut theirs = Theirs::default();
+    theirs.register("before", "Before", Gauge::<i64>::default());
+    theirs.register("native", "Native", NativeOnly);
+    let ours = Registry::new();
+    ours.gauge("own", "Own.").unwrap();
+    ours.mount_prometheus_client(theirs);
+    let text = ours.encode_text();
+    assert!(text.contains("own 0\n") && text.contains("before 0\n"), "{text}");
+    assert!(!text.contains("native"), "{text}");
+}
+
+#[derive(Debug)]
+struct NativeOnly;
+
+impl prometheus_client::encoding::EncodeMetric for NativeOnly {
+    fn encode(
+        &self,
+        _: prometheus_client::encoding::MetricEncoder<'_>,
+    ) -> Result<(), std::fmt::Error> {
+        Err(std::fmt::Error)
+    }
+
+    fn metric_type(&self) -> prometheus_client::metrics::MetricType {
+        prometheus_client::metrics::MetricType::Histogram
+    }
+}
+
+#[test]
+fn our_registry_is_a_collector_of_theirs() {
+    let ours = Registry::new();
+    ours.counter_vec("a_total", "A\nB.", ["x"]).unwrap().with(["\"1\""]).inc_by(3);
+    ours.gauge("g", "G.").unwrap().set(1.5);
+    ours.histogram("h_seconds", "H.", Buckets::new([1.0])).unwrap().observe(0.5);
+    let mut theirs = Theirs::default();
+    theirs.register_collector(Box::new(ours));
+    let mut text = String::new();
+    encode(&mut text, &theirs).unwrap();
+    assert!(
+        text.contains("# HELP a A\\nB.\n# TYPE a counter\na_total{x=\"\\\"1\\\"\"} 3\n"),
+        "{text}"
+    );
+    assert!(text.contains("\ng 1.5\n"), "{text}");
+    assert!(
+        text.contains("h_seconds_bucket{le=\"1.0\"} 1\nh_seconds_bucket{le=\"+Inf\"} 1\n"),
+        "{text}"
+    );
+}
