@@ -12,7 +12,7 @@ mod store;
 
 pub use api::Token;
 pub use console::{Console, ConsoleBuilder, Running};
-pub use document::{BadFilter, Filter, RequestDocument, RequestSummary, StatusFilter, TimedSpan};
+pub use document::{BadFilter, Filter, PlacedSpan, RequestDocument, RequestSummary, StatusFilter};
 pub use error::Error;
 pub use model::{
     Attributes, Exemplar, Health, LogLine, MetricSource, Observation, Series, SeriesKind, Span,

@@ -1,12 +1,13 @@
 //! Everything that is known of one request, joined.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use obs_context::{SpanId, TraceId};
 use serde::{Serialize, Serializer};
 
 use super::summary::{extent, milliseconds};
+use super::tree::{PlacedSpan, Tree};
 use crate::model::{LogLine, Series, Span, SpanKind, as_text, rfc3339};
 use crate::store::{Change, HealthAt, State};
 
@@ -32,8 +33,8 @@ pub struct RequestDocument {
     pub error: bool,
     /// The services that it passed.
     pub services: BTreeSet<Arc<str>>,
-    /// Its spans, in the order in which they began.
-    pub spans: Vec<TimedSpan>,
+    /// Its spans: every parent before its children, siblings in the order in which they began.
+    pub spans: Vec<PlacedSpan>,
     /// The spans without a parent: one, in a whole trace.
     #[serde(serialize_with = "span_ids")]
     pub roots: Vec<SpanId>,
@@ -46,16 +47,6 @@ pub struct RequestDocument {
     pub metrics: Vec<Change>,
     /// How its services were when it ended.
     pub health: Vec<HealthAt>,
-}
-
-/// A span and its place in the request.
-#[derive(Clone, Debug, Serialize)]
-pub struct TimedSpan {
-    /// The span.
-    #[serde(flatten)]
-    pub span: Arc<Span>,
-    /// How long after the request's start it began.
-    pub offset_nanos: u64,
 }
 
 pub(crate) fn join(state: &State, trace_id: TraceId) -> Option<RequestDocument> {
@@ -89,9 +80,7 @@ pub(crate) fn join(state: &State, trace_id: TraceId) -> Option<RequestDocument> 
     let services: BTreeSet<Arc<str>> =
         of_spans.chain(logs.iter().map(|line| Arc::clone(&line.service))).collect();
 
-    let here: HashSet<SpanId> = spans.iter().map(|span| span.span_id).collect();
-    let parent_missing =
-        |span: &&&Span| span.parent_span_id.is_some_and(|parent| !here.contains(&parent));
+    let tree = Tree::of(&spans, start);
     Some(RequestDocument {
         trace_id,
         request_id,
@@ -101,16 +90,13 @@ pub(crate) fn join(state: &State, trace_id: TraceId) -> Option<RequestDocument> 
         route: servers.iter().find_map(|span| span.route()).map(Into::into),
         status: servers.iter().find_map(|span| span.http_status()),
         error: spans.iter().any(|span| span.failed()),
-        roots: ids(borrowed.iter().filter(|span| span.parent_span_id.is_none())),
-        orphans: ids(borrowed.iter().filter(parent_missing)),
+        roots: tree.roots,
+        orphans: tree.orphans,
         health: services.iter().filter_map(|service| state.health.at(service, end)).collect(),
         services,
         logs,
         metrics,
-        spans: spans
-            .into_iter()
-            .map(|span| TimedSpan { offset_nanos: span.start_unix_nanos - start, span })
-            .collect(),
+        spans: tree.spans,
     })
 }
 
@@ -142,10 +128,6 @@ fn labels_match(series: &Series, span: &Span) -> bool {
                 status == code.to_string() || status == class
             })
         })
-}
-
-fn ids<'a>(spans: impl Iterator<Item = &'a &'a Span>) -> Vec<SpanId> {
-    spans.map(|span| span.span_id).collect()
 }
 
 fn span_ids<S: Serializer>(ids: &[SpanId], serializer: S) -> Result<S::Ok, S::Error> {

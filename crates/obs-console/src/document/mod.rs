@@ -3,9 +3,11 @@
 mod filter;
 mod join;
 mod summary;
+mod tree;
 
 pub use filter::{BadFilter, Filter, StatusFilter};
+pub use join::RequestDocument;
 pub(crate) use join::join;
-pub use join::{RequestDocument, TimedSpan};
 pub use summary::RequestSummary;
 pub(crate) use summary::list;
+pub use tree::PlacedSpan;

@@ -93,11 +93,19 @@ impl Format {
             Self::Json => {
                 let request =
                     serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
-                serde_json::to_vec(&export(request))
-                    .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+                Ok(answer_json(&export(request)))
             }
         }
     }
+}
+
+/// A field that is not set is left out, where the generated types write null.
+fn answer_json(answer: &impl Serialize) -> Vec<u8> {
+    let mut value = serde_json::to_value(answer).unwrap_or_default();
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    value.to_string().into_bytes()
 }
 
 /// A refusal's body is a `google.rpc.Status` (OTLP, "Failures").

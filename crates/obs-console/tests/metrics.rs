@@ -1,0 +1,128 @@
+//! How a series moved while a request ran.
+
+mod support;
+
+use obs_console::{
+    Attributes, Change, MetricSource, Observation, Series, SeriesKind, SpanKind, Store,
+};
+use obs_context::TraceId;
+use serde_json::Value;
+use support::span;
+
+const MS: u64 = 1_000_000;
+
+/// A request from 100 ms to 200 ms.
+fn store_with_request() -> Store {
+    let store = Store::default();
+    let mut server = span(1, 1);
+    server.kind = SpanKind::Server;
+    server.start_unix_nanos = 100 * MS;
+    server.duration_nanos = 100 * MS;
+    server.attributes = Attributes::new(vec![
+        ("http.route".into(), Value::from("/orders")),
+        ("http.request.method".into(), Value::from("GET")),
+        ("http.response.status_code".into(), Value::from(200)),
+    ]);
+    store.add_spans([server]);
+    store
+}
+
+fn series(name: &str, labels: &[(&str, &str)], kind: SeriesKind) -> Series {
+    let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    Series { family: name.into(), name: name.into(), labels, kind }
+}
+
+fn told(series: Series, value: f64) -> Observation {
+    Observation { series, value, is_delta: false, exemplar: None }
+}
+
+fn look(store: &Store, ms: (u64, u64), told: Vec<Observation>) {
+    store.add_metrics("orders", MetricSource::Scrape, (ms.0 * MS, ms.1 * MS), told);
+}
+
+fn changes(store: &Store) -> Vec<Change> {
+    store.request(TraceId::new(1)).unwrap().metrics
+}
+
+fn counter() -> Series {
+    series("requests_total", &[("path", "/orders")], SeriesKind::Counter)
+}
+
+#[test]
+fn only_looks_wholly_before_and_after_count() {
+    let store = store_with_request();
+    look(&store, (10, 20), vec![told(counter(), 1.0)]);
+    look(&store, (90, 110), vec![told(counter(), 2.0)]);
+    look(&store, (150, 160), vec![told(counter(), 3.0)]);
+    look(&store, (190, 210), vec![told(counter(), 4.0)]);
+    assert_eq!(changes(&store)[0].after, None, "nobody has looked since");
+    look(&store, (220, 230), vec![told(counter(), 5.0)]);
+    look(&store, (300, 310), vec![told(counter(), 9.0)]);
+    let change = &changes(&store)[0];
+    assert_eq!((change.before, change.after, change.delta), (Some(1.0), Some(5.0), Some(4.0)));
+}
+
+#[test]
+fn a_series_that_the_request_made_began_at_zero() {
+    let store = store_with_request();
+    look(&store, (10, 20), vec![]);
+    look(&store, (220, 230), vec![told(counter(), 1.0)]);
+    let change = &changes(&store)[0];
+    assert_eq!((change.before, change.delta), (Some(0.0), Some(1.0)));
+}
+
+#[test]
+fn nothing_is_said_of_a_time_that_nobody_looked_at() {
+    let store = store_with_request();
+    look(&store, (220, 230), vec![told(counter(), 8.0)]);
+    let change = &changes(&store)[0];
+    assert_eq!((change.before, change.after, change.delta), (None, Some(8.0), None));
+}
+
+#[test]
+fn a_counter_that_was_reset_counts_from_zero_and_a_gauge_may_fall() {
+    let store = store_with_request();
+    let gauge = || series("in_progress", &[("path", "/orders")], SeriesKind::Gauge);
+    look(&store, (10, 20), vec![told(counter(), 50.0), told(gauge(), 5.0)]);
+    look(&store, (220, 230), vec![told(counter(), 3.0), told(gauge(), 4.0)]);
+    let deltas: Vec<_> = changes(&store).iter().map(|change| change.delta).collect();
+    assert_eq!(deltas, [Some(-1.0), Some(3.0)]);
+}
+
+#[test]
+fn labels_choose_the_series() {
+    let store = store_with_request();
+    let matching: [&[(&str, &str)]; 4] = [
+        &[("path", "/orders")],
+        &[("http_route", "/orders"), ("http_request_method", "GET")],
+        &[("path", "/orders"), ("status", "200"), ("method", "GET")],
+        &[("route", "/orders"), ("status", "2xx")],
+    ];
+    let others: [&[(&str, &str)]; 4] = [
+        &[],
+        &[("path", "/payments")],
+        &[("path", "/orders"), ("method", "POST")],
+        &[("path", "/orders"), ("status", "500")],
+    ];
+    let all = matching
+        .iter()
+        .chain(&others)
+        .map(|labels| told(series("requests_total", labels, SeriesKind::Counter), 1.0));
+    look(&store, (10, 20), all.collect());
+    assert_eq!(changes(&store).len(), matching.len());
+    let elsewhere = told(counter(), 1.0);
+    store.add_metrics("payments", MetricSource::Scrape, (1, 2), [elsewhere]);
+    assert_eq!(changes(&store).len(), matching.len(), "another service's series is not this one's");
+}
+
+#[test]
+fn pushed_increases_add_up() {
+    let store = store_with_request();
+    for (ms, value) in [(10, 2.0), (20, 3.0), (220, 4.0)] {
+        let mut told = told(counter(), value);
+        told.is_delta = true;
+        store.add_metrics("orders", MetricSource::Push, (ms * MS, ms * MS), [told]);
+    }
+    let change = &changes(&store)[0];
+    assert_eq!((change.before, change.after), (Some(5.0), Some(9.0)));
+}

@@ -1,0 +1,156 @@
+//! Looking at services that answer, hang, lie and are not there; and not seeing oneself.
+
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+mod support;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use obs_console::{Filter, LogLine, Running, Target};
+use obs_context::{SpanId, TraceId};
+use serde_json::{Value, json};
+use support::{Admin, authorized_post, builder, get, span};
+
+async fn start(admins: &[(&str, &str)]) -> Running {
+    let targets = admins.iter().map(|(name, url)| Target::new(name, url).unwrap());
+    // Only the looks that the test asks for, after the first.
+    builder().scrape(targets).scrape_interval(Duration::from_secs(3_600)).start().await.unwrap()
+}
+
+fn look(running: &Running) -> Value {
+    let answer = authorized_post(running.api(), "/api/scrape", b"");
+    assert_eq!(answer.status, 200);
+    answer.json()["services"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_that_are_down_or_wrong_are_told_as_such() {
+    let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let gone_url = format!("http://{}", gone.local_addr().unwrap());
+    drop(gone);
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let silent_url = format!("http://{}", silent.local_addr().unwrap());
+    let well = Admin::start("up 1\nnonsense\n# EOF\n");
+    let sick = Admin::start("");
+    *sick.ready.lock().unwrap() = (503, r#"{"ready":false,"checks":{"db":"timeout"}}"#.into());
+    let lost_url = format!("{}/elsewhere", well.url());
+    let running = start(&[
+        ("a-gone", &gone_url),
+        ("b-lost", &lost_url),
+        ("c-sick", &sick.url()),
+        ("d-silent", &silent_url),
+        ("e-well", &well.url()),
+    ])
+    .await;
+    let services = look(&running);
+    let error = |at: usize| services[at]["error"].as_str().unwrap_or_default().to_owned();
+    assert!(error(0).contains("refused"), "{services}");
+    assert_eq!(error(1), "/metrics answered 404");
+    assert_eq!(error(2), "");
+    assert_eq!(error(3), "/metrics: no answer within 2 s");
+    assert_eq!((&services[4]["samples"], &services[4]["bad_lines"]), (&json!(1), &json!(1)));
+    let states: Vec<_> = (0..5).map(|at| (&services[at]["ready"], &services[at]["live"])).collect();
+    let (yes, no) = (&json!(true), &json!(false));
+    assert_eq!(states, [(no, no), (no, no), (no, yes), (no, no), (yes, yes)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_the_one_at_the_time_of_the_request() {
+    let admin = Admin::start("");
+    let running = start(&[("orders", &admin.url())]).await;
+    look(&running);
+    let first = now();
+    *admin.ready.lock().unwrap() = (503, r#"{"ready":false,"checks":{"db":"timeout"}}"#.into());
+    look(&running);
+    let mut early = span(1, 1);
+    early.start_unix_nanos = first;
+    let mut late = span(2, 1);
+    late.start_unix_nanos = now();
+    running.store().add_spans([early, late]);
+    let ready = |trace: &str| {
+        get(running.api(), &format!("/api/requests/{trace:0>32}")).json()["health"][0].clone()
+    };
+    assert_eq!((&ready("1")["ready"], &ready("1")["checks"]), (&json!(true), &json!({"db": "ok"})));
+    assert_eq!((&ready("2")["ready"], &ready("2")["live"]), (&json!(false), &json!(true)));
+    assert_eq!(ready("2")["checks"], json!({"db": "timeout"}));
+}
+
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_nanos()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_console_causes_never_shows() {
+    let admin = Admin::start("");
+    let running = start(&[("orders", &admin.url())]).await;
+    look(&running);
+    let head = admin.heads.lock().unwrap().first().unwrap().to_lowercase();
+    let header = |name: &str| {
+        let line = head.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_once(": ").unwrap().1.to_owned()
+    };
+    let traceparent = header("traceparent");
+    assert!(traceparent.ends_with("-00"), "asks not to be recorded: {traceparent}");
+    assert!(
+        header("accept").starts_with("application/openmetrics-text; version=1.0.0")
+            || !head.contains("/metrics")
+    );
+
+    // A service that records and logs the look nevertheless.
+    let trace_id: TraceId = traceparent[3..35].parse().unwrap();
+    let parent: SpanId = traceparent[36..52].parse().unwrap();
+    let mut of_console = span(trace_id.get(), 5);
+    of_console.parent_span_id = Some(parent);
+    let line = |trace_id, request_id: Option<String>| LogLine {
+        service: "orders".into(),
+        unix_nanos: 1,
+        level: "info".into(),
+        event: "GET /metrics".into(),
+        target: "".into(),
+        trace_id,
+        span_id: None,
+        request_id: request_id.map(Into::into),
+        fields: Default::default(),
+    };
+    running.store().add_spans([of_console]);
+    running
+        .store()
+        .add_logs([line(Some(trace_id), None), line(None, Some(header("x-request-id")))]);
+    let stats = running.store().stats();
+    assert_eq!((stats.stored.spans, stats.stored.logs, stats.received.own), (0, 0, 3));
+    assert_eq!(running.store().requests(&Filter::default()), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_are_looked_at_without_being_asked_to() {
+    let admin = Admin::start("up 1\n");
+    let target = Target::new("orders", &admin.url()).unwrap();
+    let every = Duration::from_millis(100);
+    let running = builder().scrape([target]).scrape_interval(every).start().await.unwrap();
+    let looks =
+        || admin.heads.lock().unwrap().iter().filter(|head| head.contains("/metrics")).count();
+    while looks() < 3 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    running.shutdown().await;
+    let after = looks();
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    assert_eq!(looks(), after, "none after the shutdown");
+}
+
+#[test]
+fn targets_that_cannot_be_are_refused_with_the_remedy() {
+    for (bad, remedy) in [
+        ("orders", "NAME=URL"),
+        ("=http://127.0.0.1:1", "a name"),
+        ("orders=", "http://127.0.0.1:9464"),
+        ("orders=not a url", "http://127.0.0.1:9464"),
+        ("orders=https://127.0.0.1:1", "http://"),
+        ("orders=/metrics", "http://"),
+    ] {
+        let error = bad.parse::<Target>().unwrap_err().to_string();
+        assert!(error.contains(remedy), "{bad}: {error}");
+    }
+}
