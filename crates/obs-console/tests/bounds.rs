@@ -1,5 +1,7 @@
 //! Nothing grows without end, and what goes is counted.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
 mod support;
 
 use obs_console::{Filter, Limits, LogLine, MetricSource, Observation, Series, SeriesKind, Store};

@@ -1,5 +1,7 @@
 //! How a series moved while a request ran.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
 mod support;
 
 use obs_console::{

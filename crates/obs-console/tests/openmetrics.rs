@@ -1,5 +1,7 @@
 //! The metrics text, well-formed and not.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
 use obs_console::{SeriesKind, parse_openmetrics};
 use obs_context::{SpanId, TraceId};
 use proptest::prelude::*;

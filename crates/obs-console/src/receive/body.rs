@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 
@@ -48,7 +48,7 @@ impl BodyError {
 
 /// The whole body, unpacked.
 pub(crate) async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, BodyError> {
-    let gzip = match headers.get(CONTENT_ENCODING).map(|value| value.as_bytes()) {
+    let gzip = match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"" | b"identity") => false,
         Some(name) if name.eq_ignore_ascii_case(b"gzip") => true,
         Some(_) => return Err(BodyError::Encoding),
