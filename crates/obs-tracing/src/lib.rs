@@ -1,1 +1,34 @@
-//!
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod configure;
+mod environment;
+mod error;
+mod exception;
+mod export;
+mod filter;
+#[cfg(feature = "http")]
+pub mod http;
+mod layer;
+mod local;
+mod pipeline;
+mod pool;
+pub mod propagate;
+mod queue;
+mod record;
+mod resource;
+mod sample;
+mod span_ext;
+mod sql;
+mod table;
+mod target;
+mod traces;
+
+pub use builder::{Builder, Compression, Protocol};
+pub use environment::{Origin, Setting};
+pub use error::Error;
+pub use layer::TraceLayer;
+pub use record::{AttributeValue, Limits, SpanKind, Status};
+pub use sample::Sampler;
+pub use span_ext::{SpanExt, add_event, add_link, record_error, set_attribute, set_status};
+pub use traces::{Counts, Delivery, Traces};

@@ -1,0 +1,118 @@
+//! The span of a request that is sent.
+
+use http::{Uri, request, response};
+use obs_http::{End, Exchange, Observe, Outcome};
+use tracing::info_span;
+
+use super::span::{EnteredSpan, HttpSpan, OTHER, method, name_of};
+use crate::propagate::Propagators;
+use crate::record::{Limits, Record, SpanKind, Status};
+
+/// Makes a CLIENT span around every request, and writes its context into the request's headers:
+/// `traceparent`, `tracestate` and `baggage`, also when the trace is not sampled.
+///
+/// The URL is an attribute without its query string and without a password. A 4xx or 5xx sets the
+/// status ERROR, as do an error and a request that is dropped before its response; a body that is
+/// dropped before its end does not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientSpan {
+    propagators: Propagators,
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub struct ClientExchange {
+    span: HttpSpan,
+}
+
+impl ClientSpan {
+    /// With the attributes that the conventions require.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes these formats; see [`Traces::propagators`](crate::Traces::propagators).
+    pub fn propagators(mut self, propagators: Propagators) -> Self {
+        self.propagators = propagators;
+        self
+    }
+}
+
+impl Observe for ClientSpan {
+    type Exchange = ClientExchange;
+
+    fn begin(&self, request: &mut request::Parts) -> ClientExchange {
+        let span = HttpSpan::new(|| info_span!(target: "obs_http", "send"));
+        span.change(|record, limits| describe(request, record, limits));
+        match span.open() {
+            Some(open) => self.propagators.write(open, &mut request.headers),
+            // The span is filtered out, but not the trace.
+            None => self.propagators.inject(&mut request.headers),
+        }
+        ClientExchange { span }
+    }
+}
+
+impl Exchange for ClientExchange {
+    type Entered<'a> = EnteredSpan<'a>;
+
+    fn enter(&self) -> EnteredSpan<'_> {
+        self.span.enter()
+    }
+
+    fn response(&mut self, response: &mut response::Parts) {
+        let code = response.status.as_u16();
+        self.span.change(|record, limits| {
+            record.set("http.response.status_code", code.into(), limits);
+        });
+    }
+
+    fn end(self, end: &End) {
+        self.span.change(|record, limits| fate(record, end, limits));
+        self.span.end();
+    }
+}
+
+fn describe(request: &request::Parts, record: &mut Record, limits: &Limits) {
+    let known = method(&request.method);
+    record.kind = SpanKind::Client;
+    record.name = Some(record.keep(name_of(known), limits));
+    record.set("http.request.method", known.into(), limits);
+    if known == OTHER {
+        record.set("http.request.method_original", request.method.as_str().into(), limits);
+    }
+    let uri = &request.uri;
+    if let Some(host) = uri.host() {
+        record.set("server.address", host.into(), limits);
+        let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        record.set("server.port", uri.port_u16().unwrap_or(usual).into(), limits);
+    }
+    record.set("url.full", without_secrets(uri).as_str().into(), limits);
+}
+
+fn without_secrets(uri: &Uri) -> String {
+    let path = uri.path();
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => {
+            let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        _ => path.to_owned(),
+    }
+}
+
+fn fate(record: &mut Record, end: &End, limits: &Limits) {
+    let status = end.status.map(|status| status.as_u16()).filter(|code| *code >= 400);
+    let error = match (end.outcome, status) {
+        (Outcome::Failed, _) => "error".to_owned(),
+        (Outcome::Cancelled, _) => "cancelled".to_owned(),
+        (Outcome::Panicked, _) => "panic".to_owned(),
+        (Outcome::BodyFailed, _) => "body_failed".to_owned(),
+        (_, Some(code)) => code.to_string(),
+        (Outcome::Completed | Outcome::BodyAborted, None) => return,
+    };
+    record.set("error.type", error.as_str().into(), limits);
+    if record.status == Status::Unset {
+        record.set_status(Status::Error, "", limits);
+    }
+}

@@ -1,0 +1,33 @@
+//! Spans of HTTP exchanges: of a server, and of a client (feature `http`).
+//!
+//! Both are observers for `obs-http`, so that they can be put into one tower layer with the observers
+//! of other pillars; [`server_layer`] and [`client_layer`] are layers of their own.
+//!
+//! ```
+//! use obs_tracing::http::{client_layer, server_layer};
+//!
+//! let server = server_layer(obs_http::unrouted);   // under axum: obs_http::matched_path
+//! let client = client_layer();
+//! # let _ = (server, client);
+//! ```
+
+mod client;
+mod server;
+mod span;
+
+use obs_http::{ObserveLayer, RouteOf, unrouted};
+
+pub use client::{ClientExchange, ClientSpan};
+pub use server::{ServerExchange, ServerSpan};
+pub use span::EnteredSpan;
+
+/// A tower layer that makes a SERVER span of every request; `route_of` tells its route template.
+pub fn server_layer(route_of: RouteOf) -> ObserveLayer<ServerSpan> {
+    ObserveLayer::new(ServerSpan::new(), route_of)
+}
+
+/// A tower layer for an HTTP client: a CLIENT span around every request, whose headers carry the
+/// context on.
+pub fn client_layer() -> ObserveLayer<ClientSpan> {
+    ObserveLayer::new(ClientSpan::new(), unrouted)
+}

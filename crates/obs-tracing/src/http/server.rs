@@ -1,0 +1,168 @@
+//! The span of a request that is served.
+
+use http::{request, response};
+use obs_context::Route;
+use obs_http::{End, Exchange, Observe, Outcome};
+use tracing::info_span;
+
+use super::span::{EnteredSpan, HttpSpan, OTHER, method, name_of};
+use crate::propagate::{Origin, Propagators, within};
+use crate::record::{Limits, Record, SpanKind, Status};
+
+/// Makes a SERVER span of every request (OpenTelemetry's HTTP conventions, stable since 1.23).
+///
+/// The span is a child of the caller's where the headers name one; it is entered on every poll, and
+/// ends with the response's body. Its name is `GET /orders/{id}`; the path is an attribute, the query
+/// string is nowhere. A 5xx, a panic, an error or a request cancelled before its response sets the
+/// status ERROR, with `error.type`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServerSpan {
+    propagators: Propagators,
+    user_agent: bool,
+    host: bool,
+}
+
+/// A request that is being served.
+#[derive(Debug)]
+pub struct ServerExchange {
+    span: HttpSpan,
+    method: &'static str,
+    route: Option<Route>,
+}
+
+impl ServerSpan {
+    /// With the attributes that the conventions require.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads these formats; see [`Traces::propagators`](crate::Traces::propagators).
+    pub fn propagators(mut self, propagators: Propagators) -> Self {
+        self.propagators = propagators;
+        self
+    }
+
+    /// Adds `user_agent.original`.
+    pub fn with_user_agent(mut self) -> Self {
+        self.user_agent = true;
+        self
+    }
+
+    /// Adds `server.address` and `server.port`, of the `Host` header.
+    pub fn with_host(mut self) -> Self {
+        self.host = true;
+        self
+    }
+
+    fn describe(self, request: &request::Parts, record: &mut Record, limits: &Limits) {
+        let known = method(&request.method);
+        record.kind = SpanKind::Server;
+        record.set("http.request.method", known.into(), limits);
+        if known == OTHER {
+            record.set("http.request.method_original", request.method.as_str().into(), limits);
+        }
+        record.set("url.path", request.uri.path().into(), limits);
+        record.set("url.scheme", request.uri.scheme_str().unwrap_or("http").into(), limits);
+        let header = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
+        if let Some(agent) = header(http::header::USER_AGENT).filter(|_| self.user_agent) {
+            record.set("user_agent.original", agent.into(), limits);
+        }
+        let host = request.uri.authority().map(|authority| authority.as_str());
+        if let Some(host) = host.or_else(|| header(http::header::HOST)).filter(|_| self.host)
+            && let Ok(authority) = host.parse::<http::uri::Authority>()
+        {
+            record.set("server.address", authority.host().into(), limits);
+            if let Some(port) = authority.port_u16() {
+                record.set("server.port", port.into(), limits);
+            }
+        }
+    }
+}
+
+impl Observe for ServerSpan {
+    type Exchange = ServerExchange;
+
+    fn begin(&self, request: &mut request::Parts) -> ServerExchange {
+        let route = request.extensions.get::<Route>().copied();
+        let remote = self.propagators.extract(&request.headers);
+        // The target is no module of this crate's: its own spans are left out.
+        let create = || info_span!(target: "obs_http", parent: None, "request");
+        let span = HttpSpan::new(|| within(Origin { remote, route }, create));
+        let known = method(&request.method);
+        span.change(|record, limits| {
+            self.describe(request, record, limits);
+            name(record, known, route, limits);
+        });
+        ServerExchange { span, method: known, route }
+    }
+}
+
+impl Exchange for ServerExchange {
+    type Entered<'a> = EnteredSpan<'a>;
+
+    fn enter(&self) -> EnteredSpan<'_> {
+        self.span.enter()
+    }
+
+    fn response(&mut self, response: &mut response::Parts) {
+        let code = response.status.as_u16();
+        let route = response.extensions.get::<Route>().copied().filter(|_| self.route.is_none());
+        self.span.change(|record, limits| {
+            record.set("http.response.status_code", code.into(), limits);
+            if route.is_some() {
+                name(record, self.method, route, limits);
+            }
+        });
+    }
+
+    fn end(self, end: &End) {
+        self.span.change(|record, limits| fate(record, end, limits));
+        self.span.end();
+    }
+}
+
+fn name(record: &mut Record, method: &'static str, route: Option<Route>, limits: &Limits) {
+    let route = route.filter(|route| *route != Route::UNMATCHED);
+    let name = name_of(method);
+    record.name = Some(match route {
+        Some(route) => {
+            record.set("http.route", route.as_str().into(), limits);
+            record.format(format_args!("{name} {route}"), limits)
+        }
+        None => record.keep(name, limits),
+    });
+}
+
+fn fate(record: &mut Record, end: &End, limits: &Limits) {
+    let code = end.status_code();
+    let error = match end.outcome {
+        Outcome::Panicked => "panic",
+        Outcome::Failed => "error",
+        Outcome::BodyFailed => "body_failed",
+        Outcome::Cancelled => "cancelled",
+        // The peer went away in the middle of the body: the handler's work is not to blame.
+        Outcome::BodyAborted => {
+            record.set("http.response.aborted", true.into(), limits);
+            return server_error(record, code, limits);
+        }
+        Outcome::Completed => return server_error(record, code, limits),
+    };
+    if matches!(end.outcome, Outcome::Panicked | Outcome::Failed) {
+        record.set("http.response.status_code", code.into(), limits);
+    }
+    record.set("error.type", error.into(), limits);
+    if record.status == Status::Unset {
+        record.set_status(Status::Error, error, limits);
+    }
+}
+
+/// A 4xx is the caller's error, not this span's.
+fn server_error(record: &mut Record, code: u16, limits: &Limits) {
+    if code < 500 {
+        return;
+    }
+    record.set("error.type", code.to_string().as_str().into(), limits);
+    if record.status == Status::Unset {
+        record.set_status(Status::Error, "", limits);
+    }
+}

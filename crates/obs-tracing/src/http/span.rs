@@ -1,0 +1,86 @@
+//! What the spans of both ends have in common.
+
+use std::sync::Arc;
+
+use http::Method;
+use tracing::Span;
+use tracing::span::Entered;
+
+use crate::layer::Handle;
+use crate::local;
+use crate::pipeline::Pipeline;
+use crate::record::{Limits, Open, Record};
+use crate::span_ext::apply;
+
+/// The span of an exchange. It has no fields, so that log lines gain nothing from it; what it says is
+/// written into its record.
+#[derive(Debug)]
+pub(super) struct HttpSpan {
+    span: Span,
+    known: Option<(Arc<Open>, Arc<Pipeline>)>,
+}
+
+/// Held while the exchange is polled: its span is the current one.
+#[derive(Debug)]
+pub struct EnteredSpan<'a>(#[expect(dead_code, reason = "its drop is what counts")] Entered<'a>);
+
+impl HttpSpan {
+    /// Takes the span, and finds its record.
+    pub(super) fn new(create: impl FnOnce() -> Span) -> Self {
+        local::with(|local| local.forget_last());
+        let span = create();
+        let known = span.with_subscriber(|(id, dispatch)| {
+            let open = local::with(|local| {
+                local.just_created(id.into_u64()).map(|entry| Arc::clone(&entry.open))
+            });
+            let handle = dispatch.downcast_ref::<Handle>()?;
+            Some((open.flatten()?, Arc::clone(&handle.pipeline)))
+        });
+        Self { span, known: known.flatten() }
+    }
+
+    pub(super) fn open(&self) -> Option<&Arc<Open>> {
+        self.known.as_ref().map(|(open, _)| open)
+    }
+
+    pub(super) fn enter(&self) -> EnteredSpan<'_> {
+        EnteredSpan(self.span.enter())
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut Record, &Limits)) {
+        if let Some((open, pipeline)) = &self.known {
+            apply(open, &pipeline.limits, change);
+        }
+    }
+
+    /// The exchange is over, and so is its span, whoever may still hold a child of it.
+    pub(super) fn end(self) {
+        if let Some((open, pipeline)) = self.known {
+            pipeline.finish(open);
+        }
+    }
+}
+
+/// The method for attributes and names, of which there are few, and whether it is one of them.
+pub(super) fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        Method::TRACE => "TRACE",
+        Method::CONNECT => "CONNECT",
+        _ => OTHER,
+    }
+}
+
+/// What the conventions call a method that they do not know.
+pub(super) const OTHER: &str = "_OTHER";
+
+/// The method as span names have it.
+pub(super) fn name_of(method: &'static str) -> &'static str {
+    if method == OTHER { "HTTP" } else { method }
+}

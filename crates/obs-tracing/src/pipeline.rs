@@ -1,0 +1,280 @@
+//! One pipeline: from the decision about a root to the queue of the export thread.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use fastant::Instant;
+use obs_context::{SpanId, TraceId};
+
+use crate::local::{self, Local};
+use crate::propagate::Origin;
+use crate::queue::{Chunk, Queue};
+use crate::record::{Limits, Open};
+use crate::sample::{Question, Sampler};
+
+/// A thread hands its ended spans over in chunks of at least this many.
+const WORTH_A_CHUNK: usize = 32;
+/// And no later than at this many, in the middle of a trace.
+const LARGEST_CHUNK: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    number: usize,
+    /// Whether there is anybody to export to.
+    exporting: bool,
+    pub(crate) limits: Limits,
+    /// `db.system.name` of the SQL spans.
+    pub(crate) database: Option<String>,
+    pub(crate) sampler: ArcSwap<Sampler>,
+    pub(crate) queue: Queue,
+    pub(crate) totals: Totals,
+    /// One a thread.
+    buffers: Mutex<Vec<Arc<Buffer>>>,
+}
+
+/// Numbers that only grow.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    /// Of threads that are gone.
+    started: AtomicU64,
+    sampled_out: AtomicU64,
+    pub(crate) exported: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    pub(crate) rejected: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+/// What one thread counts and collects; the export thread empties it now and then.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    ended: Mutex<Chunk>,
+    /// Written by its thread alone.
+    started: AtomicU64,
+    sampled_out: AtomicU64,
+}
+
+impl Pipeline {
+    pub(crate) fn new(
+        exporting: bool,
+        sampler: Sampler,
+        limits: Limits,
+        database: Option<String>,
+        queue: Queue,
+    ) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(1);
+        Self {
+            number: NUMBER.fetch_add(1, Relaxed),
+            exporting,
+            limits,
+            database,
+            sampler: ArcSwap::from_pointee(sampler),
+            queue,
+            totals: Totals::default(),
+            buffers: Mutex::default(),
+        }
+    }
+
+    /// Tells this pipeline from others in one process.
+    #[inline]
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
+    /// A new span, its record not yet filled in.
+    ///
+    /// The decision is made once, where a trace enters this process; every span below follows it.
+    #[inline]
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        local: &mut Local,
+        name: &'static str,
+        parent: Option<&Open>,
+    ) -> Arc<Open> {
+        let mut taken = local.take();
+        let Some(open) = Arc::get_mut(&mut taken) else { return taken };
+        open.name = name;
+        open.span_id = SpanId::random();
+        match parent {
+            Some(parent) => inherit(open, parent),
+            None => self.root(open, local.origin.as_deref()),
+        }
+        let buffer = local.buffer(self);
+        increment(&buffer.started);
+        if !open.recording {
+            increment(&buffer.sampled_out);
+        }
+        taken
+    }
+
+    #[cold]
+    fn root(&self, open: &mut Open, origin: Option<&Origin>) {
+        let remote = origin.map(|origin| &origin.remote);
+        let trace = remote.filter(|remote| remote.is_valid());
+        open.trace_id = trace.map_or_else(TraceId::random, |trace| trace.trace_id());
+        open.parent_id = trace.map_or(SpanId::INVALID, |trace| trace.span_id());
+        open.random = trace.is_none_or(|trace| trace.is_random());
+        open.remote_parent = trace.is_some();
+        open.local_root = true;
+        open.route = origin.and_then(|origin| origin.route);
+        let question = Question { trace_id: open.trace_id, name: open.name, parent: trace };
+        let carried = remote.and_then(|remote| remote.carried().cloned());
+        let decision = self.sampler.load().decide(&question, carried);
+        open.sampled = decision.sampled;
+        open.recording = decision.sampled && self.exporting;
+        open.carried = decision.carried;
+    }
+
+    /// The span is over: what it recorded is final from here on. Does nothing the second time.
+    #[inline]
+    pub(crate) fn finish(self: &Arc<Self>, open: Arc<Open>) {
+        if !open.recording {
+            local::with(|local| local.give_back(open));
+            return;
+        }
+        {
+            let mut record = open.record();
+            if record.end.is_some() {
+                return;
+            }
+            record.end = Some(Instant::now());
+        }
+        let mut slot = Some(open);
+        let full = local::with(|local| {
+            let open = slot.take()?;
+            local.buffer(self).push(open)
+        });
+        match (full, slot) {
+            (Some(Some(chunk)), _) => self.submit(chunk),
+            (_, Some(open)) => self.submit(vec![open]), // the thread is at its end
+            _ => {}
+        }
+    }
+
+    /// Hands a chunk to the export thread; counts it when there is no room.
+    pub(crate) fn submit(&self, chunk: Chunk) {
+        if let Err(refused) = self.queue.push(chunk) {
+            self.totals.dropped.fetch_add(refused.len() as u64, Relaxed);
+            recycle(refused);
+        }
+    }
+
+    /// A span that is not kept because too many are open.
+    pub(crate) fn refuse(&self, open: &Open) {
+        if open.recording {
+            open.record().end = Some(Instant::now());
+            self.totals.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Hands over what the threads have collected.
+    pub(crate) fn drain(&self) {
+        for buffer in self.buffers().iter() {
+            let chunk = buffer.take();
+            if !chunk.is_empty() {
+                self.submit(chunk);
+            }
+        }
+    }
+
+    pub(crate) fn attach(&self) -> Arc<Buffer> {
+        let buffer = Arc::new(Buffer::default());
+        self.buffers().push(Arc::clone(&buffer));
+        buffer
+    }
+
+    /// The thread of this buffer ends.
+    pub(crate) fn detach(&self, buffer: &Arc<Buffer>) {
+        let chunk = buffer.take();
+        if !chunk.is_empty() {
+            self.submit(chunk);
+        }
+        let mut buffers = self.buffers();
+        self.totals.started.fetch_add(buffer.started.load(Relaxed), Relaxed);
+        self.totals.sampled_out.fetch_add(buffer.sampled_out.load(Relaxed), Relaxed);
+        buffers.retain(|known| !Arc::ptr_eq(known, buffer));
+    }
+
+    /// Spans started, and those of them that were not kept.
+    pub(crate) fn started_and_sampled_out(&self) -> (u64, u64) {
+        let buffers = self.buffers();
+        let mut started = self.totals.started.load(Relaxed);
+        let mut sampled_out = self.totals.sampled_out.load(Relaxed);
+        for buffer in buffers.iter() {
+            started += buffer.started.load(Relaxed);
+            sampled_out += buffer.sampled_out.load(Relaxed);
+        }
+        (started, sampled_out)
+    }
+
+    /// A new span of a thread that is at its end and keeps nothing for itself any more.
+    #[cold]
+    pub(crate) fn begin_late(&self, name: &'static str, parent: Option<&Open>) -> Arc<Open> {
+        let mut open = Open::blank();
+        open.name = name;
+        open.span_id = SpanId::random();
+        match parent {
+            Some(parent) => inherit(&mut open, parent),
+            None => self.root(&mut open, None),
+        }
+        self.totals.started.fetch_add(1, Relaxed);
+        if !open.recording {
+            self.totals.sampled_out.fetch_add(1, Relaxed);
+        }
+        Arc::new(open)
+    }
+
+    fn buffers(&self) -> MutexGuard<'_, Vec<Arc<Buffer>>> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Buffer {
+    /// Adds an ended span; a chunk that is worth handing over comes back.
+    #[inline]
+    fn push(&self, open: Arc<Open>) -> Option<Chunk> {
+        let local_root = open.local_root;
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.push(open);
+        let worth = if local_root { WORTH_A_CHUNK } else { LARGEST_CHUNK };
+        (ended.len() >= worth)
+            .then(|| std::mem::replace(&mut *ended, Vec::with_capacity(LARGEST_CHUNK)))
+    }
+
+    fn take(&self) -> Chunk {
+        std::mem::take(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[inline]
+fn inherit(open: &mut Open, parent: &Open) {
+    open.trace_id = parent.trace_id;
+    open.parent_id = parent.span_id;
+    open.sampled = parent.sampled;
+    open.recording = parent.recording;
+    open.random = parent.random;
+    open.route = parent.route;
+    open.local_root = false;
+    open.remote_parent = false;
+    open.carried.clone_from(&parent.carried);
+}
+
+#[inline]
+fn increment(counter: &AtomicU64) {
+    counter.store(counter.load(Relaxed) + 1, Relaxed);
+}
+
+/// Empties records for their next span.
+pub(crate) fn recycle(mut chunk: Chunk) {
+    chunk.retain_mut(|open| match Arc::get_mut(open) {
+        Some(open) => {
+            open.record_mut().clear();
+            open.carried = None;
+            true
+        }
+        None => false, // somebody still looks at it
+    });
+    crate::pool::give_back(chunk);
+}

@@ -1,0 +1,112 @@
+//! What came with a request.
+
+use std::sync::Arc;
+
+use obs_context::{Route, SpanId, TraceId};
+
+use super::baggage::Baggage;
+use super::traceparent::TraceParent;
+use crate::local;
+
+/// What travels on with a trace beside its ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Carried {
+    /// The `tracestate`, empty for none.
+    pub(crate) state: String,
+    pub(crate) baggage: Baggage,
+}
+
+/// What a request or a message brought along: the span that caused it, and baggage.
+///
+/// [`extract`](super::extract) makes it; [`RemoteContext::scope`] makes spans its children. It is
+/// valid when it names a span, and may hold baggage either way.
+#[derive(Clone, Debug, Default)]
+pub struct RemoteContext {
+    pub(super) parent: Option<TraceParent>,
+    pub(super) carried: Option<Arc<Carried>>,
+}
+
+/// Where spans without a parent in this process come from, on this thread at this moment.
+#[derive(Debug, Default)]
+pub(crate) struct Origin {
+    pub(crate) remote: RemoteContext,
+    pub(crate) route: Option<Route>,
+}
+
+impl RemoteContext {
+    /// Whether it names a span.
+    pub const fn is_valid(&self) -> bool {
+        self.parent.is_some()
+    }
+
+    /// The trace; [`TraceId::INVALID`] when it names no span.
+    pub fn trace_id(&self) -> TraceId {
+        self.parent.map_or(TraceId::INVALID, |parent| parent.trace_id)
+    }
+
+    /// The span that caused the request; [`SpanId::INVALID`] when it names none.
+    pub fn span_id(&self) -> SpanId {
+        self.parent.map_or(SpanId::INVALID, |parent| parent.span_id)
+    }
+
+    /// Whether the caller keeps the trace.
+    pub fn is_sampled(&self) -> bool {
+        self.parent.is_some_and(|parent| parent.sampled)
+    }
+
+    /// Whether the caller says that the trace id is random (W3C Trace Context, level 2).
+    pub fn is_random(&self) -> bool {
+        self.parent.is_some_and(|parent| parent.random)
+    }
+
+    /// The `tracestate`, empty for none.
+    pub fn trace_state(&self) -> &str {
+        self.carried.as_ref().map_or("", |carried| &carried.state)
+    }
+
+    /// The baggage.
+    pub fn baggage(&self) -> Baggage {
+        self.carried.as_ref().map(|carried| carried.baggage.clone()).unwrap_or_default()
+    }
+
+    /// Makes the spans that `work` creates, and that have no parent in this process, children of this
+    /// context.
+    ///
+    /// ```
+    /// # use obs_tracing::propagate::RemoteContext;
+    /// # fn consume(message: RemoteContext) {
+    /// let span = message.scope(|| tracing::info_span!("consume order"));
+    /// # let _ = span;
+    /// # }
+    /// ```
+    pub fn scope<R>(&self, work: impl FnOnce() -> R) -> R {
+        within(Origin { remote: self.clone(), route: None }, work)
+    }
+
+    pub(crate) fn carried(&self) -> Option<&Arc<Carried>> {
+        self.carried.as_ref()
+    }
+
+    pub(super) fn new(parent: Option<TraceParent>, state: String, baggage: Baggage) -> Self {
+        let empty = state.is_empty() && baggage.is_empty();
+        let carried = (!empty).then(|| Arc::new(Carried { state, baggage }));
+        Self { parent, carried }
+    }
+}
+
+/// Runs `work` with this origin for its parentless spans.
+pub(crate) fn within<R>(origin: Origin, work: impl FnOnce() -> R) -> R {
+    /// Puts the former origin back, also when `work` panics.
+    struct Restore(Option<Box<Origin>>);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let former = self.0.take();
+            local::with(|local| local.origin = former);
+        }
+    }
+
+    let former = local::with(|local| local.origin.replace(Box::new(origin))).flatten();
+    let _restore = Restore(former);
+    work()
+}

@@ -1,0 +1,100 @@
+//! The `tracestate` header (W3C Trace Context, section 3.3).
+
+const MEMBERS: usize = 32;
+
+/// Collects the members of one or several `tracestate` headers, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Collector {
+    text: String,
+    members: usize,
+    broken: bool,
+}
+
+impl Collector {
+    /// Reads one header's value.
+    pub(crate) fn add(&mut self, value: &[u8]) {
+        for member in value.split(|&byte| byte == b',') {
+            let member = trim(member);
+            if member.is_empty() {
+                continue;
+            }
+            self.members += 1;
+            match std::str::from_utf8(member) {
+                Ok(text) if is_member(member) && self.members <= MEMBERS => {
+                    if !self.text.is_empty() {
+                        self.text.push(',');
+                    }
+                    self.text.push_str(text);
+                }
+                _ => self.broken = true,
+            }
+        }
+    }
+
+    /// All members, joined; empty when there was none, or when one broke the rules: then the
+    /// specification lets none pass.
+    pub(crate) fn finish(self) -> String {
+        if self.broken { String::new() } else { self.text }
+    }
+}
+
+/// The value of a member, by its key.
+pub(crate) fn value<'a>(state: &'a str, key: &str) -> Option<&'a str> {
+    state.split(',').find_map(|member| {
+        let (known, value) = member.split_once('=')?;
+        (known == key).then_some(value)
+    })
+}
+
+/// The state with this member in front, in place of the one of that key.
+pub(crate) fn with(state: &str, key: &str, value: &str) -> String {
+    let others = state.split(',').filter(|member| {
+        !member.is_empty() && member.split_once('=').is_none_or(|(known, _)| known != key)
+    });
+    let mut text = format!("{key}={value}");
+    for member in others.take(MEMBERS - 1) {
+        text.push(',');
+        text.push_str(member);
+    }
+    text
+}
+
+fn is_member(member: &[u8]) -> bool {
+    let Some(equals) = member.iter().position(|&byte| byte == b'=') else { return false };
+    is_key(&member[..equals]) && is_value(&member[equals + 1..])
+}
+
+/// Level 2's first character, which may be a digit, and level 1's lengths, which are the stricter.
+fn is_key(key: &[u8]) -> bool {
+    let mut parts = key.split(|&byte| byte == b'@');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(key), None, None) => is_part(key, 256),
+        (Some(tenant), Some(system), None) => {
+            is_part(tenant, 241)
+                && is_part(system, 14)
+                && system.first().is_some_and(u8::is_ascii_lowercase)
+        }
+        _ => false,
+    }
+}
+
+fn is_part(part: &[u8], longest: usize) -> bool {
+    let allowed =
+        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/".contains(byte);
+    part.len() <= longest
+        && part.first().is_some_and(|first| first.is_ascii_lowercase() || first.is_ascii_digit())
+        && part.iter().all(allowed)
+}
+
+fn is_value(value: &[u8]) -> bool {
+    let allowed = |byte: &u8| matches!(byte, b' '..=b'~') && !b",=".contains(byte);
+    matches!(value.len(), 1..=256) && value.iter().all(allowed) && !value.ends_with(b" ")
+}
+
+/// Optional white space, as HTTP has it: spaces and tabs.
+pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}

@@ -1,0 +1,253 @@
+//! What a span holds while it lives: everything that may still change.
+
+use std::fmt::{self, Write};
+
+use fastant::Instant;
+use obs_context::{SpanId, TraceId};
+
+use super::attribute::{Attribute, AttributeValue, Stored, Text};
+use super::limits::Limits;
+use super::open::Open;
+use crate::propagate::TraceParent;
+
+/// What a span's work is to the outside (OpenTelemetry's span kind).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SpanKind {
+    /// Work inside the service.
+    #[default]
+    Internal = 1,
+    /// The answer to a request from outside.
+    Server = 2,
+    /// A request to another service, or to a database.
+    Client = 3,
+    /// A message that somebody will consume later.
+    Producer = 4,
+    /// The handling of such a message.
+    Consumer = 5,
+}
+
+/// Whether a span's work went well (OpenTelemetry's span status).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing was said.
+    #[default]
+    Unset = 0,
+    /// Declared a success by the application; errors no longer change it.
+    Ok = 1,
+    /// Failed.
+    Error = 2,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    pub(crate) time: Instant,
+    pub(crate) name: EventName,
+    /// Where this event's attributes begin and end in [`Record::event_attributes`].
+    pub(crate) attributes: (u32, u32),
+    pub(crate) dropped_attributes: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum EventName {
+    Exception,
+    Named(Text),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    pub(crate) flags: u8,
+}
+
+/// Reused from span to span, with the room that its vectors and its text have grown to.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) start: Instant,
+    /// Set when the span is over: nothing changes it after that.
+    pub(crate) end: Option<Instant>,
+    pub(crate) name: Option<Text>,
+    pub(crate) kind: SpanKind,
+    pub(crate) status: Status,
+    pub(crate) status_message: Option<Text>,
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) event_attributes: Vec<Attribute>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) text: String,
+    pub(crate) dropped_attributes: u32,
+    pub(crate) dropped_events: u32,
+    pub(crate) dropped_links: u32,
+}
+
+impl Link {
+    pub(crate) fn to(open: &Open) -> Self {
+        let parent = TraceParent {
+            trace_id: open.trace_id,
+            span_id: open.span_id,
+            sampled: open.sampled,
+            random: open.random,
+        };
+        Self { trace_id: open.trace_id, span_id: open.span_id, flags: parent.flags() }
+    }
+}
+
+impl Record {
+    pub(crate) fn new() -> Self {
+        Self {
+            start: Instant::ZERO,
+            end: None,
+            name: None,
+            kind: SpanKind::Internal,
+            status: Status::Unset,
+            status_message: None,
+            attributes: Vec::new(),
+            events: Vec::new(),
+            event_attributes: Vec::new(),
+            links: Vec::new(),
+            text: String::new(),
+            dropped_attributes: 0,
+            dropped_events: 0,
+            dropped_links: 0,
+        }
+    }
+
+    /// Empties the record, and gives back room that only an unusual span needed.
+    pub(crate) fn clear(&mut self) {
+        const USUAL_TEXT: usize = 4096;
+        const USUAL_ITEMS: usize = 64;
+        self.end = None;
+        self.name = None;
+        self.kind = SpanKind::Internal;
+        self.status = Status::Unset;
+        self.status_message = None;
+        self.attributes.clear();
+        self.events.clear();
+        self.event_attributes.clear();
+        self.links.clear();
+        self.text.clear();
+        self.text.shrink_to(USUAL_TEXT);
+        self.attributes.shrink_to(USUAL_ITEMS);
+        self.events.shrink_to(USUAL_ITEMS);
+        self.event_attributes.shrink_to(USUAL_ITEMS);
+        self.links.shrink_to(USUAL_ITEMS);
+        self.dropped_attributes = 0;
+        self.dropped_events = 0;
+        self.dropped_links = 0;
+    }
+
+    /// Adds an attribute that the span cannot have yet.
+    #[inline]
+    pub(crate) fn push(&mut self, key: &'static str, value: Stored, limits: &Limits) {
+        if self.attributes.len() < limits.attributes as usize {
+            self.attributes.push(Attribute { key, value });
+        } else {
+            self.dropped_attributes += 1;
+        }
+    }
+
+    /// Adds an attribute, or changes the one of that name.
+    pub(crate) fn set(&mut self, key: &'static str, value: AttributeValue<'_>, limits: &Limits) {
+        let value = self.store(value, limits);
+        match self.attributes.iter_mut().find(|known| known.key == key) {
+            Some(known) => known.value = value,
+            None => self.push(key, value, limits),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn store(&mut self, value: AttributeValue<'_>, limits: &Limits) -> Stored {
+        match value {
+            AttributeValue::Bool(value) => Stored::Bool(value),
+            AttributeValue::Int(value) => Stored::Int(value),
+            AttributeValue::Double(value) => Stored::Double(value),
+            AttributeValue::Text(value) => Stored::Text(self.keep(value, limits)),
+        }
+    }
+
+    /// Keeps a text, cut to the limit.
+    #[inline]
+    pub(crate) fn keep(&mut self, value: &str, limits: &Limits) -> Text {
+        let start = self.text.len();
+        self.text.push_str(cut(value, limits.value_length as usize));
+        Text::new(start..self.text.len())
+    }
+
+    /// Keeps what is formatted, and stops the formatting at the limit.
+    pub(crate) fn format(&mut self, value: fmt::Arguments<'_>, limits: &Limits) -> Text {
+        let start = self.text.len();
+        let mut bounded = Bounded { text: &mut self.text, room: limits.value_length as usize };
+        let _ = bounded.write_fmt(value); // an error is the limit, or the value's own: what is there is kept
+        Text::new(start..self.text.len())
+    }
+
+    /// Sets the status by OpenTelemetry's rule: `Ok` is final, and `Unset` changes nothing.
+    pub(crate) fn set_status(&mut self, status: Status, message: &str, limits: &Limits) {
+        if self.status == Status::Ok || status == Status::Unset {
+            return;
+        }
+        self.status = status;
+        let says_something = status == Status::Error && !message.is_empty();
+        self.status_message = says_something.then(|| self.keep(message, limits));
+    }
+
+    /// Takes over what was said later: attributes replace those of their name.
+    pub(crate) fn absorb(&mut self, later: &Self, limits: &Limits) {
+        if self.end.is_some() {
+            return;
+        }
+        for attribute in &later.attributes {
+            let value = match attribute.value {
+                Stored::Bool(value) => AttributeValue::Bool(value),
+                Stored::Int(value) => AttributeValue::Int(value),
+                Stored::Double(value) => AttributeValue::Double(value),
+                Stored::Static(value) => AttributeValue::Text(value),
+                Stored::Text(text) => AttributeValue::Text(text.of(&later.text)),
+            };
+            self.set(attribute.key, value, limits);
+        }
+        if let Some(name) = later.name {
+            self.name = Some(self.keep(name.of(&later.text), limits));
+        }
+        if later.kind != SpanKind::Internal {
+            self.kind = later.kind;
+        }
+        if later.status != Status::Unset {
+            self.set_status(later.status, "", limits);
+        }
+        if let Some(message) = later.status_message {
+            self.status_message = Some(self.keep(message.of(&later.text), limits));
+        }
+        self.dropped_attributes += later.dropped_attributes;
+    }
+
+    pub(crate) fn link(&mut self, link: Link, limits: &Limits) {
+        if self.links.len() < limits.links as usize {
+            self.links.push(link);
+        } else {
+            self.dropped_links += 1;
+        }
+    }
+}
+
+/// The longest beginning of `value` that is no longer than `limit` bytes.
+fn cut(value: &str, limit: usize) -> &str {
+    if value.len() <= limit {
+        return value;
+    }
+    value.get(..value.floor_char_boundary(limit)).unwrap_or_default()
+}
+
+struct Bounded<'a> {
+    text: &'a mut String,
+    room: usize,
+}
+
+impl Write for Bounded<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        let fitting = cut(piece, self.room);
+        self.text.push_str(fitting);
+        self.room -= fitting.len();
+        if fitting.len() == piece.len() { Ok(()) } else { Err(fmt::Error) }
+    }
+}

@@ -1,0 +1,179 @@
+//! Manual spans: what `tracing`'s own macros cannot say.
+
+use std::error::Error;
+
+use fastant::Instant;
+use obs_context::ActiveSpan;
+use tracing::Span;
+
+use crate::exception;
+use crate::layer::Handle;
+use crate::local;
+use crate::propagate::RemoteContext;
+use crate::record::{
+    Attribute, AttributeValue, Event, EventName, Limits, Link, Open, Record, Status,
+};
+
+/// Sets an attribute of the current span; an existing one of that name is changed. Unlike a field, it
+/// need not be declared when the span is created.
+///
+/// Like all functions of this kind it does nothing where there is no span, or where it is not sampled.
+pub fn set_attribute<'a>(key: &'static str, value: impl Into<AttributeValue<'a>>) {
+    let value = value.into();
+    current(|record, limits| record.set(key, value, limits));
+}
+
+/// Records an error on the current span: an exception event with the error, its sources and its type,
+/// and the status ERROR. The same error recorded again, by an outer function, changes nothing.
+pub fn record_error<E: Error + ?Sized>(error: &E) {
+    if let Some((open, limits)) = innermost() {
+        exception::record(error, &open, &limits);
+    }
+}
+
+/// Sets the current span's status; `message` counts for [`Status::Error`] alone.
+pub fn set_status(status: Status, message: &str) {
+    current(|record, limits| record.set_status(status, message, limits));
+}
+
+/// Adds an event to the current span: something that happened at this moment.
+pub fn add_event(name: &str, attributes: &[(&'static str, AttributeValue<'_>)]) {
+    current(|record, limits| event(record, name, attributes, limits));
+}
+
+/// Links the current span to another one, of another request: the messages of a batch, say.
+pub fn add_link(to: &RemoteContext) {
+    current(|record, limits| link(record, to, limits));
+}
+
+/// The same for a `tracing::Span` that need not be the current one.
+///
+/// ```
+/// use obs_tracing::{SpanExt, Status};
+///
+/// let span = tracing::info_span!("charge");
+/// span.set_attribute("payment.id", 17);
+/// span.set_status(Status::Ok, "");
+/// ```
+pub trait SpanExt {
+    /// See [`set_attribute`].
+    fn set_attribute<'a>(&self, key: &'static str, value: impl Into<AttributeValue<'a>>);
+
+    /// See [`record_error`].
+    fn record_error<E: Error + ?Sized>(&self, error: &E);
+
+    /// See [`set_status`].
+    fn set_status(&self, status: Status, message: &str);
+
+    /// See [`add_event`].
+    fn add_event(&self, name: &str, attributes: &[(&'static str, AttributeValue<'_>)]);
+
+    /// See [`add_link`].
+    fn add_link(&self, to: &RemoteContext);
+
+    /// The span's ids; `None` when no [`TraceLayer`](crate::TraceLayer) knows it.
+    fn context(&self) -> Option<ActiveSpan>;
+}
+
+impl SpanExt for Span {
+    fn set_attribute<'a>(&self, key: &'static str, value: impl Into<AttributeValue<'a>>) {
+        let value = value.into();
+        of(self, |record, limits| record.set(key, value, limits));
+    }
+
+    fn record_error<E: Error + ?Sized>(&self, error: &E) {
+        if let Some((open, limits)) = find(self) {
+            exception::record(error, &open, &limits);
+        }
+    }
+
+    fn set_status(&self, status: Status, message: &str) {
+        of(self, |record, limits| record.set_status(status, message, limits));
+    }
+
+    fn add_event(&self, name: &str, attributes: &[(&'static str, AttributeValue<'_>)]) {
+        of(self, |record, limits| event(record, name, attributes, limits));
+    }
+
+    fn add_link(&self, to: &RemoteContext) {
+        of(self, |record, limits| link(record, to, limits));
+    }
+
+    fn context(&self) -> Option<ActiveSpan> {
+        find(self).map(|(open, _)| open.active())
+    }
+}
+
+type Found = (std::sync::Arc<Open>, Limits);
+
+fn innermost() -> Option<Found> {
+    local::with(|local| {
+        let entry = local.innermost()?;
+        let limits = local.limits(entry.layer).unwrap_or_default();
+        Some((entry.open.clone(), limits))
+    })
+    .flatten()
+}
+
+fn find(span: &Span) -> Option<Found> {
+    span.with_subscriber(|(id, dispatch)| {
+        let handle = dispatch.downcast_ref::<Handle>()?;
+        Some((handle.find(id.into_u64())?, handle.pipeline.limits))
+    })
+    .flatten()
+}
+
+fn current(change: impl FnOnce(&mut Record, &Limits)) {
+    if let Some((open, limits)) = innermost() {
+        apply(&open, &limits, change);
+    }
+}
+
+fn of(span: &Span, change: impl FnOnce(&mut Record, &Limits)) {
+    if let Some((open, limits)) = find(span) {
+        apply(&open, &limits, change);
+    }
+}
+
+/// Nothing changes a span that is not recorded, or that is over.
+pub(crate) fn apply(open: &Open, limits: &Limits, change: impl FnOnce(&mut Record, &Limits)) {
+    if !open.recording {
+        return;
+    }
+    let mut record = open.record();
+    if record.end.is_none() {
+        change(&mut record, limits);
+    }
+}
+
+fn event(
+    record: &mut Record,
+    name: &str,
+    attributes: &[(&'static str, AttributeValue<'_>)],
+    limits: &Limits,
+) {
+    if record.events.len() >= limits.events as usize {
+        record.dropped_events += 1;
+        return;
+    }
+    let first = record.event_attributes.len() as u32;
+    let kept = attributes.len().min(limits.event_attributes as usize);
+    for (key, value) in &attributes[..kept] {
+        let value = record.store(*value, limits);
+        record.event_attributes.push(Attribute { key, value });
+    }
+    let name = EventName::Named(record.keep(name, limits));
+    record.events.push(Event {
+        time: Instant::now(),
+        name,
+        attributes: (first, first + kept as u32),
+        dropped_attributes: (attributes.len() - kept) as u32,
+    });
+}
+
+fn link(record: &mut Record, to: &RemoteContext, limits: &Limits) {
+    if to.is_valid() {
+        let flags = u8::from(to.is_sampled()) | u8::from(to.is_random()) << 1;
+        record.link(Link { trace_id: to.trace_id(), span_id: to.span_id(), flags }, limits);
+    }
+}

@@ -1,0 +1,222 @@
+//! The application's end of a pipeline.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use obs_context::{Sample, SampleKind, Source};
+use tokio::sync::watch;
+
+use crate::environment::Setting;
+use crate::layer::Handle;
+use crate::pipeline::Pipeline;
+use crate::propagate::Propagators;
+use crate::sample::Sampler;
+
+/// How long a shutdown takes at most, unless it is told otherwise.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The pipeline behind a [`TraceLayer`](crate::TraceLayer): flush it, shut it down, count, change its
+/// sampler. Dropping it shuts the pipeline down, in 2 s at most.
+#[must_use = "dropping it shuts the pipeline down: keep it until the service ends"]
+pub struct Traces {
+    handle: Handle,
+    /// `None` where nothing is exported.
+    closing: Option<watch::Sender<Option<tokio::time::Instant>>>,
+    settings: Vec<Setting>,
+    propagators: Propagators,
+}
+
+/// What a flush or a shutdown achieved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "it tells whether spans were lost"]
+pub struct Delivery {
+    /// Spans that a collector accepted, since the call began.
+    pub delivered: u64,
+    /// Spans that were dropped, since the call began: no collector has them, nor ever will.
+    pub lost: u64,
+    /// Whether the fate of every span that had ended before the call is known. When it is not, a
+    /// flush's spans are still being tried.
+    pub complete: bool,
+}
+
+/// What became of the spans of a pipeline so far.
+///
+/// `started = exported + dropped + sampled_out + in_flight()`: every span is in one of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Spans created.
+    pub started: u64,
+    /// Spans that a collector accepted.
+    pub exported: u64,
+    /// Spans that were to be exported and never will: refused by the collector, given up, no room.
+    pub dropped: u64,
+    /// Spans that were not kept: their trace is not sampled, or there is nobody to export to.
+    pub sampled_out: u64,
+    /// Attempts of an export that failed, whether or not a later one succeeded.
+    pub export_failures: u64,
+    /// Of the dropped spans, those that a collector refused in an answer that accepted the rest.
+    pub rejected: u64,
+    /// Bytes of the requests that were accepted, as sent, without headers.
+    pub exported_bytes: u64,
+}
+
+impl Counts {
+    /// Spans that are open, or ended and on their way.
+    pub const fn in_flight(&self) -> u64 {
+        self.started.saturating_sub(self.exported + self.dropped + self.sampled_out)
+    }
+}
+
+impl Traces {
+    pub(crate) fn new(
+        handle: Handle,
+        closing: Option<watch::Sender<Option<tokio::time::Instant>>>,
+        settings: Vec<Setting>,
+        propagators: Propagators,
+    ) -> Self {
+        Self { handle, closing, settings, propagators }
+    }
+
+    /// Waits until every span that has ended by now is delivered or lost, at most this long. It
+    /// blocks the thread, so that it works without any runtime; the export goes on in its own thread.
+    pub fn flush(&self, at_most: Duration) -> Delivery {
+        let deadline = Instant::now() + at_most;
+        let before = counts(self.pipeline());
+        self.pipeline().drain();
+        let complete = self.pipeline().queue.wait_settled(deadline);
+        self.since(before, complete)
+    }
+
+    /// Delivers what can be delivered in this time, and ends the export. Whatever the collector does,
+    /// the call is over by then, and every span is counted as delivered or lost. Spans that end later
+    /// are counted as dropped. Later calls have nothing to do.
+    pub fn shutdown(&self, at_most: Duration) -> Delivery {
+        let deadline = Instant::now() + at_most;
+        let before = counts(self.pipeline());
+        let Some(closing) = &self.closing else { return self.since(before, true) };
+        self.pipeline().drain();
+        if self.pipeline().queue.close() {
+            // The export thread gives up a little earlier, so that its last word is heard.
+            let margin = (at_most / 10).min(Duration::from_millis(50));
+            let _ = closing.send(Some(tokio::time::Instant::from_std(deadline - margin)));
+        }
+        let complete = self.pipeline().queue.wait_finished(deadline);
+        self.since(before, complete)
+    }
+
+    /// What became of the spans so far.
+    pub fn counts(&self) -> Counts {
+        counts(self.pipeline())
+    }
+
+    /// The pipeline's numbers for a metrics registry: `obs_spans_started_total` and its kin.
+    pub fn source(&self) -> Arc<dyn Source> {
+        Arc::new(Numbers(Arc::clone(self.pipeline())))
+    }
+
+    /// Decides upon new traces with this sampler from now on.
+    pub fn set_sampler(&self, sampler: Sampler) {
+        self.pipeline().sampler.store(Arc::new(sampler));
+    }
+
+    /// The sampler of this moment.
+    pub fn sampler(&self) -> Sampler {
+        Sampler::clone(&self.pipeline().sampler.load())
+    }
+
+    /// Every setting, with its value and where that came from. Headers are named without their values.
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+
+    /// The formats that `OTEL_PROPAGATORS` or the code asked for: for the HTTP spans, and for messages.
+    pub fn propagators(&self) -> Propagators {
+        self.propagators
+    }
+
+    fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.handle.pipeline
+    }
+
+    fn since(&self, before: Counts, complete: bool) -> Delivery {
+        let now = self.counts();
+        Delivery {
+            delivered: now.exported - before.exported,
+            lost: now.dropped - before.dropped,
+            complete,
+        }
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        let _ = self.shutdown(PATIENCE);
+    }
+}
+
+impl fmt::Debug for Traces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Traces").field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}
+
+fn counts(pipeline: &Pipeline) -> Counts {
+    let totals = &pipeline.totals;
+    // What is counted last is read first, so that no sum ever exceeds `started`.
+    let (exported, dropped) = (totals.exported.load(Relaxed), totals.dropped.load(Relaxed));
+    let (started, sampled_out) = pipeline.started_and_sampled_out();
+    Counts {
+        started,
+        exported,
+        dropped,
+        sampled_out,
+        export_failures: totals.failures.load(Relaxed),
+        rejected: totals.rejected.load(Relaxed),
+        exported_bytes: totals.bytes.load(Relaxed),
+    }
+}
+
+struct Numbers(Arc<Pipeline>);
+
+impl Source for Numbers {
+    fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
+        let counts = counts(&self.0);
+        let counters = [
+            ("obs_spans_started_total", "Spans created.", counts.started),
+            ("obs_spans_exported_total", "Spans that a collector accepted.", counts.exported),
+            (
+                "obs_spans_dropped_total",
+                "Spans that were to be exported and were lost.",
+                counts.dropped,
+            ),
+            (
+                "obs_spans_sampled_out_total",
+                "Spans of traces that are not kept.",
+                counts.sampled_out,
+            ),
+            (
+                "obs_span_export_failures_total",
+                "Attempts of an export that failed.",
+                counts.export_failures,
+            ),
+            (
+                "obs_span_export_bytes_total",
+                "Bytes of span exports that were accepted.",
+                counts.exported_bytes,
+            ),
+        ];
+        for (name, help, value) in counters {
+            let kind = SampleKind::Counter;
+            sink(Sample { name, help, kind, labels: &[], value: value as f64 });
+        }
+        sink(Sample {
+            name: "obs_spans_in_flight",
+            help: "Spans that are open, or ended and not yet exported.",
+            kind: SampleKind::Gauge,
+            labels: &[],
+            value: counts.in_flight() as f64,
+        });
+    }
+}
