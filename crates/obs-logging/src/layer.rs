@@ -11,7 +11,7 @@ use tracing_core::{Dispatch, Event, Metadata, Subscriber, span};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Filtered;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use tracing_subscriber::registry::{LookupSpan, Scope, SpanRef};
 
 use crate::callsite::Callsite;
 use crate::context::fields::{Fields, Key};
@@ -137,7 +137,7 @@ impl Lines {
         context: &Context<'_, S>,
     ) {
         let scope = context.event_scope(event);
-        let spans = scope.into_iter().flat_map(|scope| scope.from_root());
+        let spans = scope.into_iter().flat_map(Scope::from_root);
         out.push(b'[');
         for (position, span) in spans.enumerate() {
             if position > 0 {
@@ -203,7 +203,7 @@ where
             match extensions.get_mut::<Contexts>() {
                 Some(contexts) => contexts.others.push((self.number, own)),
                 None => {
-                    extensions.insert(Contexts { first: (self.number, own), others: Vec::new() })
+                    extensions.insert(Contexts { first: (self.number, own), others: Vec::new() });
                 }
             }
         });

@@ -2,6 +2,7 @@
 
 mod direct;
 mod policy;
+mod process;
 mod queue;
 mod tally;
 mod target;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tracing_core::Level;
 
 use super::policy::WhenFull;
+use super::process;
 use super::tally::{Counts, Tally, level_index};
 use super::worker;
 use super::{FlushReport, Target};
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     capacity: usize,
     when_full: WhenFull,
     phase: AtomicU8,
+    /// Whose child this process was when the queue was made: see `process::forks`.
+    forks: u32,
     pub(super) target: Mutex<Target>,
     pub(super) tally: Arc<Tally>,
     /// What the worker sleeps by.
@@ -94,6 +97,7 @@ impl Queue {
             capacity: buffer_bytes / shards,
             when_full,
             phase: AtomicU8::new(RUNNING),
+            forks: process::forks(),
             target: Mutex::new(target),
             tally,
             bell: worker::Bell::default(),
@@ -105,12 +109,16 @@ impl Queue {
                 .caused_by(error)
         })?;
         shared.bell.is_for(worker.thread().clone());
+        process::register(&shared);
         Ok(Self { shared, worker: Mutex::new(Some(worker)) })
     }
 
     #[inline]
     pub(super) fn push(&self, level: Level, line: &[u8]) {
         let shared = &*self.shared;
+        if shared.is_orphaned() {
+            return shared.write_orphaned(level, line);
+        }
         let number = SHARD.try_with(|shard| *shard).unwrap_or(0);
         let shard = &shared.shards[number % shared.shards.len()];
         let limit = shared.when_full.limit(level, shared.capacity);
@@ -156,7 +164,9 @@ impl Queue {
         let shared = &*self.shared;
         let _ = shared.phase.compare_exchange(RUNNING, ENDING, Ordering::SeqCst, Ordering::Relaxed);
         let complete = shared.await_answer(deadline);
-        if complete {
+        if shared.is_orphaned() {
+            // The thread is the parent's.
+        } else if complete {
             let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
             let _ = worker.map(JoinHandle::join);
         } else {
@@ -168,7 +178,7 @@ impl Queue {
 
     pub(super) fn counts(&self) -> Counts {
         let mut counts = self.shared.tally.counts();
-        for shard in &self.shared.shards {
+        for shard in self.shared.living_shards() {
             let lines = shard.lock();
             counts.emitted += lines.emitted.iter().sum::<u64>();
             counts.dropped += lines.dropped;
@@ -179,7 +189,7 @@ impl Queue {
     pub(super) fn emitted(&self) -> [u64; 5] {
         let mut all: [u64; 5] =
             std::array::from_fn(|level| self.shared.tally.emitted[level].load(Ordering::Relaxed));
-        for shard in &self.shared.shards {
+        for shard in self.shared.living_shards() {
             let of_shard = shard.lock().emitted;
             all.iter_mut().zip(of_shard).for_each(|(all, one)| *all += one);
         }
@@ -220,7 +230,14 @@ impl Shared {
         self.answered.notify_all();
     }
 
-    fn await_answer(&self, deadline: Duration) -> bool {
+    /// Whether everything that was pushed before has been dealt with in time.
+    pub(super) fn await_answer(&self, deadline: Duration) -> bool {
+        if self.is_orphaned() {
+            return true;
+        }
+        if is_writing() {
+            return false; // a writer that flushes the log would wait for itself
+        }
         let end = Instant::now().checked_add(deadline);
         let mut flushes = self.flushes();
         flushes.asked += 1;
@@ -237,6 +254,27 @@ impl Shared {
             };
         }
         true
+    }
+
+    /// Whether this is a forked child: it has no worker, and other threads of the parent may have held
+    /// any lock at the moment of the fork.
+    #[inline]
+    fn is_orphaned(&self) -> bool {
+        self.forks != process::forks()
+    }
+
+    /// In a forked child the shards are the parent's affair.
+    fn living_shards(&self) -> &[Shard] {
+        if self.is_orphaned() { &[] } else { &self.shards }
+    }
+
+    /// A line of a forked child: written at once, or lost where the parent was just writing.
+    #[cold]
+    fn write_orphaned(&self, level: Level, line: &[u8]) {
+        self.tally.emitted(level);
+        let Ok(mut target) = self.target.try_lock() else { return self.tally.dropped(1) };
+        target.write(line, &[line.len() as u32], &self.tally);
+        target.flush(&self.tally);
     }
 
     /// The writer is stuck: whatever waits for it is lost, and counted.
