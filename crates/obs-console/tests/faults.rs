@@ -93,7 +93,8 @@ async fn many_at_once_lose_nothing() {
         .map(|sender| {
             std::thread::spawn(move || {
                 for request in 1..=25_u64 {
-                    let spans = (1..=20).map(|n| otlp::span(sender, request * 100 + n, 0, "", (0, 0)));
+                    let spans =
+                        (1..=20).map(|n| otlp::span(sender, request * 100 + n, 0, "", (0, 0)));
                     let body = otlp::traces("a", spans.collect()).encode_to_vec();
                     assert_eq!(post(http, "/v1/traces", PROTOBUF, &body).status, 200);
                     let path = format!("/api/requests/{}", TraceId::new(sender));
