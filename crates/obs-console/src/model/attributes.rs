@@ -61,7 +61,7 @@ impl Attributes {
 
     /// About how many bytes of memory these take.
     pub(crate) fn bytes(&self) -> usize {
-        self.pairs.iter().map(|(key, value)| 48 + key.len() + value_bytes(value)).sum()
+        self.pairs.iter().map(|(key, value)| 80 + key.len() + value_bytes(value)).sum()
     }
 }
 

@@ -41,7 +41,7 @@ impl LogLine {
     pub(crate) fn bytes(&self) -> usize {
         let id = self.request_id.as_ref().map_or(0, |id| 2 * id.len());
         let text = self.level.len() + self.event.len() + self.target.len() + id;
-        size_of::<Self>() + 96 + text + self.fields.bytes()
+        size_of::<Self>() + 192 + text + self.fields.bytes()
     }
 }
 

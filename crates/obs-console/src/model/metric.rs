@@ -27,7 +27,7 @@ impl Series {
     /// About how many bytes of memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         let labels: usize =
-            self.labels.iter().map(|(name, value)| 32 + name.len() + value.len()).sum();
+            self.labels.iter().map(|(name, value)| 64 + name.len() + value.len()).sum();
         size_of::<Self>() + self.family.len() + self.name.len() + labels
     }
 }

@@ -19,7 +19,7 @@ const POINTS: usize = 120;
 /// Exemplars that are kept a service.
 const EXEMPLARS: usize = 4_096;
 /// What the map takes besides a series' text, and what one point takes.
-const SERIES_BYTES: usize = 160;
+const SERIES_BYTES: usize = 384;
 const POINT_BYTES: usize = 16;
 
 #[derive(Debug, Default)]
