@@ -92,6 +92,13 @@ pub fn active_span() -> Option<ActiveSpan> {
     })
 }
 
+/// Whether a span is active on this thread and its trace is kept: one load, for what happens far more
+/// often than it needs the span.
+#[inline]
+pub fn active_span_is_sampled() -> bool {
+    SLOT.with(|slot| slot.flags.load(Relaxed) & 1 == 1)
+}
+
 /// Makes `span` the active one of this thread; `None` empties the slot.
 ///
 /// For the tracing pillar, or an adapter in its place: it calls this whenever a span is entered, and
@@ -117,6 +124,7 @@ pub fn set_active_span(span: Option<ActiveSpan>) {
             None => {
                 slot.trace_high.store(0, Relaxed);
                 slot.trace_low.store(0, Relaxed);
+                slot.flags.store(0, Relaxed);
             }
         }
         compiler_fence(std::sync::atomic::Ordering::SeqCst);

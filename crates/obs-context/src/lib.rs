@@ -7,7 +7,7 @@ mod random;
 mod request_id;
 mod route;
 
-pub use active_span::{ActiveSpan, active_span, set_active_span};
+pub use active_span::{ActiveSpan, active_span, active_span_is_sampled, set_active_span};
 pub use hooks::{Sample, SampleKind, Source, SpanResolver};
 pub use ids::{ParseIdError, SpanId, TraceId};
 pub use random::random_u64;

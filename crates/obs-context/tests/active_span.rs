@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use obs_context::{ActiveSpan, Route, SpanId, TraceId, active_span, set_active_span};
+use obs_context::{
+    ActiveSpan, Route, SpanId, TraceId, active_span, active_span_is_sampled, set_active_span,
+};
 
 fn span(number: u64) -> ActiveSpan {
     ActiveSpan {
@@ -23,6 +25,18 @@ fn what_is_set_is_read_back() {
     assert_eq!(active_span(), Some(ActiveSpan { route: None, ..span(8) }));
     set_active_span(None);
     assert_eq!(active_span(), None);
+}
+
+#[test]
+fn sampled_is_told_without_the_span() {
+    assert!(!active_span_is_sampled());
+    set_active_span(Some(span(7)));
+    assert!(active_span_is_sampled());
+    set_active_span(Some(span(8)));
+    assert!(!active_span_is_sampled());
+    set_active_span(Some(span(9)));
+    set_active_span(None);
+    assert!(!active_span_is_sampled());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use obs_context::active_span;
+use obs_context::{active_span, active_span_is_sampled};
 
 use super::Sealed;
 use crate::descriptor::{Descriptor, Kind};
@@ -40,8 +40,8 @@ impl Counter {
     pub fn inc_by(&self, amount: u64) {
         let core = self.0.core();
         core.words.add(0, amount);
-        if let Some(span) = active_span().filter(|span| span.sampled) {
-            core.exemplar.get_or_init(Box::default).store(span, amount as f64);
+        if active_span_is_sampled() {
+            core.keep_exemplar(amount);
         }
     }
 
@@ -55,6 +55,15 @@ impl Counter {
 pub(crate) struct CounterCore {
     words: Words,
     exemplar: OnceLock<Box<ExemplarSlot>>,
+}
+
+impl CounterCore {
+    #[cold]
+    fn keep_exemplar(&self, amount: u64) {
+        if let Some(span) = active_span() {
+            self.exemplar.get_or_init(Box::default).store(span, amount as f64);
+        }
+    }
 }
 
 impl Sealed for Counter {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use obs_context::active_span;
+use obs_context::{active_span, active_span_is_sampled};
 
 use super::Sealed;
 use crate::buckets::Bounds;
@@ -54,15 +54,9 @@ impl Histogram {
         }
         let core = self.0.core();
         let bucket = core.bounds.bucket(value);
-        core.words.add(bucket + 1, 1);
-        core.words.add_float(0, value);
-        if let Some(span) = active_span().filter(|span| span.sampled) {
-            let slots = core
-                .exemplars
-                .get_or_init(|| core.bounds.le.iter().map(|_| ExemplarSlot::default()).collect());
-            if let Some(slot) = slots.get(bucket) {
-                slot.store(span, value);
-            }
+        core.words.observe(bucket + 1, value);
+        if active_span_is_sampled() {
+            core.keep_exemplar(bucket, value);
         }
     }
 
@@ -127,6 +121,17 @@ pub(crate) struct HistogramCore {
     /// The sum, then one word a bucket.
     words: Words,
     exemplars: OnceLock<Box<[ExemplarSlot]>>,
+}
+
+impl HistogramCore {
+    #[cold]
+    fn keep_exemplar(&self, bucket: usize, value: f64) {
+        let empty = || self.bounds.le.iter().map(|_| ExemplarSlot::default()).collect();
+        let slot = self.exemplars.get_or_init(empty).get(bucket);
+        if let (Some(span), Some(slot)) = (active_span(), slot) {
+            slot.store(span, value);
+        }
+    }
 }
 
 /// What a scrape reads of a histogram.

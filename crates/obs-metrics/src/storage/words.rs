@@ -41,15 +41,16 @@ impl Words {
         }
     }
 
-    /// Adds to the word at `at`, which holds a float.
+    /// Adds one to the word at `at`, and `value` to the first word, which holds a float.
     #[inline]
-    pub(crate) fn add_float(&self, at: usize, amount: f64) {
-        match self.exclusive(at) {
-            Some(word) => {
-                let sum = f64::from_bits(word.load(Relaxed)) + amount;
-                word.store(sum.to_bits(), Relaxed);
+    pub(crate) fn observe(&self, at: usize, value: f64) {
+        match (self.exclusive(0), self.exclusive(at)) {
+            (Some(sum), Some(count)) => {
+                count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
+                let total = f64::from_bits(sum.load(Relaxed)) + value;
+                sum.store(total.to_bits(), Relaxed);
             }
-            None => self.add_float_slowly(at, amount),
+            _ => self.observe_slowly(at, value),
         }
     }
 
@@ -80,9 +81,10 @@ impl Words {
     }
 
     #[cold]
-    fn add_float_slowly(&self, at: usize, amount: f64) {
-        let (Some(word), _) = self.word_or_make(at) else { return };
-        let add = |bits| Some((f64::from_bits(bits) + amount).to_bits());
+    fn observe_slowly(&self, at: usize, value: f64) {
+        self.add_slowly(at, 1);
+        let (Some(word), _) = self.word_or_make(0) else { return };
+        let add = |bits| Some((f64::from_bits(bits) + value).to_bits());
         let _ = word.fetch_update(Relaxed, Relaxed, add);
     }
 
@@ -173,15 +175,14 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..1000 {
-                        words.add(0, 1);
-                        words.add_float(1, 0.5);
+                        words.observe(1, 0.5);
                     }
                 });
             }
         });
-        words.add(0, 1);
-        assert_eq!(words.total(0), 4001);
-        assert!((words.total_float(1) - 2000.0).abs() < 1e-9);
+        words.add(1, 1);
+        assert_eq!(words.total(1), 4001);
+        assert!((words.total_float(0) - 2000.0).abs() < 1e-9);
     }
 
     #[test]
@@ -200,7 +201,7 @@ mod tests {
     fn more_words_than_a_page_live_on_their_own() {
         let words = Words::new(PAGE + 1);
         words.add(PAGE, 3);
-        words.add_float(0, 1.5);
+        words.observe(1, 1.5);
         assert_eq!(words.total(PAGE), 3);
         assert!((words.total_float(0) - 1.5).abs() < f64::EPSILON);
     }
