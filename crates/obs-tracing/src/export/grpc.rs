@@ -10,7 +10,8 @@ use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
-use super::outcome::{Outcome, retry_info};
+use super::answer::retry_info;
+use super::outcome::Outcome;
 
 pub(crate) const PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 

@@ -1,5 +1,7 @@
 //! From ended spans to a collector.
 
+#[cfg(feature = "otlp")]
+mod answer;
 mod encode;
 #[cfg(feature = "otlp")]
 mod grpc;

@@ -26,7 +26,9 @@ pub(crate) use baggage::decode;
 pub use carrier::Carrier;
 pub use format::Propagators;
 pub use remote::RemoteContext;
-pub(crate) use remote::{Carried, Origin, within};
+#[cfg(feature = "http")]
+pub(crate) use remote::within;
+pub(crate) use remote::{Carried, Origin};
 pub(crate) use traceparent::TraceParent;
 pub(crate) use tracestate::{value as state_value, with as state_with};
 

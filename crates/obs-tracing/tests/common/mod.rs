@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub(crate) mod collector;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
