@@ -1,5 +1,6 @@
 //! The defects of tracing-subscriber 0.3.23 and tracing-appender 0.2.5, each of which was reproduced
 //! there. Those of the output are in `faults.rs`, those of a panicking `Debug` in `global.rs`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 mod common;
 

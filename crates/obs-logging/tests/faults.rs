@@ -1,4 +1,5 @@
 //! Outputs that fail in every way: what is written and what is dropped make up what was emitted.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 #![allow(unsafe_code, reason = "forks")]
 
 mod common;

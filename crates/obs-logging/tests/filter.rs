@@ -1,4 +1,5 @@
 //! The filter: others still see what it does not want, and it changes while the service runs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 mod common;
 

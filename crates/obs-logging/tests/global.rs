@@ -1,5 +1,6 @@
 //! What only shows with a global subscriber: re-entrant events, the bridge, the panic hook. One test,
 //! because the process has one of each.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 mod common;
 

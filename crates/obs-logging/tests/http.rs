@@ -1,4 +1,5 @@
 //! Request context over a tower service.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 #![cfg(feature = "http")]
 
 mod common;

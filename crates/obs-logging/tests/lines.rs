@@ -1,4 +1,5 @@
 //! What a line has, in which order, and as which type.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A writer that keeps what it gets, and a strict reader of lines.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(unreachable_pub, reason = "a module of every test file")]
 
