@@ -62,7 +62,7 @@ for family in text_string_to_metric_families(text):
         e = s.exemplar
         samples.append({
             "family": family.name, "name": s.name, "labels": s.labels, "value": repr(float(s.value)),
-            "exemplar": e and [e.labels["trace_id"], e.labels["span_id"], e.value, e.timestamp and float(e.timestamp)],
+            "exemplar": e and [e.labels["trace_id"], e.labels["span_id"], e.value, e.timestamp and round(float(e.timestamp) * 1000)],
         })
 json.dump({"text": text, "samples": samples}, sys.stdout)
 "#;
@@ -80,7 +80,8 @@ fn what_prometheus_client_exposes_is_read_as_its_own_parser_reads_it() {
         let labels: BTreeMap<_, _> = our.series.labels.iter().cloned().collect();
         let our_exemplar = our.exemplar.map(|one| {
             let span_id = one.span_id.map(|id| id.to_string());
-            json!([one.trace_id.to_string(), span_id, one.value, one.timestamp])
+            let milliseconds = one.timestamp.map(|seconds| (seconds * 1e3).round() as u64);
+            json!([one.trace_id.to_string(), span_id, one.value, milliseconds])
         });
         let told = json!({
             "family": our.series.family, "name": our.series.name, "labels": labels,
