@@ -1,1 +1,19 @@
-//!
+#![doc = include_str!("../README.md")]
+
+mod admin;
+mod config;
+mod error;
+mod http;
+mod init;
+mod serve;
+
+pub use config::{Config, Explanation, Origin, Preset};
+pub use error::Error;
+pub use http::{ClientLayer, Instrument, ServerLayer};
+pub use init::{Obs, init};
+
+pub use obs_context as context;
+pub use obs_health as health;
+pub use obs_logging as logging;
+pub use obs_metrics as metrics;
+pub use obs_tracing as tracing;

@@ -62,7 +62,8 @@ fn counting(criterion: &mut Criterion) {
             theirs.observe(black_box(0.2));
         });
 
-        let ours = registry.histogram_vec("d_seconds", "D.", LABELS, Buckets::new(buckets())).unwrap();
+        let ours =
+            registry.histogram_vec("d_seconds", "D.", LABELS, Buckets::new(buckets())).unwrap();
         among(criterion, "histogram lookup", "obs", others, || {
             ours.with(black_box(VALUES)).observe(0.2);
         });
@@ -111,9 +112,10 @@ fn scraping(criterion: &mut Criterion) {
     }
     group.bench_function("obs", |bencher| bencher.iter(|| registry.encode_openmetrics().len()));
     let mut theirs = prometheus_client::registry::Registry::default();
-    let family = Family::<Vec<(&'static str, String)>, TheirHistogram>::new_with_constructor(|| {
-        TheirHistogram::new(buckets())
-    });
+    let family =
+        Family::<Vec<(&'static str, String)>, TheirHistogram>::new_with_constructor(|| {
+            TheirHistogram::new(buckets())
+        });
     theirs.register("a", "A", family.clone());
     for value in &values[..6_667] {
         let labels = LABELS.into_iter().zip(["GET".into(), value.clone(), "200".into()]).collect();

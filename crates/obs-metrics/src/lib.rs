@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod buckets;
+mod cardinality;
 pub mod collect;
 mod descriptor;
 #[cfg(feature = "http")]
@@ -21,12 +22,13 @@ mod source;
 mod storage;
 
 pub use buckets::Buckets;
+pub use cardinality::{Cardinality, FamilyCardinality, LabelCardinality};
 #[cfg(feature = "http")]
 pub use endpoint::Endpoint;
 pub use error::Error;
-pub use family::{Child, CounterVec, GaugeVec, HistogramVec, MetricVec};
+pub use family::{Child, CounterVec, GaugeVec, HistogramVec, MetricVec, SummaryVec};
 pub use global::{
     counter, counter_vec, default_registry, gauge, gauge_vec, histogram, histogram_vec,
 };
-pub use metric::{Counter, Gauge, Histogram, InProgress, Metric, Timer};
+pub use metric::{Counter, Gauge, Histogram, InProgress, Metric, StateSet, Summary, Timer};
 pub use registry::Registry;

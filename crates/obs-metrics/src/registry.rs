@@ -1,7 +1,7 @@
 //! Where metrics are registered, checked, and read at a scrape.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -12,10 +12,11 @@ use crate::buckets::Bounds;
 use crate::descriptor::Descriptor;
 use crate::expose::{Expose, Flavour, Text};
 use crate::family::{Collect, Family, single};
-use crate::metric::Sealed;
+use crate::metric::{Info, Sealed};
 use crate::source::Gathered;
 use crate::{
     Buckets, Counter, CounterVec, Error, Gauge, GaugeVec, Histogram, HistogramVec, MetricVec,
+    StateSet, Summary, SummaryVec,
 };
 
 /// A set of metrics that is scraped as a whole. A clone is the same registry.
@@ -126,6 +127,59 @@ impl Registry {
         buckets: Buckets,
     ) -> Result<HistogramVec<N>, Error> {
         self.register_histogram(name, help, &labels, buckets).map(MetricVec::new)
+    }
+
+    /// A summary without labels, showing these quantiles (from 0 to 1).
+    #[track_caller]
+    pub fn summary(&self, name: &str, help: &str, quantiles: &[f64]) -> Result<Summary, Error> {
+        self.register_summary(name, help, &[], quantiles).map(|family| single(&family))
+    }
+
+    /// A summary for each set of label values, showing these quantiles (from 0 to 1).
+    #[track_caller]
+    pub fn summary_vec<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; N],
+        quantiles: &[f64],
+    ) -> Result<SummaryVec<N>, Error> {
+        self.register_summary(name, help, &labels, quantiles).map(MetricVec::new)
+    }
+
+    /// Which of these states something is in.
+    #[track_caller]
+    pub fn state_set(&self, name: &str, help: &str, states: &[&str]) -> Result<StateSet, Error> {
+        let distinct: BTreeSet<_> = states.iter().collect();
+        if states.is_empty() || distinct.len() != states.len() {
+            return Err(Error::invalid(format!(
+                "the states of `{name}` are {states:?}: give at least one, and each once"
+            )));
+        }
+        let settings = format!("states {states:?}");
+        let states = states.iter().map(|state| Box::from(*state)).collect();
+        self.register(name, help, &[], states, settings).map(|family| single(&family))
+    }
+
+    /// What does not change while the process runs, such as its version: one series that is 1. Its name
+    /// must end in `_info`.
+    ///
+    /// ```
+    /// let registry = obs_metrics::Registry::new();
+    /// registry.info("build_info", "What runs here.", [("version", env!("CARGO_PKG_VERSION"))])?;
+    /// # Ok::<(), obs_metrics::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn info<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [(&str, &str); N],
+    ) -> Result<(), Error> {
+        let (names, values) = (labels.map(|(name, _)| name), labels.map(|(_, value)| value));
+        let family = self.register::<Info>(name, help, &names, (), format!("values {values:?}"))?;
+        MetricVec::<Info, N>::new(family).with(values);
+        Ok(())
     }
 
     /// Shows the numbers of this source at every scrape. What breaks a rule, or belongs to a metric
@@ -257,6 +311,25 @@ impl Registry {
         buckets.check(name)?;
         let settings = format!("buckets {:?}", buckets.bounds());
         self.register(name, help, labels, Bounds::new(buckets), settings)
+    }
+
+    #[track_caller]
+    fn register_summary(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        quantiles: &[f64],
+    ) -> Result<Arc<Family<Summary>>, Error> {
+        let sound = quantiles.iter().all(|share| (0.0..=1.0).contains(share))
+            && quantiles.windows(2).all(|pair| pair[0] < pair[1]);
+        if !sound {
+            return Err(Error::invalid(format!(
+                "the quantiles of `{name}` are {quantiles:?}: give each once, from 0 to 1, in growing order"
+            )));
+        }
+        let settings = format!("quantiles {quantiles:?}");
+        self.register(name, help, labels, quantiles.into(), settings)
     }
 
     #[track_caller]

@@ -51,3 +51,52 @@ fn values_that_are_not_finite_are_left_out() {
     assert_eq!(sizes.count(), 1);
     assert!((sizes.sum() - 1.0).abs() < f64::EPSILON);
 }
+
+#[test]
+fn idle_series_go_at_a_scrape_unless_somebody_holds_them() {
+    let registry = Registry::new();
+    let family = registry.counter_vec("a_total", "A.", ["x"]).unwrap();
+    let family = family.expire_after(std::time::Duration::ZERO);
+    let held = family.handle(["held"]);
+    family.with(["idle"]).inc();
+    family.with(["used"]).inc();
+    assert!(registry.encode_text().contains("idle"));
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    family.with(["used"]).inc();
+    let text = registry.encode_text();
+    assert!(!text.contains("idle"), "{text}");
+    assert!(text.contains("a_total{x=\"held\"} 0\n") && text.contains("a_total{x=\"used\"} 2\n"));
+    drop(held);
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    assert!(!registry.encode_text().contains("a_total"));
+    family.with(["idle"]).inc();
+    assert_eq!(family.with(["idle"]).value(), 1);
+}
+
+#[test]
+fn cardinality_names_the_label_to_blame() {
+    let registry = Registry::new();
+    let family =
+        registry.counter_vec("a_total", "A.", ["user", "status"]).unwrap().limit_series(50);
+    registry.gauge("b", "B.").unwrap();
+    for user in 0..60 {
+        family.with([&format!("u\"{user}"), if user % 10 == 0 { "500" } else { "200" }]).inc();
+    }
+    let cardinality = registry.cardinality();
+    let first = &cardinality.families[0];
+    assert_eq!(
+        (&*first.name, first.series, first.limit, first.turned_away),
+        ("a_total", 51, 50, 10)
+    );
+    assert_eq!((&*first.labels[0].name, first.labels[0].values), ("user", 50));
+    let status = first.labels.iter().find(|label| label.name == "status").unwrap();
+    assert_eq!(status.most_frequent, [("200".to_owned(), 45), ("500".to_owned(), 5)]);
+    let table = cardinality.to_string();
+    assert!(table.contains("      51  98.1%       50          10  a_total"), "{table}");
+    let json = cardinality.to_json();
+    assert!(
+        json.starts_with("{\"series\":52,\"families\":[{\"name\":\"a_total\",\"series\":51,"),
+        "{json}"
+    );
+    assert!(json.contains("{\"value\":\"u\\\"0\",\"series\":1}"), "{json}");
+}

@@ -93,6 +93,10 @@ fn full() -> Registry {
     limited.with(["1"]).inc();
     limited.with(["2"]).inc();
     registry.mount(Arc::new(Own));
+    registry.info("build_info", "Build.", [("version", "1.2\n3")]).unwrap();
+    registry.state_set("phase", "Phase.", &["up", "down"]).unwrap().set("down");
+    let rows = registry.summary_vec("batch_rows", "Rows.", ["job"], &[0.5, 1.0]).unwrap();
+    rows.with(["x"]).observe(10.0);
     registry
 }
 
@@ -110,6 +114,13 @@ fn python_reads_our_openmetrics() {
         "sample ('few_total', [('otel_metric_overflow', 'true')], 1.0, None)",
         "sample ('obs_lines_total', [('level', 'info')], 2.5, None)",
         "sample ('level_celsius', [('at', 'b')], -inf, None)",
+        "sample ('build_info', [('version', '1.2\\n3')], 1.0, None)",
+        "family ('build', 'info', 'Build.', '')",
+        "sample ('phase', [('phase', 'up')], 0.0, None)",
+        "sample ('phase', [('phase', 'down')], 1.0, None)",
+        "family ('batch_rows', 'summary', 'Rows.', '')",
+        "sample ('batch_rows_count', [('job', 'x')], 1.0, None)",
+        "sample ('batch_rows', [('job', 'x'), ('quantile', '0.5')], ",
     ] {
         assert!(read.contains(expected), "{expected}\n{read}");
     }

@@ -15,7 +15,7 @@ use crate::metric::Snapshot;
 pub(crate) use negotiate::accepts_coding;
 #[cfg(feature = "http")]
 pub(crate) use negotiate::negotiate;
-pub(crate) use number::{Number, le};
+pub(crate) use number::{Number, le, quantile_label};
 #[cfg(feature = "prometheus-client")]
 pub(crate) use owned::{Owned, OwnedValue};
 pub(crate) use text::{Flavour, Text, escape_help};
@@ -37,8 +37,7 @@ pub(crate) trait Expose {
 
     fn histogram(&mut self, family: &Descriptor, labels: &str, histogram: &Snapshot<'_>);
 
-    /// One line of a family that was not made here; the exemplar is text.
-    #[cfg(feature = "prometheus-client")]
+    /// One line of the other types, and of families that were not made here; the exemplar is text.
     fn sample(
         &mut self,
         family: &Descriptor,

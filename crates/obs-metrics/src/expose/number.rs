@@ -45,6 +45,12 @@ pub(crate) fn le(bound: f64) -> Box<str> {
     format!("le=\"{}\"", zmij::Buffer::new().format(bound)).into()
 }
 
+/// The labels of a quantile: `labels,quantile="0.99"`.
+pub(crate) fn quantile_label(labels: &str, share: f64) -> String {
+    let comma = if labels.is_empty() { "" } else { "," };
+    format!("{labels}{comma}quantile=\"{}\"", zmij::Buffer::new().format(share))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,12 +18,23 @@ pub(crate) struct OwnedFamily {
 pub(crate) enum OwnedValue {
     Counter(Number),
     Gauge(f64),
+    /// One line of another type, with the suffix of its name.
+    Line(String, Number),
     /// Each bucket with its upper bound and its own count.
     Histogram {
         sum: f64,
         count: u64,
         buckets: Vec<(f64, u64)>,
     },
+}
+
+impl OwnedValue {
+    pub(crate) fn suffix(&self) -> &str {
+        match self {
+            Self::Line(suffix, _) => suffix,
+            _ => "",
+        }
+    }
 }
 
 /// Gathers a scrape.
@@ -63,6 +74,14 @@ impl Expose for Owned {
         self.push(labels, OwnedValue::Histogram { sum: histogram.sum(), count, buckets });
     }
 
-    /// A foreign sample never goes back where it came from.
-    fn sample(&mut self, _: &Descriptor, _: &str, _: &str, _: Number, _: Option<&str>) {}
+    fn sample(
+        &mut self,
+        _: &Descriptor,
+        suffix: &str,
+        labels: &str,
+        value: Number,
+        _: Option<&str>,
+    ) {
+        self.push(labels, OwnedValue::Line(suffix.to_owned(), value));
+    }
 }

@@ -111,7 +111,6 @@ impl Expose for Text<'_> {
         self.end_of_line();
     }
 
-    #[cfg(feature = "prometheus-client")]
     fn sample(
         &mut self,
         family: &Descriptor,

@@ -3,9 +3,11 @@
 use std::hash::{BuildHasher, Hasher};
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
 
+use super::idle::Idle;
 use super::labels::push_label;
 use super::limit::{self, Limit};
 use super::table::{RetiredTable, Table, borrowed_arc};
@@ -14,7 +16,7 @@ use crate::descriptor::Descriptor;
 use crate::expose::Expose;
 use crate::metric::Sealed;
 use crate::names::OVERFLOW_LABEL;
-use crate::storage::{Pin, pin};
+use crate::storage::{self, Pin, pin};
 
 /// What the registry needs of a family, whatever its metric type.
 pub(crate) trait Collect: Send + Sync {
@@ -51,16 +53,18 @@ pub(crate) struct Family<M: Sealed> {
 struct Live<C> {
     series: Vec<Arc<Series<C>>>,
     retired: Vec<RetiredTable<C>>,
+    idle: Option<Idle>,
 }
 
 impl<M: Sealed> Family<M> {
     pub(crate) fn new(descriptor: Arc<Descriptor>, settings: M::Settings) -> Self {
+        storage::prepare();
         Self {
             descriptor,
             settings,
             hashing: FixedState::with_seed(obs_context::random_u64()),
             table: Table::new(),
-            live: Mutex::new(Live { series: Vec::new(), retired: Vec::new() }),
+            live: Mutex::new(Live { series: Vec::new(), retired: Vec::new(), idle: None }),
             limit: Limit::new(limit::DEFAULT),
             overflow: OnceLock::new(),
         }
@@ -91,10 +95,16 @@ impl<M: Sealed> Family<M> {
 
     /// Removes the series that `keep` refuses, and tells how many.
     pub(crate) fn retain(&self, mut keep: impl FnMut(&Labels) -> bool) -> usize {
-        let mut live = self.lock();
+        self.retain_series(&mut self.lock(), |series| keep(series.labels()))
+    }
+
+    fn retain_series(
+        &self,
+        live: &mut Live<M::Core>,
+        mut keep: impl FnMut(&Arc<Series<M::Core>>) -> bool,
+    ) -> usize {
         let all = std::mem::take(&mut live.series);
-        let (kept, removed): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|series| keep(series.labels()));
+        let (kept, removed): (Vec<_>, Vec<_>) = all.into_iter().partition(|series| keep(series));
         let count = removed.len();
         live.series = kept;
         if count > 0 {
@@ -104,6 +114,25 @@ impl<M: Sealed> Family<M> {
         }
         live.free_retired();
         count
+    }
+
+    /// From now on, each scrape removes the series that nobody used or held for so long.
+    pub(crate) fn expire_after(&self, idle: Duration) {
+        self.lock().idle = Some(Idle::new(idle));
+    }
+
+    fn expire(&self, live: &mut Live<M::Core>) {
+        let Some(mut idle) = live.idle.take() else { return };
+        let now = Instant::now();
+        let removed = self.retain_series(live, |series| {
+            let used = M::fingerprint(series.core());
+            let held = Arc::strong_count(series) > 1;
+            !idle.is_over(Arc::as_ptr(series).addr(), used, held, now)
+        });
+        if removed > 0 {
+            idle.forget_others(live.series.iter().map(|series| Arc::as_ptr(series).addr()));
+        }
+        live.idle = Some(idle);
     }
 
     /// Removes the series of these values, and tells whether there was one.
@@ -180,6 +209,7 @@ impl<M: Sealed> Collect for Family<M> {
     fn expose(&self, out: &mut dyn Expose) {
         let mut live = self.lock();
         live.free_retired();
+        self.expire(&mut live);
         let all = live.series.iter().chain(self.overflow.get());
         let mut head = false;
         for series in all {

@@ -1,6 +1,7 @@
 //! Families: the series of one metric, found by their label values and bounded in number.
 
 mod collection;
+mod idle;
 mod labels;
 mod limit;
 mod series;
@@ -10,4 +11,4 @@ mod vector;
 pub(crate) use collection::{Collect, Family, single};
 pub(crate) use labels::{Labels, parse_block, push_label};
 pub(crate) use series::Series;
-pub use vector::{Child, CounterVec, GaugeVec, HistogramVec, MetricVec};
+pub use vector::{Child, CounterVec, GaugeVec, HistogramVec, MetricVec, SummaryVec};

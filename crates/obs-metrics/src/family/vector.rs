@@ -5,11 +5,12 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Family, parse_block};
 use crate::metric::Metric;
 use crate::storage::{Pin, pin};
-use crate::{Counter, Gauge, Histogram};
+use crate::{Counter, Gauge, Histogram, Summary};
 
 /// A family of counters, one for each set of label values.
 pub type CounterVec<const N: usize> = MetricVec<Counter, N>;
@@ -17,6 +18,9 @@ pub type CounterVec<const N: usize> = MetricVec<Counter, N>;
 pub type GaugeVec<const N: usize> = MetricVec<Gauge, N>;
 /// A family of histograms, one for each set of label values.
 pub type HistogramVec<const N: usize> = MetricVec<Histogram, N>;
+
+/// A family of summaries, one for each set of label values.
+pub type SummaryVec<const N: usize> = MetricVec<Summary, N>;
 
 /// A metric with `N` labels: a family of series, one for each set of label values.
 ///
@@ -84,6 +88,16 @@ impl<M: Metric, const N: usize> MetricVec<M, N> {
     /// `obs_metrics_overflow_total`.
     pub fn limit_series(self, most: usize) -> Self {
         self.0.set_limit(most);
+        self
+    }
+}
+
+impl<M: Metric, const N: usize> MetricVec<M, N> {
+    /// From now on, a scrape removes every series whose number has not changed for this long and of
+    /// which nobody holds a [`MetricVec::handle`], and gives the family back. The next use makes a new
+    /// series, from zero.
+    pub fn expire_after(self, idle: Duration) -> Self {
+        self.0.expire_after(idle);
         self
     }
 }

@@ -80,6 +80,10 @@ impl Sealed for Counter {
         Self(series)
     }
 
+    fn fingerprint(core: &CounterCore) -> u64 {
+        core.words.total(0)
+    }
+
     fn expose(core: &CounterCore, labels: &str, family: &Descriptor, out: &mut dyn Expose) {
         let exemplar = core.exemplar.get().and_then(|slot| slot.load());
         out.counter(family, labels, Number::Whole(core.words.total(0)), exemplar);

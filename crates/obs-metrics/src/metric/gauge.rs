@@ -118,6 +118,10 @@ impl Sealed for Gauge {
         Self(series)
     }
 
+    fn fingerprint(core: &GaugeCore) -> u64 {
+        core.0.load(Relaxed)
+    }
+
     fn expose(core: &GaugeCore, labels: &str, family: &Descriptor, out: &mut dyn Expose) {
         out.gauge(family, labels, f64::from_bits(core.0.load(Relaxed)));
     }

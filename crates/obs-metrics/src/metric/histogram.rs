@@ -22,6 +22,12 @@ pub(crate) fn rejected_observations() -> u64 {
     REJECTED.load(Relaxed)
 }
 
+/// Counts an observation that is left out.
+#[cold]
+pub(super) fn reject() {
+    REJECTED.fetch_add(1, Relaxed);
+}
+
 /// How often values fell into which bucket, with their sum and count: latencies, sizes.
 ///
 /// A clone is the same histogram. An observation takes no lock and no atomic read-modify-write; the
@@ -49,7 +55,7 @@ impl Histogram {
     #[inline]
     pub fn observe(&self, value: f64) {
         if !value.is_finite() {
-            REJECTED.fetch_add(1, Relaxed);
+            reject();
             return;
         }
         let core = self.0.core();
@@ -174,6 +180,10 @@ impl Sealed for Histogram {
 
     fn from_series(series: Arc<Series<HistogramCore>>) -> Self {
         Self(series)
+    }
+
+    fn fingerprint(core: &HistogramCore) -> u64 {
+        (1..=core.bounds.le.len()).map(|at| core.words.total(at)).sum()
     }
 
     fn expose(core: &HistogramCore, labels: &str, family: &Descriptor, out: &mut dyn Expose) {

@@ -3,6 +3,8 @@
 mod counter;
 mod gauge;
 mod histogram;
+mod info;
+mod summary;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +17,11 @@ pub use counter::Counter;
 pub use gauge::{Gauge, InProgress};
 pub use histogram::{Histogram, Timer};
 pub(crate) use histogram::{Snapshot, rejected_observations};
+pub(crate) use info::Info;
+pub use info::StateSet;
+pub use summary::Summary;
 
-/// A metric type: [`Counter`], [`Gauge`] or [`Histogram`].
+/// A metric type: [`Counter`], [`Gauge`], [`Histogram`], [`Summary`] or [`StateSet`].
 #[allow(private_bounds, reason = "sealed: the families need to know every type")]
 pub trait Metric: Sealed {}
 
@@ -34,6 +39,9 @@ pub(crate) trait Sealed: Clone + fmt::Debug + Send + Sync + 'static {
     fn core(settings: &Self::Settings) -> Self::Core;
 
     fn from_series(series: Arc<Series<Self::Core>>) -> Self;
+
+    /// A number that changes when the series is used.
+    fn fingerprint(core: &Self::Core) -> u64;
 
     fn expose(core: &Self::Core, labels: &str, family: &Descriptor, out: &mut dyn Expose);
 }

@@ -5,5 +5,5 @@ mod pin;
 mod thread;
 mod words;
 
-pub(crate) use pin::{Pin, Retired, pin};
+pub(crate) use pin::{Pin, Retired, pin, prepare};
 pub(crate) use words::Words;

@@ -106,7 +106,7 @@ impl std::fmt::Debug for Slab {
     }
 }
 
-/// Asks the kernel, once, to let us ask for barriers: before the first thing is retired.
+/// Asks the kernel, once, to let us ask for barriers: pins are cheap from then on.
 pub(crate) fn prepare() {
     static ASKED: OnceLock<()> = OnceLock::new();
     ASKED.get_or_init(|| BY_KERNEL.store(membarrier(1 << 4), SeqCst));

@@ -1,0 +1,190 @@
+//! What can be set: in code, over the environment, over the defaults.
+
+mod explain;
+mod parse;
+mod settings;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use obs_logging::Format;
+use obs_tracing::Sampler;
+
+use crate::{Error, Obs};
+pub use explain::{Explanation, Origin};
+pub(crate) use settings::{Admin, Settings};
+
+/// Which defaults to start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Preset {
+    /// JSON lines, access log off, 5 s for the load balancers at shutdown.
+    #[default]
+    Production,
+    /// Console lines on a terminal, an access line per request, shutdown without waiting.
+    Development,
+}
+
+/// The configuration of one service's telemetry.
+///
+/// What is set here wins over the environment, and the environment over the preset's default:
+///
+/// | variable | what | default |
+/// | --- | --- | --- |
+/// | `OBS_PRESET` | `production` or `development` | `production` |
+/// | `OBS_LOG`, else `RUST_LOG` | which events are logged, in `EnvFilter` syntax | `info` |
+/// | `OBS_LOG_FORMAT` | `json`, `console`, or `auto` (console on a terminal) | `json`, `auto` in development |
+/// | `OBS_LOG_OUTPUT` | `stdout`, `stderr`, or a file's path | `stdout` |
+/// | `OBS_ACCESS_LOG` | `on` or `off`: one line per request | `off`, `on` in development |
+/// | `OBS_ADMIN_ADDR` | where probes and metrics are served, or `off` | `127.0.0.1:9464` |
+/// | `OBS_ADMIN_TOKEN` | the bearer token of `/debug` | none |
+/// | `OBS_SHUTDOWN_PROPAGATION` | such as `5s`: how long to accept while readiness is 503 | `5s`, `0s` in development |
+/// | `OBS_SHUTDOWN_REQUESTS` | such as `20s`: how long requests under way may take | `20s` |
+/// | `OBS_GRACE_PERIOD` | the pod's termination grace period | `30s` |
+/// | `OTEL_*` | endpoint, headers, sampler, limits, resource of the traces, as OpenTelemetry names them | nothing is sent |
+#[must_use = "call `init`"]
+pub struct Config {
+    service: String,
+    environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    preset: Option<Preset>,
+    log_filter: Option<String>,
+    log_format: Option<Format>,
+    log_output: Option<String>,
+    access_log: Option<bool>,
+    admin_addr: Option<Option<SocketAddr>>,
+    admin_token: Option<String>,
+    propagation: Option<Duration>,
+    requests: Option<Duration>,
+    grace_period: Option<Duration>,
+    otlp_endpoint: Option<String>,
+    sampler: Option<Sampler>,
+}
+
+impl Config {
+    /// The configuration of the service of this name; it reads the process's environment.
+    pub fn new(service: impl Into<String>) -> Self {
+        Self {
+            service: service.into(),
+            environment: Arc::new(|name: &str| std::env::var(name).ok()),
+            preset: None,
+            log_filter: None,
+            log_format: None,
+            log_output: None,
+            access_log: None,
+            admin_addr: None,
+            admin_token: None,
+            propagation: None,
+            requests: None,
+            grace_period: None,
+            otlp_endpoint: None,
+            sampler: None,
+        }
+    }
+
+    /// Reads variables from here instead of the process's environment.
+    pub fn environment(
+        mut self,
+        read: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.environment = Arc::new(read);
+        self
+    }
+
+    /// Which defaults to start from.
+    pub fn preset(mut self, preset: Preset) -> Self {
+        self.preset = Some(preset);
+        self
+    }
+
+    /// Which events are logged, in `EnvFilter` syntax: `info,sqlx=warn`.
+    pub fn log_filter(mut self, filter: impl Into<String>) -> Self {
+        self.log_filter = Some(filter.into());
+        self
+    }
+
+    /// How lines look.
+    pub fn log_format(mut self, format: Format) -> Self {
+        self.log_format = Some(format);
+        self
+    }
+
+    /// Where lines go: `stdout`, `stderr`, or a file's path.
+    pub fn log_output(mut self, output: impl Into<String>) -> Self {
+        self.log_output = Some(output.into());
+        self
+    }
+
+    /// Whether each request gets a line of its own.
+    pub fn access_log(mut self, on: bool) -> Self {
+        self.access_log = Some(on);
+        self
+    }
+
+    /// Where probes, metrics and debug endpoints are served; `None` serves none.
+    pub fn admin_addr(mut self, addr: Option<SocketAddr>) -> Self {
+        self.admin_addr = Some(addr);
+        self
+    }
+
+    /// The bearer token of everything under `/debug`.
+    pub fn admin_token(mut self, token: impl Into<String>) -> Self {
+        self.admin_token = Some(token.into());
+        self
+    }
+
+    /// How long to accept connections while readiness is 503 already.
+    pub fn propagation(mut self, wait: Duration) -> Self {
+        self.propagation = Some(wait);
+        self
+    }
+
+    /// How long requests under way may take at shutdown.
+    pub fn requests_deadline(mut self, deadline: Duration) -> Self {
+        self.requests = Some(deadline);
+        self
+    }
+
+    /// The pod's termination grace period.
+    pub fn grace_period(mut self, period: Duration) -> Self {
+        self.grace_period = Some(period);
+        self
+    }
+
+    /// Where traces are sent: `http://127.0.0.1:4317`. The protocol is gRPC unless
+    /// `OTEL_EXPORTER_OTLP_PROTOCOL` says otherwise.
+    pub fn otlp_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.otlp_endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// Which traces are kept.
+    pub fn sampler(mut self, sampler: Sampler) -> Self {
+        self.sampler = Some(sampler);
+        self
+    }
+
+    /// Every value in force and where it comes from, without starting anything.
+    ///
+    /// # Errors
+    ///
+    /// When a value of the environment is wrong; the error names the variable.
+    pub fn explain(&self) -> Result<Explanation, Error> {
+        Ok(Settings::resolve(self)?.explanation)
+    }
+
+    /// Sets everything up and makes it the process's telemetry.
+    ///
+    /// # Errors
+    ///
+    /// When a value is wrong, an address is taken, or the process has telemetry already.
+    pub fn init(self) -> Result<Obs, Error> {
+        Obs::start(&self)
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("service", &self.service).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,54 @@
+//! From a variable's text to a value, or to what is wrong with it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use obs_logging::Format;
+
+use crate::Preset;
+
+pub(crate) fn preset(text: &str) -> Result<Preset, String> {
+    match text {
+        "production" => Ok(Preset::Production),
+        "development" => Ok(Preset::Development),
+        _ => Err("give production or development".into()),
+    }
+}
+
+pub(crate) fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "json" => Ok(Format::Json),
+        "console" => Ok(Format::Console),
+        "auto" => Ok(Format::Auto),
+        _ => Err("give json, console or auto".into()),
+    }
+}
+
+pub(crate) fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" | "true" | "1" => Ok(true),
+        "off" | "false" | "0" => Ok(false),
+        _ => Err("give on or off".into()),
+    }
+}
+
+pub(crate) fn addr(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    text.parse()
+        .map(Some)
+        .map_err(|_| "give an address and a port such as 127.0.0.1:9464, or off".into())
+}
+
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; give a time such as 5s or 500ms"))
+}
+
+pub(crate) fn text(text: &str) -> Result<String, String> {
+    match text.is_empty() {
+        true => Err("it is empty: give a value, or unset it".into()),
+        false => Ok(text.to_owned()),
+    }
+}

@@ -1,0 +1,190 @@
+//! Code over environment over defaults, decided once.
+
+use std::fmt::Debug;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use obs_health::lifecycle::Deadlines;
+use obs_logging::Format;
+
+use crate::config::{Config, Explanation, Origin, Preset, parse};
+use crate::error::{Error, Kind};
+
+/// The values in force.
+pub(crate) struct Settings {
+    pub(crate) log_filter: String,
+    pub(crate) log_format: Format,
+    pub(crate) log_output: String,
+    pub(crate) access_log: bool,
+    pub(crate) admin: Admin,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) traces: obs_tracing::Builder,
+    pub(crate) explanation: Explanation,
+}
+
+impl Settings {
+    pub(crate) fn resolve(config: &Config) -> Result<Self, Error> {
+        let service = &config.service;
+        if service.is_empty() || service.chars().any(char::is_control) {
+            return Err(Error::new(Kind::Service { name: service.clone() }));
+        }
+        let mut choose = Choose { config, explanation: Explanation::default() };
+        choose.explanation.push("service", service, Origin::Code);
+        let preset = choose.setting(
+            "preset",
+            config.preset,
+            &["OBS_PRESET"],
+            parse::preset,
+            Preset::Production,
+        )?;
+        let development = preset == Preset::Development;
+        let mut deadlines =
+            if development { Deadlines::development() } else { Deadlines::production() };
+        let log_filter = choose.setting(
+            "log.filter",
+            config.log_filter.clone(),
+            &["OBS_LOG", "RUST_LOG"],
+            parse::text,
+            "info".to_owned(),
+        )?;
+        let format = if development { Format::Auto } else { Format::Json };
+        let log_format = choose.setting(
+            "log.format",
+            config.log_format,
+            &["OBS_LOG_FORMAT"],
+            parse::format,
+            format,
+        )?;
+        let log_output = choose.setting(
+            "log.output",
+            config.log_output.clone(),
+            &["OBS_LOG_OUTPUT"],
+            parse::text,
+            "stdout".to_owned(),
+        )?;
+        let access_log = choose.setting(
+            "log.access",
+            config.access_log,
+            &["OBS_ACCESS_LOG"],
+            parse::switch,
+            development,
+        )?;
+        let admin_addr = choose.setting(
+            "admin.addr",
+            config.admin_addr,
+            &["OBS_ADMIN_ADDR"],
+            parse::addr,
+            Some(obs_health::admin::DEFAULT_ADDR),
+        )?;
+        let admin_token =
+            choose.secret("admin.token", config.admin_token.clone(), "OBS_ADMIN_TOKEN");
+        for (name, field, code, variable) in [
+            (
+                "shutdown.propagation",
+                &mut deadlines.propagation,
+                config.propagation,
+                "OBS_SHUTDOWN_PROPAGATION",
+            ),
+            (
+                "shutdown.requests",
+                &mut deadlines.requests,
+                config.requests,
+                "OBS_SHUTDOWN_REQUESTS",
+            ),
+            (
+                "shutdown.grace_period",
+                &mut deadlines.grace_period,
+                config.grace_period,
+                "OBS_GRACE_PERIOD",
+            ),
+        ] {
+            *field = choose.setting(name, code, &[variable], parse::duration, *field)?;
+        }
+        let traces = choose.traces();
+        Ok(Self {
+            log_filter,
+            log_format,
+            log_output,
+            access_log,
+            admin: Admin { addr: admin_addr, token: admin_token },
+            deadlines,
+            traces,
+            explanation: choose.explanation,
+        })
+    }
+}
+
+/// Where the admin server listens, if anywhere, and its token.
+pub(crate) struct Admin {
+    pub(crate) addr: Option<SocketAddr>,
+    pub(crate) token: Option<String>,
+}
+
+struct Choose<'a> {
+    config: &'a Config,
+    explanation: Explanation,
+}
+
+impl Choose<'_> {
+    /// The variables are asked in their order; the first that is set decides.
+    fn setting<T: Debug>(
+        &mut self,
+        name: &str,
+        code: Option<T>,
+        variables: &[&'static str],
+        parse: fn(&str) -> Result<T, String>,
+        default: T,
+    ) -> Result<T, Error> {
+        let (value, origin) = match (code, self.variable(variables)) {
+            (Some(value), _) => (value, Origin::Code),
+            (None, Some((variable, text))) => match parse(&text) {
+                Ok(value) => (value, Origin::Environment(variable.into())),
+                Err(problem) => {
+                    return Err(Error::new(Kind::Variable {
+                        name: variable,
+                        value: text,
+                        problem,
+                    }));
+                }
+            },
+            (None, None) => (default, Origin::Default),
+        };
+        self.explanation.push(name, format!("{value:?}"), origin);
+        Ok(value)
+    }
+
+    fn secret(
+        &mut self,
+        name: &str,
+        code: Option<String>,
+        variable: &'static str,
+    ) -> Option<String> {
+        let (value, origin) = match (code, (self.config.environment)(variable)) {
+            (Some(value), _) => (Some(value), Origin::Code),
+            (None, Some(value)) => (Some(value), Origin::Environment(variable.into())),
+            (None, None) => (None, Origin::Default),
+        };
+        let shown = if value.is_some() { "***" } else { "none" };
+        self.explanation.push(name, shown, origin);
+        value
+    }
+
+    /// The traces' settings are OpenTelemetry's own, and obs-tracing reads them.
+    fn traces(&self) -> obs_tracing::Builder {
+        let config = self.config;
+        let environment = Arc::clone(&config.environment);
+        let mut traces = obs_tracing::Builder::new(config.service.clone())
+            .environment(move |name| environment(name));
+        if let Some(endpoint) = &config.otlp_endpoint {
+            traces = traces.endpoint(endpoint.clone());
+        }
+        if let Some(sampler) = &config.sampler {
+            traces = traces.sampler(sampler.clone());
+        }
+        traces
+    }
+
+    fn variable(&self, variables: &[&'static str]) -> Option<(&'static str, String)> {
+        variables.iter().find_map(|name| Some((*name, (self.config.environment)(name)?)))
+    }
+}

@@ -1,0 +1,83 @@
+//! One composite HTTP layer, in the one order that is right.
+//!
+//! From the outside in: request id and log context; server span; access line; rate, errors and
+//! duration; the handler, whose panics become 500. So the span finds the request's id, the access line
+//! finds the span's ids, and the metrics find the span for their exemplars, also when the exchange ends.
+
+use obs_context::Route;
+use obs_http::{ObserveLayer, ObserveService, RouteOf, unrouted};
+use obs_logging::http::{AccessLog, ForwardRequestId, RequestContext};
+use obs_metrics::http::Red;
+use obs_tracing::http::{ClientSpan, ServerSpan};
+use tower_layer::Layer;
+
+use crate::Obs;
+
+type Server = (RequestContext, (ServerSpan, (Option<AccessLog>, Red)));
+type Client = (ForwardRequestId, ClientSpan);
+
+/// The layer of a server: made by [`Obs::server_layer`].
+pub type ServerLayer = ObserveLayer<Server>;
+
+/// The layer of a client: made by [`Obs::client_layer`].
+pub type ClientLayer = ObserveLayer<Client>;
+
+impl Obs {
+    /// Instruments a server's application: an axum `Router` (feature `axum`), whose route templates are
+    /// found by themselves, or any other tower service as a pair with the function that tells a request's
+    /// route template.
+    ///
+    /// Every request gets a request id, a server span that continues the caller's trace, context on every
+    /// log line, its place in the RED metrics, and a 500 instead of a broken connection when the handler
+    /// panics.
+    pub fn instrument<App: Instrument>(&self, app: App) -> App::Instrumented {
+        app.instrument(self)
+    }
+
+    /// The layer that [`Obs::instrument`] adds, for any tower service; `route_of` tells a request's route
+    /// template.
+    pub fn server_layer(&self, route_of: RouteOf) -> ServerLayer {
+        let access = self.access_log.then(AccessLog::new);
+        let observer =
+            (RequestContext::new(), (self.server_span.clone(), (access, self.red.clone())));
+        ObserveLayer::new(observer, route_of).catch_panics()
+    }
+
+    /// The layer of an HTTP client: forwards the request id, makes a client span, and propagates the
+    /// trace.
+    pub fn client_layer(&self) -> ClientLayer {
+        ObserveLayer::new((ForwardRequestId::new(), self.client_span.clone()), unrouted)
+    }
+
+    /// Wraps an HTTP client with [`Obs::client_layer`].
+    pub fn client<S>(&self, client: S) -> ObserveService<S, Client> {
+        self.client_layer().layer(client)
+    }
+}
+
+/// What [`Obs::instrument`] takes.
+pub trait Instrument {
+    /// The same, instrumented.
+    type Instrumented;
+
+    /// Adds the layer.
+    fn instrument(self, obs: &Obs) -> Self::Instrumented;
+}
+
+#[cfg(feature = "axum")]
+impl Instrument for axum::Router {
+    type Instrumented = Self;
+
+    fn instrument(self, obs: &Obs) -> Self {
+        self.layer(obs.server_layer(obs_http::matched_path))
+    }
+}
+
+/// A service without axum's router: the function tells the route template of a request.
+impl<S> Instrument for (S, fn(&http::request::Parts) -> Option<Route>) {
+    type Instrumented = ObserveService<S, Server>;
+
+    fn instrument(self, obs: &Obs) -> Self::Instrumented {
+        obs.server_layer(self.1).layer(self.0)
+    }
+}

@@ -1,0 +1,164 @@
+//! From the configuration to running telemetry.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use obs_health::admin::AdminServer;
+use obs_health::lifecycle::Lifecycle;
+use obs_health::{Check, Health};
+use obs_logging::{Logging, Output};
+use obs_metrics::Registry;
+use obs_metrics::http::Red;
+use obs_tracing::Traces;
+use obs_tracing::http::{ClientSpan, ServerSpan};
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::config::Settings;
+use crate::error::{Error, Kind};
+use crate::{Config, Explanation, admin};
+
+/// Sets up logs, metrics, traces, health and the admin server of this service, configured by the
+/// environment: see [`Config`] for the variables and their defaults.
+///
+/// # Errors
+///
+/// When a variable is wrong, an address is taken, or the process has telemetry already.
+pub fn init(service: &str) -> Result<Obs, Error> {
+    Config::new(service).init()
+}
+
+/// The telemetry of this process. Dropping it without [`Obs::serve`] flushes what is buffered.
+#[must_use = "the telemetry ends when this is dropped: keep it, or hand it to `serve`"]
+pub struct Obs {
+    pub(crate) logging: Arc<Logging>,
+    pub(crate) traces: Arc<Traces>,
+    pub(crate) server_span: ServerSpan,
+    pub(crate) client_span: ClientSpan,
+    pub(crate) red: Red,
+    pub(crate) access_log: bool,
+    pub(crate) health: Health,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) admin: Mutex<Option<AdminServer>>,
+    admin_addr: Option<SocketAddr>,
+    explanation: Explanation,
+}
+
+impl Obs {
+    pub(crate) fn start(config: &Config) -> Result<Self, Error> {
+        let settings = Settings::resolve(config)?;
+        let mut explanation = settings.explanation.clone();
+        let (log_layer, logging) = obs_logging::Builder::new()
+            .format(settings.log_format)
+            .filter(settings.log_filter.clone())
+            .output(output(&settings.log_output))
+            .build()
+            .map_err(Error::part("logs"))?;
+        let (trace_layer, traces) = settings.traces.build().map_err(Error::part("traces"))?;
+        explanation.extend_with_traces(traces.settings());
+        // The trace layer first: what it makes current is there when the other layers are told.
+        let subscriber = tracing_subscriber::registry().with(trace_layer).with(log_layer);
+        ::tracing::subscriber::set_global_default(subscriber)
+            .map_err(|source| Error::new(Kind::Taken { source: source.into() }))?;
+        obs_logging::bridge::install()
+            .map_err(|source| Error::new(Kind::Taken { source: source.into() }))?;
+        obs_logging::panic::install(&logging);
+
+        let (logging, traces) = (Arc::new(logging), Arc::new(traces));
+        let registry = obs_metrics::default_registry();
+        let red = Red::new(registry).map_err(Error::part("metrics"))?;
+        obs_metrics::collect::process(registry).map_err(Error::part("metrics"))?;
+        let health = Health::new();
+        for source in [logging.source(), traces.source(), health.source()] {
+            registry.mount(source);
+        }
+        let lifecycle = Lifecycle::new(health.clone(), settings.deadlines.clone());
+        let admin = admin::start(
+            &settings.admin,
+            &explanation,
+            registry.clone(),
+            health.clone(),
+            Arc::clone(&logging),
+        )?;
+        Ok(Self {
+            access_log: settings.access_log,
+            admin_addr: admin.as_ref().map(AdminServer::addr),
+            admin: Mutex::new(admin),
+            explanation,
+            server_span: ServerSpan::new().propagators(traces.propagators()),
+            client_span: ClientSpan::new().propagators(traces.propagators()),
+            logging,
+            traces,
+            red,
+            health,
+            lifecycle,
+        })
+    }
+
+    /// The service's health: add checks and start-up latches here.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Adds a readiness check.
+    ///
+    /// # Errors
+    ///
+    /// When its name is unusable or taken.
+    pub fn check(&self, check: Check) -> Result<(), Error> {
+        self.health.add(check).map_err(Error::part("health"))
+    }
+
+    /// The shutdown: background tasks and what is closed at the end are registered here.
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    /// The logs: levels at run time, counts, flush.
+    pub fn logging(&self) -> &Logging {
+        &self.logging
+    }
+
+    /// The traces: sampling at run time, counts, flush.
+    pub fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
+    /// The registry that `/metrics` shows: the process's default one.
+    pub fn metrics(&self) -> &'static Registry {
+        obs_metrics::default_registry()
+    }
+
+    /// Where the admin server listens, when there is one.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin_addr
+    }
+
+    /// Every setting in force and where it comes from.
+    pub fn explain(&self) -> &Explanation {
+        &self.explanation
+    }
+
+    /// Sends what is buffered, for programs that do not [`Obs::serve`]. Waits at most `deadline`; answers
+    /// whether everything was delivered.
+    pub fn flush(&self, deadline: Duration) -> bool {
+        let traces = self.traces.flush(deadline);
+        let logs = self.logging.flush(deadline);
+        traces.complete && traces.lost == 0 && logs.complete && logs.dropped == 0
+    }
+}
+
+impl fmt::Debug for Obs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Obs").field("admin_addr", &self.admin_addr).finish_non_exhaustive()
+    }
+}
+
+fn output(name: &str) -> Output {
+    match name {
+        "stdout" => Output::stdout(),
+        "stderr" => Output::stderr(),
+        path => Output::file(path),
+    }
+}

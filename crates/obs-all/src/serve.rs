@@ -1,0 +1,68 @@
+//! Serving the application until its shutdown is over.
+
+use std::error::Error as StdError;
+use std::sync::{Arc, PoisonError};
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use obs_health::Server;
+use obs_health::lifecycle::{Flushed, ShutdownReport, Stage};
+use tokio::net::TcpListener;
+use tower_service::Service;
+
+use crate::{Error, Obs};
+
+impl Obs {
+    /// Serves `app` on `listener` until SIGTERM, SIGINT or [`shut_down`](obs_health::lifecycle::Lifecycle::shut_down),
+    /// then finishes what is under way, closes what was registered, flushes every pillar, and reports. What
+    /// the report counts as lost is of the whole life of the process.
+    ///
+    /// Starts the background checks. Instrument the application first: [`Obs::instrument`].
+    ///
+    /// # Errors
+    ///
+    /// When signals cannot be watched: outside a tokio runtime.
+    pub async fn serve<App, B>(
+        self,
+        listener: TcpListener,
+        app: App,
+    ) -> Result<ShutdownReport, Error>
+    where
+        App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        App::Future: Send,
+        App::Error: Into<Box<dyn StdError + Send + Sync>>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let lifecycle = self.lifecycle.clone();
+        lifecycle.watch_signals().map_err(Error::part("shutdown"))?;
+        self.health.start();
+        if let Some(admin) = self.admin.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            lifecycle.keep_admin(admin);
+        }
+        let traces = Arc::clone(&self.traces);
+        lifecycle.on_flush(Stage::Traces, move |deadline| {
+            let _ = traces.shutdown(deadline);
+            let counts = traces.counts();
+            Flushed { delivered: counts.exported, lost: counts.dropped }
+        });
+        let logging = Arc::clone(&self.logging);
+        lifecycle.on_flush(Stage::Logs, move |deadline| {
+            let _ = logging.shutdown(deadline);
+            let counts = logging.counts();
+            Flushed { delivered: counts.written, lost: counts.dropped }
+        });
+        self.tell_addresses(&listener);
+        Ok(Server::new(listener).serve(app, lifecycle).await)
+    }
+
+    fn tell_addresses(&self, listener: &TcpListener) {
+        let addr = listener.local_addr().map(|addr| addr.to_string()).unwrap_or_default();
+        match self.admin_addr() {
+            Some(admin) => ::tracing::info!(addr, %admin, "listening"),
+            None => ::tracing::info!(addr, "listening"),
+        }
+    }
+}

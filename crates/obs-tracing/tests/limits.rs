@@ -1,0 +1,125 @@
+//! Memory is bounded, and what goes past a bound is counted.
+
+mod common;
+
+use common::{Exported, attribute, event_attribute, flush};
+use obs_context::{Sample, SampleKind};
+use obs_tracing::{Limits, SpanExt, propagate};
+use tracing::{field, info_span};
+use tracing_subscriber::prelude::*;
+
+fn small() -> Limits {
+    Limits { attributes: 2, events: 3, links: 1, event_attributes: 1, value_length: 8 }
+}
+
+#[test]
+fn of_a_span() {
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().limits(small()).build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let span = info_span!("full", a = "123456789", b = ?"öööööööö", c = 3, d = field::Empty);
+        span.record("d", 4);
+        span.set_attribute("a", "short");
+        for number in 0..5 {
+            span.add_event("event", &[("number", number.into()), ("more", true.into())]);
+        }
+        let remote = propagate::extract(&std::collections::HashMap::from([(
+            "traceparent".to_owned(),
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+        )]));
+        span.add_link(&remote);
+        span.add_link(&remote);
+    });
+    flush(&traces);
+    let span = exported.span("full");
+    assert_eq!((span.attributes.len(), span.dropped_attributes_count), (2, 2));
+    assert_eq!(attribute(&span, "a").as_deref(), Some("short"));
+    assert_eq!(attribute(&span, "b").as_deref(), Some("\"ööö"), "cut between characters");
+    assert_eq!((span.events.len(), span.dropped_events_count), (3, 2));
+    assert_eq!(span.events[0].dropped_attributes_count, 1);
+    assert_eq!(event_attribute(&span.events[2], "number").as_deref(), Some("2"));
+    assert_eq!((span.links.len(), span.dropped_links_count), (1, 1));
+}
+
+#[test]
+fn errors_in_a_loop_do_not_grow_a_span() {
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        info_span!("loop").in_scope(|| {
+            (0..1000).for_each(|number| tracing::error!("failure number {number} of many"));
+        });
+    });
+    flush(&traces);
+    let span = exported.span("loop");
+    assert_eq!((span.events.len(), span.dropped_events_count), (128, 872));
+    assert!(span.status.is_some());
+}
+
+#[test]
+fn spans_that_nobody_closes() {
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().open_spans(128).build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let leaked: Vec<_> = (0..1000).map(|_| info_span!("leaked")).collect();
+        let counts = traces.counts();
+        assert!(counts.dropped >= 1000 - 128 - 64, "{counts:?}");
+        assert_eq!(counts.in_flight(), 1000 - counts.dropped);
+        drop(leaked);
+    });
+    flush(&traces);
+    let counts = traces.counts();
+    assert_eq!(counts.started, counts.exported + counts.dropped);
+    assert_eq!(counts.exported as usize, exported.spans().len());
+}
+
+#[test]
+fn a_debug_value_may_trace_itself() {
+    struct Chatty;
+    impl std::fmt::Debug for Chatty {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            tracing::error!("formatting");
+            obs_tracing::set_attribute("from_inside", 1);
+            info_span!("formatting").in_scope(|| f.write_str("chatty"))
+        }
+    }
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let outer = info_span!("outer", late = field::Empty);
+        outer.in_scope(|| {
+            info_span!("inner", value = ?Chatty).in_scope(|| {});
+            outer.record("late", field::debug(Chatty));
+            tracing::error!(error = ?Chatty, "failed");
+        });
+    });
+    flush(&traces);
+    assert_eq!(attribute(&exported.span("inner"), "value").as_deref(), Some("chatty"));
+    assert_eq!(attribute(&exported.span("outer"), "late").as_deref(), Some("chatty"));
+}
+
+#[test]
+fn the_numbers_for_a_metrics_registry() {
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        info_span!("one").in_scope(|| {});
+        let _open = info_span!("two");
+        flush(&traces);
+        let mut seen = Vec::new();
+        traces.source().collect(&mut |sample: Sample<'_>| {
+            assert!(sample.help.ends_with('.') && sample.labels.is_empty());
+            assert_eq!(sample.kind == SampleKind::Counter, sample.name.ends_with("_total"));
+            seen.push((sample.name, sample.value));
+        });
+        for (name, value) in [
+            ("obs_spans_started_total", 2.0),
+            ("obs_spans_exported_total", 1.0),
+            ("obs_spans_dropped_total", 0.0),
+            ("obs_spans_sampled_out_total", 0.0),
+            ("obs_spans_in_flight", 1.0),
+        ] {
+            assert!(seen.contains(&(name, value)), "{name} in {seen:?}");
+        }
+    });
+}

@@ -1,0 +1,87 @@
+//! `cargo xtask ci`: what CI runs, in the order in which a failure is cheapest.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::error::Failure;
+use crate::system::{cargo, installed, workspace};
+use crate::{demo, test, tidy};
+
+pub(crate) fn run() -> Result<(), Failure> {
+    step("format", || cargo(["fmt", "--all", "--check"]))?;
+    step("tidy", tidy::run)?;
+    step("clippy", || {
+        cargo([
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--",
+            "-D",
+            "warnings",
+        ])
+    })?;
+    step("each crate alone, with its default features", || {
+        for name in tidy::published()? {
+            cargo(["check", "--quiet", "-p", &name])?;
+        }
+        Ok(())
+    })?;
+    step("documentation", documentation)?;
+    step("deny", deny)?;
+    step("test", || test::run(&test::Options::default()))?;
+    step("examples", examples)?;
+    step("demo", || demo::run(&demo::Options::headless()))
+}
+
+fn step(name: &str, run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    println!("\n== {name}");
+    let started = Instant::now();
+    run()?;
+    println!("== {name}: done in {:.0} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn documentation() -> Result<(), Failure> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args([
+            "doc",
+            "--quiet",
+            "--workspace",
+            "--exclude",
+            "obs-bench",
+            "--no-deps",
+            "--all-features",
+        ])
+        .env("RUSTDOCFLAGS", "-Dwarnings")
+        .current_dir(workspace())
+        .status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Failure::new("the documentation has warnings; they are above")),
+    }
+}
+
+fn deny() -> Result<(), Failure> {
+    if installed("cargo-deny").is_some() {
+        return cargo(["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]);
+    }
+    match std::env::var_os("OBS_REQUIRE_PEERS") {
+        Some(_) => Err(Failure::new("cargo-deny is missing: cargo install cargo-deny --locked")),
+        None => {
+            println!("skipped: cargo-deny is not installed (cargo install cargo-deny --locked)");
+            Ok(())
+        }
+    }
+}
+
+/// Every example of every crate, run to its end.
+fn examples() -> Result<(), Failure> {
+    for (package, example) in tidy::examples()? {
+        println!("example {package}/{example}");
+        cargo(["run", "--quiet", "-p", &package, "--all-features", "--example", &example])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! A failing route and a panicking one: every pillar says the same of them.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::demo::fleet::Fleet;
+use crate::demo::joins::Joins;
+use crate::demo::print::Printer;
+use crate::error::Failure;
+use crate::system::until;
+
+pub(crate) fn show(fleet: &Fleet, printer: &Printer, joins: &mut Joins) -> Result<(), Failure> {
+    printer.heading("FAULTS", "a failing handler and a panicking one");
+    for (path, level_of_line) in [("/fail", "error"), ("/panic", "error")] {
+        let answer = fleet.http.get(&format!("{}{path}", fleet.gateway()))?;
+        let id = answer.header("x-request-id").unwrap_or_default().to_owned();
+        joins.same(&format!("{path} is answered 500, on a whole connection"), 500, answer.status);
+        let line = until("the console has the error's line", Duration::from_secs(8), || {
+            let document = fleet.console.document(&id)?;
+            let lines = document["logs"].as_array()?;
+            lines.iter().find(|line| line["level"] == level_of_line).cloned()
+        });
+        let line = line.unwrap_or_default();
+        printer.row(&format!("GET {path} → {}   {}", answer.status, told(&line)));
+        joins.holds(
+            &format!("{path} left an error line with the request's id"),
+            line["service"] == "orders",
+            "an error line of orders",
+            told(&line),
+        );
+        if path == "/fail" {
+            let fields = line["fields"].to_string();
+            joins.holds(
+                "the error's line tells its causes",
+                fields.contains("reports"),
+                "the database's own message in error.message or error.chain",
+                &fields,
+            );
+        }
+    }
+    let metrics = fleet.http.get(&format!("{}/metrics", fleet.admin("orders")))?.body;
+    for path in ["/fail", "/panic"] {
+        let series =
+            format!("http_requests_total{{method=\"GET\",path=\"{path}\",status=\"500\"}} 1");
+        joins.holds(
+            &format!("{path} is counted as 500"),
+            metrics.contains(&series),
+            &series,
+            "not on /metrics of orders",
+        );
+    }
+    Ok(())
+}
+
+fn told(line: &Value) -> String {
+    format!("{} {}", line["event"].as_str().unwrap_or("no line"), line["fields"])
+}

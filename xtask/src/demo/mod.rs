@@ -1,0 +1,110 @@
+//! `cargo xtask demo`: three services, the console, and one real request followed through every pillar.
+
+mod console;
+mod drain;
+mod faults;
+mod fleet;
+mod follow;
+mod joins;
+mod load;
+mod outage;
+mod print;
+mod prometheus;
+
+use std::io::Read;
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::error::Failure;
+use crate::system::{cargo, raise_open_files};
+use fleet::Fleet;
+use joins::Joins;
+use print::Printer;
+
+/// What the demo does.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Stay up afterwards and print the addresses; Ctrl-C ends.
+    #[arg(long)]
+    serve: bool,
+    /// Print one JSON document instead of the story.
+    #[arg(long)]
+    json: bool,
+    /// Send the traces to this collector instead of the console: http://127.0.0.1:4317.
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
+    /// How the collector is spoken to.
+    #[arg(long, value_name = "grpc|http/protobuf", default_value = "grpc", requires = "otlp")]
+    otlp_protocol: Option<String>,
+    /// Use this PostgreSQL instead of SQLite: postgres://user:password@host/database.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// Run Debian's Prometheus too, and find the request's exemplar through its API.
+    #[arg(long)]
+    prometheus: bool,
+    /// How many requests are in flight when SIGTERM comes.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    in_flight: usize,
+    /// Break a join on purpose, to see that it is noticed: `traceparent` or `x-request-id`.
+    #[arg(long = "break", value_name = "HEADER", value_parser = ["traceparent", "x-request-id"])]
+    broken: Option<String>,
+}
+
+impl Options {
+    /// Everything that needs nobody to look at it.
+    pub(crate) fn headless() -> Self {
+        Self { in_flight: 200, ..Self::default() }
+    }
+}
+
+/// Runs the demo; a broken join is a failure that says what was expected.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let begun = Instant::now();
+    raise_open_files();
+    let printer = Printer::new(options.json);
+    printer.title("obs: one request through every pillar");
+    printer.step("building the console and three services (the first time takes minutes)");
+    cargo(["build", "--quiet", "-p", "obs-console", "-p", "obs-demo", "--bins"])?;
+
+    let mut joins = Joins::default();
+    let mut fleet = Fleet::start(options, &printer)?;
+    let prometheus = match options.prometheus {
+        true => prometheus::Prometheus::start(&fleet, &printer)?,
+        false => None,
+    };
+    load::warm_up(&fleet)?;
+    let request = follow::follow(&fleet, &printer, &mut joins)?;
+    if let Some(prometheus) = &prometheus {
+        prometheus.find_exemplar(&request, &printer, &mut joins)?;
+    }
+    faults::show(&fleet, &printer, &mut joins)?;
+    outage::show(&mut fleet, &printer, &mut joins)?;
+    if options.serve {
+        stay_up(&fleet, prometheus.as_ref(), &printer);
+    }
+    drain::show(&mut fleet, options.in_flight, &printer, &mut joins)?;
+
+    if options.json {
+        let document = json!({
+            "ok": joins.broken() == 0,
+            "request": request.json(),
+            "joins": joins.json(),
+            "seconds": begun.elapsed().as_secs_f64(),
+        });
+        println!("{document:#}");
+    }
+    joins.verdict(&printer, begun.elapsed())
+}
+
+fn stay_up(fleet: &Fleet, prometheus: Option<&prometheus::Prometheus>, printer: &Printer) {
+    printer.heading("SERVING", "press Enter or Ctrl-D to go on with the shutdown");
+    for (name, url) in fleet.urls() {
+        printer.row(&format!("{name:10} {url}"));
+    }
+    if let Some(prometheus) = prometheus {
+        printer.row(&format!("{:10} {}", "prometheus", prometheus.url()));
+    }
+    let _ = std::io::stdin().read(&mut [0; 1]);
+}

@@ -1,0 +1,17 @@
+//! What the commands need of the machine: processes, HTTP, proxies, files.
+
+mod cargo;
+mod files;
+mod http;
+mod ports;
+mod process;
+mod proxy;
+mod wait;
+
+pub(crate) use cargo::{cargo, program, workspace};
+pub(crate) use files::raise_open_files;
+pub(crate) use http::{Answer, Http};
+pub(crate) use ports::{free_addr, installed};
+pub(crate) use process::{Line, Service};
+pub(crate) use proxy::Proxy;
+pub(crate) use wait::until;

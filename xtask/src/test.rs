@@ -1,0 +1,26 @@
+//! `cargo xtask test`: everything that proves the workspace.
+
+use clap::Args;
+
+use crate::error::Failure;
+use crate::scenario;
+use crate::system::cargo;
+
+/// What is run.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Only the scenarios whose name contains this, and no unit tests.
+    #[arg(long, value_name = "PART")]
+    scenario: Option<String>,
+}
+
+/// Unit, property, integration and documentation tests of every crate, then the scenarios across them.
+///
+/// Tests that need a peer which is not installed say `skipped` and why; with `OBS_REQUIRE_PEERS=1` they
+/// fail instead.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    if options.scenario.is_none() {
+        cargo(["test", "--quiet", "--workspace", "--exclude", "obs-bench", "--all-features"])?;
+    }
+    scenario::run(options.scenario.as_deref())
+}

@@ -1,0 +1,132 @@
+//! What every file and every crate must be like.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::error::{During, Failure};
+use crate::system::workspace;
+use crate::tidy::metadata::Package;
+
+/// The top level holds these, and dot files.
+const TOP_LEVEL: [&str; 13] = [
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "clippy.toml",
+    "crates",
+    "deny.toml",
+    "docs",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+    "xtask",
+];
+const LONGEST_FILE: usize = 450;
+const LONGEST_CONTEXT: usize = 600;
+
+/// A global of the process, and the only files that may set it: those whose public name says so.
+const GLOBALS: [(&str, &[&str]); 4] = [
+    ("set_global_default(", &["crates/obs-all/src/init.rs"]),
+    ("set_boxed_logger(", &["crates/obs-logging/src/bridge.rs"]),
+    ("set_logger(", &["crates/obs-logging/src/bridge.rs"]),
+    ("panic::set_hook(", &["crates/obs-logging/src/panic.rs"]),
+];
+
+/// Text that must not be committed: written in pieces, so that this file may be.
+const NEVER: [&str; 7] = [
+    concat!("todo", "!("),
+    concat!("unimplemented", "!("),
+    concat!("dbg", "!("),
+    concat!("#[", "ignore"),
+    concat!("/ro", "ot/"),
+    concat!("/ho", "me/"),
+    concat!("index.crates", ".io"),
+];
+
+pub(crate) fn breaches(packages: &[Package]) -> Result<Vec<String>, Failure> {
+    let root = workspace();
+    let mut breaches = Vec::new();
+    for file in tracked()? {
+        let Ok(text) = std::fs::read_to_string(root.join(&file)) else { continue };
+        let first = file.split('/').next().unwrap_or_default();
+        if !first.starts_with('.') && !TOP_LEVEL.contains(&first) {
+            breaches.push(format!("{file}: the top level holds only {TOP_LEVEL:?}"));
+        }
+        if file != "Cargo.lock" {
+            for never in NEVER.iter().filter(|never| text.contains(*never)) {
+                breaches.push(format!("{file}: has {never:?}"));
+            }
+        }
+        if file.ends_with(".rs") {
+            breaches.extend(of_source(&file, &text));
+        }
+    }
+    for package in packages {
+        breaches.extend(of_package(package));
+    }
+    let context = lines_below(&root.join("crates/obs-context/src"))?;
+    if context > LONGEST_CONTEXT {
+        breaches.push(format!("obs-context has {context} lines: it stays under {LONGEST_CONTEXT}"));
+    }
+    Ok(breaches)
+}
+
+fn of_source(file: &str, text: &str) -> Vec<String> {
+    let mut breaches = Vec::new();
+    let lines = text.lines().count();
+    if lines > LONGEST_FILE {
+        breaches.push(format!("{file}: {lines} lines; are there two rooms in one?"));
+    }
+    if !file.contains("/src/") || file.starts_with("xtask") {
+        return breaches;
+    }
+    for (setter, allowed) in GLOBALS {
+        if text.contains(setter) && !allowed.contains(&file) {
+            breaches
+                .push(format!("{file}: {setter}..) sets a global that the user did not ask for"));
+        }
+    }
+    if text.contains("unsafe {") && !text.contains("#![allow(unsafe_code, reason") {
+        breaches.push(format!("{file}: unsafe without a module-level reason"));
+    }
+    breaches
+}
+
+fn of_package(package: &Package) -> Vec<String> {
+    let mut breaches = Vec::new();
+    let name = &package.name;
+    if !package.described {
+        breaches.push(format!("{name}: no description in Cargo.toml"));
+    }
+    if !package.published {
+        return breaches;
+    }
+    if !package.folder.join("README.md").is_file() {
+        breaches.push(format!("{name}: no README.md"));
+    }
+    let library = std::fs::read_to_string(package.folder.join("src/lib.rs")).unwrap_or_default();
+    if !library.starts_with("#![doc = include_str!(\"../README.md\")]") {
+        breaches
+            .push(format!("{name}: src/lib.rs does not begin with its README as documentation"));
+    }
+    breaches
+}
+
+fn tracked() -> Result<Vec<String>, Failure> {
+    let output = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(workspace())
+        .output()
+        .during("git ls-files")?;
+    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+}
+
+fn lines_below(folder: &Path) -> Result<usize, Failure> {
+    let mut lines = 0;
+    for entry in std::fs::read_dir(folder)? {
+        lines += std::fs::read_to_string(entry?.path()).unwrap_or_default().lines().count();
+    }
+    Ok(lines)
+}
