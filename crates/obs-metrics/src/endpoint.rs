@@ -103,13 +103,32 @@ impl Endpoint {
         response(request, &wanted, body)
     }
 
+    /// Which metrics have how many series, and which label is to blame: a table, or JSON where `Accept`
+    /// or `?format=json` asks for it. For the admin server, at `/debug/cardinality`.
+    pub fn cardinality(&self, request: &request::Parts) -> Response<Bytes> {
+        let cardinality = self.0.registry.cardinality();
+        let accept = header_text(&request.headers, &header::ACCEPT);
+        let in_query = request
+            .uri
+            .query()
+            .is_some_and(|query| query.split('&').any(|pair| pair == "format=json"));
+        if !in_query && !accept.contains("application/json") {
+            return plain(StatusCode::OK, cardinality.to_string());
+        }
+        let mut response = Response::new(cardinality.to_json().into());
+        let media = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, media);
+        response
+    }
+
     /// The body, shared with an answer that was begun after this one was asked for.
     fn body(&self, wanted: &Wanted, asked: Instant) -> Bytes {
         let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(answer) = &last.answer {
-            if answer.begun >= asked && answer.wanted == *wanted {
-                return answer.body.clone();
-            }
+        if let Some(answer) = &last.answer
+            && answer.begun >= asked
+            && answer.wanted == *wanted
+        {
+            return answer.body.clone();
         }
         let begun = Instant::now();
         let mut buffer = std::mem::take(&mut last.buffer);

@@ -41,7 +41,7 @@ impl ExemplarSlot {
             return;
         }
         let version = self.version.load(Relaxed);
-        let taken = version % 2 == 0
+        let taken = version.is_multiple_of(2)
             && self.version.compare_exchange(version, version + 1, AcqRel, Relaxed).is_ok();
         if !taken {
             return;
@@ -72,7 +72,7 @@ impl ExemplarSlot {
                 time: Duration::from_millis(self.milliseconds.load(Relaxed)),
             };
             fence(Acquire);
-            if version % 2 == 0 && self.version.load(Relaxed) == version {
+            if version.is_multiple_of(2) && self.version.load(Relaxed) == version {
                 return Some(exemplar);
             }
         }

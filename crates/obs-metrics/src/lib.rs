@@ -20,6 +20,7 @@ mod names;
 mod registry;
 mod source;
 mod storage;
+pub mod testing;
 
 pub use buckets::Buckets;
 pub use cardinality::{Cardinality, FamilyCardinality, LabelCardinality};

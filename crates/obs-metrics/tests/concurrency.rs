@@ -1,4 +1,5 @@
 //! Many threads count, scrape, and remove at once; nothing is lost, torn or freed too early.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may say that something cannot fail")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,7 +24,7 @@ fn the_count_of_a_scrape_is_the_sum_of_its_buckets() {
             .map(|worker| {
                 let histogram = &histogram;
                 scope.spawn(move || {
-                    for number in 0..50_000 {
+                    for number in 0..20_000 {
                         histogram.observe(f64::from(number % 13) + f64::from(worker));
                     }
                 })
@@ -41,9 +42,9 @@ fn the_count_of_a_scrape_is_the_sum_of_its_buckets() {
         workers.into_iter().for_each(|worker| worker.join().unwrap());
         done.store(true, Ordering::Relaxed);
     });
-    assert_eq!(bucket_and_count(&registry.encode_text()), (150_000, 150_000));
-    let sum: u64 = (0..50_000).map(|number| number % 13).sum();
-    assert!((histogram.sum() - (3 * sum + 150_000) as f64).abs() < 1e-6);
+    assert_eq!(bucket_and_count(&registry.encode_text()), (120_000, 120_000));
+    let sum: u64 = (0..20_000).map(|number| number % 13).sum();
+    assert!((histogram.sum() - (3 * sum + 120_000) as f64).abs() < 1e-6);
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn lookups_removals_growth_and_scrapes_at_once_are_safe() {
             .map(|worker| {
                 let family = &family;
                 scope.spawn(move || {
-                    for number in 0..40_000_u64 {
+                    for number in 0..8_000_u64 {
                         let value = (number.wrapping_mul(worker + 7) % 700).to_string();
                         let child = family.with([&value, "y"]);
                         child.inc();
@@ -125,5 +126,5 @@ fn lookups_removals_growth_and_scrapes_at_once_are_safe() {
         workers.into_iter().for_each(|worker| worker.join().unwrap());
         done.store(true, Ordering::Relaxed);
     });
-    assert_eq!(stable.value(), 80_000);
+    assert_eq!(stable.value(), 16_000);
 }

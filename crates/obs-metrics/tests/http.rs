@@ -1,5 +1,6 @@
 //! RED over every end that a request can come to, and the endpoint's answers.
 #![cfg(feature = "http")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may say that something cannot fail")]
 
 use std::convert::Infallible;
 
@@ -217,6 +218,21 @@ fn scrapes_are_counted() {
     let scrapes = "obs_metrics_scrapes_total{format=\"text\",encoding=\"identity\"} 1\n";
     assert!(text.contains(scrapes), "{text}");
     assert!(text.contains("obs_metrics_scrape_duration_seconds_count 1\n"), "{text}");
+}
+
+#[test]
+fn cardinality_is_a_table_or_json() {
+    let endpoint = endpoint();
+    let ask = |uri: &str, accept: &str| {
+        let request = Request::get(uri).header("accept", accept).body(()).unwrap();
+        endpoint.cardinality(&request.into_parts().0)
+    };
+    let table = ask("/debug/cardinality", "*/*");
+    assert!(text(&table).starts_with("  series  share"), "{table:?}");
+    for json in [ask("/x?format=json", "*/*"), ask("/x", "application/json")] {
+        assert_eq!(json.headers()[header::CONTENT_TYPE], "application/json");
+        assert!(text(&json).contains("{\"name\":\"c_seconds\",\"series\":1,\"limit\":2000,"));
+    }
 }
 
 #[cfg(feature = "gzip")]

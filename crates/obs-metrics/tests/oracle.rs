@@ -1,4 +1,5 @@
 //! What others make of our output: Python's OpenMetrics parser, and promtool.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may say that something cannot fail")]
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -196,3 +196,30 @@ fn the_process_is_shown_once() {
         assert_eq!(text.matches(&format!("# TYPE {name} ")).count(), 1);
     }
 }
+
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn a_runtime_is_shown() {
+    let registry = Registry::new();
+    obs_metrics::collect::tokio(&registry, tokio::runtime::Handle::current());
+    let text = registry.encode_text();
+    assert!(text.contains("tokio_workers 1\n"), "{text}");
+    assert!(text.contains("tokio_worker_parks_total{worker=\"0\"} "), "{text}");
+    assert!(text.contains("tokio_worker_busy_seconds_total{worker=\"0\"} "), "{text}");
+}
+
+#[test]
+fn infos_states_and_summaries_are_checked() {
+    let registry = Registry::new();
+    registry.info("build_info", "Build.", [("version", "1")]).unwrap();
+    registry.info("build_info", "Build.", [("version", "1")]).unwrap();
+    assert!(registry.info("build_info", "Build.", [("version", "2")]).unwrap_err().is_conflict());
+    assert!(registry.info("build", "Build.", [("version", "2")]).unwrap_err().is_invalid());
+    for states in [&[][..], &["a", "a"]] {
+        assert!(registry.state_set("phase", "Phase.", states).unwrap_err().is_invalid());
+    }
+    for quantiles in [&[0.5, 0.5][..], &[1.5], &[f64::NAN], &[0.9, 0.1]] {
+        assert!(registry.summary("rows", "Rows.", quantiles).unwrap_err().is_invalid());
+    }
+    assert!(registry.summary_vec("rows", "Rows.", ["quantile"], &[]).unwrap_err().is_invalid());
+}

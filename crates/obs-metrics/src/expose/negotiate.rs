@@ -10,7 +10,7 @@ pub(crate) fn negotiate(accept: &str) -> Flavour {
     let mut best = (0, Flavour::Classic);
     for range in accept.split(',') {
         let mut parts = range.split(';').map(str::trim);
-        let Some(flavour) = parts.next().and_then(|media| flavour(media)) else { continue };
+        let Some(flavour) = parts.next().and_then(flavour) else { continue };
         let mut quality = 1000;
         let mut version = None;
         for parameter in parts {

@@ -83,12 +83,9 @@ impl<M: Sealed> Family<M> {
             Some(series) => series,
             None => self.make(hash, values, pin),
         };
-        // SAFETY: `live`, `retired` or `overflow` owns it: the pin and the borrow of the family that
-        // the result is bound to by its caller keep it there.
-        #[allow(
-            unsafe_code,
-            reason = "a lookup must not touch a reference count that threads share"
-        )]
+        #[allow(unsafe_code, reason = "a lookup must not touch a count that threads share")]
+        // SAFETY: `live`, `retired` or `overflow` owns the series: the pin and the borrow of the family
+        // that the caller binds the result to keep it there.
         let arc = unsafe { borrowed_arc(series) };
         ManuallyDrop::new(M::from_series(ManuallyDrop::into_inner(arc)))
     }

@@ -46,8 +46,8 @@ pub(super) fn families(text: &str) -> (Vec<Foreign<'_>>, u64) {
 /// Where the first line from `from` on stands that begins with `# HELP `.
 fn start_of_family(text: &str, from: usize) -> Option<usize> {
     let starts_line = |at: &usize| *at == 0 || text.as_bytes().get(at - 1) == Some(&b'\n');
-    let places = text.get(from..)?.match_indices("# HELP ").map(|(at, _)| from + at);
-    places.filter(starts_line).next()
+    let mut places = text.get(from..)?.match_indices("# HELP ").map(|(at, _)| from + at);
+    places.find(starts_line)
 }
 
 fn family(chunk: &str) -> Option<Foreign<'_>> {

@@ -11,7 +11,7 @@ use crate::family::{Series, push_label};
 
 /// A series that is 1 for good: its labels are what it tells.
 #[derive(Clone, Debug)]
-pub(crate) struct Info;
+pub(crate) struct Info(#[allow(dead_code, reason = "keeps the series")] Arc<Series<()>>);
 
 impl Sealed for Info {
     type Core = ();
@@ -21,8 +21,8 @@ impl Sealed for Info {
 
     fn core((): &()) {}
 
-    fn from_series(_: Arc<Series<()>>) -> Self {
-        Self
+    fn from_series(series: Arc<Series<()>>) -> Self {
+        Self(series)
     }
 
     fn fingerprint((): &()) -> u64 {

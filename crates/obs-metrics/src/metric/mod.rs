@@ -38,6 +38,7 @@ pub(crate) trait Sealed: Clone + fmt::Debug + Send + Sync + 'static {
 
     fn core(settings: &Self::Settings) -> Self::Core;
 
+    /// A handle that keeps the `Arc` for as long as it lives: lookups hand out handles that own no count.
     fn from_series(series: Arc<Series<Self::Core>>) -> Self;
 
     /// A number that changes when the series is used.
