@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::demo::fleet::Fleet;
+use crate::demo::follow::own_fields;
 use crate::demo::joins::Joins;
 use crate::demo::print::Printer;
 use crate::error::Failure;
@@ -12,14 +13,14 @@ use crate::system::until;
 
 pub(crate) fn show(fleet: &Fleet, printer: &Printer, joins: &mut Joins) -> Result<(), Failure> {
     printer.heading("FAULTS", "a failing handler and a panicking one");
-    for (path, level_of_line) in [("/fail", "error"), ("/panic", "error")] {
+    for path in ["/fail", "/panic"] {
         let answer = fleet.http.get(&format!("{}{path}", fleet.gateway()))?;
         let id = answer.header("x-request-id").unwrap_or_default().to_owned();
         joins.same(&format!("{path} is answered 500, on a whole connection"), 500, answer.status);
         let line = until("the console has the error's line", Duration::from_secs(8), || {
             let document = fleet.console.document(&id)?;
             let lines = document["logs"].as_array()?;
-            lines.iter().find(|line| line["level"] == level_of_line).cloned()
+            lines.iter().find(|line| line["level"] == "error").cloned()
         });
         let line = line.unwrap_or_default();
         printer.row(&format!("GET {path} → {}   {}", answer.status, told(&line)));
@@ -30,12 +31,11 @@ pub(crate) fn show(fleet: &Fleet, printer: &Printer, joins: &mut Joins) -> Resul
             told(&line),
         );
         if path == "/fail" {
-            let fields = line["fields"].to_string();
             joins.holds(
                 "the error's line tells its causes",
-                fields.contains("reports"),
-                "the database's own message in error.message or error.chain",
-                &fields,
+                line["error.message"].to_string().contains("reports"),
+                "the database's own message in error.message",
+                own_fields(&line),
             );
         }
     }
@@ -54,5 +54,5 @@ pub(crate) fn show(fleet: &Fleet, printer: &Printer, joins: &mut Joins) -> Resul
 }
 
 fn told(line: &Value) -> String {
-    format!("{} {}", line["event"].as_str().unwrap_or("no line"), line["fields"])
+    format!("{}  {}", line["event"].as_str().unwrap_or("no line"), own_fields(line))
 }

@@ -94,7 +94,7 @@ fn logs(document: &Value, request_id: &str, printer: &Printer, joins: &mut Joins
     printer.heading("LOGS", &format!("{} lines from {} processes", lines.len(), services.len()));
     for line in lines {
         let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
-        let fields = shown_fields(&line["fields"]);
+        let fields = own_fields(line);
         printer.row(&format!(
             "{:9} {:5} {:28} {}",
             text("service"),
@@ -111,7 +111,7 @@ fn logs(document: &Value, request_id: &str, printer: &Printer, joins: &mut Joins
             format!("lines of {services:?}"),
         );
     }
-    let same = |field: &str, id: &str| lines.iter().all(|line| find(line, field) == Some(id));
+    let same = |field: &str, id: &str| lines.iter().all(|line| line[field] == id);
     let trace_id = document["trace_id"].as_str().unwrap_or_default();
     joins.holds(
         "every line has the one request id",
@@ -183,10 +183,10 @@ fn metrics(document: &Value, trace_id: &str, printer: &Printer, joins: &mut Join
         printer.row(&format!(
             "{:9} {}{} {} → {}{mark}",
             change["service"].as_str().unwrap_or_default(),
-            change["family"].as_str().unwrap_or_default(),
+            change["name"].as_str().unwrap_or_default(),
             printer.dim(&shown_labels(&change["labels"])),
-            change["before"],
-            change["after"],
+            number(&change["before"]),
+            number(&change["after"]),
         ));
     }
     for (service, route) in
@@ -194,7 +194,7 @@ fn metrics(document: &Value, trace_id: &str, printer: &Printer, joins: &mut Join
     {
         let counted = moved.iter().find(|change| {
             change["service"] == service
-                && is_family(change, "http_requests")
+                && change["name"] == "http_requests_total"
                 && change["labels"]["path"] == route
                 && change["labels"]["method"] == "POST"
         });
@@ -215,7 +215,7 @@ fn metrics(document: &Value, trace_id: &str, printer: &Printer, joins: &mut Join
             "none",
         );
     }
-    let business = moved.iter().any(|change| is_family(change, "orders_processed"));
+    let business = moved.iter().any(|change| change["name"] == "orders_processed_total");
     joins.holds(
         "the business metric moved with the request",
         business,
@@ -270,24 +270,19 @@ fn is_kind(span: &Value, kind: &str) -> bool {
     span["kind"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(kind))
 }
 
-fn is_family(change: &Value, name: &str) -> bool {
-    change["family"].as_str().is_some_and(|family| family.trim_end_matches("_total") == name)
+fn number(value: &Value) -> String {
+    value.as_f64().map_or_else(|| "none".to_owned(), |number| number.to_string())
 }
 
-/// A histogram has a dozen lines; its count says enough.
+/// A histogram has a dozen lines: the one with the exemplar says enough.
 fn is_shown(change: &Value) -> bool {
-    let named = !change["exemplar"].is_null();
-    let part = |end: &str| change["family"].as_str().is_some_and(|family| family.ends_with(end));
-    named || !(part("_bucket") || part("_sum") || part("_created"))
-}
-
-fn find<'a>(line: &'a Value, field: &str) -> Option<&'a str> {
-    line[field].as_str().or_else(|| line["fields"][field].as_str())
+    let part = |end: &str| change["name"].as_str().is_some_and(|name| name.ends_with(end));
+    !change["exemplar"].is_null() || !(part("_bucket") || part("_sum") || part("_count"))
 }
 
 fn distinct(lines: &[Value], field: &str) -> Vec<String> {
     let mut values: Vec<String> =
-        lines.iter().map(|line| find(line, field).unwrap_or("none").to_owned()).collect();
+        lines.iter().map(|line| line[field].as_str().unwrap_or("none").to_owned()).collect();
     values.sort();
     values.dedup();
     values
@@ -301,11 +296,34 @@ fn array(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn shown_fields(fields: &Value) -> String {
-    const SHOWN_ELSEWHERE: [&str; 5] = ["request_id", "trace_id", "span_id", "target", "timestamp"];
-    let fields = fields.as_object().into_iter().flatten();
+/// What a line has besides what every line of the request has.
+pub(crate) fn own_fields(line: &Value) -> String {
+    const SHOWN_ELSEWHERE: [&str; 11] = [
+        "event",
+        "level",
+        "method",
+        "path",
+        "request_id",
+        "route",
+        "service",
+        "span_id",
+        "target",
+        "timestamp",
+        "trace_id",
+    ];
+    let fields = line.as_object().into_iter().flatten();
     let shown = fields.filter(|(name, _)| !SHOWN_ELSEWHERE.contains(&name.as_str()));
-    shown.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    shown
+        .map(|(name, value)| format!("{name}={}", shortened(&value.to_string())))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(100) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
 }
 
 fn shown_labels(labels: &Value) -> String {

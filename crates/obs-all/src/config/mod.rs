@@ -59,6 +59,7 @@ pub struct Config {
     grace_period: Option<Duration>,
     otlp_endpoint: Option<String>,
     sampler: Option<Sampler>,
+    database_system: Option<String>,
 }
 
 impl Config {
@@ -79,6 +80,7 @@ impl Config {
             grace_period: None,
             otlp_endpoint: None,
             sampler: None,
+            database_system: None,
         }
     }
 
@@ -161,6 +163,12 @@ impl Config {
     /// Which traces are kept.
     pub fn sampler(mut self, sampler: Sampler) -> Self {
         self.sampler = Some(sampler);
+        self
+    }
+
+    /// What sqlx talks to, for the SQL spans' `db.system.name`: `postgresql`, `sqlite`, `mysql`.
+    pub fn database_system(mut self, name: impl Into<String>) -> Self {
+        self.database_system = Some(name.into());
         self
     }
 

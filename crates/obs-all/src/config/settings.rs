@@ -181,6 +181,9 @@ impl Choose<'_> {
         if let Some(sampler) = &config.sampler {
             traces = traces.sampler(sampler.clone());
         }
+        if let Some(system) = &config.database_system {
+            traces = traces.database_system(system.clone());
+        }
         traces
     }
 

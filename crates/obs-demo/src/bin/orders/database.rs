@@ -17,7 +17,7 @@ impl Database {
     /// Connects, and makes the table.
     pub(crate) async fn connect(url: &str) -> Result<Self, Failure> {
         sqlx::any::install_default_drivers();
-        let system = if url.starts_with("postgres") { "postgresql" } else { "sqlite" };
+        let system = system(url);
         let options = AnyConnectOptions::from_str(url)?;
         let pool = AnyPoolOptions::new()
             .max_connections(5)
@@ -76,4 +76,9 @@ impl Database {
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// OpenTelemetry's name of what the URL points to.
+pub(crate) fn system(url: &str) -> &'static str {
+    if url.starts_with("postgres") { "postgresql" } else { "sqlite" }
 }

@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use http::StatusCode;
+use obs_all::Config;
 use obs_all::health::Check;
 use obs_demo::{Client, Failure, exit, listener, setting};
 use serde_json::json;
@@ -29,8 +30,8 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Failure> {
-    let obs = obs_all::init("orders")?;
     let url = setting("DATABASE_URL", "sqlite://orders.db?mode=rwc");
+    let obs = Config::new("orders").database_system(database::system(&url)).init()?;
     let database = Database::connect(&url).await?;
     let payments = Client::new(&obs, setting("PAYMENTS_URL", "http://127.0.0.1:8003"));
 

@@ -1,0 +1,71 @@
+//! `cargo xtask bench`: what our pillars cost beside their peers.
+//!
+//! Every contender of every row runs in a process of its own, so that neither finds the other's callsite
+//! caches, threads or heap; the processes of a row alternate, and the row shows the median of the ratios
+//! of neighbours with their spread. A process measures the CPU time of its thread.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
+#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to say")]
+
+mod logging;
+mod measure;
+mod metrics;
+mod row;
+mod table;
+mod tracing;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::row::Row;
+
+/// Measures against the peers and prints the table of ratios.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// One pillar only: logging, metrics or tracing.
+    pillar: Option<String>,
+    /// Print the rows as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Exit with 1 when a bar is missed.
+    #[arg(long)]
+    check: bool,
+    /// How many pairs of processes a row is measured with.
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// Measure one contender and print its nanoseconds: what the processes of a row are started with.
+    #[arg(long, hide = true, num_args = 2, value_names = ["ROW", "CONTENDER"])]
+    contender: Option<Vec<String>>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let rows: Vec<Row> = [logging::rows(), metrics::rows(), tracing::rows()].concat();
+    if let Some([row, contender]) = arguments.contender.as_deref() {
+        return row::measure_here(&rows, row, contender);
+    }
+    let wanted = |row: &&Row| arguments.pillar.as_deref().is_none_or(|pillar| pillar == row.pillar);
+    let wanted: Vec<&Row> = rows.iter().filter(wanted).collect();
+    if wanted.is_empty() {
+        eprintln!("no such pillar: give logging, metrics or tracing");
+        return ExitCode::FAILURE;
+    }
+    let mut results = Vec::new();
+    for row in wanted {
+        eprintln!("measuring {} {} ...", row.pillar, row.work);
+        match row.compare(arguments.rounds.max(1)) {
+            Ok(result) => results.push(result),
+            Err(error) => {
+                eprintln!("{} {}: {error}", row.pillar, row.work);
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    match arguments.json {
+        true => println!("{}", table::json(&results)),
+        false => print!("{}", table::text(&results)),
+    }
+    let missed = results.iter().any(|result| !result.met());
+    if arguments.check && missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
