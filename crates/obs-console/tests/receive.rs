@@ -286,8 +286,14 @@ async fn hostile_grpc_is_refused_and_the_next_request_works() {
     let mut client = TraceServiceClient::connect(address.clone()).await.unwrap();
     let mut huge = otlp::span(1, 1, 0, "", (0, 0));
     huge.name = "x".repeat(5 << 20);
-    let refused = client.export(otlp::traces("a", vec![huge])).await.unwrap_err();
-    assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
+    let refused = client.export(otlp::traces("a", vec![huge.clone()])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "not to be tried again: {refused}");
+    let mut packing = TraceServiceClient::connect(address.clone())
+        .await
+        .unwrap()
+        .send_compressed(CompressionEncoding::Gzip);
+    let refused = packing.export(otlp::traces("a", vec![huge])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "too large once unpacked: {refused}");
 
     // An HTTP/1 client, and one that says nothing of use.
     raw(running.otlp_grpc(), b"POST / HTTP/1.1\r\nhost: a\r\n\r\n");
@@ -299,7 +305,7 @@ async fn hostile_grpc_is_refused_and_the_next_request_works() {
     let mut client = TraceServiceClient::connect(address).await.unwrap();
     client.export(otlp::traces("a", vec![otlp::span(2, 1, 0, "", (0, 0))])).await.unwrap();
     assert!(known(&running, 2) && !known(&running, 1));
-    assert_eq!(running.store().stats().rejected.requests, 1);
+    assert_eq!(running.store().stats().rejected.requests, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -357,5 +363,7 @@ async fn log_lines_are_taken_whatever_they_hold() {
         assert_eq!(authorized_post(api, path, b"x").status, status, "{path}");
     }
     assert_eq!(authorized_post(api, "/api/logs/a", &vec![b'x'; 5 << 20]).status, 413);
-    assert_eq!(get(api, "/api/logs/a").status, 405);
+    let wrong_method = get(api, "/api/logs/a");
+    assert_eq!(wrong_method.status, 405);
+    assert!(wrong_method.head.contains("allow: POST"), "{}", wrong_method.head);
 }

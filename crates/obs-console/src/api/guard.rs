@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
+use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
@@ -34,7 +34,7 @@ pub(super) fn check_token(head: &Parts, token: &Token) -> Result<(), Refusal> {
         return Ok(());
     }
     let reason = "the token is missing or wrong: send the one printed at the start, as Authorization: Bearer";
-    Err(Refusal::new(StatusCode::UNAUTHORIZED, reason))
+    Err(Refusal::new(StatusCode::UNAUTHORIZED, reason).with(WWW_AUTHENTICATE, "Bearer"))
 }
 
 /// Whether this header's host is a loopback one, or the address that the connection came in by.

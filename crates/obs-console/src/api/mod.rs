@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::document::Filter;
-use crate::receive::{Lines, parse_lines, read_body};
+use crate::receive::{Lines, decoding, parse_lines, read_body};
 use crate::scrape::Scraper;
 use crate::store::Store;
 
@@ -34,12 +34,20 @@ pub(crate) struct Api {
     pub(crate) token: Token,
 }
 
-/// A refusal: its status and a sentence with the cause and the remedy.
-struct Refusal(StatusCode, String);
+/// A refusal: its status, a sentence with the cause and the remedy, and the header that goes with it.
+struct Refusal {
+    status: StatusCode,
+    reason: String,
+    header: Option<(HeaderName, HeaderValue)>,
+}
 
 impl Refusal {
     fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self(status, reason.into())
+        Self { status, reason: reason.into(), header: None }
+    }
+
+    fn with(self, name: HeaderName, value: &'static str) -> Self {
+        Self { header: Some((name, HeaderValue::from_static(value))), ..self }
     }
 }
 
@@ -54,12 +62,9 @@ impl Api {
         let (head, body) = request.into_parts();
         match self.route(&head, body, local).await {
             Ok(response) => response,
-            Err(Refusal(status, reason)) => {
+            Err(Refusal { status, reason, header }) => {
                 let mut response = json_response(status, &json!({ "error": reason }));
-                if status == StatusCode::UNAUTHORIZED {
-                    let scheme = HeaderValue::from_static("Bearer");
-                    response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
-                }
+                response.headers_mut().extend(header);
                 response
             }
         }
@@ -134,6 +139,7 @@ impl Api {
             self.store.count_bad_request();
             Refusal::new(error.status(), error.reason())
         })?;
+        let _turn = decoding().await;
         let Lines { lines, text } = parse_lines(&service, &body);
         self.store.count_text_lines(text);
         let taken = self.store.add_logs(lines);
@@ -150,8 +156,9 @@ fn only<T>(
     if head.method == method || (method == Method::GET && head.method == Method::HEAD) {
         answer()
     } else {
-        let reason = format!("this path takes {method} only");
-        Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, reason))
+        let allowed = if method == Method::GET { "GET, HEAD" } else { "POST" };
+        let reason = format!("this path takes {allowed} only");
+        Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, reason).with(ALLOW, allowed))
     }
 }
 
@@ -173,8 +180,5 @@ fn json_response(status: StatusCode, value: &impl Serialize) -> Response<Full<By
         HeaderName::from_static("x-content-type-options"),
         HeaderValue::from_static("nosniff"),
     );
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
-    }
     response
 }

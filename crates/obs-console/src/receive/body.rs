@@ -9,6 +9,7 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::LARGEST_REQUEST;
 
@@ -46,6 +47,16 @@ impl BodyError {
     }
 }
 
+/// Bodies that are read at once, over all receivers: each may take [`LARGEST_REQUEST`].
+static READERS: Semaphore = Semaphore::const_new(32);
+/// A body of 4 MiB that holds nothing but empty spans decodes to a hundred times as much: one at a time.
+static DECODER: Semaphore = Semaphore::const_new(1);
+
+/// Waits until no other body is being decoded; the next one is when the answer is dropped.
+pub(crate) async fn decoding() -> Option<SemaphorePermit<'static>> {
+    DECODER.acquire().await.ok()
+}
+
 /// The whole body, unpacked.
 pub(crate) async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, BodyError> {
     let gzip = match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
@@ -53,17 +64,23 @@ pub(crate) async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, B
         Some(name) if name.eq_ignore_ascii_case(b"gzip") => true,
         Some(_) => return Err(BodyError::Encoding),
     };
+    let sent = collect(body).await?;
+    if gzip { unpack(&sent).map(Bytes::from) } else { Ok(sent) }
+}
+
+/// The whole body, as it was sent.
+pub(super) async fn collect(body: Incoming) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > LARGEST_REQUEST as u64 {
         return Err(BodyError::TooLarge);
     }
+    let _place = READERS.acquire().await;
     let whole = Limited::new(body, LARGEST_REQUEST).collect();
-    let sent = match tokio::time::timeout(SLOWEST, whole).await {
-        Err(_) => return Err(BodyError::TooSlow),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(BodyError::TooLarge),
-        Ok(Err(_)) => return Err(BodyError::Broken),
-        Ok(Ok(whole)) => whole.to_bytes(),
-    };
-    if gzip { unpack(&sent).map(Bytes::from) } else { Ok(sent) }
+    match tokio::time::timeout(SLOWEST, whole).await {
+        Err(_) => Err(BodyError::TooSlow),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Ok(Err(_)) => Err(BodyError::Broken),
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+    }
 }
 
 fn unpack(sent: &[u8]) -> Result<Vec<u8>, BodyError> {

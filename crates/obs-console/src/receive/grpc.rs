@@ -2,10 +2,11 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
     LogsService, LogsServiceServer,
@@ -31,11 +32,9 @@ use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tower_service::Service;
 
+use super::body::{self, BodyError};
 use super::{LARGEST_REQUEST, export};
 use crate::store::Store;
-
-/// A sender that takes longer is not sending.
-const SLOWEST: Duration = Duration::from_secs(15);
 
 /// The three OTLP services of one store.
 #[derive(Clone, Debug)]
@@ -74,29 +73,43 @@ impl Grpc {
             *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return response;
         }
-        let service = request.uri().path().trim_start_matches('/').split('/').next();
-        let answer = match service {
-            Some(TraceServiceServer::<Exports>::NAME) => self.traces.call(request),
-            Some(LogsServiceServer::<Exports>::NAME) => self.logs.call(request),
-            Some(MetricsServiceServer::<Exports>::NAME) => self.metrics.call(request),
-            _ => {
-                self.store.count_bad_request();
-                return Status::unimplemented(
-                    "only OTLP's trace, logs and metrics services are here",
-                )
-                .into_http();
-            }
-        };
-        let response = match tokio::time::timeout(SLOWEST, answer).await {
-            Ok(Ok::<_, Infallible>(response)) => response,
-            Err(_) => {
-                Status::deadline_exceeded("the request did not arrive within 15 s").into_http()
+        let (head, body) = request.into_parts();
+        let response = match body::collect(body).await {
+            Err(error) => refusal(error).into_http(),
+            Ok(body) => {
+                let _turn = body::decoding().await;
+                self.export(Request::from_parts(head, Full::from(body))).await
             }
         };
         if Status::from_header_map(response.headers()).is_some_and(|it| it.code() != Code::Ok) {
             self.store.count_bad_request();
         }
         response
+    }
+
+    async fn export(&mut self, request: Request<Full<Bytes>>) -> Response<Body> {
+        let service = request.uri().path().trim_start_matches('/').split('/').next();
+        let answered = match service {
+            Some(TraceServiceServer::<Exports>::NAME) => self.traces.call(request),
+            Some(LogsServiceServer::<Exports>::NAME) => self.logs.call(request),
+            Some(MetricsServiceServer::<Exports>::NAME) => self.metrics.call(request),
+            _ => {
+                let reason = "only OTLP's trace, logs and metrics services are here";
+                return Status::unimplemented(reason).into_http();
+            }
+        };
+        let Ok::<_, Infallible>(response) = answered.await;
+        response
+    }
+}
+
+/// Slow and broken requests with codes that OTLP lets a sender try again after, the others without.
+fn refusal(error: BodyError) -> Status {
+    match error {
+        BodyError::TooLarge => Status::resource_exhausted(error.reason()),
+        BodyError::TooSlow => Status::deadline_exceeded(error.reason()),
+        BodyError::Broken => Status::cancelled(error.reason()),
+        BodyError::Encoding | BodyError::Gzip => Status::internal(error.reason()),
     }
 }
 

@@ -46,11 +46,14 @@ pub(crate) async fn answer(store: Arc<Store>, request: Request<Incoming>) -> Res
     };
     let answered = match body::read(&head.headers, body).await {
         Err(error) => Err((error.status(), error.reason().into())),
-        Ok(body) => match path {
-            "/v1/traces" => format.exchange(&body, |request| export::traces(store, request)),
-            "/v1/logs" => format.exchange(&body, |request| export::logs(store, request)),
-            _ => format.exchange(&body, |request| export::metrics(store, request)),
-        },
+        Ok(body) => {
+            let _turn = body::decoding().await;
+            match path {
+                "/v1/traces" => format.exchange(&body, |request| export::traces(store, request)),
+                "/v1/logs" => format.exchange(&body, |request| export::logs(store, request)),
+                _ => format.exchange(&body, |request| export::metrics(store, request)),
+            }
+        }
     };
     match answered {
         Ok(bytes) => respond(StatusCode::OK, format, bytes),

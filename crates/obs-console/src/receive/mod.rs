@@ -11,7 +11,7 @@ mod ndjson;
 mod spans;
 mod value;
 
-pub(crate) use body::read as read_body;
+pub(crate) use body::{decoding, read as read_body};
 pub(crate) use grpc::Grpc;
 pub(crate) use http::answer as answer_http;
 pub(crate) use ndjson::{Lines, parse as parse_lines};

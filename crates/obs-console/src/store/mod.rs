@@ -30,6 +30,9 @@ use series::Metrics;
 use stats::Counters;
 use traces::Traces;
 
+/// How many items are added before others may have the state.
+const TURN: usize = 1_024;
+
 /// Everything that the console knows: spans, log lines, metric series and health, each within its
 /// [`Limits`]. The oldest goes first, and whatever goes or is turned away is counted in [`Stats`].
 #[derive(Debug)]
@@ -80,42 +83,46 @@ impl Store {
     /// Keeps spans. A span that is sent twice is kept once.
     pub fn add_spans(&self, spans: impl IntoIterator<Item = Span>) -> Taken {
         let mut taken = Taken::default();
-        let mut state = self.state();
-        let State { traces, counters, .. } = &mut *state;
-        for span in spans {
+        self.in_turns(spans, |State { traces, counters, .. }, span| {
             if self.own.made(span.trace_id) {
                 counters.own += 1;
-                continue;
+                return;
             }
             counters.attributes_dropped += u64::from(span.attributes.dropped());
             match traces.add(span, &self.limits, counters) {
-                Ok(()) => taken.accepted += 1,
-                Err(reason) => taken.reject(reason),
+                Ok(()) => {
+                    taken.accepted += 1;
+                    counters.spans_received += 1;
+                }
+                Err(reason) => {
+                    taken.reject(reason);
+                    counters.spans_rejected += 1;
+                }
             }
-        }
-        counters.spans_received += taken.accepted;
-        counters.spans_rejected += taken.rejected;
+        });
         taken
     }
 
     /// Keeps log lines.
     pub fn add_logs(&self, lines: impl IntoIterator<Item = LogLine>) -> Taken {
         let mut taken = Taken::default();
-        let mut state = self.state();
-        let State { logs, counters, .. } = &mut *state;
-        for line in lines {
+        self.in_turns(lines, |State { logs, counters, .. }, line| {
             if self.own.wrote(&line) {
                 counters.own += 1;
-                continue;
+                return;
             }
             counters.attributes_dropped += u64::from(line.fields.dropped());
             match logs.add(line, &self.limits, counters) {
-                Ok(()) => taken.accepted += 1,
-                Err(reason) => taken.reject(reason),
+                Ok(()) => {
+                    taken.accepted += 1;
+                    counters.logs_received += 1;
+                }
+                Err(reason) => {
+                    taken.reject(reason);
+                    counters.logs_rejected += 1;
+                }
             }
-        }
-        counters.logs_received += taken.accepted;
-        counters.logs_rejected += taken.rejected;
+        });
         taken
     }
 
@@ -200,6 +207,17 @@ impl Store {
     /// The trace id of a request that the console makes itself.
     pub(crate) fn own_trace_id(&self) -> TraceId {
         self.own.trace_id()
+    }
+
+    /// Gives `add` every item, and others the state in between: a request may hold a million items.
+    fn in_turns<T>(&self, items: impl IntoIterator<Item = T>, mut add: impl FnMut(&mut State, T)) {
+        let mut items = items.into_iter().peekable();
+        while items.peek().is_some() {
+            let mut state = self.state();
+            for item in items.by_ref().take(TURN) {
+                add(&mut state, item);
+            }
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
