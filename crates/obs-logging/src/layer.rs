@@ -89,32 +89,20 @@ impl Lines {
         }
         let level = *metadata.level();
         let target = (!target.is_empty()).then_some(&**target);
-        let bound = local.bound.take();
-        local.bound.set(bound.clone());
-        let explicit = event.parent().map(|id| context.span(id));
-        let span = match &explicit {
-            Some(parent) => parent.as_ref().and_then(|span| self.context_of(span)),
-            None => None,
-        };
-        let ids = match event.parent() {
-            Some(id) => self.resolve(id),
-            None if event.is_root() => None,
-            None => active_span(),
-        };
-        let contextual = event.is_contextual();
+        let none = const { &Fields::new() };
+        let bound = local.bound.borrow();
+        let bound = bound.as_deref().unwrap_or(none);
         let mut stack = local.stack.borrow_mut();
         let (ambient, innermost) = stack.fields(self.number);
-        let explicit_fields = span.as_ref().map(|span| span.snapshot().1);
-        let explicit_ambient =
-            span.as_ref().and_then(|span| span.ambient()).map(|ambient| ambient.snapshot().1);
-        let none = Fields::new();
-        let parts = [
-            &self.plan.statics,
-            explicit_ambient.as_deref().or(ambient).unwrap_or(&none),
-            if contextual { innermost } else { explicit_fields.as_deref() }.unwrap_or(&none),
-            bound.as_deref().unwrap_or(&none),
-            fields,
-        ];
+        let explicit;
+        let (ids, ambient, span) = if event.is_contextual() {
+            (active_span(), ambient, innermost)
+        } else {
+            explicit = self.explicit(event, context);
+            (explicit.ids, explicit.ambient.as_deref().or(ambient), explicit.span.as_deref())
+        };
+        let parts =
+            [&self.plan.statics, ambient.unwrap_or(none), span.unwrap_or(none), bound, fields];
         let whole = Line {
             time,
             level,
@@ -148,8 +136,24 @@ impl Lines {
         out.push(b']');
     }
 
-    /// Of an explicit parent: the tracing layer knows it, when there is one.
+    /// What surrounds an event that names its parent, or says that it has none.
     #[cold]
+    fn explicit<S: Subscriber + for<'a> LookupSpan<'a>>(
+        &self,
+        event: &Event<'_>,
+        context: &Context<'_, S>,
+    ) -> Explicit {
+        let Some(id) = event.parent() else { return Explicit::default() };
+        let span = context.span(id).and_then(|span| self.context_of(&span));
+        let ambient = span.as_ref().and_then(|span| span.ambient());
+        Explicit {
+            ids: self.resolve(id),
+            ambient: ambient.map(|ambient| ambient.snapshot().1),
+            span: span.as_ref().map(|span| span.snapshot().1),
+        }
+    }
+
+    /// The ids of a span: the tracing layer knows them, when there is one.
     fn resolve(&self, id: &span::Id) -> Option<ActiveSpan> {
         let dispatch = self.dispatch.get()?.upgrade()?;
         dispatch.downcast_ref::<SpanResolver>()?.resolve(id.into_u64())
@@ -241,18 +245,20 @@ where
     fn on_exit(&self, id: &span::Id, _: Context<'_, S>) {
         local::with(|local| local.stack.borrow_mut().exit_span(self.number, id.into_u64()));
     }
-
-    fn on_close(&self, id: span::Id, context: Context<'_, S>) {
-        if let Some(own) = context.span(&id).and_then(|span| self.context_of(&span)) {
-            own.close();
-        }
-    }
 }
 
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lines").field("filter", &self.plan.filter).finish_non_exhaustive()
     }
+}
+
+/// What surrounds an event with an explicit parent.
+#[derive(Default)]
+struct Explicit {
+    ids: Option<ActiveSpan>,
+    ambient: Option<Arc<Fields>>,
+    span: Option<Arc<Fields>>,
 }
 
 /// The contexts that a span has, one for every logging layer of its subscriber.
@@ -267,5 +273,13 @@ impl Contexts {
             .chain(&self.others)
             .find(|(number, _)| *number == layer)
             .map(|(_, context)| context)
+    }
+}
+
+/// The registry drops what a span has when the span is closed.
+impl Drop for Contexts {
+    fn drop(&mut self) {
+        self.first.1.close();
+        self.others.iter().for_each(|(_, context)| context.close());
     }
 }

@@ -17,7 +17,7 @@ const KEPT: usize = 64 * 1024;
 pub(crate) struct Local {
     pub(crate) stack: RefCell<Stack>,
     /// The fields of the bound logger whose line is just being made.
-    pub(crate) bound: Cell<Option<Arc<Fields>>>,
+    pub(crate) bound: RefCell<Option<Arc<Fields>>>,
     pub(crate) clock: Clock,
     callsites: RefCell<Callsites>,
     scratch: Cell<Option<Box<Scratch>>>,

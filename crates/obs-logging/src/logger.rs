@@ -55,7 +55,7 @@ struct Applied(Option<Arc<Fields>>);
 
 impl Drop for Applied {
     fn drop(&mut self) {
-        local::with(|local| local.bound.set(self.0.take()));
+        local::with(|local| local.bound.replace(self.0.take()));
     }
 }
 

@@ -7,11 +7,15 @@ use crate::encode::escape::escape;
 /// Names that every line has for itself; a field of such a name gets an underscore behind it.
 const RESERVED: [&str; 4] = ["timestamp", "level", "target", "event"];
 
+/// Enough for most values.
+const ROOM: usize = 32;
+
 /// A field's name as it stands in a line, with the comma before and the colon after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     bytes: Box<[u8]>,
     hash: u32,
+    mask: u128,
 }
 
 impl Key {
@@ -30,12 +34,13 @@ impl Key {
         }
         let hash = hash(&bytes[2..]);
         bytes.extend_from_slice(b"\":");
-        Self { bytes: bytes.into(), hash }
+        Self { bytes: bytes.into(), hash, mask: bit(hash) }
     }
 
     /// The set of keys that this key alone makes.
+    #[inline]
     pub(crate) fn mask(&self) -> u128 {
-        bit(self.hash)
+        self.mask
     }
 
     /// The escaped name alone.
@@ -74,6 +79,7 @@ impl Fields {
     }
 
     /// The set of keys as bits: where two masks share none, no key is in both.
+    #[inline]
     pub(crate) fn mask(&self) -> u128 {
         self.mask
     }
@@ -87,17 +93,15 @@ impl Fields {
     /// Begins a field: its value is what is then appended to the returned buffer.
     #[inline]
     pub(crate) fn begin(&mut self, key: &Key) -> &mut Vec<u8> {
-        if self.mask & key.mask() != 0 {
+        if self.mask & key.mask != 0 {
             self.remove(key);
         }
-        let start = self.bytes.len();
+        self.mask |= key.mask;
+        let start = self.bytes.len() as u32;
+        self.bytes.reserve(key.bytes.len() + ROOM);
         self.bytes.extend_from_slice(&key.bytes);
-        self.places.push(Place {
-            hash: key.hash,
-            start: start as u32,
-            key_end: self.bytes.len() as u32,
-        });
-        self.mask |= bit(key.hash);
+        let key_end = start + key.bytes.len() as u32;
+        self.places.push(Place { hash: key.hash, start, key_end });
         &mut self.bytes
     }
 
@@ -143,6 +147,7 @@ impl Fields {
         }
     }
 
+    #[cold]
     pub(crate) fn remove(&mut self, key: &Key) {
         if self.contains_in(key.hash, key.name(), 0..self.len()) {
             self.retain(|hash, name| hash != key.hash || name != key.name());

@@ -60,28 +60,28 @@ impl Stack {
     /// The ambient fields, and those of the layer's innermost span.
     #[inline]
     pub(crate) fn fields(&mut self, layer: u32) -> (Option<&Fields>, Option<&Fields>) {
-        self.forget_closed(layer);
-        let top = self.entries.len().wrapping_sub(1);
-        let of_layer = self.entries.iter().rposition(|entry| entry.layer == layer);
-        if let Some(entry) = self.entries.get_mut(top) {
-            entry.see_ambient();
+        let innermost = match self.entries.last() {
+            None => return (None, None),
+            Some(top) if top.layer == layer && !top.is_stale() => Some(self.entries.len() - 1),
+            Some(_) => self.innermost(layer),
+        };
+        if let Some(top) = self.entries.last_mut() {
+            top.see_ambient();
         }
-        if let Some(at) = of_layer {
+        if let Some(at) = innermost {
             self.entries[at].see_span();
         }
-        let ambient = self.entries.last().and_then(|entry| entry.ambient_seen.as_ref());
-        let span = of_layer.and_then(|at| self.entries[at].span_seen.as_ref());
+        let ambient = self.entries.last().and_then(|top| top.ambient_seen.as_ref());
+        let span = innermost.and_then(|at| self.entries[at].span_seen.as_ref());
         (ambient.map(|seen| &*seen.1), span.map(|seen| &*seen.1))
     }
 
-    /// A span that was exited on another thread stays here until it is closed.
-    #[inline]
-    fn forget_closed(&mut self, layer: u32) {
-        while let Some(at) = self.entries.iter().rposition(|entry| entry.layer == layer)
-            && self.entries[at].span.as_ref().is_some_and(|span| span.is_closed())
-        {
-            self.entries.remove(at);
-        }
+    /// Where the layer's innermost span is. One that was exited on another thread stays here until it
+    /// is closed, and is forgotten then.
+    #[cold]
+    fn innermost(&mut self, layer: u32) -> Option<usize> {
+        self.entries.retain(|entry| entry.layer != layer || !entry.is_stale());
+        self.entries.iter().rposition(|entry| entry.layer == layer)
     }
 
     fn remove(&mut self, layer: u32, id: u64) {
@@ -100,6 +100,11 @@ impl Entry {
         ambient: Option<Arc<Ambient>>,
     ) -> Self {
         Self { layer, id, span, ambient, span_seen: None, ambient_seen: None }
+    }
+
+    #[inline]
+    fn is_stale(&self) -> bool {
+        self.span.as_ref().is_some_and(|span| span.is_closed())
     }
 
     #[inline]

@@ -1,4 +1,4 @@
-//! Text inside a JSON string: clean runs are found eight bytes at a time and copied whole.
+//! Text inside a JSON string: mostly clean, which is found out eight bytes at a time.
 
 use std::fmt;
 
@@ -7,36 +7,33 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Appends `text` with quotation marks, backslashes and control characters escaped (RFC 8259, 7).
 #[inline]
 pub(crate) fn escape(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    let clean = clean_prefix(bytes);
-    out.extend_from_slice(&bytes[..clean]);
-    if clean < bytes.len() {
-        escape_rest(out, &bytes[clean..]);
+    if is_all_clean(text.as_bytes()) {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        escape_rest(out, text.as_bytes());
     }
 }
 
 /// A quoted JSON string.
 #[inline]
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
+    out.reserve(text.len() + 2);
     out.push(b'"');
     escape(out, text);
     out.push(b'"');
 }
 
-/// How many bytes from the start need no escape.
+/// Whether nothing needs an escape: word by word, the last word overlapping the one before.
 #[inline]
-fn clean_prefix(bytes: &[u8]) -> usize {
-    let mut words = bytes.chunks_exact(8);
-    let mut at = 0;
-    for word in &mut words {
-        let mut eight = [0; 8];
-        eight.copy_from_slice(word);
-        if !is_clean(u64::from_le_bytes(eight)) {
-            break;
+fn is_all_clean(bytes: &[u8]) -> bool {
+    match bytes.last_chunk::<8>() {
+        Some(last) => {
+            let words = bytes.as_chunks::<8>().0;
+            words.iter().all(|word| is_clean(u64::from_le_bytes(*word)))
+                && is_clean(u64::from_le_bytes(*last))
         }
-        at += 8;
+        None => !bytes.iter().any(|byte| needs_escape(*byte)),
     }
-    at + bytes[at..].iter().take_while(|byte| !needs_escape(**byte)).count()
 }
 
 /// Whether none of eight bytes needs an escape: the usual "has a byte less than" tricks.
@@ -59,23 +56,23 @@ const fn needs_escape(byte: u8) -> bool {
 
 #[cold]
 fn escape_rest(out: &mut Vec<u8>, mut rest: &[u8]) {
-    while let Some((&byte, after)) = rest.split_first() {
-        match byte {
+    while let Some(clean) = rest.iter().position(|byte| needs_escape(*byte)) {
+        out.extend_from_slice(&rest[..clean]);
+        match rest[clean] {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
-            0..0x20 => {
+            byte => {
                 out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+                out.push(HEX[usize::from(byte >> 4)]);
+                out.push(HEX[usize::from(byte & 15)]);
             }
-            _ => out.push(byte),
         }
-        let clean = clean_prefix(after);
-        out.extend_from_slice(&after[..clean]);
-        rest = &after[clean..];
+        rest = &rest[clean + 1..];
     }
+    out.extend_from_slice(rest);
 }
 
 /// Escapes what is formatted into it, and stops formatting once `room` bytes are used up.

@@ -1,13 +1,12 @@
 //! The thread that logs writes.
 
 use std::cell::Cell;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tracing_core::Level;
 
-use super::tally::{Counts, Tally};
+use super::tally::{Counts, Tally, level_index};
 use super::{FlushReport, Target};
 
 thread_local! {
@@ -26,15 +25,14 @@ impl Direct {
     }
 
     pub(super) fn push(&self, level: Level, line: &[u8]) {
-        self.tally.emitted(level);
         if WRITING.try_with(|writing| writing.replace(true)).unwrap_or(false) {
-            return self.tally.dropped(1);
+            return self.tally.refuse(level);
         }
         {
             let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+            self.tally.emitted[level_index(level)].add(1);
             if target.write(line, &[line.len() as u32], &self.tally) {
-                let dropped = self.tally.dropped.load(Ordering::Relaxed);
-                target.tell_of_losses(dropped, &self.tally);
+                target.tell_of_losses(self.tally.dropped(), &self.tally);
             }
         }
         let _ = WRITING.try_with(|writing| writing.set(false));
@@ -51,7 +49,7 @@ impl Direct {
     }
 
     pub(super) fn emitted(&self) -> [u64; 5] {
-        std::array::from_fn(|level| self.tally.emitted[level].load(Ordering::Relaxed))
+        self.tally.emitted()
     }
 
     pub(super) fn tally(&self) -> &Tally {

@@ -187,8 +187,7 @@ impl Queue {
     }
 
     pub(super) fn emitted(&self) -> [u64; 5] {
-        let mut all: [u64; 5] =
-            std::array::from_fn(|level| self.shared.tally.emitted[level].load(Ordering::Relaxed));
+        let mut all = self.shared.tally.emitted();
         for shard in self.shared.living_shards() {
             let of_shard = shard.lock().emitted;
             all.iter_mut().zip(of_shard).for_each(|(all, one)| *all += one);
@@ -271,8 +270,8 @@ impl Shared {
     /// A line of a forked child: written at once, or lost where the parent was just writing.
     #[cold]
     fn write_orphaned(&self, level: Level, line: &[u8]) {
-        self.tally.emitted(level);
-        let Ok(mut target) = self.target.try_lock() else { return self.tally.dropped(1) };
+        let Ok(mut target) = self.target.try_lock() else { return self.tally.refuse(level) };
+        self.tally.emitted[level_index(level)].add(1);
         target.write(line, &[line.len() as u32], &self.tally);
         target.flush(&self.tally);
     }
@@ -293,7 +292,6 @@ impl Shared {
     /// A line after the end: written at once, unless the writer is stuck or is who logs.
     #[cold]
     fn write_late(&self, level: Level, line: &[u8]) {
-        self.tally.emitted(level);
         let has_ended = self.flushes().has_ended;
         let target = match has_ended && !is_writing() {
             true => Some(self.target.lock().unwrap_or_else(PoisonError::into_inner)),
@@ -301,10 +299,11 @@ impl Shared {
         };
         match target {
             Some(mut target) => while_writing(|| {
+                self.tally.emitted[level_index(level)].add(1);
                 target.write(line, &[line.len() as u32], &self.tally);
                 target.flush(&self.tally);
             }),
-            None => self.tally.dropped(1),
+            None => self.tally.refuse(level),
         }
     }
 

@@ -27,36 +27,64 @@ pub struct Counts {
 /// What is counted where the output is.
 #[derive(Default)]
 pub(crate) struct Tally {
-    pub(super) emitted: [AtomicU64; 5],
-    pub(super) written: AtomicU64,
-    pub(super) dropped: AtomicU64,
-    pub(super) write_errors: AtomicU64,
-    pub(super) bytes: AtomicU64,
+    /// Lines that came to the target.
+    pub(super) emitted: [Guarded; 5],
+    pub(super) written: Guarded,
+    pub(super) lost: Guarded,
+    pub(super) write_errors: Guarded,
+    pub(super) bytes: Guarded,
+    /// Lines that did not get as far as the target.
+    refused: [AtomicU64; 5],
     /// Panics that the hook has seen.
     pub(crate) panics: AtomicU64,
     /// Lines that a processor has held back.
     pub(crate) suppressed: AtomicU64,
 }
 
-impl Tally {
+/// A counter that only the holder of the target's lock changes, and that anybody reads.
+#[derive(Default)]
+pub(super) struct Guarded(AtomicU64);
+
+impl Guarded {
+    /// Two plain instructions: the lock keeps others from coming in between.
     #[inline]
-    pub(super) fn emitted(&self, level: Level) {
-        self.emitted[level_index(level)].fetch_add(1, Ordering::Relaxed);
+    pub(super) fn add(&self, more: u64) {
+        self.0.store(self.read() + more, Ordering::Relaxed);
     }
 
-    pub(super) fn dropped(&self, lines: u64) {
-        self.dropped.fetch_add(lines, Ordering::Relaxed);
+    #[inline]
+    pub(super) fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Tally {
+    /// A line that is lost without having come to the target.
+    pub(super) fn refuse(&self, level: Level) {
+        self.refused[level_index(level)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.lost.read() + self.refused().iter().sum::<u64>()
+    }
+
+    pub(super) fn emitted(&self) -> [u64; 5] {
+        let refused = self.refused();
+        std::array::from_fn(|level| self.emitted[level].read() + refused[level])
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {
-            written: read(&self.written),
-            dropped: read(&self.dropped),
-            write_errors: read(&self.write_errors),
-            bytes: read(&self.bytes),
-            emitted: self.emitted.iter().map(read).sum(),
+            written: self.written.read(),
+            dropped: self.dropped(),
+            write_errors: self.write_errors.read(),
+            bytes: self.bytes.read(),
+            emitted: self.emitted().iter().sum(),
         }
+    }
+
+    fn refused(&self) -> [u64; 5] {
+        std::array::from_fn(|level| self.refused[level].load(Ordering::Relaxed))
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing_core::Level;
 
-use super::tally::Tally;
+use super::tally::{Tally, level_index};
 
 /// Makes the line that says how many lines were lost.
 pub(crate) type Notice = Box<dyn Fn(u64) -> Vec<u8> + Send + Sync>;
@@ -35,13 +34,17 @@ impl Target {
     /// does not take are counted as lost.
     pub(super) fn write(&mut self, bytes: &[u8], ends: &[u32], tally: &Tally) -> bool {
         let taken = self.write_counted(bytes, tally);
+        if taken == bytes.len() {
+            tally.written.add(ends.len() as u64);
+            return true;
+        }
         let lines = ends.partition_point(|end| *end as usize <= taken);
-        tally.written.fetch_add(lines as u64, Ordering::Relaxed);
-        tally.dropped((ends.len() - lines) as u64);
-        if taken > 0 && taken < bytes.len() {
+        tally.written.add(lines as u64);
+        tally.lost.add((ends.len() - lines) as u64);
+        if taken > 0 {
             self.is_torn = lines == 0 || ends[lines - 1] as usize != taken;
         }
-        taken == bytes.len()
+        false
     }
 
     /// Says in the log how many lines have been lost since it was last said.
@@ -52,15 +55,15 @@ impl Target {
         let notice = (self.notice)(dropped - self.told);
         if self.write_counted(&notice, tally) == notice.len() {
             self.told = dropped;
-            tally.emitted(Level::WARN);
-            tally.written.fetch_add(1, Ordering::Relaxed);
+            tally.emitted[level_index(Level::WARN)].add(1);
+            tally.written.add(1);
         }
     }
 
     pub(super) fn flush(&mut self, tally: &Tally) {
         let flushed = catch_unwind(AssertUnwindSafe(|| self.writer.flush()));
         if !matches!(flushed, Ok(Ok(()))) {
-            tally.write_errors.fetch_add(1, Ordering::Relaxed);
+            tally.write_errors.add(1);
         }
     }
 
@@ -74,14 +77,14 @@ impl Target {
             }
             write_all(&mut self.writer, bytes, &mut taken)
         }));
-        tally.bytes.fetch_add(taken as u64, Ordering::Relaxed);
+        tally.bytes.add(taken as u64);
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(_)) => {
-                tally.write_errors.fetch_add(1, Ordering::Relaxed);
+                tally.write_errors.add(1);
             }
             Err(panic) => {
-                tally.write_errors.fetch_add(1, Ordering::Relaxed);
+                tally.write_errors.add(1);
                 std::mem::forget(panic); // it may panic again when it is dropped
             }
         }

@@ -97,7 +97,7 @@ fn pass(shared: &Shared, batch: &mut Batch) -> bool {
         batch.ends.clear();
     }
     if found && is_well {
-        let dropped = shared.refused() + shared.tally.dropped.load(Ordering::Relaxed);
+        let dropped = shared.refused() + shared.tally.dropped();
         target.tell_of_losses(dropped, &shared.tally);
     }
     if found {

@@ -5,6 +5,9 @@ use crate::callsite;
 use crate::context::fields::Fields;
 use crate::encode::time::Clock;
 
+/// What a line has besides its head, message and fields, at most.
+const FRAME: usize = 160;
+
 pub(crate) struct Json {
     pub(super) ids: IdKeys,
 }
@@ -22,6 +25,8 @@ impl Json {
         clock: &Clock,
         out: &mut Vec<u8>,
     ) {
+        let fields: usize = parts.iter().map(|part| part.as_bytes().len()).sum();
+        out.reserve(fields + line.head.len() + line.message.len() + FRAME);
         out.extend_from_slice(br#"{"timestamp":""#);
         clock.append(out, line.time);
         if line.has_own_target {
@@ -41,7 +46,9 @@ impl Json {
             out.push(b'"');
         }
         for part in parts {
-            out.extend_from_slice(part.as_bytes());
+            if !part.as_bytes().is_empty() {
+                out.extend_from_slice(part.as_bytes());
+            }
         }
         out.extend_from_slice(b"}\n");
     }

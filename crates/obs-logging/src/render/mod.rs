@@ -82,14 +82,17 @@ impl IdKeys {
 impl Line<'_> {
     /// Whether no name comes twice: bits first, names only where bits coincide.
     #[inline]
-    fn parts_are_disjoint(&self, ids: &IdKeys) -> bool {
-        let mut seen = if self.ids.is_some() { ids.mask() } else { 0 };
-        let mut coincide = 0;
-        for part in self.parts {
-            coincide |= seen & part.mask();
-            seen |= part.mask();
-        }
-        coincide == 0 || self.names_are_disjoint(ids)
+    fn parts_are_disjoint(&self, id_keys: &IdKeys) -> bool {
+        let [statics, ambient, span, bound, own] = self.parts.map(Fields::mask);
+        let ids = if self.ids.is_some() { id_keys.mask() } else { 0 };
+        let before_span = ids | statics | ambient;
+        let before_own = before_span | span | bound;
+        let coincide = (ids & statics)
+            | ((ids | statics) & ambient)
+            | (before_span & span)
+            | ((before_span | span) & bound)
+            | (before_own & own);
+        coincide == 0 || self.names_are_disjoint(id_keys)
     }
 
     fn names_are_disjoint(&self, ids: &IdKeys) -> bool {
