@@ -67,6 +67,7 @@ impl Resolver {
     /// The value of a setting: the code's, or the first variable's that is there, or the default.
     ///
     /// `remedy` says what the variable may hold.
+    #[expect(clippy::too_many_arguments, reason = "a setting is all of this, and is said once")]
     pub(crate) fn choose<T>(
         &mut self,
         name: &'static str,

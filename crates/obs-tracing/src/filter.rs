@@ -1,6 +1,11 @@
 //! What is not traced.
 
-use tracing::Metadata;
+use tracing::subscriber::Interest;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Context, Filter};
+
+use crate::{local, sql};
 
 /// Crates whose spans would be telemetry about telemetry: the transports of the export.
 const TELEMETRY: [&str; 9] = [
@@ -14,6 +19,72 @@ const TELEMETRY: [&str; 9] = [
     "opentelemetry_otlp",
     "obs_tracing",
 ];
+
+/// What a [`TraceLayer`](crate::TraceLayer) has a use for: spans up to a level, errors, and sqlx's
+/// events while the current trace is recorded.
+///
+/// With it on the layer, callsites that no other layer wants cost nothing.
+///
+/// ```
+/// use obs_tracing::{Builder, TraceFilter};
+/// use tracing::level_filters::LevelFilter;
+/// use tracing_subscriber::prelude::*;
+///
+/// let (layer, traces) = Builder::new("orders").build()?;
+/// let subscriber = tracing_subscriber::registry().with(layer.with_filter(TraceFilter::new(LevelFilter::INFO)));
+/// # drop((subscriber, traces));
+/// # Ok::<(), obs_tracing::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct TraceFilter {
+    spans: LevelFilter,
+}
+
+impl TraceFilter {
+    /// Lets spans up to this level through.
+    pub const fn new(spans: LevelFilter) -> Self {
+        Self { spans }
+    }
+
+    fn wants(self, metadata: &Metadata<'_>) -> bool {
+        if metadata.is_span() {
+            *metadata.level() <= self.spans && !is_telemetry(metadata)
+        } else {
+            *metadata.level() == Level::ERROR || sql::is_query(metadata)
+        }
+    }
+}
+
+impl Default for TraceFilter {
+    /// Spans up to INFO.
+    fn default() -> Self {
+        Self::new(LevelFilter::INFO)
+    }
+}
+
+impl<S: Subscriber> Filter<S> for TraceFilter {
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        self.wants(metadata) && (!sql::is_query(metadata) || is_recording())
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        match (self.wants(metadata), sql::is_query(metadata)) {
+            (false, _) => Interest::never(),
+            (true, true) => Interest::sometimes(),
+            (true, false) => Interest::always(),
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.spans.max(LevelFilter::DEBUG)) // sqlx's events
+    }
+}
+
+/// Whether the innermost span of this thread is recorded.
+fn is_recording() -> bool {
+    local::with(|local| local.innermost().is_some_and(|entry| entry.open.recording))
+        .unwrap_or_default()
+}
 
 /// Whether the callsite belongs to one of the libraries that carry telemetry.
 #[inline]

@@ -10,6 +10,7 @@ mod filter;
 #[cfg(feature = "http")]
 pub mod http;
 mod layer;
+mod live;
 mod local;
 mod pipeline;
 mod pool;
@@ -27,7 +28,9 @@ mod traces;
 pub use builder::{Builder, Compression, Protocol};
 pub use environment::{Origin, Setting};
 pub use error::Error;
+pub use filter::TraceFilter;
 pub use layer::TraceLayer;
+pub use live::LiveSpan;
 pub use record::{AttributeValue, Limits, SpanKind, Status};
 pub use sample::Sampler;
 pub use span_ext::{SpanExt, add_event, add_link, record_error, set_attribute, set_status};

@@ -9,7 +9,7 @@ use fastant::Instant;
 use obs_context::{SpanId, TraceId};
 
 use crate::local::{self, Local};
-use crate::propagate::Origin;
+use crate::propagate::{Origin, RemoteContext};
 use crate::queue::{Chunk, Queue};
 use crate::record::{Limits, Open};
 use crate::sample::{Question, Sampler};
@@ -113,9 +113,9 @@ impl Pipeline {
     fn root(&self, open: &mut Open, origin: Option<&Origin>) {
         let remote = origin.map(|origin| &origin.remote);
         let trace = remote.filter(|remote| remote.is_valid());
-        open.trace_id = trace.map_or_else(TraceId::random, |trace| trace.trace_id());
-        open.parent_id = trace.map_or(SpanId::INVALID, |trace| trace.span_id());
-        open.random = trace.is_none_or(|trace| trace.is_random());
+        open.trace_id = trace.map_or_else(TraceId::random, RemoteContext::trace_id);
+        open.parent_id = trace.map_or(SpanId::INVALID, RemoteContext::span_id);
+        open.random = trace.is_none_or(RemoteContext::is_random);
         open.remote_parent = trace.is_some();
         open.local_root = true;
         open.route = origin.and_then(|origin| origin.route);

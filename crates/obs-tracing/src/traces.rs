@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::environment::Setting;
 use crate::layer::Handle;
+use crate::live::LiveSpan;
 use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
 use crate::sample::Sampler;
@@ -114,6 +115,23 @@ impl Traces {
     /// The pipeline's numbers for a metrics registry: `obs_spans_started_total` and its kin.
     pub fn source(&self) -> Arc<dyn Source> {
         Arc::new(Numbers(Arc::clone(self.pipeline())))
+    }
+
+    /// The spans that are open now and that are recorded, the oldest first, at most `limit` of them.
+    ///
+    /// It looks through all open spans, each shard of them under its lock: for a person who asks what
+    /// the service is doing, not for a request's path.
+    pub fn live(&self, limit: usize) -> Vec<LiveSpan> {
+        let mut live = Vec::new();
+        let now = fastant::Instant::now();
+        self.handle.table.each(|open| {
+            if open.recording {
+                live.push(LiveSpan::of(open, now));
+            }
+        });
+        live.sort_by_key(|span| std::cmp::Reverse(span.age));
+        live.truncate(limit);
+        live
     }
 
     /// Decides upon new traces with this sampler from now on.

@@ -1,5 +1,7 @@
 //! Code over environment over defaults; a wrong value is an error that names its variable.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is a test")]
+
 mod common;
 
 use std::collections::HashMap;
@@ -175,7 +177,7 @@ fn the_resource_has_what_was_said_and_what_was_found() {
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), all, "every attribute once");
-    assert!(keys.iter().any(|key| *key == "service.instance.id"));
+    assert!(keys.iter().any(|key| key.as_str() == "service.instance.id"));
 }
 
 #[test]

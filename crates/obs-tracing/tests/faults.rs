@@ -1,6 +1,7 @@
 //! Whatever the collector does, every span is accounted for, to the last one.
 
 #![cfg(feature = "otlp")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is a test")]
 
 mod common;
 

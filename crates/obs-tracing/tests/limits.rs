@@ -1,5 +1,7 @@
 //! Memory is bounded, and what goes past a bound is counted.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is a test")]
+
 mod common;
 
 use common::{Exported, attribute, event_attribute, flush};
@@ -121,5 +123,26 @@ fn the_numbers_for_a_metrics_registry() {
         ] {
             assert!(seen.contains(&(name, value)), "{name} in {seen:?}");
         }
+    });
+}
+
+#[test]
+fn what_is_in_flight_now() {
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let old = info_span!("old", otel.name = "renamed");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        let young = info_span!(parent: &old, "young");
+        info_span!("closed").in_scope(|| {});
+        let live = traces.live(10);
+        assert_eq!(
+            live.iter().map(|span| span.name.as_str()).collect::<Vec<_>>(),
+            ["renamed", "young"]
+        );
+        assert_eq!(live[1].parent_id, live[0].span_id);
+        assert!(live[0].age >= live[1].age + std::time::Duration::from_millis(1));
+        assert_eq!(traces.live(1).len(), 1);
+        drop(young);
     });
 }

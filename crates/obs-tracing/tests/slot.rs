@@ -1,5 +1,7 @@
 //! The active-span slot follows what is entered and exited.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is a test")]
+
 mod common;
 
 use common::{flush, pipeline};

@@ -1,5 +1,7 @@
 //! What a `tracing` span becomes.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is a test")]
+
 mod common;
 
 use std::time::Duration;

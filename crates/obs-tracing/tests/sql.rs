@@ -1,6 +1,10 @@
 //! sqlx tells of a query in one event: the layer makes a span of it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is a test")]
+
 mod common;
+
+use std::time::Duration;
 
 use common::{Exported, attribute, flush};
 use obs_tracing::Sampler;
@@ -16,7 +20,7 @@ fn query(sql: &str, summary: &str) {
         db.statement = sql,
         rows_affected = 0_u64,
         rows_returned = 3_u64,
-        elapsed = ?std::time::Duration::from_millis(25),
+        elapsed = ?Duration::from_millis(25),
         elapsed_secs = 0.025,
     );
 }
@@ -26,6 +30,7 @@ fn a_query_is_a_client_span() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().database_system("sqlite").build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        std::thread::sleep(Duration::from_millis(30)); // the clock begins with the process
         info_span!("request").in_scope(|| {
             query(
                 "\n\nSELECT id FROM orders WHERE note = 'secret' AND id = 4711\n",

@@ -1,6 +1,7 @@
 //! W3C Trace Context: the cases of the working group's own suite (levels 1 and 2), and some more.
 
 #![cfg(feature = "http")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is a test")]
 
 mod common;
 

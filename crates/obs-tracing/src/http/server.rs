@@ -67,7 +67,7 @@ impl ServerSpan {
         if let Some(agent) = header(http::header::USER_AGENT).filter(|_| self.user_agent) {
             record.set("user_agent.original", agent.into(), limits);
         }
-        let host = request.uri.authority().map(|authority| authority.as_str());
+        let host = request.uri.authority().map(http::uri::Authority::as_str);
         if let Some(host) = host.or_else(|| header(http::header::HOST)).filter(|_| self.host)
             && let Ok(authority) = host.parse::<http::uri::Authority>()
         {

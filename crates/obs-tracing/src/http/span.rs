@@ -27,7 +27,7 @@ pub struct EnteredSpan<'a>(#[expect(dead_code, reason = "its drop is what counts
 impl HttpSpan {
     /// Takes the span, and finds its record.
     pub(super) fn new(create: impl FnOnce() -> Span) -> Self {
-        local::with(|local| local.forget_last());
+        local::with(local::Local::forget_last);
         let span = create();
         let known = span.with_subscriber(|(id, dispatch)| {
             let open = local::with(|local| {

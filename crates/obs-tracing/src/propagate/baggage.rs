@@ -70,16 +70,15 @@ impl Baggage {
     /// Adds the members of one header.
     pub(crate) fn add(self, value: &[u8]) -> Self {
         let mut text = self.text().to_owned();
-        let mut members = text.split(',').filter(|member| !member.is_empty()).count();
-        for member in value.split(|&byte| byte == b',').filter_map(member) {
-            if members == MEMBERS || text.len() + 1 + member.len() > LONGEST {
+        let room = MEMBERS - self.members().count();
+        for member in value.split(|&byte| byte == b',').filter_map(member).take(room) {
+            if text.len() + 1 + member.len() > LONGEST {
                 break;
             }
             if !text.is_empty() {
                 text.push(',');
             }
             text.push_str(&member);
-            members += 1;
         }
         Self((!text.is_empty()).then(|| text.into()))
     }

@@ -39,7 +39,7 @@ impl TraceParent {
     }
 
     pub(crate) fn flags(self) -> u8 {
-        u8::from(self.sampled) * SAMPLED | u8::from(self.random) * RANDOM
+        (u8::from(self.sampled) * SAMPLED) | (u8::from(self.random) * RANDOM)
     }
 
     /// The header's value, in version 00.

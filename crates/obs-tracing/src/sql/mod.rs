@@ -5,6 +5,7 @@ mod statement;
 use std::fmt;
 use std::time::Duration;
 
+use fastant::Instant;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
@@ -45,9 +46,8 @@ pub(crate) fn record(handle: &Handle, parent: &Open, event: &Event<'_>) {
     });
     if open.recording {
         let mut record = open.record();
-        if let Some(start) = record.start.checked_sub(query.elapsed) {
-            record.start = start;
-        }
+        // The clock begins with the process: nothing is older.
+        record.start = record.start.checked_sub(query.elapsed).unwrap_or(Instant::ZERO);
     }
     pipeline.finish(open);
 }

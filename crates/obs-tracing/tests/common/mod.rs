@@ -1,6 +1,7 @@
 //! What the tests share: a pipeline that keeps its requests, decoded.
 
 #![allow(dead_code, reason = "every test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is part of tests")]
 
 pub(crate) mod collector;
 

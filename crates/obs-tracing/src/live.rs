@@ -1,0 +1,39 @@
+//! What is in flight now.
+
+use std::time::Duration;
+
+use fastant::Instant;
+use obs_context::{Route, SpanId, TraceId};
+
+use crate::record::Open;
+
+/// A span that is open: told by [`Traces::live`](crate::Traces::live).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveSpan {
+    /// The trace that it belongs to.
+    pub trace_id: TraceId,
+    /// Itself.
+    pub span_id: SpanId,
+    /// Its parent; invalid for a root.
+    pub parent_id: SpanId,
+    /// Its name so far.
+    pub name: String,
+    /// The route of its request, where it is known.
+    pub route: Option<Route>,
+    /// How long it has been open.
+    pub age: Duration,
+}
+
+impl LiveSpan {
+    pub(crate) fn of(open: &Open, now: Instant) -> Self {
+        let record = open.record();
+        Self {
+            trace_id: open.trace_id,
+            span_id: open.span_id,
+            parent_id: open.parent_id,
+            name: record.name.map_or(open.name, |name| name.of(&record.text)).to_owned(),
+            route: open.route,
+            age: now.saturating_duration_since(record.start),
+        }
+    }
+}
