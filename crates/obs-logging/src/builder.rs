@@ -20,7 +20,7 @@ use crate::field::Value;
 use crate::filter::LogFilter;
 use crate::layer::{Lines, LogLayer, Plan};
 use crate::output::{Delivery, Direct, Notice, Queue, Sink, Tally, Target};
-use crate::processor::Pipeline;
+use crate::processor::{Pipeline, Processor};
 use crate::render::{Console, Json, Line, Renderer};
 use crate::{Error, Logging};
 
@@ -201,6 +201,35 @@ impl Builder {
         self
     }
 
+    /// Replaces the values of fields of these names by `[redacted]`, wherever they come from: events,
+    /// spans, contexts, loggers. Upper and lower case are the same, and `password` is also the last part
+    /// of `user.password`. The message is left as it is.
+    pub fn redact(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.pipeline.redaction.add(names);
+        self
+    }
+
+    /// Keeps one in `one_in` of the lines of each callsite that are less severe than `kept`; the next
+    /// line of the callsite tells how many were `suppressed`. Records of the `log` crate are all kept.
+    pub fn sample_below(mut self, kept: Level, one_in: u32) -> Self {
+        self.pipeline.pacing.sampling = Some((kept, u64::from(one_in.max(1))));
+        self
+    }
+
+    /// Lets each callsite log so many lines a second; the first line after that tells how many were
+    /// `suppressed`. Records of the `log` crate are not limited.
+    pub fn rate_limit(mut self, lines_a_second: u32) -> Self {
+        self.pipeline.pacing.limit = Some(lines_a_second);
+        self
+    }
+
+    /// Shows every event to a processor, which may change or drop it. Processors run in the order in
+    /// which they are added: after sampling and the rate limit, before redaction.
+    pub fn processor(mut self, processor: impl Processor) -> Self {
+        self.pipeline.processors.push(Box::new(processor));
+        self
+    }
+
     /// Whether lines have the names of the spans around them, as `spans: ["outer","inner"]`.
     pub fn span_names(mut self, span_names: bool) -> Self {
         self.span_names = span_names;
@@ -246,6 +275,7 @@ impl Builder {
             pipeline: self.pipeline,
             span_names: self.span_names,
             sink: sink.clone(),
+            tally: tally.clone(),
         });
         Ok((lines.with_filter(filter.clone()), Logging::new(sink, filter, tally)))
     }
@@ -258,8 +288,7 @@ fn colours_are_welcome() -> bool {
 
 fn notice_of_losses(renderer: Arc<Renderer>, statics: Fields) -> Notice {
     Box::new(move |lost| {
-        let none = Fields::new();
-        let mut fields = Fields::new();
+        let mut fields = statics.clone();
         value::unsigned(fields.begin(&Key::new("dropped")), lost);
         let target = "obs_logging";
         let line = Line {
@@ -270,10 +299,9 @@ fn notice_of_losses(renderer: Arc<Renderer>, statics: Fields) -> Notice {
             has_own_target: false,
             message: b"\"log lines were dropped\"",
             ids: None,
-            parts: [&statics, &none, &none, &none, &fields],
         };
         let mut bytes = Vec::new();
-        renderer.render(&line, &Clock::default(), (&mut Fields::new(), false), &mut bytes);
+        renderer.render(&line, &[&fields], &Clock::default(), &mut bytes);
         bytes
     })
 }

@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tracing_core::{Level, Metadata};
 
 use crate::context::fields::Key;
 use crate::encode::escape::string;
+use crate::processor::{Pace, Pipeline};
 
 /// Past this many a thread forgets all and begins anew: programs have fewer.
 const KEPT: usize = 2048;
@@ -21,6 +23,8 @@ pub(crate) struct Callsite {
     pub(crate) fields: Box<[FieldRole]>,
     /// The filter's answer, and the filter's generation that it was given by.
     pub(crate) verdict: Cell<(u64, Verdict)>,
+    /// Where not every line is wanted.
+    pub(crate) pace: Option<Arc<Pace>>,
 }
 
 /// What becomes of a field.
@@ -45,18 +49,21 @@ pub(crate) enum Verdict {
 }
 
 impl Callsite {
-    pub(crate) fn new(metadata: &Metadata<'_>, is_redacted: impl Fn(&str) -> bool) -> Self {
+    pub(crate) fn new(metadata: &'static Metadata<'static>, pipeline: &Pipeline) -> Self {
         let role = |name: &str| match name {
             "message" if metadata.is_event() => FieldRole::Message,
             "log.target" if is_bridge(metadata) => FieldRole::Target,
             "log.module_path" | "log.file" | "log.line" if is_bridge(metadata) => FieldRole::Unused,
-            name if is_redacted(name) => FieldRole::Redacted(Key::new(name)),
+            name if pipeline.redaction.matches(name.as_bytes()) => {
+                FieldRole::Redacted(Key::new(name))
+            }
             name => FieldRole::Plain(Key::new(name)),
         };
         Self {
             head: head(metadata.level(), metadata.target()),
             fields: metadata.fields().iter().map(|field| role(field.name())).collect(),
             verdict: Cell::new((0, Verdict::Unknown)),
+            pace: pipeline.pace_of(metadata),
         }
     }
 }

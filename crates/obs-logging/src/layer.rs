@@ -17,9 +17,10 @@ use crate::callsite::Callsite;
 use crate::context::fields::{Fields, Key};
 use crate::context::span::SpanContext;
 use crate::encode::escape::string;
+use crate::encode::value;
 use crate::filter::LogFilter;
 use crate::local::{self, Local, Scratch};
-use crate::output::Sink;
+use crate::output::{Sink, Tally};
 use crate::processor::Pipeline;
 use crate::render::{Line, Renderer};
 use crate::visitor::Visitor;
@@ -35,6 +36,7 @@ pub struct Lines {
     number: u32,
     plan: Plan,
     spans: Key,
+    suppressed: Key,
     dispatch: OnceLock<WeakDispatch>,
 }
 
@@ -46,13 +48,20 @@ pub(crate) struct Plan {
     pub(crate) pipeline: Pipeline,
     pub(crate) span_names: bool,
     pub(crate) sink: Arc<Sink>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Lines {
     pub(crate) fn new(plan: Plan) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { number, plan, spans: Key::new("spans"), dispatch: OnceLock::new() }
+        Self {
+            number,
+            plan,
+            spans: Key::new("spans"),
+            suppressed: Key::new("suppressed"),
+            dispatch: OnceLock::new(),
+        }
     }
 
     #[inline]
@@ -61,9 +70,8 @@ impl Lines {
         local: &Local,
         metadata: &'static Metadata<'static>,
     ) -> std::rc::Rc<Callsite> {
-        local.callsite(self.number, metadata, || {
-            Callsite::new(metadata, |name| self.plan.pipeline.redacts(name))
-        })
+        let make = || Callsite::new(metadata, &self.plan.pipeline);
+        local.callsite(self.number, metadata, make)
     }
 
     /// The line of an event, from its values to the output.
@@ -78,20 +86,29 @@ impl Lines {
     ) {
         let time = SystemTime::now();
         let metadata = event.metadata();
-        if self.plan.span_names {
+        let level = *metadata.level();
+        let plan = &self.plan;
+        let mut held_back = 0;
+        if let Some(pace) = &callsite.pace {
+            match plan.pipeline.pacing.admit(pace, level, time) {
+                Some(before) => held_back = before,
+                None => return plan.tally.suppress(),
+            }
+        }
+        if plan.span_names {
             self.name_spans(event, scratch.fields.begin(&self.spans), context);
         }
         event.record(&mut Visitor { callsite, scratch });
-        // From here on nothing of the user's runs until the line is handed on.
+        if held_back > 0 {
+            value::unsigned(scratch.fields.begin(&self.suppressed), held_back);
+        }
+        // From here on nothing of the user's runs, except for processors.
         let Scratch { fields, message, target, merged, line } = scratch;
-        if !target.is_empty() && !self.plan.filter.wants_target(target, metadata.level()) {
+        if !target.is_empty() && !plan.filter.wants_target(target, &level) {
             return;
         }
-        let level = *metadata.level();
-        let target = (!target.is_empty()).then_some(&**target);
         let none = const { &Fields::new() };
         let bound = local.bound.borrow();
-        let bound = bound.as_deref().unwrap_or(none);
         let mut stack = local.stack.borrow_mut();
         let (ambient, innermost) = stack.fields(self.number);
         let explicit;
@@ -101,21 +118,34 @@ impl Lines {
             explicit = self.explicit(event, context);
             (explicit.ids, explicit.ambient.as_deref().or(ambient), explicit.span.as_deref())
         };
-        let parts =
-            [&self.plan.statics, ambient.unwrap_or(none), span.unwrap_or(none), bound, fields];
+        let parts = [
+            &plan.statics,
+            ambient.unwrap_or(none),
+            span.unwrap_or(none),
+            bound.as_deref().unwrap_or(none),
+            &*fields,
+        ];
         let whole = Line {
             time,
             level,
             head: &callsite.head,
-            target: target.unwrap_or(metadata.target()),
-            has_own_target: target.is_some(),
+            target: if target.is_empty() { metadata.target() } else { target },
+            has_own_target: !target.is_empty(),
             message,
             ids: ids.map(|span| (span.trace_id, span.span_id)),
-            parts,
         };
-        self.plan.renderer.render(&whole, &local.clock, (merged, false), line);
-        drop(stack);
-        self.plan.sink.push(level, line);
+        if plan.pipeline.rewrites(&parts) {
+            plan.renderer.merge(&whole, &parts, merged);
+            drop((stack, bound));
+            if !plan.pipeline.rewrite(level, whole.target, merged) {
+                return plan.tally.suppress();
+            }
+            plan.renderer.render(&whole, &[merged], &local.clock, line);
+        } else {
+            plan.renderer.render_parts(&whole, &parts, &local.clock, merged, line);
+            drop((stack, bound));
+        }
+        plan.sink.push(level, line);
     }
 
     fn name_spans<S: Subscriber + for<'a> LookupSpan<'a>>(

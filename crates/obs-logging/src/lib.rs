@@ -31,6 +31,7 @@ pub use layer::{Lines, LogLayer};
 pub use logger::Logger;
 pub use logging::Logging;
 pub use output::{Counts, Delivery, FlushReport, WhenFull};
+pub use processor::{Processor, Record};
 
 #[doc(hidden)]
 pub mod __private {

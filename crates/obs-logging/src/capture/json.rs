@@ -18,6 +18,11 @@ pub(super) fn object(text: &str) -> Option<Vec<(String, Value)>> {
     Some(fields)
 }
 
+/// One value.
+pub(super) fn value(text: &str) -> Option<Value> {
+    Reader(text).value()
+}
+
 struct Reader<'a>(&'a str);
 
 impl Reader<'_> {
@@ -47,7 +52,7 @@ impl Reader<'_> {
     }
 
     fn bare(&mut self) -> Option<Value> {
-        let end = self.0.find([',', '}', ']'])?;
+        let end = self.0.find([',', '}', ']']).unwrap_or(self.0.len());
         let (word, rest) = self.0.split_at(end);
         self.0 = rest;
         match word {

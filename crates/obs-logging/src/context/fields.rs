@@ -37,6 +37,13 @@ impl Key {
         Self { bytes: bytes.into(), hash, mask: bit(hash) }
     }
 
+    /// Of a name that was in a line already.
+    pub(crate) fn of_escaped(name: &[u8]) -> Self {
+        let hash = hash(name);
+        let bytes = [b",\"", name, b"\":"].concat().into();
+        Self { bytes, hash, mask: bit(hash) }
+    }
+
     /// The set of keys that this key alone makes.
     #[inline]
     pub(crate) fn mask(&self) -> u128 {

@@ -38,7 +38,7 @@ pub(crate) struct Tally {
     /// Panics that the hook has seen.
     pub(crate) panics: AtomicU64,
     /// Lines that a processor has held back.
-    pub(crate) suppressed: AtomicU64,
+    suppressed: AtomicU64,
 }
 
 /// A counter that only the holder of the target's lock changes, and that anybody reads.
@@ -62,6 +62,11 @@ impl Tally {
     /// A line that is lost without having come to the target.
     pub(super) fn refuse(&self, level: Level) {
         self.refused[level_index(level)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A line that nobody wants after all.
+    pub(crate) fn suppress(&self) {
+        self.suppressed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn dropped(&self) -> u64 {

@@ -26,9 +26,10 @@ pub(crate) struct Line<'a> {
     /// A JSON string; empty where there is no message.
     pub(crate) message: &'a [u8],
     pub(crate) ids: Option<(TraceId, SpanId)>,
-    /// From the outermost to the event's own: of one name, the last holds.
-    pub(crate) parts: [&'a Fields; 5],
 }
+
+/// The fields of a line: static, of the request, of the spans, of the logger, of the event.
+pub(crate) type Parts<'a> = [&'a Fields; 5];
 
 pub(crate) enum Renderer {
     Json(Json),
@@ -36,25 +37,46 @@ pub(crate) enum Renderer {
 }
 
 impl Renderer {
-    /// Appends the line to `out`. `merged` is used where the parts cannot simply stand one after
-    /// another; with `is_merged` it holds all fields already.
+    /// Appends the line to `out`. Of one name in several parts, the last holds; `merged` is used where
+    /// there is such a name.
+    #[inline]
+    pub(crate) fn render_parts(
+        &self,
+        line: &Line<'_>,
+        parts: &Parts<'_>,
+        clock: &Clock,
+        merged: &mut Fields,
+        out: &mut Vec<u8>,
+    ) {
+        if line.are_disjoint(parts, self.id_keys()) {
+            self.render(line, parts, clock, out);
+        } else {
+            self.merge(line, parts, merged);
+            self.render(line, &[merged], clock, out);
+        }
+    }
+
+    /// Appends the line to `out`; no name comes twice in the parts.
     #[inline]
     pub(crate) fn render(
         &self,
         line: &Line<'_>,
+        parts: &[&Fields],
         clock: &Clock,
-        (merged, is_merged): (&mut Fields, bool),
         out: &mut Vec<u8>,
     ) {
-        let is_disjoint = !is_merged && line.parts_are_disjoint(self.id_keys());
-        if !is_merged && !is_disjoint {
-            line.merge(self.id_keys(), merged);
-        }
-        let one = [&*merged];
-        let parts = if is_disjoint { &line.parts[..] } else { &one[..] };
         match self {
             Self::Json(json) => json.render(line, parts, clock, out),
             Self::Console(console) => console.render(line, parts, clock, out),
+        }
+    }
+
+    /// All fields of a line together, each name once.
+    pub(crate) fn merge(&self, line: &Line<'_>, parts: &Parts<'_>, merged: &mut Fields) {
+        merged.clear();
+        parts.iter().for_each(|part| merged.append(part));
+        if line.ids.is_some() {
+            self.id_keys().0.iter().for_each(|key| merged.remove(key));
         }
     }
 
@@ -82,8 +104,8 @@ impl IdKeys {
 impl Line<'_> {
     /// Whether no name comes twice: bits first, names only where bits coincide.
     #[inline]
-    fn parts_are_disjoint(&self, id_keys: &IdKeys) -> bool {
-        let [statics, ambient, span, bound, own] = self.parts.map(Fields::mask);
+    fn are_disjoint(&self, parts: &Parts<'_>, id_keys: &IdKeys) -> bool {
+        let [statics, ambient, span, bound, own] = parts.map(Fields::mask);
         let ids = if self.ids.is_some() { id_keys.mask() } else { 0 };
         let before_span = ids | statics | ambient;
         let before_own = before_span | span | bound;
@@ -92,25 +114,14 @@ impl Line<'_> {
             | (before_span & span)
             | ((before_span | span) & bound)
             | (before_own & own);
-        coincide == 0 || self.names_are_disjoint(id_keys)
+        coincide == 0 || self.have_other_names(parts, id_keys)
     }
 
-    fn names_are_disjoint(&self, ids: &IdKeys) -> bool {
-        let with_ids = self.ids.is_some();
-        let hides_id = |part: &Fields| with_ids && ids.0.iter().any(|key| part.contains(key));
-        let parts = &self.parts;
+    #[cold]
+    fn have_other_names(&self, parts: &Parts<'_>, id_keys: &IdKeys) -> bool {
+        let hides_id =
+            |part: &Fields| self.ids.is_some() && id_keys.0.iter().any(|key| part.contains(key));
         !parts.iter().any(|part| hides_id(part))
             && (1..parts.len()).all(|at| parts[..at].iter().all(|outer| !outer.overlaps(parts[at])))
-    }
-
-    /// All fields together, each name once.
-    pub(crate) fn merge(&self, ids: &IdKeys, merged: &mut Fields) {
-        merged.clear();
-        for part in self.parts {
-            merged.append(part);
-        }
-        if self.ids.is_some() {
-            ids.0.iter().for_each(|key| merged.remove(key));
-        }
     }
 }
