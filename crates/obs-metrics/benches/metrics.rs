@@ -1,4 +1,5 @@
 //! Counting, looking up and scraping, beside prometheus-client.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark has no users")]
 
 use std::hint::black_box;
 

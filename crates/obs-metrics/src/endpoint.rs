@@ -13,7 +13,7 @@ use crate::{Buckets, CounterVec, Error, Gauge, Histogram, Registry};
 
 /// Answers scrapes of a registry: to be called by any HTTP server's handler.
 ///
-/// The format is what `Accept` asks for: OpenMetrics 1.0, else the text format 0.0.4. With the feature
+/// The format is what `Accept` asks for: protobuf, OpenMetrics 1.0, else the text format 0.0.4. With the feature
 /// `gzip` the answer is compressed where `Accept-Encoding` takes it. `?name[]=x` shows the families with
 /// a series of that name only. `HEAD` is answered without a body, other methods with 405.
 ///
@@ -197,6 +197,7 @@ impl Wanted {
         match self.flavour {
             Flavour::Classic => "text",
             Flavour::OpenMetrics => "openmetrics",
+            Flavour::Protobuf => "protobuf",
         }
     }
 
@@ -209,6 +210,9 @@ fn response(request: &request::Parts, wanted: &Wanted, body: Bytes) -> Response<
     let media = match wanted.flavour {
         Flavour::Classic => "text/plain; version=0.0.4; charset=utf-8",
         Flavour::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        Flavour::Protobuf => {
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+        }
     };
     let length = HeaderValue::from(body.len());
     let body = if request.method == Method::HEAD { Bytes::new() } else { body };

@@ -10,7 +10,7 @@ use obs_context::Source;
 
 use crate::buckets::Bounds;
 use crate::descriptor::Descriptor;
-use crate::expose::{Expose, Flavour, Text};
+use crate::expose::{Expose, Flavour, Protobuf, Text};
 use crate::family::{Collect, Family, single};
 use crate::metric::{Info, Sealed};
 use crate::source::Gathered;
@@ -223,6 +223,14 @@ impl Registry {
         self.encode(Flavour::OpenMetrics)
     }
 
+    /// Everything in Prometheus' protobuf format: `io.prometheus.client.MetricFamily` messages, each
+    /// after its length. It alone carries native histograms.
+    pub fn encode_protobuf(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode_into(&mut out, Flavour::Protobuf, &|_| true);
+        out
+    }
+
     fn encode(&self, flavour: Flavour) -> String {
         let mut out = Vec::new();
         self.encode_into(&mut out, flavour, &|_| true);
@@ -236,6 +244,11 @@ impl Registry {
         flavour: Flavour,
         wanted: &dyn Fn(&Descriptor) -> bool,
     ) {
+        if flavour == Flavour::Protobuf {
+            let mut protobuf = Protobuf::new(out);
+            self.expose(&mut protobuf, wanted);
+            return protobuf.finish();
+        }
         self.expose(&mut Text::new(out, flavour), wanted);
         if flavour == Flavour::OpenMetrics {
             out.extend_from_slice(b"# EOF\n");
@@ -309,7 +322,7 @@ impl Registry {
         buckets: Buckets,
     ) -> Result<Arc<Family<Histogram>>, Error> {
         buckets.check(name)?;
-        let settings = format!("buckets {:?}", buckets.bounds());
+        let settings = buckets.settings();
         self.register(name, help, labels, Bounds::new(buckets), settings)
     }
 

@@ -5,7 +5,9 @@ mod negotiate;
 mod number;
 #[cfg(feature = "prometheus-client")]
 mod owned;
+mod protobuf;
 mod text;
+mod wire;
 
 use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
@@ -18,7 +20,19 @@ pub(crate) use negotiate::negotiate;
 pub(crate) use number::{Number, le, quantile_label};
 #[cfg(feature = "prometheus-client")]
 pub(crate) use owned::{Owned, OwnedValue};
-pub(crate) use text::{Flavour, Text, escape_help};
+pub(crate) use protobuf::Protobuf;
+pub(crate) use text::{Text, escape_help};
+
+/// Which of the formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// Text format 0.0.4: no exemplars, no units, no end mark.
+    Classic,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+    /// Protobuf, delimited.
+    Protobuf,
+}
 
 /// What writes series in one of the formats.
 pub(crate) trait Expose {

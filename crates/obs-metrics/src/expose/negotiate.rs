@@ -13,14 +13,17 @@ pub(crate) fn negotiate(accept: &str) -> Flavour {
         let Some(flavour) = parts.next().and_then(flavour) else { continue };
         let mut quality = 1000;
         let mut version = None;
+        let mut delimited = false;
         for parameter in parts {
             match parameter.split_once('=') {
                 Some(("q" | "Q", value)) => quality = thousandths(value),
+                Some(("encoding", value)) => delimited = value == "delimited",
                 Some(("version", value)) => version = Some(value.trim_matches('"')),
                 _ => {}
             }
         }
         let known = match (flavour, version) {
+            (Flavour::Protobuf, _) => delimited,
             (_, None) => true,
             (Flavour::Classic, Some(version)) => version == "0.0.4",
             (Flavour::OpenMetrics, Some(version)) => matches!(version, "1.0.0" | "0.0.1"),
@@ -49,6 +52,7 @@ pub(crate) fn accepts_coding(accept: &str, coding: &str) -> bool {
 fn flavour(media: &str) -> Option<Flavour> {
     match media.to_ascii_lowercase().as_str() {
         "application/openmetrics-text" => Some(Flavour::OpenMetrics),
+        "application/vnd.google.protobuf" => Some(Flavour::Protobuf),
         "text/plain" | "text/*" | "*/*" => Some(Flavour::Classic),
         _ => None,
     }
@@ -65,11 +69,12 @@ mod tests {
 
     #[test]
     fn the_scrapers_preference_wins() {
-        // Prometheus 2.42, with protobuf, which this version does not offer.
+        // Prometheus 2.42 with native histograms; without, it leaves the first one out.
         let prometheus = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
             encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,\
             application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
-        assert_eq!(negotiate(prometheus), Flavour::OpenMetrics);
+        assert_eq!(negotiate(prometheus), Flavour::Protobuf);
+        assert_eq!(negotiate(&prometheus.replace("delimited", "text")), Flavour::OpenMetrics);
         assert_eq!(negotiate("text/plain, application/openmetrics-text; q=0.9"), Flavour::Classic);
         assert_eq!(negotiate("application/openmetrics-text; version=2.0.0"), Flavour::Classic);
         assert_eq!(negotiate("application/openmetrics-text; q=0, */*; q=0.1"), Flavour::Classic);

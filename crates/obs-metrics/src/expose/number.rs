@@ -8,6 +8,13 @@ pub(crate) enum Number {
 }
 
 impl Number {
+    pub(crate) fn as_float(self) -> f64 {
+        match self {
+            Self::Whole(value) => value as f64,
+            Self::Float(value) => value,
+        }
+    }
+
     pub(crate) fn push(self, out: &mut Vec<u8>) {
         match self {
             Self::Whole(value) => push_whole(out, value),

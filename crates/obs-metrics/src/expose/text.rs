@@ -1,19 +1,10 @@
 //! The two text formats: Prometheus 0.0.4 and OpenMetrics 1.0.
 
 use super::number::{push_float, push_whole};
-use super::{Expose, Number};
+use super::{Expose, Flavour, Number};
 use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
 use crate::metric::Snapshot;
-
-/// Which of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flavour {
-    /// Text format 0.0.4: no exemplars, no units, no end mark.
-    Classic,
-    /// OpenMetrics 1.0.
-    OpenMetrics,
-}
 
 /// Writes text into a buffer that may be used again.
 #[derive(Debug)]
@@ -67,8 +58,8 @@ impl<'a> Text<'a> {
 impl Expose for Text<'_> {
     fn family(&mut self, family: &Descriptor) {
         let head = match self.flavour {
-            Flavour::Classic => &family.classic_head,
             Flavour::OpenMetrics => &family.openmetrics_head,
+            _ => &family.classic_head,
         };
         self.out.extend_from_slice(head.as_bytes());
     }

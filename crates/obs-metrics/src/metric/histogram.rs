@@ -2,12 +2,12 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use obs_context::{active_span, active_span_is_sampled};
 
-use super::Sealed;
+use super::{Native, Sealed};
 use crate::buckets::Bounds;
 use crate::descriptor::{Descriptor, Kind};
 use crate::exemplar::{Exemplar, ExemplarSlot};
@@ -60,7 +60,11 @@ impl Histogram {
         }
         let core = self.0.core();
         let bucket = core.bounds.bucket(value);
+        let native = core.lock_native();
         core.words.observe(bucket + 1, value);
+        if let Some(mut native) = native {
+            native.observe(value);
+        }
         if active_span_is_sampled() {
             core.keep_exemplar(bucket, value);
         }
@@ -127,9 +131,17 @@ pub(crate) struct HistogramCore {
     /// The sum, then one word a bucket.
     words: Words,
     exemplars: OnceLock<Box<[ExemplarSlot]>>,
+    native: Option<Box<Mutex<Native>>>,
 }
 
 impl HistogramCore {
+    /// Held over both kinds of buckets, so that a scrape sees the same count in both.
+    #[inline]
+    fn lock_native(&self) -> Option<MutexGuard<'_, Native>> {
+        let native = self.native.as_ref()?;
+        Some(native.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     #[cold]
     fn keep_exemplar(&self, bucket: usize, value: f64) {
         let empty = || self.bounds.le.iter().map(|_| ExemplarSlot::default()).collect();
@@ -143,6 +155,7 @@ impl HistogramCore {
 /// What a scrape reads of a histogram.
 pub(crate) struct Snapshot<'a> {
     core: &'a HistogramCore,
+    native: Option<MutexGuard<'a, Native>>,
 }
 
 impl Snapshot<'_> {
@@ -157,6 +170,11 @@ impl Snapshot<'_> {
     /// The count of each bucket alone, `+Inf` last: to be read once a scrape.
     pub(crate) fn counts(&self) -> impl Iterator<Item = u64> {
         (1..=self.core.bounds.le.len()).map(|at| self.core.words.total(at))
+    }
+
+    /// The native buckets, where the histogram has some.
+    pub(crate) fn native(&self) -> Option<&Native> {
+        self.native.as_deref()
     }
 
     pub(crate) fn exemplar(&self, bucket: usize) -> Option<Exemplar> {
@@ -175,6 +193,7 @@ impl Sealed for Histogram {
             words: Words::new(bounds.le.len() + 1),
             bounds: bounds.clone(),
             exemplars: OnceLock::new(),
+            native: bounds.native.then(|| Box::new(Mutex::new(Native::new()))),
         }
     }
 
@@ -187,6 +206,6 @@ impl Sealed for Histogram {
     }
 
     fn expose(core: &HistogramCore, labels: &str, family: &Descriptor, out: &mut dyn Expose) {
-        out.histogram(family, labels, &Snapshot { core });
+        out.histogram(family, labels, &Snapshot { core, native: core.lock_native() });
     }
 }

@@ -4,6 +4,7 @@ mod counter;
 mod gauge;
 mod histogram;
 mod info;
+mod native;
 mod summary;
 
 use std::fmt;
@@ -19,6 +20,7 @@ pub use histogram::{Histogram, Timer};
 pub(crate) use histogram::{Snapshot, rejected_observations};
 pub(crate) use info::Info;
 pub use info::StateSet;
+pub(crate) use native::{Native, ZERO};
 pub use summary::Summary;
 
 /// A metric type: [`Counter`], [`Gauge`], [`Histogram`], [`Summary`] or [`StateSet`].

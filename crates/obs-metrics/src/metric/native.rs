@@ -1,0 +1,89 @@
+//! Native histograms: exponential buckets that need no choice.
+
+use std::collections::BTreeMap;
+
+/// Buckets of one sign in one series; past them the resolution is halved.
+const MOST: usize = 160;
+/// The finest resolution: eight buckets to each doubling, nine percent wide.
+const FINEST: i32 = 3;
+/// The coarsest that Prometheus knows: a factor of 65,536.
+const COARSEST: i32 = -4;
+/// What is not farther from zero counts as zero: 2^-128, as in the Go client.
+pub(crate) const ZERO: f64 = 2.938_735_877_055_719e-39;
+
+/// Counts by exponential bucket. Bucket `i` ends at `2^(i / 2^schema)`.
+#[derive(Debug)]
+pub(crate) struct Native {
+    pub(crate) schema: i32,
+    pub(crate) zero: u64,
+    pub(crate) positive: BTreeMap<i32, u64>,
+    pub(crate) negative: BTreeMap<i32, u64>,
+    pub(crate) sum: f64,
+}
+
+impl Native {
+    pub(super) fn new() -> Self {
+        Self {
+            schema: FINEST,
+            zero: 0,
+            positive: BTreeMap::new(),
+            negative: BTreeMap::new(),
+            sum: 0.0,
+        }
+    }
+
+    /// Counts a finite value.
+    pub(super) fn observe(&mut self, value: f64) {
+        self.sum += value;
+        if value.abs() <= ZERO {
+            self.zero += 1;
+            return;
+        }
+        let bucket = (value.abs().log2() * f64::from(self.schema).exp2()).ceil() as i32;
+        let side = if value > 0.0 { &mut self.positive } else { &mut self.negative };
+        *side.entry(bucket).or_default() += 1;
+        while self.positive.len().max(self.negative.len()) > MOST && self.schema > COARSEST {
+            self.schema -= 1;
+            for side in [&mut self.positive, &mut self.negative] {
+                let finer = std::mem::take(side);
+                for (bucket, count) in finer {
+                    // The buckets 2i - 1 and 2i become i.
+                    *side.entry((bucket + 1).div_euclid(2)).or_default() += count;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.zero + self.positive.values().sum::<u64>() + self.negative.values().sum::<u64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_belong_to_the_bucket_that_they_end() {
+        let mut native = Native::new();
+        for value in [1.0, 2.0, 2.0_f64.powf(1.0 / 8.0) * 0.999_999, 0.0, -1.0, 1e-40] {
+            native.observe(value);
+        }
+        assert_eq!(native.positive, BTreeMap::from([(0, 1), (1, 1), (8, 1)]));
+        assert_eq!(native.negative, BTreeMap::from([(0, 1)]));
+        assert_eq!((native.zero, native.count()), (2, 6));
+    }
+
+    #[test]
+    fn resolution_is_halved_where_there_are_too_many() {
+        let mut native = Native::new();
+        for exponent in -300..300 {
+            native.observe(10_f64.powi(exponent));
+        }
+        assert!(native.positive.len() <= MOST && native.schema < FINEST);
+        assert_eq!(native.count(), 600);
+        let top = *native.positive.keys().last().unwrap();
+        let bound = (f64::from(top) / f64::from(native.schema).exp2()).exp2();
+        assert!(bound >= 1e299, "{bound}");
+    }
+}
