@@ -1,9 +1,8 @@
 //! Setting logging up.
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -19,7 +18,7 @@ use crate::encode::value;
 use crate::field::Value;
 use crate::filter::LogFilter;
 use crate::layer::{Lines, LogLayer, Plan};
-use crate::output::{Delivery, Direct, Notice, Queue, Sink, Tally, Target};
+use crate::output::{Delivery, Direct, LogFile, Notice, Queue, Sink, Tally, Target};
 use crate::processor::{Pipeline, Processor};
 use crate::render::{Console, Json, Line, Renderer};
 use crate::{Error, Logging};
@@ -42,7 +41,7 @@ pub struct Output(Kind);
 enum Kind {
     Stdout,
     Stderr,
-    File(PathBuf),
+    File(LogFile),
     Writer(Box<dyn Write + Send>),
 }
 
@@ -59,7 +58,12 @@ impl Output {
 
     /// The end of this file, which is made if it is missing.
     pub fn file(path: impl AsRef<Path>) -> Self {
-        Self(Kind::File(path.as_ref().to_owned()))
+        Self::log_file(LogFile::new(path))
+    }
+
+    /// A file that is rotated.
+    pub fn log_file(file: LogFile) -> Self {
+        Self(Kind::File(file))
     }
 
     /// Any writer. Unless it is [`Delivery::Blocking`], it gets many lines a call, and is flushed after
@@ -81,15 +85,11 @@ impl Output {
             Kind::Stdout => standard(io::stdout()),
             Kind::Stderr => standard(io::stderr()),
             Kind::Writer(writer) => Ok(writer),
-            Kind::File(path) => {
-                let file = OpenOptions::new().create(true).append(true).open(&path);
-                let file = file.map_err(|error| {
-                    Error::new(
-                        format!("the log file {} cannot be opened", path.display()),
-                        "give a path in a directory that the service may write to",
-                    )
-                    .caused_by(error)
-                })?;
+            Kind::File(file) => {
+                let what = format!("the log file {} cannot be opened", file.path().display());
+                let remedy = "give a path in a directory that the service may write to";
+                let file =
+                    file.open().map_err(|error| Error::new(what, remedy).caused_by(error))?;
                 Ok(Box::new(file))
             }
         }
@@ -101,7 +101,7 @@ impl fmt::Debug for Output {
         match &self.0 {
             Kind::Stdout => f.write_str("stdout"),
             Kind::Stderr => f.write_str("stderr"),
-            Kind::File(path) => write!(f, "file {}", path.display()),
+            Kind::File(file) => write!(f, "file {}", file.path().display()),
             Kind::Writer(_) => f.write_str("writer"),
         }
     }

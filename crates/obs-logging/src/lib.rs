@@ -30,7 +30,7 @@ pub use filter::LogFilter;
 pub use layer::{Lines, LogLayer};
 pub use logger::Logger;
 pub use logging::Logging;
-pub use output::{Counts, Delivery, FlushReport, WhenFull};
+pub use output::{Counts, Delivery, FlushReport, LogFile, WhenFull};
 pub use processor::{Processor, Record};
 
 #[doc(hidden)]

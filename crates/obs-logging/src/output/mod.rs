@@ -1,6 +1,7 @@
 //! Where lines go, and the account of every one of them.
 
 mod direct;
+mod file;
 mod policy;
 mod process;
 mod queue;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tracing_core::Level;
 
 pub(crate) use direct::Direct;
+pub use file::LogFile;
 pub use policy::{Delivery, WhenFull};
 pub(crate) use queue::Queue;
 pub use tally::Counts;

@@ -1,0 +1,145 @@
+//! Log files: rotation by size and age, retention, and files that others move.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use common::parse;
+use obs_logging::{Builder, Delivery, Format, LogFile, Logging, Output, WhenFull};
+use tracing::{Dispatch, info};
+use tracing_subscriber::layer::SubscriberExt;
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn logging(file: LogFile, delivery: Delivery) -> (Dispatch, Logging) {
+    let (layer, logging) = Builder::new()
+        .format(Format::Json)
+        .output(Output::log_file(file))
+        .delivery(delivery)
+        .build()
+        .unwrap();
+    (Dispatch::new(tracing_subscriber::registry().with(layer)), logging)
+}
+
+/// The log file's numbers and those of its full files, oldest first.
+fn files(path: &Path) -> Vec<(PathBuf, Vec<u64>)> {
+    let mut files: Vec<_> =
+        fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    if let Some(at) = files.iter().position(|file| file == path) {
+        let current = files.remove(at);
+        files.push(current);
+    }
+    let numbers = |file: &PathBuf| {
+        let text = fs::read_to_string(file).unwrap();
+        text.lines().map(|line| parse(line)["n"].as_u64().unwrap()).collect()
+    };
+    files.into_iter().map(|file| (file.clone(), numbers(&file))).collect()
+}
+
+#[test]
+fn a_file_never_grows_past_its_size_and_no_line_is_cut() {
+    let queued = Delivery::NonBlocking { buffer_bytes: 1 << 20, when_full: WhenFull::Block };
+    for delivery in [Delivery::Blocking, queued] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        let (dispatch, logging) = logging(LogFile::new(&path).max_bytes(2000), delivery);
+        tracing::dispatcher::with_default(&dispatch, || {
+            (0..100_u64).for_each(|n| info!(n, "line"))
+        });
+        assert!(logging.shutdown(LONG).complete);
+        let files = files(&path);
+        assert!(files.len() > 3, "{files:?}");
+        for (file, _) in &files {
+            assert!(fs::metadata(file).unwrap().len() <= 2000);
+        }
+        let all: Vec<_> = files.into_iter().flat_map(|(_, numbers)| numbers).collect();
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
+        assert_eq!(logging.counts().write_errors, 0);
+    }
+}
+
+#[test]
+fn a_file_is_rotated_by_age() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    let age = Duration::from_millis(100);
+    let (dispatch, _logging) = logging(LogFile::new(&path).max_age(age), Delivery::Blocking);
+    tracing::dispatcher::with_default(&dispatch, || {
+        info!(n = 1_u64, "line");
+        thread::sleep(age * 2);
+        info!(n = 2_u64, "line");
+    });
+    let numbers: Vec<_> = files(&path).into_iter().map(|(_, numbers)| numbers).collect();
+    assert_eq!(numbers, [[1], [2]]);
+}
+
+#[test]
+fn only_so_many_files_and_bytes_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    let by_count = LogFile::new(&path).max_bytes(500).keep_files(3);
+    let (dispatch, logging_1) = logging(by_count, Delivery::Blocking);
+    fs::write(folder.path().join("app.log.bak"), "{\"n\":0}\n").unwrap();
+    tracing::dispatcher::with_default(&dispatch, || (0..100_u64).for_each(|n| info!(n, "line")));
+    drop(logging_1);
+    let names = |files: Vec<(PathBuf, Vec<u64>)>| files.len();
+    assert_eq!(names(files(&path)), 3 + 1 + 1, "three, the current one, and one that is not ours");
+    let by_bytes = LogFile::new(&path).max_bytes(500).keep_bytes(1100);
+    let (_dispatch, _logging_2) = logging(by_bytes, Delivery::Blocking);
+    assert_eq!(names(files(&path)), 2 + 1 + 1, "what an earlier run left counts, too");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_others_move_or_remove_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    let (dispatch, logging) = logging(LogFile::new(&path), Delivery::Blocking);
+    tracing::dispatcher::with_default(&dispatch, || {
+        info!(n = 1_u64, "line");
+        fs::rename(&path, folder.path().join("app.log.1")).unwrap();
+        thread::sleep(Duration::from_millis(600));
+        info!(n = 2_u64, "line");
+        fs::remove_file(&path).unwrap();
+        thread::sleep(Duration::from_millis(600));
+        info!(n = 3_u64, "line");
+    });
+    let numbers: Vec<_> = files(&path).into_iter().map(|(_, numbers)| numbers).collect();
+    assert_eq!(numbers, [[1], [3]]);
+    assert_eq!(logging.counts().dropped, 0);
+}
+
+#[test]
+fn a_folder_that_comes_back_is_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let path = inner.join("app.log");
+    let (dispatch, logging) = logging(LogFile::new(&path).max_bytes(1), Delivery::Blocking);
+    tracing::dispatcher::with_default(&dispatch, || {
+        info!(n = 1_u64, "line");
+        fs::remove_dir_all(&inner).unwrap();
+        info!(n = 2_u64, "line");
+        fs::create_dir(&inner).unwrap();
+        info!(n = 3_u64, "line");
+    });
+    let counts = logging.counts();
+    assert_eq!(counts.dropped, 1);
+    assert_eq!(counts.emitted, counts.written + counts.dropped);
+    assert!(fs::read_to_string(&path).unwrap().contains("dropped"));
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_an_error_at_the_start() {
+    let error = Builder::new()
+        .output(Output::file("/no/such/folder/app.log"))
+        .build::<tracing_subscriber::Registry>()
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("/no/such/folder/app.log") && error.contains("directory"), "{error}");
+}
