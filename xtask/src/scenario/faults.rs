@@ -48,7 +48,7 @@ pub(crate) fn port_in_use() -> Result<Outcome, Failure> {
 pub(crate) fn wrong_environment() -> Result<Outcome, Failure> {
     for (name, value, remedy) in [
         ("OBS_PRESET", "prod", "production or development"),
-        ("OBS_LOG", "info,=,", "OBS_LOG"),
+        ("OBS_LOG", "info,db=chatty", "sqlx=warn"),
         ("OBS_LOG_FORMAT", "xml", "json, console or auto"),
         ("OBS_ADMIN_ADDR", "localhost", "127.0.0.1:9464"),
         ("OBS_SHUTDOWN_REQUESTS", "soon", "5s or 500ms"),

@@ -14,7 +14,7 @@ const HOSTILE: [&[u8]; 9] = [
     b"traceparent: ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n",
     b"traceparent: 00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01\r\n",
     b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntraceparent: 00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n",
-    b"tracestate: ======,,,,\x7f\r\nbaggage: %%%%%\r\n",
+    b"tracestate: ======,,,,\r\nbaggage: %%%%%\r\n",
 ];
 
 pub(crate) fn requests() -> Result<Outcome, Failure> {

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use obs_logging::Format;
+use obs_logging::{Builder, Delivery, Format, Output};
+use tracing_subscriber::Registry;
 
 use crate::Preset;
 
@@ -44,6 +45,17 @@ pub(crate) fn addr(text: &str) -> Result<Option<SocketAddr>, String> {
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|error| format!("{error}; give a time such as 5s or 500ms"))
+}
+
+/// Tried on a layer that writes nowhere, so that the error can name the variable.
+pub(crate) fn filter(text: &str) -> Result<String, String> {
+    let text = self::text(text)?;
+    let nowhere =
+        Builder::new().output(Output::writer(std::io::sink())).delivery(Delivery::Blocking);
+    match nowhere.filter(text.clone()).build::<Registry>() {
+        Ok(_) => Ok(text),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 pub(crate) fn text(text: &str) -> Result<String, String> {

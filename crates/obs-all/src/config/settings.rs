@@ -44,7 +44,7 @@ impl Settings {
             "log.filter",
             config.log_filter.clone(),
             &["OBS_LOG", "RUST_LOG"],
-            parse::text,
+            parse::filter,
             "info".to_owned(),
         )?;
         let format = if development { Format::Auto } else { Format::Json };

@@ -1,0 +1,79 @@
+//! Code over environment over defaults, and an error that names the variable.
+
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+use std::time::Duration;
+
+use obs_all::{Config, Error, Origin, Preset};
+
+fn config(variables: &'static [(&'static str, &'static str)]) -> Config {
+    Config::new("orders").environment(move |name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    })
+}
+
+fn row(config: &Config, wanted: &str) -> (String, Origin) {
+    let explanation = config.explain().unwrap();
+    let found = explanation.rows().find(|(name, ..)| *name == wanted);
+    found.map(|(_, value, origin)| (value.to_owned(), origin.clone())).unwrap()
+}
+
+#[test]
+fn code_wins_over_the_environment_and_that_over_the_default() {
+    let unset = config(&[]);
+    assert_eq!(row(&unset, "log.filter"), ("\"info\"".into(), Origin::Default));
+    let set = config(&[("OBS_LOG", "debug"), ("RUST_LOG", "trace")]);
+    assert_eq!(
+        row(&set, "log.filter"),
+        ("\"debug\"".into(), Origin::Environment("OBS_LOG".into()))
+    );
+    let fallback = config(&[("RUST_LOG", "trace")]);
+    assert_eq!(row(&fallback, "log.filter").1, Origin::Environment("RUST_LOG".into()));
+    let code = config(&[("OBS_LOG", "debug")]).log_filter("warn");
+    assert_eq!(row(&code, "log.filter"), ("\"warn\"".into(), Origin::Code));
+}
+
+#[test]
+fn presets_choose_the_defaults() {
+    let production = config(&[]);
+    assert_eq!(row(&production, "shutdown.propagation").0, "5s");
+    assert_eq!(row(&production, "log.access").0, "false");
+    assert_eq!(row(&production, "admin.addr").0, "Some(127.0.0.1:9464)");
+    let development = config(&[("OBS_PRESET", "development")]);
+    assert_eq!(row(&development, "shutdown.propagation").0, "0ns");
+    assert_eq!(row(&development, "log.format").0, "Auto");
+    let mixed = config(&[("OBS_SHUTDOWN_PROPAGATION", "3s")]).preset(Preset::Development);
+    assert_eq!(row(&mixed, "shutdown.propagation").0, "3s");
+    let coded = config(&[]).propagation(Duration::from_secs(9));
+    assert_eq!(row(&coded, "shutdown.propagation"), ("9s".into(), Origin::Code));
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let set = config(&[("OBS_ADMIN_TOKEN", "hunter2")]);
+    assert_eq!(row(&set, "admin.token").0, "***");
+    assert!(!set.explain().unwrap().to_string().contains("hunter2"));
+}
+
+fn wrong(variables: &'static [(&'static str, &'static str)]) -> Error {
+    config(variables).explain().unwrap_err()
+}
+
+#[test]
+fn a_wrong_value_names_its_variable_and_the_remedy() {
+    for (variables, variable, remedy) in [
+        (&[("OBS_PRESET", "prod")], "OBS_PRESET", "production or development"),
+        (&[("OBS_LOG_FORMAT", "xml")], "OBS_LOG_FORMAT", "json, console or auto"),
+        (&[("OBS_ADMIN_ADDR", "9464")], "OBS_ADMIN_ADDR", "127.0.0.1:9464"),
+        (&[("OBS_GRACE_PERIOD", "long")], "OBS_GRACE_PERIOD", "5s or 500ms"),
+        (&[("OBS_ACCESS_LOG", "yes?")], "OBS_ACCESS_LOG", "on or off"),
+        (&[("OBS_LOG", "")], "OBS_LOG", "unset it"),
+    ] {
+        let error = wrong(variables);
+        assert_eq!(error.variable(), Some(variable));
+        let text = error.to_string();
+        assert!(text.contains(variable) && text.contains(remedy), "{text}");
+    }
+    let unnamed = Config::new("").explain().unwrap_err().to_string();
+    assert!(unnamed.contains("plain name"), "{unnamed}");
+}

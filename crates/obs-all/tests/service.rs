@@ -1,0 +1,116 @@
+//! A whole service in one process: every pillar at once, from the first request to the report.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::routing::get;
+use obs_all::health::lifecycle::Stage;
+use obs_all::{Config, context};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const TRACEPARENT: &str =
+    "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
+const TRACE_ID: &str = "0af7651916cd43dd8448eb211c80319c";
+
+async fn send(addr: SocketAddr, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let length = body.len();
+    let request = format!(
+        "{head}host: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+async fn order() -> &'static str {
+    obs_all::logging::bind!(user_id = 42);
+    ::tracing::info!(rows = 4, "db query done");
+    assert_eq!(context::active_span().unwrap().trace_id.to_string(), TRACE_ID);
+    "an order"
+}
+
+async fn panics() -> &'static str {
+    panic!("as a handler may")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_pillar_tells_the_same_of_a_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let obs = Config::new("orders")
+        .environment(|_| None)
+        .log_output(log.to_str().unwrap())
+        .access_log(true)
+        .admin_addr(Some("127.0.0.1:0".parse().unwrap()))
+        .propagation(std::time::Duration::ZERO)
+        .init()
+        .unwrap();
+    let again = obs_all::init("again").unwrap_err();
+    assert!(again.is_initialised(), "{again}");
+    assert!(obs.explain().to_string().contains("traces.sampler"), "{}", obs.explain());
+
+    let app = obs
+        .instrument(Router::new().route("/orders/{id}", get(order)).route("/panic", get(panics)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (addr, admin) = (listener.local_addr().unwrap(), obs.admin_addr().unwrap());
+    let lifecycle = obs.lifecycle().clone();
+    let serving = tokio::spawn(obs.serve(listener, app));
+
+    let head = format!("GET /orders/7?secret=1 HTTP/1.1\r\nx-request-id: abc-123\r\n{TRACEPARENT}");
+    let answer = send(addr, &head, "").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("x-request-id: abc-123"),
+        "{answer}"
+    );
+    let panicked = send(addr, "GET /panic HTTP/1.1\r\n", "").await;
+    assert!(panicked.starts_with("HTTP/1.1 500"), "{panicked}");
+
+    let open = "GET /metrics HTTP/1.1\r\naccept: application/openmetrics-text; version=1.0.0\r\n";
+    let metrics = send(admin, open, "").await;
+    let counted = r#"http_requests_total{method="GET",path="/orders/{id}",status="200"} 1"#;
+    let line = metrics.lines().find(|line| line.starts_with(counted)).unwrap_or(&metrics);
+    assert!(line.contains(TRACE_ID), "no exemplar of the trace: {line}");
+    assert!(metrics.contains(r#"http_requests_total{method="GET",path="/panic",status="500"} 1"#));
+    for own in [
+        "obs_log_lines_total",
+        "obs_spans_started_total",
+        "health_ready",
+        "process_cpu_seconds_total",
+    ] {
+        assert!(metrics.contains(own), "{own} is not on /metrics");
+    }
+    let change = r#"{"filter": "warn", "for": "10m"}"#;
+    let changed = send(admin, "PUT /debug/log-level HTTP/1.1\r\n", change).await;
+    assert!(changed.contains(r#"{"filter":"warn"}"#), "{changed}");
+    let refused = send(admin, "PUT /debug/log-level HTTP/1.1\r\n", r#"{"filter": 7}"#).await;
+    assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("10m"), "{refused}");
+    let config = send(admin, "GET /debug/config HTTP/1.1\r\n", "").await;
+    assert!(config.contains("log.filter"), "{config}");
+
+    lifecycle.shut_down();
+    let report = serving.await.unwrap().unwrap();
+    assert_eq!(report.stage(Stage::Logs).unwrap().lost, 0, "{report}");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_request: Vec<_> = lines.iter().filter(|line| line["request_id"] == "abc-123").collect();
+    assert_eq!(of_request.len(), 2, "the handler's line and the access line: {text}");
+    for line in &of_request {
+        assert_eq!(line["trace_id"], TRACE_ID, "{line}");
+        assert_eq!(
+            (&line["method"], &line["path"]),
+            (&"GET".into(), &"/orders/7".into()),
+            "{line}"
+        );
+    }
+    assert_eq!((&of_request[0]["rows"], &of_request[0]["user_id"]), (&4.into(), &42.into()));
+    assert_eq!((&of_request[1]["status"], &of_request[1]["user_id"]), (&200.into(), &42.into()));
+    assert!(!text.contains("secret"), "the query string is logged");
+    let panic = lines.iter().find(|line| line["level"] == "error").unwrap();
+    assert!(panic["request_id"].is_string() && panic["trace_id"].is_string(), "{panic}");
+}
