@@ -33,3 +33,8 @@ pub use global::{
 };
 pub use metric::{Counter, Gauge, Histogram, InProgress, Metric, StateSet, Summary, Timer};
 pub use registry::Registry;
+
+/// The guide's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/metrics.md")]
+mod guide {}
