@@ -79,7 +79,8 @@ fn of_source(file: &str, text: &str) -> Vec<String> {
     if lines > LONGEST_FILE {
         breaches.push(format!("{file}: {lines} lines; are there two rooms in one?"));
     }
-    if !file.contains("/src/") || file.starts_with("xtask") {
+    if !file.contains("/src/") || file.starts_with("xtask") || file.starts_with("crates/obs-bench")
+    {
         return breaches;
     }
     for (setter, allowed) in GLOBALS {
@@ -88,8 +89,8 @@ fn of_source(file: &str, text: &str) -> Vec<String> {
                 .push(format!("{file}: {setter}..) sets a global that the user did not ask for"));
         }
     }
-    if text.contains("unsafe {") && !text.contains("#![allow(unsafe_code, reason") {
-        breaches.push(format!("{file}: unsafe without a module-level reason"));
+    if text.contains("unsafe {") && !(text.contains("unsafe_code") && text.contains("reason = ")) {
+        breaches.push(format!("{file}: unsafe without lifting the ban with a reason"));
     }
     breaches
 }
