@@ -64,6 +64,27 @@ pub(crate) fn show(
     Ok(())
 }
 
+/// Ends every service, without load.
+pub(crate) fn end_all(
+    fleet: &mut Fleet,
+    printer: &Printer,
+    joins: &mut Joins,
+) -> Result<(), Failure> {
+    printer.heading("SHUTDOWN", "SIGTERM");
+    // Ctrl-C in a terminal has told the services already; a second signal would hurry them.
+    std::thread::sleep(Duration::from_millis(300));
+    for name in NAMES {
+        if let Some(service) = fleet.service(name) {
+            let told = service.lines().iter().any(|line| line.json["event"] == "shutting down");
+            if !told {
+                service.terminate();
+            }
+        }
+        end(fleet, name, printer, joins)?;
+    }
+    Ok(())
+}
+
 /// Waits for the end of a service and reads its own report of it.
 fn end(
     fleet: &mut Fleet,

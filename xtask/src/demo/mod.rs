@@ -11,11 +11,12 @@ mod outage;
 mod print;
 mod prometheus;
 
-use std::io::Read;
 use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::error::Failure;
 use crate::system::{cargo, raise_open_files};
@@ -26,7 +27,7 @@ use print::Printer;
 /// What the demo does.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// Stay up afterwards and print the addresses; Ctrl-C ends.
+    /// Stay up afterwards and print the addresses, until Ctrl-C.
     #[arg(long)]
     serve: bool,
     /// Print one JSON document instead of the story.
@@ -82,9 +83,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     faults::show(&fleet, &printer, &mut joins)?;
     outage::show(&mut fleet, &printer, &mut joins)?;
     if options.serve {
-        stay_up(&fleet, prometheus.as_ref(), &printer);
+        stay_up(&fleet, prometheus.as_ref(), &printer)?;
+        drain::end_all(&mut fleet, &printer, &mut joins)?;
+    } else {
+        drain::show(&mut fleet, options.in_flight, &printer, &mut joins)?;
     }
-    drain::show(&mut fleet, options.in_flight, &printer, &mut joins)?;
 
     if options.json {
         let document = json!({
@@ -98,13 +101,19 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     joins.verdict(&printer, begun.elapsed())
 }
 
-fn stay_up(fleet: &Fleet, prometheus: Option<&prometheus::Prometheus>, printer: &Printer) {
-    printer.heading("SERVING", "press Enter or Ctrl-D to go on with the shutdown");
+fn stay_up(
+    fleet: &Fleet,
+    prometheus: Option<&prometheus::Prometheus>,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    printer.heading("SERVING", "until Ctrl-C; try `curl -i -X POST` on the gateway's /orders/7");
     for (name, url) in fleet.urls() {
         printer.row(&format!("{name:10} {url}"));
     }
     if let Some(prometheus) = prometheus {
         printer.row(&format!("{:10} {}", "prometheus", prometheus.url()));
     }
-    let _ = std::io::stdin().read(&mut [0; 1]);
+    let _ = signals.forever().next();
+    Ok(())
 }
