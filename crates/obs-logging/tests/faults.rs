@@ -7,7 +7,7 @@ mod common;
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,9 @@ fn queued(output: Output, buffer_bytes: usize, when_full: WhenFull) -> (Dispatch
         .unwrap();
     (Dispatch::new(tracing_subscriber::registry().with(layer)), logging)
 }
+
+/// A process that is just being started holds copies of all pipes: not while one is to be closed.
+static STARTING: Mutex<()> = Mutex::new(());
 
 fn assert_balanced(counts: Counts) {
     assert_eq!(counts.emitted, counts.written + counts.dropped, "{counts:?}");
@@ -58,6 +61,7 @@ fn a_full_disk_loses_lines_and_counts_every_one() {
 #[test]
 #[cfg(unix)]
 fn a_closed_pipe_loses_lines_and_counts_every_one() {
+    let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     let (reader, writer) = io::pipe().unwrap();
     let (dispatch, logging) = queued(Output::writer(writer), 1 << 20, WhenFull::Block);
     tracing::dispatcher::with_default(&dispatch, || {
@@ -330,12 +334,14 @@ fn child() {
 }
 
 fn run_child(mode: &str) -> Vec<common::Line> {
+    let alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture"])
         .env("OBS_LOGGING_CHILD", mode)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    drop(alone);
     let mut text = String::new();
     child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     assert!(child.wait().unwrap().success());

@@ -49,7 +49,7 @@ fn a_file_never_grows_past_its_size_and_no_line_is_cut() {
         let path = folder.path().join("app.log");
         let (dispatch, logging) = logging(LogFile::new(&path).max_bytes(2000), delivery);
         tracing::dispatcher::with_default(&dispatch, || {
-            (0..100_u64).for_each(|n| info!(n, "line"))
+            (0..100_u64).for_each(|n| info!(n, "line"));
         });
         assert!(logging.shutdown(LONG).complete);
         let files = files(&path);

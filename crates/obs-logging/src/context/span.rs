@@ -1,7 +1,7 @@
 //! The fields of one span, with those of its parents in front: serialised once, when it is made.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ambient::Ambient;
 use super::fields::Fields;
@@ -16,11 +16,15 @@ pub(crate) struct SpanContext {
     /// Of the root: changes with every later `record` on any span of the tree.
     tree: AtomicU32,
     closed: AtomicBool,
-    flat: Mutex<Flat>,
+    /// The parents' fields, then its own from `own_from` on, as they were at the first version.
+    born: Fields,
+    born_at: u32,
+    own_from: usize,
+    /// The same after something was recorded.
+    later: Mutex<Option<Later>>,
 }
 
-struct Flat {
-    /// The parents' fields, then its own from `own_from` on.
+struct Later {
     fields: Arc<Fields>,
     own_from: usize,
     /// The version of the tree that `fields` shows.
@@ -33,25 +37,37 @@ impl SpanContext {
         ambient: Option<Arc<Ambient>>,
         own: &Fields,
     ) -> Self {
-        let (version, fields) = match parent {
-            Some(parent) => {
-                let (version, inherited) = parent.snapshot();
-                let mut fields = Fields::with_room_for(&inherited, own);
-                fields.append(&inherited);
-                fields.append(own);
-                (version, fields)
-            }
+        let (born_at, born) = match parent {
+            Some(parent) => parent.extended(own),
             None => (0, own.clone()),
         };
-        let own_from = fields.len() - own.len();
         Self {
             parent: parent.cloned(),
             root: parent.map(|parent| parent.root.as_ref().unwrap_or(parent).clone()),
             ambient,
             tree: AtomicU32::new(0),
             closed: AtomicBool::new(false),
-            flat: Mutex::new(Flat { fields: Arc::new(fields), own_from, version }),
+            own_from: born.len() - own.len(),
+            born,
+            born_at,
+            later: Mutex::new(None),
         }
+    }
+
+    /// The version, and the fields of a child that has these.
+    fn extended(&self, own: &Fields) -> (u32, Fields) {
+        let later;
+        let (version, inherited) = match self.as_born() {
+            Some(born) => (self.born_at, born),
+            None => {
+                later = self.snapshot();
+                (later.0, &*later.1)
+            }
+        };
+        let mut fields = Fields::with_room_for(inherited, own);
+        fields.append(inherited);
+        fields.append(own);
+        (version, fields)
     }
 
     pub(crate) fn ambient(&self) -> Option<&Arc<Ambient>> {
@@ -72,51 +88,55 @@ impl SpanContext {
         self.root.as_ref().map_or(&self.tree, |root| &root.tree).load(Ordering::Acquire)
     }
 
+    /// The fields, while nothing has been recorded since the span was made.
+    #[inline]
+    pub(crate) fn as_born(&self) -> Option<&Fields> {
+        (self.version() == self.born_at).then_some(&self.born)
+    }
+
+    /// The fields as they are now, and the version that this is.
     pub(crate) fn snapshot(&self) -> (u32, Arc<Fields>) {
-        let flat = self.up_to_date();
-        (flat.version, flat.fields.clone())
+        self.with_later(|later| (later.version, later.fields.clone()))
     }
 
     /// Takes later values in, which children show from now on, too.
     pub(crate) fn record(&self, values: &Fields) {
-        let mut flat = self.up_to_date();
-        let mut own = Fields::new();
-        own.append_from(&flat.fields, flat.own_from);
-        own.append(values);
-        flat.rebase_onto_front(&own);
-        let tree = self.root.as_ref().map_or(&self.tree, |root| &root.tree);
-        let before = tree.fetch_add(1, Ordering::Release);
-        if flat.version == before {
-            flat.version = before.wrapping_add(1);
-        }
-    }
-
-    fn up_to_date(&self) -> MutexGuard<'_, Flat> {
-        let mut flat = self.flat.lock().unwrap_or_else(PoisonError::into_inner);
-        let version = self.version();
-        if flat.version != version {
-            if let Some(parent) = &self.parent {
-                // Locks go from child to parent only.
-                let inherited = parent.snapshot().1;
-                let mut fields = Fields::new();
-                fields.append(&inherited);
-                fields.append_from(&flat.fields, flat.own_from);
-                flat.own_from = fields.len() - (flat.fields.len() - flat.own_from);
-                flat.fields = Arc::new(fields);
+        self.with_later(|later| {
+            let mut own = Fields::new();
+            own.append_from(&later.fields, later.own_from);
+            own.append(values);
+            let mut fields = Fields::new();
+            fields.append_until(&later.fields, later.own_from);
+            fields.append(&own);
+            later.own_from = fields.len() - own.len();
+            later.fields = Arc::new(fields);
+            let tree = self.root.as_ref().map_or(&self.tree, |root| &root.tree);
+            let before = tree.fetch_add(1, Ordering::Release);
+            if later.version == before {
+                later.version = before.wrapping_add(1);
             }
-            flat.version = version;
-        }
-        flat
+        });
     }
-}
 
-impl Flat {
-    /// Replaces the span's own fields.
-    fn rebase_onto_front(&mut self, own: &Fields) {
-        let mut fields = Fields::new();
-        fields.append_until(&self.fields, self.own_from);
-        fields.append(own);
-        self.own_from = fields.len() - own.len();
-        self.fields = Arc::new(fields);
+    /// Works on the fields as they are now. Locks are taken from child to parent only.
+    fn with_later<R>(&self, work: impl FnOnce(&mut Later) -> R) -> R {
+        let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        let later = later.get_or_insert_with(|| Later {
+            fields: Arc::new(self.born.clone()),
+            own_from: self.own_from,
+            version: self.born_at,
+        });
+        let version = self.version();
+        if later.version != version {
+            if let Some(parent) = &self.parent {
+                let mut fields = Fields::new();
+                fields.append(&parent.snapshot().1);
+                fields.append_from(&later.fields, later.own_from);
+                later.own_from = fields.len() - (later.fields.len() - later.own_from);
+                later.fields = Arc::new(fields);
+            }
+            later.version = version;
+        }
+        work(later)
     }
 }

@@ -72,8 +72,8 @@ impl Stack {
             self.entries[at].see_span();
         }
         let ambient = self.entries.last().and_then(|top| top.ambient_seen.as_ref());
-        let span = innermost.and_then(|at| self.entries[at].span_seen.as_ref());
-        (ambient.map(|seen| &*seen.1), span.map(|seen| &*seen.1))
+        let span = innermost.and_then(|at| self.entries[at].span_fields());
+        (ambient.map(|seen| &*seen.1), span)
     }
 
     /// Where the layer's innermost span is. One that was exited on another thread stays here until it
@@ -110,10 +110,17 @@ impl Entry {
     #[inline]
     fn see_span(&mut self) {
         if let Some(span) = &self.span
+            && span.as_born().is_none()
             && self.span_seen.as_ref().is_none_or(|seen| seen.0 != span.version())
         {
             self.span_seen = Some(span.snapshot());
         }
+    }
+
+    #[inline]
+    fn span_fields(&self) -> Option<&Fields> {
+        let born = self.span.as_ref().and_then(|span| span.as_born());
+        born.or_else(|| self.span_seen.as_ref().map(|seen| &*seen.1))
     }
 
     #[inline]
