@@ -1,6 +1,8 @@
 //! The answer to `GET /metrics`.
 
 use std::fmt;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,9 @@ use crate::descriptor::Descriptor;
 use crate::expose::{Flavour, negotiate};
 use crate::{Buckets, CounterVec, Error, Gauge, Histogram, Registry};
 
+/// Scrapes that may wait for one another; they hold threads of the application's runtime.
+const MOST_IN_FLIGHT: usize = 8;
+
 /// Answers scrapes of a registry: to be called by any HTTP server's handler.
 ///
 /// The format is what `Accept` asks for: protobuf, OpenMetrics 1.0, else the text format 0.0.4. With the feature
@@ -18,7 +23,8 @@ use crate::{Buckets, CounterVec, Error, Gauge, Histogram, Registry};
 /// a series of that name only. `HEAD` is answered without a body, other methods with 405.
 ///
 /// A call does no I/O and takes about 10 ns a series, ten times that for compression. Scrapes that come
-/// while another one is being written wait for it and share what is the same. Each is counted in
+/// while another one is being written wait for it and share what is the same; past eight at once they
+/// are answered 503. Each is counted in
 /// `obs_metrics_scrapes_total`, `obs_metrics_scrape_duration_seconds` and
 /// `obs_metrics_scrape_size_bytes`.
 ///
@@ -40,6 +46,8 @@ pub struct Endpoint(Arc<Inner>);
 struct Inner {
     registry: Registry,
     own: Result<Own, Error>,
+    /// Scrapes that are being answered.
+    in_flight: AtomicUsize,
     /// Held while an answer is made: the application shares its cores with one scrape, not many.
     last: Mutex<Last>,
 }
@@ -79,7 +87,8 @@ impl Endpoint {
         if let Err(error) = &own {
             tracing::error!(%error, "the metrics endpoint does not measure itself");
         }
-        Self(Arc::new(Inner { registry, own, last: Mutex::default() }))
+        let in_flight = AtomicUsize::new(0);
+        Self(Arc::new(Inner { registry, own, in_flight, last: Mutex::default() }))
     }
 
     /// The answer to this request, whatever its path.
@@ -92,7 +101,15 @@ impl Endpoint {
         }
         let wanted = Wanted::of(request);
         let asked = Instant::now();
-        let body = self.body(&wanted, asked);
+        let others = self.0.in_flight.fetch_add(1, Relaxed);
+        let body = (others < MOST_IN_FLIGHT).then(|| self.body(&wanted, asked));
+        self.0.in_flight.fetch_sub(1, Relaxed);
+        let Some(body) = body else {
+            return plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many scrapes at once: scrape less often\n",
+            );
+        };
         if let Some(limit) =
             scrape_timeout(&request.headers).filter(|limit| asked.elapsed() > *limit)
         {

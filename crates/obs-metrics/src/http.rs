@@ -15,21 +15,29 @@ use crate::{Buckets, CounterVec, Error, Gauge, HistogramVec, Registry};
 /// | `http_request_duration_seconds` | `method`, `path` |
 /// | `http_requests_in_progress` | |
 ///
-/// `path` is the route template, never the raw path: `<unmatched>` where no route matched. A method
+/// or, by [`Red::semantic_conventions`], the names of OpenTelemetry.
+///
+/// The path is the route template, never the raw path: `<unmatched>` where no route matched. A method
 /// that is not registered with IANA for HTTP is `_OTHER`. Each request is counted once, when it is over:
 /// a panic as 500, a request that was cancelled before there was a response as 499. The duration runs to
 /// the end of the body.
 ///
 /// It is an [`Observe`], to be put together with those of other pillars; [`layer`] makes a tower layer
-/// of it alone.
+/// of it alone. Ended inside a sampled span, it leaves the trace as exemplar.
 #[derive(Clone, Debug)]
 pub struct Red(Arc<Metrics>);
 
 #[derive(Debug)]
 struct Metrics {
-    requests: CounterVec<3>,
-    duration: HistogramVec<2>,
+    totals: Totals,
     in_progress: Gauge,
+}
+
+/// What is counted when a request is over.
+#[derive(Debug)]
+enum Totals {
+    Prometheus { requests: CounterVec<3>, duration: HistogramVec<2> },
+    SemanticConventions { duration: HistogramVec<3> },
 }
 
 impl Red {
@@ -42,7 +50,7 @@ impl Red {
     /// Registers the metrics; give [`Buckets::around`] your objective.
     #[track_caller]
     pub fn with_buckets(registry: &Registry, buckets: Buckets) -> Result<Self, Error> {
-        Ok(Self(Arc::new(Metrics {
+        let totals = Totals::Prometheus {
             requests: registry.counter_vec(
                 "http_requests_total",
                 "HTTP requests that are over.",
@@ -54,9 +62,28 @@ impl Red {
                 ["method", "path"],
                 buckets,
             )?,
-            in_progress: registry
-                .gauge("http_requests_in_progress", "HTTP requests that are not over yet.")?,
-        })))
+        };
+        let in_progress =
+            registry.gauge("http_requests_in_progress", "HTTP requests that are not over yet.")?;
+        Ok(Self(Arc::new(Metrics { totals, in_progress })))
+    }
+
+    /// Registers the metrics under the names of OpenTelemetry's semantic conventions for HTTP servers:
+    /// `http_server_request_duration_seconds{http_request_method,http_route,http_response_status_code}`,
+    /// whose count is the number of requests, and `http_server_active_requests`.
+    #[track_caller]
+    pub fn semantic_conventions(registry: &Registry, buckets: Buckets) -> Result<Self, Error> {
+        let totals = Totals::SemanticConventions {
+            duration: registry.histogram_vec(
+                "http_server_request_duration_seconds",
+                "Duration of HTTP server requests.",
+                ["http_request_method", "http_route", "http_response_status_code"],
+                buckets,
+            )?,
+        };
+        let in_progress = registry
+            .gauge("http_server_active_requests", "Number of active HTTP server requests.")?;
+        Ok(Self(Arc::new(Metrics { totals, in_progress })))
     }
 }
 
@@ -85,8 +112,15 @@ impl Exchange for Counting {
         let digits =
             [status / 100 % 10, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8);
         let status = std::str::from_utf8(&digits).unwrap_or("000");
-        self.0.requests.with([method, path, status]).inc();
-        self.0.duration.with([method, path]).observe_duration(end.duration);
+        match &self.0.totals {
+            Totals::Prometheus { requests, duration } => {
+                requests.with([method, path, status]).inc();
+                duration.with([method, path]).observe_duration(end.duration);
+            }
+            Totals::SemanticConventions { duration } => {
+                duration.with([method, path, status]).observe_duration(end.duration);
+            }
+        }
     }
 }
 

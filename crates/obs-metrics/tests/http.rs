@@ -10,9 +10,10 @@ use axum::routing::get;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, StreamBody};
-use obs_context::Route;
+use obs_context::{ActiveSpan, Route, SpanId, TraceId, set_active_span};
+use obs_http::{End, Exchange, Observe, ObserveLayer};
 use obs_metrics::http::{Red, layer};
-use obs_metrics::{Endpoint, Registry};
+use obs_metrics::{Buckets, Endpoint, Registry};
 use tower::{Layer, Service};
 use tower::{ServiceExt, service_fn};
 
@@ -131,6 +132,101 @@ async fn every_end_is_counted_once_and_leaves_nothing_in_progress() {
     // A request that is never polled counts for nothing, and stays in nobody's way.
     drop(service.clone().oneshot(request("GET", "/unpolled")));
     assert!(in_progress(&registry).abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn opentelemetrys_names_are_an_option() {
+    let registry = Registry::new();
+    let red = Red::semantic_conventions(&registry, Buckets::default()).unwrap();
+    let app = Router::new().route("/a", get(|| async {})).layer(layer(red, obs_http::matched_path));
+    let response = app.oneshot(request("GET", "/a")).await.unwrap();
+    response.into_body().collect().await.unwrap();
+    let text = registry.encode_text();
+    let count = "http_server_request_duration_seconds_count{http_request_method=\"GET\",\
+        http_route=\"/a\",http_response_status_code=\"200\"} 1\n";
+    assert!(text.contains(count), "{text}");
+    assert!(text.contains("http_server_active_requests 0\n"), "{text}");
+    assert!(!text.contains("http_requests_total"), "{text}");
+}
+
+/// Stands for a tracing layer: a sampled span is active while the inner observers end.
+#[derive(Clone)]
+struct Traced;
+
+struct Span;
+
+struct Entered;
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        set_active_span(None);
+    }
+}
+
+impl Observe for Traced {
+    type Exchange = Span;
+
+    fn begin(&self, _: &mut http::request::Parts) -> Span {
+        Span
+    }
+}
+
+impl Exchange for Span {
+    type Entered<'a> = Entered;
+
+    fn enter(&self) -> Entered {
+        set_active_span(Some(ActiveSpan {
+            trace_id: TraceId::new(0xabc),
+            span_id: SpanId::new(0xdef),
+            sampled: true,
+            name: "GET",
+            route: None,
+        }));
+        Entered
+    }
+
+    fn end(self, _: &End) {}
+}
+
+#[tokio::test]
+async fn a_traced_request_leaves_its_exemplar() {
+    let registry = Registry::new();
+    let observers = (Traced, Red::new(&registry).unwrap());
+    let app = Router::new()
+        .route("/a", get(|| async { "a" }))
+        .layer(ObserveLayer::new(observers, obs_http::matched_path));
+    let response = app.oneshot(request("GET", "/a")).await.unwrap();
+    response.into_body().collect().await.unwrap();
+    let text = registry.encode_openmetrics();
+    let exemplar =
+        "1 # {trace_id=\"00000000000000000000000000000abc\",span_id=\"0000000000000def\"}";
+    let with_exemplar =
+        |name: &str| text.lines().any(|line| line.starts_with(name) && line.contains(exemplar));
+    assert!(with_exemplar("http_requests_total{"), "{text}");
+    assert!(with_exemplar("http_request_duration_seconds_bucket{"), "{text}");
+}
+
+#[test]
+fn a_flood_of_scrapes_is_turned_away() {
+    let endpoint = endpoint();
+    let turned_away = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..64 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let response = scrape(&endpoint, Method::GET, "/metrics", &[]);
+                    if response.status() == StatusCode::OK {
+                        assert!(text(&response).contains("a_total 1\n"));
+                    } else {
+                        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+                        turned_away.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let after = scrape(&endpoint, Method::GET, "/metrics", &[]);
+    assert_eq!(after.status(), StatusCode::OK, "{turned_away:?} were turned away");
 }
 
 fn scrape(

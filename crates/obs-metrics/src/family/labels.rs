@@ -35,7 +35,8 @@ impl Labels {
         for (name, value) in names.iter().zip(values) {
             at += name.len() + 2;
             let end = at + value.len();
-            if block.get(at..end) != Some(value.as_bytes()) || block.get(end) != Some(&b'"') {
+            let here = block.get(at..end).is_some_and(|here| is_same(here, value.as_bytes()));
+            if !here || block.get(end) != Some(&b'"') {
                 return false;
             }
             at = end + 2;
@@ -98,6 +99,19 @@ fn render(names: &[Box<str>], values: &[&str]) -> String {
     block
 }
 
+/// Equality of two slices of one length. Label values are short: two words that may overlap are
+/// compared faster than `memcmp` is called.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    match a.len() {
+        8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        4..=7 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
+        2..=3 => a.first_chunk::<2>() == b.first_chunk() && a.last() == b.last(),
+        1 => a.first() == b.first(),
+        _ => a == b,
+    }
+}
+
 fn is_escaped(byte: u8) -> bool {
     matches!(byte, b'\\' | b'"' | b'\n')
 }
@@ -128,6 +142,19 @@ mod tests {
                 }
                 let parsed = parse_block(labels.block());
                 assert_eq!(parsed, [("a", left.to_owned()), ("b", right.to_owned())]);
+            }
+        }
+    }
+
+    #[test]
+    fn slices_of_every_length_are_compared_whole() {
+        for length in 0..40 {
+            let a: Vec<u8> = (0..length).collect();
+            assert!(is_same(&a, &a.clone()));
+            for at in 0..a.len() {
+                let mut b = a.clone();
+                b[at] ^= 1;
+                assert!(!is_same(&a, &b), "{length} {at}");
             }
         }
     }

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicUsize, compiler_fence, fence};
 
-use super::thread::{self, Slab};
+use super::thread::{self, ONE_TIME, Slab};
 
 /// Pins of the threads that have no slab.
 static SHARED_PINS: AtomicUsize = AtomicUsize::new(0);
@@ -33,10 +33,9 @@ pub(crate) fn pin() -> Pin {
     let slab = thread::current().or_else(thread::current_or_take);
     match slab {
         Some(slab) => {
-            let depth = slab.depth.load(Relaxed);
-            slab.depth.store(depth + 1, Relaxed);
-            if depth == 0 {
-                slab.pinned.store(slab.pinned.load(Relaxed) + 1, Relaxed);
+            let pins = slab.pins.load(Relaxed);
+            slab.pins.store(pins + 1, Relaxed);
+            if pins % ONE_TIME == 0 {
                 if BY_KERNEL.load(Relaxed) {
                     compiler_fence(SeqCst);
                 } else {
@@ -56,11 +55,9 @@ impl Drop for Pin {
     fn drop(&mut self) {
         match self.slab {
             Some(slab) => {
-                let depth = slab.depth.load(Relaxed) - 1;
-                slab.depth.store(depth, Relaxed);
-                if depth == 0 {
-                    slab.pinned.store(slab.pinned.load(Relaxed) + 1, Release);
-                }
+                let pins = slab.pins.load(Relaxed) - 1;
+                let one_time = if pins % ONE_TIME == 0 { ONE_TIME } else { 0 };
+                slab.pins.store(pins.wrapping_add(one_time), Release);
             }
             None => {
                 SHARED_PINS.fetch_sub(1, Release);
@@ -87,14 +84,11 @@ impl<T> Retired<T> {
     /// Whether every thread that could have been reading it has let go.
     pub(crate) fn is_over(&mut self) -> bool {
         if self.waits.is_none() && barrier() {
-            let pinned = |slab: &'static Slab| {
-                let state = slab.pinned.load(Acquire);
-                (state % 2 == 1).then_some((slab, state))
-            };
+            let pinned = |slab: &'static Slab| Some((slab, slab.held(Acquire)?));
             self.waits = Some(thread::all().filter_map(pinned).collect());
         }
         let Some(waits) = &mut self.waits else { return false };
-        waits.retain(|(slab, state)| slab.pinned.load(Acquire) == *state);
+        waits.retain(|(slab, time)| slab.held(Acquire) == Some(*time));
         self.shared = self.shared && SHARED_PINS.load(SeqCst) != 0;
         waits.is_empty() && !self.shared
     }

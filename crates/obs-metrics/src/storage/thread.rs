@@ -9,7 +9,7 @@
 use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Words a page.
@@ -19,25 +19,29 @@ pub(super) const PAGES: usize = 1024;
 /// Threads that have a slab of their own; others share one.
 const SLABS: usize = 256;
 
+/// What [`Slab::pins`] grows by each time that the last pin is dropped.
+pub(super) const ONE_TIME: u64 = 1 << 32;
+
 type Page = [AtomicU64; PAGE];
 
 /// One thread's words, and whether that thread is reading something that must not be freed.
 #[repr(align(128))]
 pub(crate) struct Slab {
-    /// Odd while the thread is pinned.
-    pub(super) pinned: AtomicU64,
-    /// How many pins the thread holds; written by it alone.
-    pub(super) depth: AtomicU32,
+    /// How many pins the thread holds, and above them how often it let go of the last; written by the
+    /// thread alone.
+    pub(super) pins: AtomicU64,
     pages: [AtomicPtr<Page>; PAGES],
 }
 
 impl Slab {
     const fn new() -> Self {
-        Self {
-            pinned: AtomicU64::new(0),
-            depth: AtomicU32::new(0),
-            pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES],
-        }
+        Self { pins: AtomicU64::new(0), pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES] }
+    }
+
+    /// Which of its pinned times the thread is in, if it is.
+    pub(super) fn held(&self, order: Ordering) -> Option<u64> {
+        let pins = self.pins.load(order);
+        (!pins.is_multiple_of(ONE_TIME)).then_some(pins / ONE_TIME)
     }
 
     /// The word of this number, if its page exists already.
@@ -81,7 +85,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         CURRENT.set(None);
         // A thread that ends while it is pinned has leaked the guard: its slab stays with it.
-        if self.0.depth.load(Relaxed) == 0 {
+        if self.0.held(Relaxed).is_none() {
             FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
         }
     }
