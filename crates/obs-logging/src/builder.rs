@@ -13,6 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::callsite;
 use crate::context::fields::{Fields, Key};
+use crate::cost::Ledger;
 use crate::encode::time::Clock;
 use crate::encode::value;
 use crate::field::Value;
@@ -268,6 +269,7 @@ impl Builder {
             }
         };
         let sink = Arc::new(sink);
+        let ledger = Arc::new(Ledger::default());
         let lines = Lines::new(Plan {
             filter: filter.clone(),
             renderer,
@@ -276,8 +278,9 @@ impl Builder {
             span_names: self.span_names,
             sink: sink.clone(),
             tally: tally.clone(),
+            ledger: ledger.clone(),
         });
-        Ok((lines.with_filter(filter.clone()), Logging::new(sink, filter, tally)))
+        Ok((lines.with_filter(filter.clone()), Logging::new(sink, filter, tally, ledger)))
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tracing_core::{Level, Metadata};
 
 use crate::context::fields::Key;
+use crate::cost::{Ledger, Share};
 use crate::encode::escape::string;
 use crate::processor::{Pace, Pipeline};
 
@@ -25,6 +26,7 @@ pub(crate) struct Callsite {
     pub(crate) verdict: Cell<(u64, Verdict)>,
     /// Where not every line is wanted.
     pub(crate) pace: Option<Arc<Pace>>,
+    pub(crate) cost: Share,
 }
 
 /// What becomes of a field.
@@ -49,7 +51,11 @@ pub(crate) enum Verdict {
 }
 
 impl Callsite {
-    pub(crate) fn new(metadata: &'static Metadata<'static>, pipeline: &Pipeline) -> Self {
+    pub(crate) fn new(
+        metadata: &'static Metadata<'static>,
+        pipeline: &Pipeline,
+        ledger: &Ledger,
+    ) -> Self {
         let role = |name: &str| match name {
             "message" if metadata.is_event() => FieldRole::Message,
             "log.target" if is_bridge(metadata) => FieldRole::Target,
@@ -64,6 +70,7 @@ impl Callsite {
             fields: metadata.fields().iter().map(|field| role(field.name())).collect(),
             verdict: Cell::new((0, Verdict::Unknown)),
             pace: pipeline.pace_of(metadata),
+            cost: ledger.share(metadata),
         }
     }
 }

@@ -16,6 +16,7 @@ use tracing_subscriber::registry::{LookupSpan, Scope, SpanRef};
 use crate::callsite::Callsite;
 use crate::context::fields::{Fields, Key};
 use crate::context::span::SpanContext;
+use crate::cost::Ledger;
 use crate::encode::escape::string;
 use crate::encode::value;
 use crate::filter::LogFilter;
@@ -49,6 +50,7 @@ pub(crate) struct Plan {
     pub(crate) span_names: bool,
     pub(crate) sink: Arc<Sink>,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) ledger: Arc<Ledger>,
 }
 
 impl Lines {
@@ -70,7 +72,7 @@ impl Lines {
         local: &Local,
         metadata: &'static Metadata<'static>,
     ) -> std::rc::Rc<Callsite> {
-        let make = || Callsite::new(metadata, &self.plan.pipeline);
+        let make = || Callsite::new(metadata, &self.plan.pipeline, &self.plan.ledger);
         local.callsite(self.number, metadata, make)
     }
 
@@ -92,7 +94,7 @@ impl Lines {
         if let Some(pace) = &callsite.pace {
             match plan.pipeline.pacing.admit(pace, level, time) {
                 Some(before) => held_back = before,
-                None => return plan.tally.suppress(),
+                None => return self.suppress(callsite),
             }
         }
         if plan.span_names {
@@ -138,14 +140,20 @@ impl Lines {
             plan.renderer.merge(&whole, &parts, merged);
             drop((stack, bound));
             if !plan.pipeline.rewrite(level, whole.target, merged) {
-                return plan.tally.suppress();
+                return self.suppress(callsite);
             }
             plan.renderer.render(&whole, &[merged], &local.clock, line);
         } else {
             plan.renderer.render_parts(&whole, &parts, &local.clock, merged, line);
             drop((stack, bound));
         }
-        plan.sink.push(level, line);
+        let was_taken = plan.sink.push(level, line);
+        callsite.cost.add_line(line.len(), was_taken);
+    }
+
+    fn suppress(&self, callsite: &Callsite) {
+        self.plan.tally.suppress();
+        callsite.cost.add_suppressed();
     }
 
     fn name_spans<S: Subscriber + for<'a> LookupSpan<'a>>(

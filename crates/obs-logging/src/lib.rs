@@ -3,6 +3,7 @@
 mod builder;
 mod callsite;
 mod context;
+mod cost;
 mod encode;
 mod error;
 mod field;
@@ -24,6 +25,7 @@ pub mod panic;
 
 pub use builder::{Builder, Format, Output};
 pub use context::ambient::{Context, Entered, Scoped};
+pub use cost::CallsiteCost;
 pub use error::Error;
 pub use field::Value;
 pub use filter::LogFilter;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use obs_context::Source;
 
 use crate::Error;
+use crate::cost::{CallsiteCost, Ledger};
 use crate::filter::LogFilter;
 use crate::output::{Counts, FlushReport, Sink, Tally};
 
@@ -20,11 +21,17 @@ pub struct Logging {
     sink: Arc<Sink>,
     filter: LogFilter,
     tally: Arc<Tally>,
+    ledger: Arc<Ledger>,
 }
 
 impl Logging {
-    pub(crate) fn new(sink: Arc<Sink>, filter: LogFilter, tally: Arc<Tally>) -> Self {
-        Self { sink, filter, tally }
+    pub(crate) fn new(
+        sink: Arc<Sink>,
+        filter: LogFilter,
+        tally: Arc<Tally>,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        Self { sink, filter, tally, ledger }
     }
 
     /// Waits until everything that was logged before is written, for at most `deadline`.
@@ -46,6 +53,11 @@ impl Logging {
     /// The same as metrics, for whatever exposes metrics.
     pub fn source(&self) -> Arc<dyn Source> {
         self.sink.clone()
+    }
+
+    /// The bill: which callsite has logged how much, the most bytes first.
+    pub fn costs(&self) -> Vec<CallsiteCost> {
+        self.ledger.costs()
     }
 
     /// The filter that holds now.

@@ -143,3 +143,20 @@ fn a_file_that_cannot_be_opened_is_an_error_at_the_start() {
         .to_string();
     assert!(error.contains("/no/such/folder/app.log") && error.contains("directory"), "{error}");
 }
+
+#[test]
+fn writers_of_tracing_appender_are_outputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let rolling = tracing_appender::rolling::never(folder.path(), "app.log");
+    let (writer, guard) = tracing_appender::non_blocking(rolling);
+    let (layer, logging) = Builder::new()
+        .format(Format::Json)
+        .output(Output::writer(writer))
+        .delivery(Delivery::Blocking)
+        .build()
+        .unwrap();
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+    tracing::dispatcher::with_default(&dispatch, || info!(n = 1_u64, "line"));
+    drop((logging, guard));
+    assert_eq!(files(&folder.path().join("app.log"))[0].1, [1]);
+}

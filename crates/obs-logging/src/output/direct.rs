@@ -24,18 +24,22 @@ impl Direct {
         Self { target: Mutex::new(target), tally }
     }
 
-    pub(super) fn push(&self, level: Level, line: &[u8]) {
+    pub(super) fn push(&self, level: Level, line: &[u8]) -> bool {
         if WRITING.try_with(|writing| writing.replace(true)).unwrap_or(false) {
-            return self.tally.refuse(level);
+            self.tally.refuse(level);
+            return false;
         }
-        {
+        let was_taken = {
             let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
             self.tally.emitted[level_index(level)].add(1);
-            if target.write(line, &[line.len() as u32], &self.tally) {
+            let was_taken = target.write(line, &[line.len() as u32], &self.tally);
+            if was_taken {
                 target.tell_of_losses(self.tally.dropped(), &self.tally);
             }
-        }
+            was_taken
+        };
         let _ = WRITING.try_with(|writing| writing.set(false));
+        was_taken
     }
 
     pub(super) fn flush(&self, _deadline: Duration) -> FlushReport {

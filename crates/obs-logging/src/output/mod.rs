@@ -39,9 +39,9 @@ pub(crate) enum Sink {
 }
 
 impl Sink {
-    /// Takes a whole line, its newline included.
+    /// Takes a whole line, its newline included; answers whether it was not dropped at once.
     #[inline]
-    pub(crate) fn push(&self, level: Level, line: &[u8]) {
+    pub(crate) fn push(&self, level: Level, line: &[u8]) -> bool {
         match self {
             Self::Direct(direct) => direct.push(level, line),
             Self::Queue(queue) => queue.push(level, line),

@@ -114,7 +114,7 @@ impl Queue {
     }
 
     #[inline]
-    pub(super) fn push(&self, level: Level, line: &[u8]) {
+    pub(super) fn push(&self, level: Level, line: &[u8]) -> bool {
         let shared = &*self.shared;
         if shared.is_orphaned() {
             return shared.write_orphaned(level, line);
@@ -135,13 +135,14 @@ impl Queue {
                 lines.ends.push(filled as u32);
                 drop(lines);
                 let is_urgent = level == Level::ERROR || filled > shared.capacity / 2;
-                return shared.bell.ring(is_urgent);
+                shared.bell.ring(is_urgent);
+                return true;
             }
             let may_wait = shared.when_full == WhenFull::Block && !is_writing();
             if !may_wait {
                 lines.emitted[level_index(level)] += 1;
                 lines.dropped += 1;
-                return;
+                return false;
             }
             shared.bell.ring(true);
             lines.waiting += 1;
@@ -269,11 +270,12 @@ impl Shared {
 
     /// A line of a forked child: written at once, or lost where the parent was just writing.
     #[cold]
-    fn write_orphaned(&self, level: Level, line: &[u8]) {
-        let Ok(mut target) = self.target.try_lock() else { return self.tally.refuse(level) };
-        self.tally.emitted[level_index(level)].add(1);
-        target.write(line, &[line.len() as u32], &self.tally);
-        target.flush(&self.tally);
+    fn write_orphaned(&self, level: Level, line: &[u8]) -> bool {
+        let Ok(mut target) = self.target.try_lock() else {
+            self.tally.refuse(level);
+            return false;
+        };
+        self.write_alone(&mut target, level, line)
     }
 
     /// The writer is stuck: whatever waits for it is lost, and counted.
@@ -291,20 +293,26 @@ impl Shared {
 
     /// A line after the end: written at once, unless the writer is stuck or is who logs.
     #[cold]
-    fn write_late(&self, level: Level, line: &[u8]) {
+    fn write_late(&self, level: Level, line: &[u8]) -> bool {
         let has_ended = self.flushes().has_ended;
         let target = match has_ended && !is_writing() {
             true => Some(self.target.lock().unwrap_or_else(PoisonError::into_inner)),
             false => None,
         };
         match target {
-            Some(mut target) => while_writing(|| {
-                self.tally.emitted[level_index(level)].add(1);
-                target.write(line, &[line.len() as u32], &self.tally);
-                target.flush(&self.tally);
-            }),
-            None => self.tally.refuse(level),
+            Some(mut target) => while_writing(|| self.write_alone(&mut target, level, line)),
+            None => {
+                self.tally.refuse(level);
+                false
+            }
         }
+    }
+
+    fn write_alone(&self, target: &mut Target, level: Level, line: &[u8]) -> bool {
+        self.tally.emitted[level_index(level)].add(1);
+        let was_taken = target.write(line, &[line.len() as u32], &self.tally);
+        target.flush(&self.tally);
+        was_taken
     }
 
     fn flushes(&self) -> MutexGuard<'_, Flushes> {
