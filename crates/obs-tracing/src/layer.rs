@@ -13,7 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::local::{self, Entry};
 use crate::pipeline::Pipeline;
-use crate::record::{Fields, Link, Open, Record};
+use crate::record::{Birth, Fields, Link, Open, Record};
 use crate::table::Table;
 use crate::{exception, filter, sql};
 
@@ -41,23 +41,26 @@ impl TraceLayer {
         Self { handle, resolver }
     }
 
-    /// The span that a new span or an event belongs to.
-    fn parent<S>(
-        &self,
-        explicit: Option<&Id>,
-        contextual: bool,
-        context: &Context<'_, S>,
-    ) -> Option<Arc<Open>>
+    /// The span that an event belongs to.
+    fn span_of<S>(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<Arc<Open>>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        if let Some(id) = explicit {
-            return self.handle.find(id.into_u64()).or_else(|| self.ancestor(id, context));
+        match event.parent() {
+            Some(id) => self.explicit(id, context),
+            None if event.is_contextual() => {
+                local::with(|local| local.current(self.handle.pipeline.number()).cloned()).flatten()
+            }
+            None => None,
         }
-        if !contextual {
-            return None;
-        }
-        local::with(|local| local.current(self.handle.pipeline.number()).cloned()).flatten()
+    }
+
+    /// The span of this id, or its nearest ancestor that is ours.
+    fn explicit<S>(&self, id: &Id, context: &Context<'_, S>) -> Option<Arc<Open>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        self.handle.find(id.into_u64()).or_else(|| self.ancestor(id, context))
     }
 
     /// The nearest ancestor that is ours, of a span that is not.
@@ -78,24 +81,39 @@ impl Handle {
         known.or_else(|| self.table.find(id))
     }
 
-    /// Creates a span: `fill` writes what it begins with into its record.
+    /// Creates a span: below `parent`, or, where it is `contextual`, below the current one. `fill` writes
+    /// what it begins with into its record.
     #[inline]
     pub(crate) fn begin(
         &self,
         name: &'static str,
         parent: Option<&Open>,
+        contextual: bool,
         fill: impl FnOnce(&mut Record),
     ) -> Arc<Open> {
-        let begun = local::with(|local| self.pipeline.begin(local, name, parent));
-        let mut open = begun.unwrap_or_else(|| self.pipeline.begin_late(name, parent));
-        if open.recording
-            && let Some(open) = Arc::get_mut(&mut open)
-        {
-            let record = open.record_mut();
-            fill(record);
-            record.start = Instant::now();
+        let pipeline = &self.pipeline;
+        let known = local::with(|local| pipeline.conceive(local, name, parent, contextual));
+        let (birth, mut open) = known.unwrap_or_else(|| pipeline.conceive_late(name, parent));
+        if let Some(open) = Arc::get_mut(&mut open) {
+            start(open, name, birth, fill);
+        } else {
+            // Somebody still looks at the record's former span.
+            let mut fresh = Open::blank();
+            start(&mut fresh, name, birth, fill);
+            open = Arc::new(fresh);
         }
         open
+    }
+}
+
+#[inline]
+fn start(open: &mut Open, name: &'static str, birth: Birth, fill: impl FnOnce(&mut Record)) {
+    let recording = birth.recording;
+    open.begin(name, birth);
+    if recording {
+        let record = open.record_mut();
+        fill(record);
+        record.start = Instant::now();
     }
 }
 
@@ -109,9 +127,10 @@ where
         if filter::is_telemetry(metadata) {
             return;
         }
-        let parent = self.parent(attributes.parent(), attributes.is_contextual(), &context);
+        let parent = attributes.parent().and_then(|id| self.explicit(id, &context));
         let pipeline = &self.handle.pipeline;
-        let open = self.handle.begin(metadata.name(), parent.as_deref(), |record| {
+        let contextual = attributes.is_contextual();
+        let open = self.handle.begin(metadata.name(), parent.as_deref(), contextual, |record| {
             let limits = &pipeline.limits;
             attributes.record(&mut Fields { record, limits });
         });
@@ -153,7 +172,7 @@ where
         if !query && !is_error(metadata) {
             return;
         }
-        let Some(open) = self.parent(event.parent(), event.is_contextual(), &context) else {
+        let Some(open) = self.span_of(event, &context) else {
             return;
         };
         if !open.recording || filter::is_telemetry(metadata) {
@@ -170,7 +189,7 @@ where
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
         let id = id.into_u64();
         let layer = self.handle.pipeline.number();
-        let known = local::with(|local| match local.known(layer, id).cloned() {
+        let known = local::with(|local| match local.take_known(layer, id) {
             Some(open) => {
                 local.enter(Entry { layer, id, open });
                 true

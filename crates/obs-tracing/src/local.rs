@@ -81,6 +81,16 @@ impl Local {
         found.or_else(|| self.stack.iter().rev().find(known)).map(|entry| &entry.open)
     }
 
+    /// As [`Self::known`], for a span that is about to be entered: taken, where that saves a count.
+    #[inline]
+    pub(crate) fn take_known(&mut self, layer: usize, id: u64) -> Option<Arc<Open>> {
+        let is_it = |entry: &&mut Entry| entry.id == id && entry.layer == layer;
+        if self.last.as_mut().filter(is_it).is_some() {
+            return self.last.take().map(|entry| entry.open);
+        }
+        self.known(layer, id).cloned()
+    }
+
     #[inline]
     pub(crate) fn remember(&mut self, entry: Entry) {
         self.last = Some(entry);
@@ -118,15 +128,11 @@ impl Local {
         set_active_span(self.stack.last().map(|entry| entry.open.active()));
     }
 
-    /// A record that nobody else has.
+    /// A record to use again. Nobody else has it, except where somebody still looks at its former span.
     #[inline]
     pub(crate) fn take(&mut self) -> Arc<Open> {
-        while let Some(mut open) = self.pool.pop().or_else(|| self.refill()) {
-            if Arc::get_mut(&mut open).is_some() {
-                return open;
-            }
-        }
-        Arc::new(Open::blank())
+        let pooled = self.pool.pop().or_else(|| self.refill());
+        pooled.unwrap_or_else(|| Arc::new(Open::blank()))
     }
 
     #[cold]

@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use fastant::Instant;
 use obs_context::{SpanId, TraceId};
 
 use crate::local::{self, Local};
 use crate::propagate::{Origin, RemoteContext};
 use crate::queue::{Chunk, Queue};
-use crate::record::{Limits, Open};
+use crate::record::{Birth, Limits, Open};
 use crate::sample::{Question, Sampler};
 
 /// A thread hands its ended spans over in chunks of at least this many.
@@ -83,63 +82,81 @@ impl Pipeline {
         self.number
     }
 
-    /// A new span, its record not yet filled in.
+    /// What a new span is, and a record for it: `current` is below which span it is created where it
+    /// has no explicit `parent`.
     ///
     /// The decision is made once, where a trace enters this process; every span below follows it.
     #[inline]
-    pub(crate) fn begin(
+    pub(crate) fn conceive(
         self: &Arc<Self>,
         local: &mut Local,
         name: &'static str,
         parent: Option<&Open>,
-    ) -> Arc<Open> {
-        let mut taken = local.take();
-        let Some(open) = Arc::get_mut(&mut taken) else { return taken };
-        open.name = name;
-        open.span_id = SpanId::random();
-        match parent {
-            Some(parent) => inherit(open, parent),
-            None => self.root(open, local.origin.as_deref()),
-        }
+        contextual: bool,
+    ) -> (Birth, Arc<Open>) {
+        let current =
+            if contextual { local.current(self.number).map(|open| &**open) } else { None };
+        let birth = match parent.or(current) {
+            Some(parent) => Birth::below(parent),
+            None => self.root(name, local.origin.as_deref()),
+        };
         let buffer = local.buffer(self);
         increment(&buffer.started);
-        if !open.recording {
+        if !birth.recording {
             increment(&buffer.sampled_out);
         }
-        taken
+        (birth, local.take())
+    }
+
+    /// The same for a thread that is at its end and keeps nothing for itself any more.
+    #[cold]
+    pub(crate) fn conceive_late(
+        &self,
+        name: &'static str,
+        parent: Option<&Open>,
+    ) -> (Birth, Arc<Open>) {
+        let birth = parent.map_or_else(|| self.root(name, None), Birth::below);
+        self.totals.started.fetch_add(1, Relaxed);
+        if !birth.recording {
+            self.totals.sampled_out.fetch_add(1, Relaxed);
+        }
+        (birth, Arc::new(Open::blank()))
     }
 
     #[cold]
-    fn root(&self, open: &mut Open, origin: Option<&Origin>) {
+    fn root(&self, name: &'static str, origin: Option<&Origin>) -> Birth {
         let remote = origin.map(|origin| &origin.remote);
-        let trace = remote.filter(|remote| remote.is_valid());
-        open.trace_id = trace.map_or_else(TraceId::random, RemoteContext::trace_id);
-        open.parent_id = trace.map_or(SpanId::INVALID, RemoteContext::span_id);
-        open.random = trace.is_none_or(RemoteContext::is_random);
-        open.remote_parent = trace.is_some();
-        open.local_root = true;
-        open.route = origin.and_then(|origin| origin.route);
-        let question = Question { trace_id: open.trace_id, name: open.name, parent: trace };
+        let parent = remote.filter(|remote| remote.is_valid());
+        let trace_id = parent.map_or_else(TraceId::random, RemoteContext::trace_id);
         let carried = remote.and_then(|remote| remote.carried().cloned());
+        let question = Question { trace_id, name, parent };
         let decision = self.sampler.load().decide(&question, carried);
-        open.sampled = decision.sampled;
-        open.recording = decision.sampled && self.exporting;
-        open.carried = decision.carried;
+        Birth {
+            trace_id,
+            parent_id: parent.map_or(SpanId::INVALID, RemoteContext::span_id),
+            route: origin.and_then(|origin| origin.route),
+            sampled: decision.sampled,
+            recording: decision.sampled && self.exporting,
+            random: parent.is_none_or(RemoteContext::is_random),
+            local_root: true,
+            remote_parent: parent.is_some(),
+            carried: decision.carried,
+        }
     }
 
     /// The span is over: what it recorded is final from here on. Does nothing the second time.
     #[inline]
-    pub(crate) fn finish(self: &Arc<Self>, open: Arc<Open>) {
+    pub(crate) fn finish(self: &Arc<Self>, mut open: Arc<Open>) {
         if !open.recording {
             local::with(|local| local.give_back(open));
             return;
         }
-        {
-            let mut record = open.record();
-            if record.end.is_some() {
-                return;
-            }
-            record.end = Some(Instant::now());
+        let ended = match Arc::get_mut(&mut open) {
+            Some(open) => open.record_mut().finish(),
+            None => open.record().finish(),
+        };
+        if !ended {
+            return;
         }
         let mut slot = Some(open);
         let full = local::with(|local| {
@@ -164,7 +181,7 @@ impl Pipeline {
     /// A span that is not kept because too many are open.
     pub(crate) fn refuse(&self, open: &Open) {
         if open.recording {
-            open.record().end = Some(Instant::now());
+            open.record().finish();
             self.totals.dropped.fetch_add(1, Relaxed);
         }
     }
@@ -209,23 +226,6 @@ impl Pipeline {
         (started, sampled_out)
     }
 
-    /// A new span of a thread that is at its end and keeps nothing for itself any more.
-    #[cold]
-    pub(crate) fn begin_late(&self, name: &'static str, parent: Option<&Open>) -> Arc<Open> {
-        let mut open = Open::blank();
-        open.name = name;
-        open.span_id = SpanId::random();
-        match parent {
-            Some(parent) => inherit(&mut open, parent),
-            None => self.root(&mut open, None),
-        }
-        self.totals.started.fetch_add(1, Relaxed);
-        if !open.recording {
-            self.totals.sampled_out.fetch_add(1, Relaxed);
-        }
-        Arc::new(open)
-    }
-
     fn buffers(&self) -> MutexGuard<'_, Vec<Arc<Buffer>>> {
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -246,19 +246,6 @@ impl Buffer {
     fn take(&self) -> Chunk {
         std::mem::take(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-#[inline]
-fn inherit(open: &mut Open, parent: &Open) {
-    open.trace_id = parent.trace_id;
-    open.parent_id = parent.span_id;
-    open.sampled = parent.sampled;
-    open.recording = parent.recording;
-    open.random = parent.random;
-    open.route = parent.route;
-    open.local_root = false;
-    open.remote_parent = false;
-    open.carried.clone_from(&parent.carried);
 }
 
 #[inline]

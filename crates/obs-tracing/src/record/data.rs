@@ -136,6 +136,16 @@ impl Record {
         self.dropped_links = 0;
     }
 
+    /// Ends the span now, unless it has ended already.
+    #[inline]
+    pub(crate) fn finish(&mut self) -> bool {
+        let open = self.end.is_none();
+        if open {
+            self.end = Some(Instant::now());
+        }
+        open
+    }
+
     /// Adds an attribute that the span cannot have yet.
     #[inline]
     pub(crate) fn push(&mut self, key: &'static str, value: Stored, limits: &Limits) {

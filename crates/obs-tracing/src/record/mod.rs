@@ -11,5 +11,5 @@ pub(crate) use attribute::{Attribute, Stored};
 pub(crate) use data::{Event, EventName, Link, Record};
 pub use data::{SpanKind, Status};
 pub use limits::Limits;
-pub(crate) use open::Open;
+pub(crate) use open::{Birth, Open};
 pub(crate) use visit::{Chain, Fields};

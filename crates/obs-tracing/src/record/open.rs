@@ -31,7 +31,54 @@ pub(crate) struct Open {
     record: Mutex<Record>,
 }
 
+/// What a span is from its beginning, before it has a record.
+pub(crate) struct Birth {
+    pub(crate) trace_id: TraceId,
+    pub(crate) parent_id: SpanId,
+    pub(crate) route: Option<Route>,
+    pub(crate) sampled: bool,
+    pub(crate) recording: bool,
+    pub(crate) random: bool,
+    pub(crate) local_root: bool,
+    pub(crate) remote_parent: bool,
+    pub(crate) carried: Option<Arc<Carried>>,
+}
+
+impl Birth {
+    /// Of a child of this span.
+    #[inline]
+    pub(crate) fn below(parent: &Open) -> Self {
+        Self {
+            trace_id: parent.trace_id,
+            parent_id: parent.span_id,
+            route: parent.route,
+            sampled: parent.sampled,
+            recording: parent.recording,
+            random: parent.random,
+            local_root: false,
+            remote_parent: false,
+            carried: parent.carried.clone(),
+        }
+    }
+}
+
 impl Open {
+    /// Begins the span in a record that nobody else has.
+    #[inline]
+    pub(crate) fn begin(&mut self, name: &'static str, birth: Birth) {
+        self.trace_id = birth.trace_id;
+        self.span_id = SpanId::random();
+        self.parent_id = birth.parent_id;
+        self.name = name;
+        self.route = birth.route;
+        self.sampled = birth.sampled;
+        self.random = birth.random;
+        self.recording = birth.recording;
+        self.local_root = birth.local_root;
+        self.remote_parent = birth.remote_parent;
+        self.carried = birth.carried;
+    }
+
     pub(crate) fn blank() -> Self {
         Self {
             trace_id: TraceId::INVALID,

@@ -26,7 +26,7 @@ pub(crate) fn record(handle: &Handle, parent: &Open, event: &Event<'_>) {
     let text = if query.statement.trim().is_empty() { &query.summary } else { &query.statement };
     let statement = Statement::read(text);
     let pipeline = &handle.pipeline;
-    let open = handle.begin("sqlx::query", Some(parent), |record| {
+    let open = handle.begin("sqlx::query", Some(parent), false, |record| {
         let limits = &pipeline.limits;
         record.kind = SpanKind::Client;
         record.name = Some(record.keep(&statement.name(), limits));
