@@ -15,6 +15,7 @@ mod foreign;
 mod global;
 #[cfg(feature = "http")]
 pub mod http;
+mod lint;
 mod metric;
 mod names;
 mod registry;

@@ -223,3 +223,26 @@ fn infos_states_and_summaries_are_checked() {
     }
     assert!(registry.summary_vec("rows", "Rows.", ["quantile"], &[]).unwrap_err().is_invalid());
 }
+
+#[test]
+fn lint_advises_on_names_units_and_labels() {
+    let registry = Registry::new();
+    registry.counter_vec("orders_total", "Orders.", ["status"]).unwrap();
+    registry.histogram("wait_duration_seconds", "Wait.", Buckets::default()).unwrap();
+    assert!(registry.lint().is_empty(), "{:?}", registry.lint());
+
+    registry.gauge("cacheSize_kilobytes", "Cache.").unwrap();
+    registry.histogram("db_latency", "Latency.", Buckets::default()).unwrap();
+    registry.counter_vec("login_counter_total", "Logins.", ["user_id"]).unwrap();
+    let advice = registry.lint().join("\n");
+    for expected in [
+        "`cacheSize_kilobytes` is in kilobytes: use the base unit, bytes",
+        "`cacheSize_kilobytes` has capitals",
+        "`db_latency` is a duration without a unit",
+        "`login_counter_total` names its type",
+        "`login_counter_total` has the label `user_id`",
+        "tests/registry.rs:",
+    ] {
+        assert!(advice.contains(expected), "{expected}: {advice}");
+    }
+}
