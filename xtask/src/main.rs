@@ -15,6 +15,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::error::Failure;
+use crate::system::{cargo, program};
+
 /// The commands of the obs workspace.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -31,10 +34,29 @@ enum Command {
     Test(test::Options),
     /// Measure against the peers and print the table of ratios.
     Bench(bench::Options),
+    /// Run the service that the W3C trace-context suite calls.
+    TraceContextService {
+        /// The port on 127.0.0.1.
+        #[arg(long, default_value_t = 5050)]
+        port: u16,
+    },
     /// Check the architecture's invariants.
     Tidy,
     /// Run what CI runs.
     Ci,
+}
+
+/// Runs until it is interrupted.
+fn trace_context_service(port: u16) -> Result<(), Failure> {
+    cargo(["build", "--quiet", "-p", "obs-demo", "--bin", "trace-context-service"])?;
+    let program = program("trace-context-service")?;
+    let bind = format!("127.0.0.1:{port}");
+    let status = std::process::Command::new(program)
+        .env("BIND", bind)
+        .env("OBS_ADMIN_ADDR", "off")
+        .env("OBS_SHUTDOWN_PROPAGATION", "0s")
+        .status()?;
+    if status.success() { Ok(()) } else { Err(Failure::new("the service failed; see above")) }
 }
 
 fn main() -> ExitCode {
@@ -42,6 +64,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::TraceContextService { port } => trace_context_service(port),
         Command::Tidy => tidy::run(),
         Command::Ci => ci::run(),
     };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
@@ -39,12 +39,34 @@ impl Client {
         method: Method,
         path: &str,
     ) -> Result<(StatusCode, Value), ClientError> {
+        self.send(method, path, Bytes::new()).await
+    }
+
+    /// Posts a JSON body, as [`Client::call`] otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::call`].
+    pub async fn post(&self, path: &str, body: &Value) -> Result<(StatusCode, Value), ClientError> {
+        self.send(Method::POST, path, body.to_string().into()).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Value), ClientError> {
         let uri = format!("{}{path}", self.base);
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| ClientError {
             uri: uri.clone(),
             source,
         };
-        let request = Request::builder().method(method).uri(&uri).body(Full::default());
+        let mut request = Request::builder().method(method).uri(&uri);
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Full::new(body));
         let request = request.map_err(|error| failed(error.into()))?;
         let exchange = async {
             let response = self.http.clone().oneshot(request).await?;
