@@ -38,15 +38,14 @@ impl Obs {
     /// template.
     pub fn server_layer(&self, route_of: RouteOf) -> ServerLayer {
         let access = self.access_log.then(AccessLog::new);
-        let observer =
-            (RequestContext::new(), (self.server_span.clone(), (access, self.red.clone())));
+        let observer = (RequestContext::new(), (self.server_span, (access, self.red.clone())));
         ObserveLayer::new(observer, route_of).catch_panics()
     }
 
     /// The layer of an HTTP client: forwards the request id, makes a client span, and propagates the
     /// trace.
     pub fn client_layer(&self) -> ClientLayer {
-        ObserveLayer::new((ForwardRequestId::new(), self.client_span.clone()), unrouted)
+        ObserveLayer::new((ForwardRequestId::new(), self.client_span), unrouted)
     }
 
     /// Wraps an HTTP client with [`Obs::client_layer`].

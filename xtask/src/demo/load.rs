@@ -2,7 +2,7 @@
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{Builder, scope};
+use std::thread::{Builder, ScopedJoinHandle, scope};
 
 use crate::demo::fleet::Fleet;
 use crate::error::Failure;
@@ -55,7 +55,7 @@ pub(crate) fn in_flight(
         sent.wait();
         when_all_sent();
         let joined =
-            requests.into_iter().map(|request| match request.map(|thread| thread.join()) {
+            requests.into_iter().map(|request| match request.map(ScopedJoinHandle::join) {
                 Ok(Ok(result)) => result,
                 Ok(Err(_)) => Err("a client thread panicked".to_owned()),
                 Err(error) => Err(error.to_string()),

@@ -26,6 +26,9 @@ pub enum Preset {
     Development,
 }
 
+/// Looks a variable up.
+type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// The configuration of one service's telemetry.
 ///
 /// What is set here wins over the environment, and the environment over the preset's default:
@@ -46,7 +49,7 @@ pub enum Preset {
 #[must_use = "call `init`"]
 pub struct Config {
     service: String,
-    environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    environment: Environment,
     preset: Option<Preset>,
     log_filter: Option<String>,
     log_format: Option<Format>,
