@@ -238,9 +238,11 @@ where
             } else {
                 current().or(inherited)
             };
-            let own = SpanContext::new(parent_context.as_ref(), ambient, &scratch.fields);
+            let room = local.take_fields();
+            let own = SpanContext::new(parent_context.as_ref(), ambient, &scratch.fields, room);
             local.give_back(scratch);
             let own = Arc::new(own);
+            local.remember_newest(self.number, id.into_u64(), &own);
             let mut extensions = span.extensions_mut();
             match extensions.get_mut::<Contexts>() {
                 Some(contexts) => contexts.others.push((self.number, own)),
@@ -276,8 +278,13 @@ where
     }
 
     fn on_enter(&self, id: &span::Id, context: Context<'_, S>) {
-        let Some(own) = context.span(id).and_then(|span| self.context_of(&span)) else { return };
-        local::with(|local| local.stack.borrow_mut().enter_span(self.number, id.into_u64(), own));
+        local::with(|local| {
+            let known = local.newest(self.number, id.into_u64());
+            let own = known.or_else(|| context.span(id).and_then(|span| self.context_of(&span)));
+            if let Some(own) = own {
+                local.stack.borrow_mut().enter_span(self.number, id.into_u64(), own);
+            }
+        });
     }
 
     fn on_exit(&self, id: &span::Id, _: Context<'_, S>) {

@@ -71,19 +71,6 @@ fn what_is_not_logged_still_reaches_other_layers() {
 }
 
 #[test]
-fn a_callsite_that_nobody_wants_is_switched_off() {
-    let (dispatch, kept, _logging) = kept(Builder::new().filter("info"));
-    tracing::dispatcher::with_default(&dispatch, || {
-        let evaluated = AtomicUsize::new(0);
-        debug!(value = evaluated.fetch_add(1, Ordering::Relaxed), "unwanted");
-        assert_eq!(evaluated.load(Ordering::Relaxed), 0);
-        assert!(!tracing::enabled!(tracing::Level::DEBUG));
-        assert!(debug_span!("unwanted").is_disabled());
-    });
-    assert_eq!(kept.text(), "");
-}
-
-#[test]
 fn targets_have_levels_of_their_own() {
     let (dispatch, kept, _logging) = kept(Builder::new().filter("info,sqlx=warn,filter=debug"));
     tracing::dispatcher::with_default(&dispatch, || {

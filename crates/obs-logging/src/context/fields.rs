@@ -112,12 +112,9 @@ impl Fields {
         &mut self.bytes
     }
 
-    pub(crate) fn with_room_for(one: &Self, other: &Self) -> Self {
-        Self {
-            bytes: Vec::with_capacity(one.bytes.len() + other.bytes.len()),
-            places: Vec::with_capacity(one.places.len() + other.places.len()),
-            mask: 0,
-        }
+    /// Whether keeping the empty buffers costs little.
+    pub(crate) fn has_modest_room(&self) -> bool {
+        self.bytes.capacity() <= 1024 && self.places.capacity() <= 64
     }
 
     /// Adds all fields of `other`, which replace those of the same name.

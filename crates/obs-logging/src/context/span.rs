@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ambient::Ambient;
 use super::fields::Fields;
+use crate::local;
 
 /// What lines inside a span carry of it.
 pub(crate) struct SpanContext {
@@ -32,15 +33,15 @@ struct Later {
 }
 
 impl SpanContext {
+    /// `born` is empty: a buffer to use.
     pub(crate) fn new(
         parent: Option<&Arc<Self>>,
         ambient: Option<Arc<Ambient>>,
         own: &Fields,
+        mut born: Fields,
     ) -> Self {
-        let (born_at, born) = match parent {
-            Some(parent) => parent.extended(own),
-            None => (0, own.clone()),
-        };
+        let born_at = parent.map_or(0, |parent| parent.inherit(&mut born));
+        born.append(own);
         Self {
             parent: parent.cloned(),
             root: parent.map(|parent| parent.root.as_ref().unwrap_or(parent).clone()),
@@ -54,20 +55,15 @@ impl SpanContext {
         }
     }
 
-    /// The version, and the fields of a child that has these.
-    fn extended(&self, own: &Fields) -> (u32, Fields) {
-        let later;
-        let (version, inherited) = match self.as_born() {
-            Some(born) => (self.born_at, born),
-            None => {
-                later = self.snapshot();
-                (later.0, &*later.1)
-            }
-        };
-        let mut fields = Fields::with_room_for(inherited, own);
-        fields.append(inherited);
-        fields.append(own);
-        (version, fields)
+    /// Adds the fields to those of a child that is being made; answers their version.
+    fn inherit(&self, child: &mut Fields) -> u32 {
+        if let Some(born) = self.as_born() {
+            child.append(born);
+            return self.born_at;
+        }
+        let (version, fields) = self.snapshot();
+        child.append(&fields);
+        version
     }
 
     pub(crate) fn ambient(&self) -> Option<&Arc<Ambient>> {
@@ -138,5 +134,11 @@ impl SpanContext {
             later.version = version;
         }
         work(later)
+    }
+}
+
+impl Drop for SpanContext {
+    fn drop(&mut self) {
+        local::give_fields_back(std::mem::take(&mut self.born));
     }
 }
