@@ -59,7 +59,7 @@ impl Buckets {
     /// the classic buckets.
     ///
     /// At most 160 buckets of nine percent or, where that is too few, coarser ones. An observation then
-    /// takes a lock of its series, for some 50 ns.
+    /// takes a lock of its series, for some 40 ns in all.
     ///
     /// ```
     /// use obs_metrics::Buckets;
@@ -112,7 +112,7 @@ impl Default for Buckets {
 #[derive(Debug)]
 pub(crate) struct Bounds {
     pub(crate) bounds: Box<[f64]>,
-    /// `le="0.005"` and so on, `+Inf` last.
+    /// `le="0.005"} ` and so on, `+Inf` last.
     pub(crate) le: Box<[Box<str>]>,
     pub(crate) native: bool,
 }

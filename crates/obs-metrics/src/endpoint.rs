@@ -22,7 +22,7 @@ const MOST_IN_FLIGHT: usize = 8;
 /// `gzip` the answer is compressed where `Accept-Encoding` takes it. `?name[]=x` shows the families with
 /// a series of that name only. `HEAD` is answered without a body, other methods with 405.
 ///
-/// A call does no I/O and takes about 10 ns a series, ten times that for compression. Scrapes that come
+/// A call does no I/O and takes some 60 ns a series, twice that with compression. Scrapes that come
 /// while another one is being written wait for it and share what is the same; past eight at once they
 /// are answered 503. Each is counted in
 /// `obs_metrics_scrapes_total`, `obs_metrics_scrape_duration_seconds` and
@@ -61,8 +61,22 @@ struct Own {
 
 #[derive(Default)]
 struct Last {
-    buffer: Vec<u8>,
     answer: Option<Answer>,
+    /// The text of the last answer that was compressed.
+    spare: Vec<u8>,
+}
+
+impl Last {
+    /// An empty buffer, with the memory of the last answer where nobody reads that any more.
+    fn buffer(&mut self) -> Vec<u8> {
+        let last = self.answer.take().filter(|answer| answer.body.is_unique());
+        let mut buffer = std::mem::take(&mut self.spare);
+        if let Some(last) = last.filter(|last| last.body.len() > buffer.capacity()) {
+            buffer = last.body.into();
+        }
+        buffer.clear();
+        buffer
+    }
 }
 
 #[derive(Clone)]
@@ -148,13 +162,16 @@ impl Endpoint {
             return answer.body.clone();
         }
         let begun = Instant::now();
-        let mut buffer = std::mem::take(&mut last.buffer);
-        buffer.clear();
+        let mut buffer = last.buffer();
         let is_wanted = |family: &Descriptor| wanted.takes(family);
         self.0.registry.encode_into(&mut buffer, wanted.flavour, &is_wanted);
-        let body =
-            if wanted.compressed { compress(&buffer) } else { Bytes::copy_from_slice(&buffer) };
-        last.buffer = buffer;
+        let body = if wanted.compressed {
+            let body = compress(&buffer);
+            last.spare = buffer;
+            body
+        } else {
+            Bytes::from(buffer)
+        };
         last.answer = Some(Answer { wanted: wanted.clone(), begun, body: body.clone() });
         body
     }

@@ -24,7 +24,11 @@ impl Number {
 }
 
 pub(crate) fn push_whole(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    if value < 10 {
+        out.push(b'0' + value as u8);
+    } else {
+        out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
 }
 
 /// A float in the shortest form that reads back the same; whole numbers without a fraction.
@@ -44,12 +48,13 @@ pub(crate) fn push_float(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-/// `le="0.5"`: always with a fraction, as OpenMetrics wants it, so that a series has one identity.
+/// `le="0.5"} `, the end of a bucket's series: the bound always with a fraction, as OpenMetrics wants
+/// it, so that a series has one identity.
 pub(crate) fn le(bound: f64) -> Box<str> {
     if bound.is_infinite() {
-        return "le=\"+Inf\"".into();
+        return "le=\"+Inf\"} ".into();
     }
-    format!("le=\"{}\"", zmij::Buffer::new().format(bound)).into()
+    format!("le=\"{}\"}} ", zmij::Buffer::new().format(bound)).into()
 }
 
 /// The labels of a quantile: `labels,quantile="0.99"`.
@@ -82,8 +87,8 @@ mod tests {
 
     #[test]
     fn bounds_have_a_fraction() {
-        assert_eq!(&*le(1.0), "le=\"1.0\"");
-        assert_eq!(&*le(0.005), "le=\"0.005\"");
-        assert_eq!(&*le(f64::INFINITY), "le=\"+Inf\"");
+        assert_eq!(&*le(1.0), "le=\"1.0\"} ");
+        assert_eq!(&*le(0.005), "le=\"0.005\"} ");
+        assert_eq!(&*le(f64::INFINITY), "le=\"+Inf\"} ");
     }
 }

@@ -11,24 +11,26 @@ use crate::metric::Snapshot;
 pub(crate) struct Text<'a> {
     out: &'a mut Vec<u8>,
     flavour: Flavour,
+    /// What the lines of a histogram's buckets begin with.
+    scratch: Vec<u8>,
 }
 
 impl<'a> Text<'a> {
     pub(crate) fn new(out: &'a mut Vec<u8>, flavour: Flavour) -> Self {
-        Self { out, flavour }
+        Self { out, flavour, scratch: Vec::new() }
     }
 
-    /// `name_suffix{labels,more} `
-    fn series(&mut self, name: &str, suffix: &str, labels: &str, more: &str) {
+    /// `name_suffix{labels} `
+    fn series(&mut self, name: &str, suffix: &str, labels: &str) {
+        // One check instead of one a piece; the rest is for punctuation and the number.
+        self.out.reserve(name.len() + suffix.len() + labels.len() + 32);
         self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(suffix.as_bytes());
-        if !labels.is_empty() || !more.is_empty() {
+        if !suffix.is_empty() {
+            self.out.extend_from_slice(suffix.as_bytes());
+        }
+        if !labels.is_empty() {
             self.out.push(b'{');
             self.out.extend_from_slice(labels.as_bytes());
-            if !labels.is_empty() && !more.is_empty() {
-                self.out.push(b',');
-            }
-            self.out.extend_from_slice(more.as_bytes());
             self.out.push(b'}');
         }
         self.out.push(b' ');
@@ -71,14 +73,14 @@ impl Expose for Text<'_> {
         value: Number,
         exemplar: Option<Exemplar>,
     ) {
-        self.series(&family.name, "", labels, "");
+        self.series(&family.name, "", labels);
         value.push(self.out);
         self.exemplar(exemplar);
         self.end_of_line();
     }
 
     fn gauge(&mut self, family: &Descriptor, labels: &str, value: f64) {
-        self.series(&family.name, "", labels, "");
+        self.series(&family.name, "", labels);
         push_float(self.out, value);
         self.end_of_line();
     }
@@ -86,18 +88,27 @@ impl Expose for Text<'_> {
     fn histogram(&mut self, family: &Descriptor, labels: &str, histogram: &Snapshot<'_>) {
         let sum = histogram.sum();
         let mut count = 0;
+        self.scratch.clear();
+        self.scratch.extend_from_slice(family.name.as_bytes());
+        self.scratch.extend_from_slice(b"_bucket{");
+        if !labels.is_empty() {
+            self.scratch.extend_from_slice(labels.as_bytes());
+            self.scratch.push(b',');
+        }
         let le = histogram.bounds().le.iter();
         for (bucket, (le, in_bucket)) in le.zip(histogram.counts()).enumerate() {
             count += in_bucket;
-            self.series(&family.name, "_bucket", labels, le);
+            self.out.reserve(self.scratch.len() + le.len() + 24);
+            self.out.extend_from_slice(&self.scratch);
+            self.out.extend_from_slice(le.as_bytes());
             push_whole(self.out, count);
             self.exemplar(histogram.exemplar(bucket));
             self.end_of_line();
         }
-        self.series(&family.name, "_sum", labels, "");
+        self.series(&family.name, "_sum", labels);
         push_float(self.out, sum);
         self.end_of_line();
-        self.series(&family.name, "_count", labels, "");
+        self.series(&family.name, "_count", labels);
         push_whole(self.out, count);
         self.end_of_line();
     }
@@ -110,7 +121,7 @@ impl Expose for Text<'_> {
         value: Number,
         exemplar: Option<&str>,
     ) {
-        self.series(family.base(), suffix, labels, "");
+        self.series(family.base(), suffix, labels);
         value.push(self.out);
         if let Some(exemplar) = exemplar.filter(|_| self.flavour == Flavour::OpenMetrics) {
             self.out.extend_from_slice(b" # ");

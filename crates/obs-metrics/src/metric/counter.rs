@@ -13,8 +13,8 @@ use crate::storage::Words;
 
 /// A number that only grows, and starts at zero with the process: requests, errors, items.
 ///
-/// A clone is the same counter. Counting costs a nanosecond or two, takes no lock and no atomic
-/// read-modify-write; threads do not get in each other's way. Inside a sampled span the counter keeps
+/// A clone is the same counter. Counting is a load and a store of a word that is the thread's own: no
+/// lock, no atomic read-modify-write, and threads do not get in each other's way. Inside a sampled span the counter keeps
 /// the trace as its exemplar.
 ///
 /// ```

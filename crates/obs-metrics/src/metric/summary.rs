@@ -21,7 +21,7 @@ const BINS: usize = 2048;
 /// added up over instances. Prefer a [`crate::Histogram`], whose quantiles can be.
 ///
 /// A quantile is within one percent of the true one (DDSketch, VLDB 2019); memory is bounded to 10,240
-/// bins a series. An observation takes a lock of its own for some 100 ns.
+/// bins a series. An observation takes a lock of its series, for some 90 ns in all.
 ///
 /// ```
 /// let registry = obs_metrics::Registry::new();

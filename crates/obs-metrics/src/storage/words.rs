@@ -9,8 +9,8 @@ use super::thread::{self, PAGE, PAGES, SHARED, Slab};
 
 /// Consecutive words whose totals are the sum over all threads.
 ///
-/// An addition by a thread that has a slab is a load and a store of its own word: about a nanosecond,
-/// whatever the other threads do.
+/// An addition by a thread that has a slab is a load and a store of its own word, whatever the other
+/// threads do.
 #[derive(Debug)]
 pub(crate) struct Words {
     start: u32,
