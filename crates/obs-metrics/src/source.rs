@@ -62,7 +62,7 @@ impl Gathered {
         wanted: &dyn Fn(&Descriptor) -> bool,
         is_taken: &dyn Fn(&str) -> bool,
     ) -> HashSet<String> {
-        let mut shown = HashSet::new();
+        let mut shown: HashSet<String> = HashSet::new();
         for (name, rows) in self.0 {
             let kind = match rows.kind {
                 SampleKind::Counter => Kind::Counter,
@@ -70,9 +70,10 @@ impl Gathered {
             };
             let place = Location::caller();
             let family = Descriptor::new(name, kind, rows.help, &rows.labels, String::new(), place);
-            let Some(family) =
-                family.ok().filter(|family| !family.claims().any(|name| is_taken(&name)))
-            else {
+            let is_free = |family: &Descriptor| {
+                !family.claims().any(|name| is_taken(&name) || shown.contains(&name))
+            };
+            let Some(family) = family.ok().filter(is_free) else {
                 REJECTED.fetch_add(rows.rows.len() as u64, Relaxed);
                 continue;
             };

@@ -142,6 +142,9 @@ impl Source for Odd {
         sink(Sample { labels: &[("other", "x")], ..sample });
         sink(Sample { name: "a", kind: SampleKind::Gauge, labels: &[], ..sample });
         sink(Sample { name: "not a name", ..sample });
+        // In OpenMetrics the counter is the family `obs_odd` too.
+        sink(Sample { name: "obs_odd_total", ..sample });
+        sink(Sample { name: "obs_odd", kind: SampleKind::Gauge, labels: &[], ..sample });
         sink(Sample { name: "obs_queue", kind: SampleKind::Gauge, labels: &[], ..sample });
     }
 }
@@ -158,6 +161,7 @@ fn a_source_is_shown_and_its_mistakes_are_counted() {
     assert!(text.contains("# HELP obs_queue Lines.\n# TYPE obs_queue gauge\nobs_queue 2\n"));
     assert_eq!(text.matches("# TYPE a gauge").count(), 1);
     assert!(!text.contains("not a name"));
+    assert_eq!(text.matches("# TYPE obs_odd").count(), 1, "{text}");
     let text = registry.encode_text();
     let rejected =
         text.lines().find_map(|line| line.strip_prefix("obs_metrics_samples_rejected_total "));
