@@ -236,7 +236,7 @@ impl Builder {
             None => None,
             Some(connect) => Some(start(&pipeline, &resource, pace, connect)?),
         };
-        let handle = Handle { pipeline, table: Arc::new(Table::new(self.open_spans)) };
+        let handle = Handle::new(pipeline, Table::new(self.open_spans));
         let layer = TraceLayer::new(handle.clone());
         Ok((layer, Traces::new(handle, closing, resolver.settings, propagators)))
     }

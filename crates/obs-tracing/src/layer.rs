@@ -2,17 +2,19 @@
 
 use std::any::TypeId;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use fastant::Instant;
 use obs_context::SpanResolver;
+use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id, Record as Values};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::local::{self, Entry};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Conceived, Pipeline};
 use crate::record::{Birth, Fields, Link, Open, Record};
 use crate::table::Table;
 use crate::{exception, filter, sql};
@@ -28,10 +30,11 @@ pub struct TraceLayer {
 
 /// What the rest of the crate reaches through a subscriber: the layer answers for it in
 /// `downcast_raw`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Handle {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) table: Arc<Table>,
+    subscriber: Arc<OnceLock<WeakDispatch>>,
 }
 
 impl TraceLayer {
@@ -42,58 +45,93 @@ impl TraceLayer {
     }
 
     /// The span that an event belongs to.
-    fn span_of<S>(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<Arc<Open>>
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
+    fn span_of(&self, event: &Event<'_>) -> Option<Arc<Open>> {
         match event.parent() {
-            Some(id) => self.explicit(id, context),
+            Some(id) => self.handle.find_or_ancestor(id.into_u64()),
             None if event.is_contextual() => {
                 local::with(|local| local.current(self.handle.pipeline.number()).cloned()).flatten()
             }
             None => None,
         }
     }
+}
 
-    /// The span of this id, or its nearest ancestor that is ours.
-    fn explicit<S>(&self, id: &Id, context: &Context<'_, S>) -> Option<Arc<Open>>
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        self.handle.find(id.into_u64()).or_else(|| self.ancestor(id, context))
-    }
-
-    /// The nearest ancestor that is ours, of a span that is not.
+impl TraceLayer {
+    /// Enters a span that another thread created, or that is not ours.
     #[cold]
-    fn ancestor<S>(&self, id: &Id, context: &Context<'_, S>) -> Option<Arc<Open>>
+    fn enter_unknown<S>(&self, id: &Id, context: &Context<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        context.span(id)?.scope().find_map(|span| self.handle.find(span.id().into_u64()))
+        let (layer, id) = (self.handle.pipeline.number(), id.into_u64());
+        let entry = match self.handle.table.find(id) {
+            Some(open) => Entry { layer, id, name: open.name, open, in_table: true },
+            None => {
+                let Some(metadata) = context.metadata(&Id::from_u64(id)) else { return };
+                let Some(open) = self.handle.unsampled(id) else { return };
+                if filter::is_telemetry(metadata) {
+                    return;
+                }
+                Entry { layer, id, open, name: metadata.name(), in_table: false }
+            }
+        };
+        local::with(|local| local.enter(entry));
     }
 }
 
 impl Handle {
+    pub(crate) fn new(pipeline: Arc<Pipeline>, table: Table) -> Self {
+        Self { pipeline, table: Arc::new(table), subscriber: Arc::default() }
+    }
+
+    /// The record of this span. A child in an unsampled trace has its parent's.
     #[inline]
     pub(crate) fn find(&self, id: u64) -> Option<Arc<Open>> {
         let layer = self.pipeline.number();
-        let known = local::with(|local| local.known(layer, id).cloned()).flatten();
-        known.or_else(|| self.table.find(id))
+        let known = local::with(|local| Some(Arc::clone(&local.known(layer, id)?.open))).flatten();
+        known.or_else(|| self.table.find(id)).or_else(|| self.unsampled(id))
+    }
+
+    /// The record of this span, or of its nearest ancestor that is ours.
+    fn find_or_ancestor(&self, id: u64) -> Option<Arc<Open>> {
+        self.find(id).or_else(|| self.ancestor(id))
+    }
+
+    /// Unsampled children are in no table: their nearest ancestor that is in one is unsampled too.
+    #[cold]
+    fn unsampled(&self, id: u64) -> Option<Arc<Open>> {
+        self.ancestor(id).filter(|open| !open.sampled)
+    }
+
+    #[cold]
+    fn ancestor(&self, id: u64) -> Option<Arc<Open>> {
+        let subscriber = self.subscriber.get()?.upgrade()?;
+        let registry = subscriber.downcast_ref::<Registry>()?;
+        registry.span(&Id::from_u64(id))?.scope().find_map(|span| {
+            let id = span.id().into_u64();
+            let layer = self.pipeline.number();
+            let known = local::with(|local| Some(Arc::clone(&local.known(layer, id)?.open)));
+            known.flatten().or_else(|| self.table.find(id))
+        })
     }
 
     /// Creates a span: below `parent`, or, where it is `contextual`, below the current one. `fill` writes
-    /// what it begins with into its record.
+    /// what it begins with into its record. `Err` has the parent of an unsampled child.
     #[inline]
     pub(crate) fn begin(
         &self,
         name: &'static str,
-        parent: Option<&Open>,
+        parent: Option<&Arc<Open>>,
         contextual: bool,
         fill: impl FnOnce(&mut Record),
-    ) -> Arc<Open> {
+    ) -> Result<Arc<Open>, Arc<Open>> {
         let pipeline = &self.pipeline;
         let known = local::with(|local| pipeline.conceive(local, name, parent, contextual));
-        let (birth, mut open) = known.unwrap_or_else(|| pipeline.conceive_late(name, parent));
+        let (birth, mut open) = match known.unwrap_or_else(|| pipeline.conceive_late(name, parent))
+        {
+            Conceived::New(birth, open) => (birth, open),
+            Conceived::Unsampled(parent) => return Err(parent),
+        };
         if let Some(open) = Arc::get_mut(&mut open) {
             start(open, name, birth, fill);
         } else {
@@ -102,7 +140,7 @@ impl Handle {
             start(&mut fresh, name, birth, fill);
             open = Arc::new(fresh);
         }
-        open
+        Ok(open)
     }
 }
 
@@ -121,25 +159,36 @@ impl<S> tracing_subscriber::Layer<S> for TraceLayer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        let _ = self.handle.subscriber.set(subscriber.downgrade());
+    }
+
     #[inline]
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
         let metadata = attributes.metadata();
         if filter::is_telemetry(metadata) {
             return;
         }
-        let parent = attributes.parent().and_then(|id| self.explicit(id, &context));
+        let parent = attributes.parent();
+        let parent = parent.and_then(|id| self.handle.find_or_ancestor(id.into_u64()));
         let pipeline = &self.handle.pipeline;
-        let contextual = attributes.is_contextual();
-        let open = self.handle.begin(metadata.name(), parent.as_deref(), contextual, |record| {
+        let (name, contextual) = (metadata.name(), attributes.is_contextual());
+        let begun = self.handle.begin(name, parent.as_ref(), contextual, |record| {
             let limits = &pipeline.limits;
             attributes.record(&mut Fields { record, limits });
         });
-        let id = id.into_u64();
-        if !self.handle.table.insert(id, Arc::clone(&open)) {
-            pipeline.refuse(&open);
-        }
-        let layer = pipeline.number();
-        local::with(|local| local.remember(Entry { layer, id, open }));
+        let (layer, id) = (pipeline.number(), id.into_u64());
+        let entry = match begun {
+            Ok(open) => {
+                let in_table = self.handle.table.insert(id, Arc::clone(&open));
+                if !in_table {
+                    pipeline.refuse(&open);
+                }
+                Entry { layer, id, open, name, in_table }
+            }
+            Err(parent) => Entry { layer, id, open: parent, name, in_table: false },
+        };
+        local::with(|local| local.remember(entry));
     }
 
     #[inline]
@@ -166,13 +215,13 @@ where
     }
 
     #[inline]
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
         let query = sql::is_query(metadata);
         if !query && !is_error(metadata) {
             return;
         }
-        let Some(open) = self.span_of(event, &context) else {
+        let Some(open) = self.span_of(event) else {
             return;
         };
         if !open.recording || filter::is_telemetry(metadata) {
@@ -186,20 +235,11 @@ where
     }
 
     #[inline]
-    fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        let id = id.into_u64();
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
         let layer = self.handle.pipeline.number();
-        let known = local::with(|local| match local.take_known(layer, id) {
-            Some(open) => {
-                local.enter(Entry { layer, id, open });
-                true
-            }
-            None => false,
-        });
-        if known == Some(false)
-            && let Some(open) = self.handle.table.find(id)
-        {
-            local::with(|local| local.enter(Entry { layer, id, open }));
+        let known = local::with(|local| local.enter_known(layer, id.into_u64()));
+        if known == Some(false) {
+            self.enter_unknown(id, &context);
         }
     }
 
@@ -212,8 +252,10 @@ where
     #[inline]
     fn on_close(&self, id: Id, _: Context<'_, S>) {
         let id = id.into_u64();
-        local::with(|local| local.forget(self.handle.pipeline.number(), id));
-        if let Some(open) = self.handle.table.remove(id) {
+        let in_table = local::with(|local| local.forget(self.handle.pipeline.number(), id));
+        if in_table != Some(false)
+            && let Some(open) = self.handle.table.remove(id)
+        {
             self.handle.pipeline.finish(open);
         }
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
-use obs_context::set_active_span;
+use obs_context::{ActiveSpan, set_active_span};
 
 use crate::pipeline::{Buffer, Pipeline};
 use crate::pool;
@@ -14,7 +14,17 @@ use crate::record::{Limits, Open};
 pub(crate) struct Entry {
     pub(crate) layer: usize,
     pub(crate) id: u64,
+    /// Of an unsampled child, its parent.
     pub(crate) open: Arc<Open>,
+    pub(crate) name: &'static str,
+    /// Whether the layer's table knows the span too.
+    pub(crate) in_table: bool,
+}
+
+impl Entry {
+    fn active(&self) -> ActiveSpan {
+        ActiveSpan { name: self.name, ..self.open.active() }
+    }
 }
 
 #[derive(Default)]
@@ -75,20 +85,25 @@ impl Local {
 
     /// The span of this id, where the thread knows it without asking the table.
     #[inline]
-    pub(crate) fn known(&self, layer: usize, id: u64) -> Option<&Arc<Open>> {
+    pub(crate) fn known(&self, layer: usize, id: u64) -> Option<&Entry> {
         let known = |entry: &&Entry| entry.id == id && entry.layer == layer;
         let found = self.last.as_ref().filter(known);
-        found.or_else(|| self.stack.iter().rev().find(known)).map(|entry| &entry.open)
+        found.or_else(|| self.stack.iter().rev().find(known))
     }
 
-    /// As [`Self::known`], for a span that is about to be entered: taken, where that saves a count.
+    /// Enters a span that the thread knows; `false` when it does not.
     #[inline]
-    pub(crate) fn take_known(&mut self, layer: usize, id: u64) -> Option<Arc<Open>> {
+    pub(crate) fn enter_known(&mut self, layer: usize, id: u64) -> bool {
         let is_it = |entry: &&mut Entry| entry.id == id && entry.layer == layer;
         if self.last.as_mut().filter(is_it).is_some() {
-            return self.last.take().map(|entry| entry.open);
+            if let Some(entry) = self.last.take() {
+                self.enter(entry);
+            }
+            return true;
         }
-        self.known(layer, id).cloned()
+        let known =
+            self.known(layer, id).map(|entry| Entry { open: Arc::clone(&entry.open), ..*entry });
+        known.map(|entry| self.enter(entry)).is_some()
     }
 
     #[inline]
@@ -96,10 +111,12 @@ impl Local {
         self.last = Some(entry);
     }
 
+    /// The span is closed: whether the table may know it too.
     #[inline]
-    pub(crate) fn forget(&mut self, layer: usize, id: u64) {
-        if self.last.as_ref().is_some_and(|last| last.id == id && last.layer == layer) {
-            self.last = None;
+    pub(crate) fn forget(&mut self, layer: usize, id: u64) -> bool {
+        match self.last.take_if(|last| last.id == id && last.layer == layer) {
+            Some(entry) => entry.in_table,
+            None => true,
         }
     }
 
@@ -114,7 +131,7 @@ impl Local {
 
     #[inline]
     pub(crate) fn enter(&mut self, entry: Entry) {
-        set_active_span(Some(entry.open.active()));
+        set_active_span(Some(entry.active()));
         self.stack.push(entry);
     }
 
@@ -125,7 +142,7 @@ impl Local {
             return;
         };
         self.last = Some(self.stack.remove(at));
-        set_active_span(self.stack.last().map(|entry| entry.open.active()));
+        set_active_span(self.stack.last().map(Entry::active));
     }
 
     /// A record to use again. Nobody else has it, except where somebody still looks at its former span.

@@ -33,6 +33,14 @@ pub(crate) struct Pipeline {
     buffers: Mutex<Vec<Arc<Buffer>>>,
 }
 
+/// A span to be.
+pub(crate) enum Conceived {
+    /// With a record for it.
+    New(Birth, Arc<Open>),
+    /// A child in a trace that is not sampled: it has no ids of its own, and is its parent to everybody.
+    Unsampled(Arc<Open>),
+}
+
 /// Numbers that only grow.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
@@ -82,8 +90,7 @@ impl Pipeline {
         self.number
     }
 
-    /// What a new span is, and a record for it: `current` is below which span it is created where it
-    /// has no explicit `parent`.
+    /// What a new span is: below `parent`, or, where it is `contextual`, below the current one.
     ///
     /// The decision is made once, where a trace enters this process; every span below follows it.
     #[inline]
@@ -91,21 +98,24 @@ impl Pipeline {
         self: &Arc<Self>,
         local: &mut Local,
         name: &'static str,
-        parent: Option<&Open>,
+        parent: Option<&Arc<Open>>,
         contextual: bool,
-    ) -> (Birth, Arc<Open>) {
-        let current =
-            if contextual { local.current(self.number).map(|open| &**open) } else { None };
+    ) -> Conceived {
+        let current = if contextual { local.current(self.number) } else { None };
         let birth = match parent.or(current) {
-            Some(parent) => Birth::below(parent),
-            None => self.root(name, local.origin.as_deref()),
+            Some(parent) if !parent.sampled => Err(Arc::clone(parent)),
+            Some(parent) => Ok(Birth::below(parent)),
+            None => Ok(self.root(name, local.origin.as_deref())),
         };
         let buffer = local.buffer(self);
         increment(&buffer.started);
-        if !birth.recording {
+        if !birth.as_ref().is_ok_and(|birth| birth.recording) {
             increment(&buffer.sampled_out);
         }
-        (birth, local.take())
+        match birth {
+            Ok(birth) => Conceived::New(birth, local.take()),
+            Err(parent) => Conceived::Unsampled(parent),
+        }
     }
 
     /// The same for a thread that is at its end and keeps nothing for itself any more.
@@ -113,14 +123,17 @@ impl Pipeline {
     pub(crate) fn conceive_late(
         &self,
         name: &'static str,
-        parent: Option<&Open>,
-    ) -> (Birth, Arc<Open>) {
-        let birth = parent.map_or_else(|| self.root(name, None), Birth::below);
+        parent: Option<&Arc<Open>>,
+    ) -> Conceived {
+        let birth = match parent {
+            Some(parent) => Birth::below(parent),
+            None => self.root(name, None),
+        };
         self.totals.started.fetch_add(1, Relaxed);
         if !birth.recording {
             self.totals.sampled_out.fetch_add(1, Relaxed);
         }
-        (birth, Arc::new(Open::blank()))
+        Conceived::New(birth, Arc::new(Open::blank()))
     }
 
     #[cold]
@@ -148,7 +161,9 @@ impl Pipeline {
     #[inline]
     pub(crate) fn finish(self: &Arc<Self>, mut open: Arc<Open>) {
         if !open.recording {
-            local::with(|local| local.give_back(open));
+            if Arc::get_mut(&mut open).is_some() {
+                local::with(|local| local.give_back(open));
+            }
             return;
         }
         let ended = match Arc::get_mut(&mut open) {

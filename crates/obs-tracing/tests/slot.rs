@@ -42,7 +42,8 @@ fn unsampled_spans_fill_it_too() {
             info_span!("child").in_scope(|| {
                 let child = active_span().unwrap();
                 assert_eq!((child.trace_id, child.name), (active.trace_id, "child"));
-                assert_ne!(child.span_id, active.span_id);
+                // It has no record, and so no id that anybody could find: its root's stands for it.
+                assert_eq!(child.span_id, active.span_id);
             });
         });
     });
@@ -163,4 +164,41 @@ fn a_filter_on_the_layer_skips_spans_and_keeps_the_tree() {
     flush(&traces);
     assert_eq!(exported.spans().len(), 2);
     assert_eq!(exported.span("inner").parent_span_id, exported.span("outer").span_id);
+}
+
+#[test]
+fn unsampled_children_on_other_threads() {
+    let exported = common::Exported::default();
+    let (layer, traces) = exported.builder().sampler(Sampler::never()).build().unwrap();
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+    tracing::dispatcher::with_default(&dispatch, || {
+        let root = info_span!("root");
+        let active = root.context();
+        assert!(active.is_some());
+        let child = root.in_scope(|| info_span!("child"));
+        let grandchild = child.in_scope(|| info_span!("grandchild"));
+        let dispatch = dispatch.clone();
+        let moved = std::thread::spawn(move || {
+            tracing::dispatcher::with_default(&dispatch, || {
+                assert_eq!(grandchild.context(), active);
+                grandchild.in_scope(|| {
+                    let here = active_span().unwrap();
+                    assert_eq!(
+                        (here.name, here.trace_id),
+                        ("grandchild", active.unwrap().trace_id)
+                    );
+                    info_span!(target: "hyper", "ignored").in_scope(|| {
+                        assert_eq!(active_span().unwrap().name, "grandchild");
+                    });
+                });
+                assert_eq!(active_span(), None);
+                child.in_scope(|| assert_eq!(active_span().unwrap().name, "child"));
+                drop((grandchild, child));
+            });
+        });
+        moved.join().unwrap();
+        drop(root);
+    });
+    assert_eq!((traces.counts().started, traces.counts().sampled_out), (3, 3));
+    assert_eq!(traces.live(10), []);
 }

@@ -55,7 +55,7 @@ impl HttpSpan {
 
     /// The exchange is over, and so is its span, whoever may still hold a child of it.
     pub(super) fn end(self) {
-        if let Some((open, pipeline)) = self.known {
+        if let Some((open, pipeline)) = self.known.filter(|(open, _)| open.recording) {
             pipeline.finish(open);
         }
     }

@@ -3,6 +3,7 @@
 mod statement;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastant::Instant;
@@ -20,13 +21,13 @@ pub(crate) fn is_query(metadata: &Metadata<'_>) -> bool {
 }
 
 /// Makes a CLIENT span of the event: it ends now, and began as long ago as the query took.
-pub(crate) fn record(handle: &Handle, parent: &Open, event: &Event<'_>) {
+pub(crate) fn record(handle: &Handle, parent: &Arc<Open>, event: &Event<'_>) {
     let mut query = Query::default();
     event.record(&mut query);
     let text = if query.statement.trim().is_empty() { &query.summary } else { &query.statement };
     let statement = Statement::read(text);
     let pipeline = &handle.pipeline;
-    let open = handle.begin("sqlx::query", Some(parent), false, |record| {
+    let begun = handle.begin("sqlx::query", Some(parent), false, |record| {
         let limits = &pipeline.limits;
         record.kind = SpanKind::Client;
         record.name = Some(record.keep(&statement.name(), limits));
@@ -44,6 +45,7 @@ pub(crate) fn record(handle: &Handle, parent: &Open, event: &Event<'_>) {
             record.set("db.response.returned_rows", rows.into(), limits);
         }
     });
+    let Ok(open) = begun else { return };
     if open.recording {
         let mut record = open.record();
         // The clock begins with the process: nothing is older.
