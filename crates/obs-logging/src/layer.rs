@@ -239,7 +239,7 @@ where
                 current().or(inherited)
             };
             let room = local.take_fields();
-            let own = SpanContext::new(parent_context.as_ref(), ambient, &scratch.fields, room);
+            let own = SpanContext::new(parent_context.as_ref(), ambient, &mut scratch.fields, room);
             local.give_back(scratch);
             let own = Arc::new(own);
             local.remember_newest(self.number, id.into_u64(), &own);

@@ -37,6 +37,15 @@ impl Visitor<'_> {
             FieldRole::Target | FieldRole::Unused => None,
         }
     }
+
+    /// A `log` record's own target.
+    #[cold]
+    fn note_target(&mut self, field: &Field, value: &str) {
+        if let Some(FieldRole::Target) = self.callsite.fields.get(field.index()) {
+            self.scratch.target.clear();
+            self.scratch.target.push_str(value);
+        }
+    }
 }
 
 impl Visit for Visitor<'_> {
@@ -82,11 +91,9 @@ impl Visit for Visitor<'_> {
 
     #[inline]
     fn record_str(&mut self, field: &Field, value: &str) {
-        if let Some(FieldRole::Target) = self.callsite.fields.get(field.index()) {
-            self.scratch.target.clear();
-            self.scratch.target.push_str(value);
-        } else if let Some(out) = self.place(field) {
-            value::text(out, value);
+        match self.place(field) {
+            Some(out) => value::text(out, value),
+            None => self.note_target(field, value),
         }
     }
 

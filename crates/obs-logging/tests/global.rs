@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Kept, kept};
 use obs_context::{Sample, Source};
-use obs_logging::{Builder, Context};
-use tracing::{error, info, info_span};
+use obs_logging::{Builder, Context, Delivery, Output};
+use tracing::{Dispatch, error, info, info_span};
+use tracing_subscriber::layer::SubscriberExt;
 
 struct Talkative;
 
@@ -44,6 +45,7 @@ fn with_a_global_subscriber() {
     panics_are_lines(&kept, &*logging.source());
     values_may_panic_while_they_are_formatted(&kept);
 
+    a_writer_that_panics_does_not_wait_for_itself();
     drop(entered);
     let counts = logging.counts();
     assert_eq!(counts.emitted, counts.written + counts.dropped);
@@ -122,4 +124,25 @@ fn values_may_panic_while_they_are_formatted(kept: &Kept) {
     assert_eq!(lines[before + 1]["value"], "half \"a va<its Debug or Display panicked>");
     assert_eq!(lines[before + 1]["after"], 1);
     assert_eq!(lines[before + 2]["event"], "second");
+}
+
+/// The hook flushes, on the thread that holds the writer.
+fn a_writer_that_panics_does_not_wait_for_itself() {
+    struct Panics;
+    impl std::io::Write for Panics {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            panic!("in the writer")
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (layer, logging) =
+        Builder::new().delivery(Delivery::Blocking).output(Output::writer(Panics)).build().unwrap();
+    obs_logging::panic::install(&logging);
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+    tracing::dispatcher::with_default(&dispatch, || info!("event"));
+    let counts = logging.counts();
+    assert_eq!((counts.emitted, counts.dropped), (1, 1));
 }

@@ -33,22 +33,29 @@ struct Later {
 }
 
 impl SpanContext {
-    /// `born` is empty: a buffer to use.
+    /// Takes `own`, or leaves it as it is, and uses the empty `room`.
     pub(crate) fn new(
         parent: Option<&Arc<Self>>,
         ambient: Option<Arc<Ambient>>,
-        own: &Fields,
-        mut born: Fields,
+        own: &mut Fields,
+        mut room: Fields,
     ) -> Self {
-        let born_at = parent.map_or(0, |parent| parent.inherit(&mut born));
-        born.append(own);
+        let own_len = own.len();
+        let (born_at, born) = match parent {
+            Some(parent) => {
+                let version = parent.inherit(&mut room);
+                room.append(own);
+                (version, room)
+            }
+            None => (0, std::mem::replace(own, room)),
+        };
         Self {
             parent: parent.cloned(),
             root: parent.map(|parent| parent.root.as_ref().unwrap_or(parent).clone()),
             ambient,
             tree: AtomicU32::new(0),
             closed: AtomicBool::new(false),
-            own_from: born.len() - own.len(),
+            own_from: born.len() - own_len,
             born,
             born_at,
             later: Mutex::new(None),

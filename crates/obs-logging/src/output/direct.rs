@@ -1,8 +1,9 @@
 //! The thread that logs writes.
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tracing_core::Level;
 
@@ -42,10 +43,33 @@ impl Direct {
         was_taken
     }
 
-    pub(super) fn flush(&self, _deadline: Duration) -> FlushReport {
-        self.target.lock().unwrap_or_else(PoisonError::into_inner).flush(&self.tally);
+    pub(super) fn flush(&self, deadline: Duration) -> FlushReport {
+        let complete = self.flush_within(deadline);
         let counts = self.counts();
-        FlushReport { written: counts.written, dropped: counts.dropped, complete: true }
+        FlushReport { written: counts.written, dropped: counts.dropped, complete }
+    }
+
+    /// Another thread may be inside a writer that is stuck, and this one inside the writer, too: a
+    /// panic in it flushes.
+    fn flush_within(&self, deadline: Duration) -> bool {
+        if WRITING.try_with(Cell::get).unwrap_or(true) {
+            return false;
+        }
+        let start = Instant::now();
+        loop {
+            match self.target.try_lock() {
+                Ok(mut target) => {
+                    target.flush(&self.tally);
+                    return true;
+                }
+                Err(TryLockError::Poisoned(target)) => {
+                    target.into_inner().flush(&self.tally);
+                    return true;
+                }
+                Err(TryLockError::WouldBlock) if start.elapsed() >= deadline => return false,
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+            }
+        }
     }
 
     pub(super) fn counts(&self) -> Counts {
