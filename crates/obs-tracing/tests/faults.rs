@@ -333,3 +333,26 @@ fn threads_that_come_and_go_lose_nothing() {
     assert_eq!(collector.accepted(), 2000);
     settled(&traces, 2000, 0);
 }
+
+#[test]
+fn thirty_three_thousand_a_second_with_default_settings() {
+    let collector = Collector::default();
+    let server = collector.grpc();
+    let (layer, traces) = Builder::new("test").endpoint(server.endpoint()).build().unwrap();
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+    tracing::dispatcher::with_default(&dispatch, || {
+        for _ in 0..200 {
+            let next = Instant::now() + Duration::from_millis(10);
+            (0..110).for_each(|_| {
+                info_span!("outer", order.id = 17).in_scope(|| {
+                    info_span!("middle").in_scope(|| info_span!("inner").in_scope(|| {}));
+                });
+            });
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+    });
+    let delivery = traces.shutdown(Duration::from_secs(10));
+    assert!(delivery.complete, "{delivery:?}");
+    assert_eq!(collector.accepted(), 66_000);
+    settled(&traces, 66_000, 0);
+}

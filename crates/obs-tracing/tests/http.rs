@@ -285,3 +285,43 @@ fn without_a_layer_nothing_happens() {
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "x");
     });
 }
+
+/// What a route with a query and a call to another service costs on the wire.
+#[test]
+fn usual_spans_are_small() {
+    let (layer, traces, exported) = pipeline();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        block_on(async {
+            for _ in 0..100 {
+                let client = ServiceBuilder::new().layer(client_layer()).service_fn(
+                    |_: Request<Empty<Bytes>>| async {
+                        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("paid")))
+                    },
+                );
+                let service = ServiceBuilder::new().layer(server_layer(orders)).service_fn(
+                    move |_: Request<Empty<Bytes>>| {
+                        let client = client.clone();
+                        async move {
+                            tracing::debug!(
+                                target: "sqlx::query",
+                                summary = "SELECT id, total, …",
+                                db.statement = "SELECT id, total, status FROM orders WHERE id = $1",
+                                rows_returned = 1_u64,
+                                elapsed_secs = 0.000_4,
+                            );
+                            let payment = request("http://payments:8080/payments/17");
+                            client.oneshot(payment).await
+                        }
+                    },
+                );
+                let response = service.oneshot(request("/orders/17")).await.unwrap();
+                response.into_body().collect().await.unwrap();
+            }
+        });
+    });
+    flush(&traces);
+    let (spans, bytes) = (exported.spans().len() as u64, traces.counts().exported_bytes);
+    assert_eq!(spans, 300);
+    println!("{} bytes a span", bytes / spans);
+    assert!(bytes / spans <= 250, "{} bytes a span", bytes / spans);
+}
