@@ -9,7 +9,7 @@ use super::wire::Message;
 use super::{Expose, Number};
 use crate::descriptor::{Descriptor, Kind};
 use crate::exemplar::Exemplar;
-use crate::family::parse_block;
+use crate::family::{Pairs, parse_block};
 use crate::metric::{Native, Snapshot, ZERO};
 
 /// Writes protobuf into a buffer that may be used again.
@@ -20,6 +20,9 @@ pub(crate) struct Protobuf<'a> {
     /// Summaries and histograms that come line by line.
     lines: Vec<(Vec<(String, String)>, Lines)>,
     is_histogram: bool,
+    /// To be used again for each series.
+    metric: Message,
+    label: Message,
 }
 
 /// The lines of one series: bounds or quantiles with their numbers, sum and count.
@@ -32,7 +35,14 @@ struct Lines {
 
 impl<'a> Protobuf<'a> {
     pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out, family: None, lines: Vec::new(), is_histogram: false }
+        Self {
+            out,
+            family: None,
+            lines: Vec::new(),
+            is_histogram: false,
+            metric: Message::default(),
+            label: Message::default(),
+        }
     }
 
     /// Writes what is left.
@@ -53,32 +63,30 @@ impl<'a> Protobuf<'a> {
                 value.message(3, &point);
             }
             let field = if self.is_histogram { 7 } else { 4 };
-            self.metric(labels.iter().map(|(name, text)| (&**name, &**text)), field, &value);
+            self.metric(labels.iter().map(|(name, text)| (name, text)), field, &value);
         }
         if let Some(family) = self.family.take() {
             family.write_delimited(self.out);
         }
     }
 
-    fn metric<'l>(
+    fn metric<V: AsRef<str>>(
         &mut self,
-        labels: impl Iterator<Item = (&'l str, &'l str)>,
+        labels: impl Iterator<Item = (impl AsRef<str>, V)>,
         field: u32,
         value: &Message,
     ) {
-        let mut metric = Message::default();
+        self.metric.clear();
         for (name, value) in labels {
-            metric.message(1, &label(name, value));
+            self.label.clear();
+            self.label.string(1, name.as_ref());
+            self.label.string(2, value.as_ref());
+            self.metric.message(1, &self.label);
         }
-        metric.message(field, value);
+        self.metric.message(field, value);
         if let Some(family) = &mut self.family {
-            family.message(4, &metric);
+            family.message(4, &self.metric);
         }
-    }
-
-    fn metric_of_block(&mut self, block: &str, field: u32, value: &Message) {
-        let labels = parse_block(block);
-        self.metric(labels.iter().map(|(name, value)| (*name, &**value)), field, value);
     }
 }
 
@@ -99,13 +107,13 @@ impl Expose for Protobuf<'_> {
         if let Some(exemplar) = exemplar {
             counter.message(2, &exemplar_message(&exemplar));
         }
-        self.metric_of_block(labels, 3, &counter);
+        self.metric(Pairs(labels), 3, &counter);
     }
 
     fn gauge(&mut self, _: &Descriptor, labels: &str, value: f64) {
         let mut gauge = Message::default();
         gauge.double(1, value);
-        self.metric_of_block(labels, 2, &gauge);
+        self.metric(Pairs(labels), 2, &gauge);
     }
 
     fn histogram(&mut self, _: &Descriptor, labels: &str, histogram: &Snapshot<'_>) {
@@ -130,7 +138,7 @@ impl Expose for Protobuf<'_> {
         if let Some(native) = native {
             push_native(&mut message, native);
         }
-        self.metric_of_block(labels, 7, &message);
+        self.metric(Pairs(labels), 7, &message);
     }
 
     fn sample(
@@ -149,7 +157,7 @@ impl Expose for Protobuf<'_> {
             Kind::Unknown => {
                 let mut untyped = Message::default();
                 untyped.double(1, value.as_float());
-                return self.metric_of_block(labels, 5, &untyped);
+                return self.metric(Pairs(labels), 5, &untyped);
             }
             _ => return self.gauge(family, labels, value.as_float()),
         };

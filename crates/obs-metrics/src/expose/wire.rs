@@ -29,6 +29,10 @@ impl Message {
         self.bytes(field, &value.0);
     }
 
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Goes on with the fields of another message.
     pub(super) fn append(&mut self, other: &Self) {
         self.0.extend_from_slice(&other.0);

@@ -1,5 +1,7 @@
 //! The labels of one series, rendered once as every text format writes them.
 
+use std::borrow::Cow;
+
 /// `method="GET",status="200"`, and what it takes to find it again.
 #[derive(Debug)]
 pub(crate) struct Labels {
@@ -63,32 +65,49 @@ pub(crate) fn push_label(block: &mut String, name: &str, value: &str) {
     block.push('"');
 }
 
-/// The names and values of a block that was rendered here.
+/// The names and values of a block.
 pub(crate) fn parse_block(block: &str) -> Vec<(&str, String)> {
-    let mut pairs = Vec::new();
-    let mut rest = block;
-    while let Some((name, after)) = rest.split_once("=\"") {
-        let mut value = String::new();
-        let mut characters = after.char_indices();
-        rest = "";
-        while let Some((at, character)) = characters.next() {
-            match character {
-                '"' => {
-                    rest = after.get(at + 1..).unwrap_or_default();
-                    break;
-                }
-                '\\' => match characters.next() {
-                    Some((_, 'n')) => value.push('\n'),
-                    Some((_, other)) => value.push(other),
-                    None => {}
-                },
-                other => value.push(other),
-            }
-        }
-        pairs.push((name, value));
-        rest = rest.strip_prefix(',').unwrap_or(rest);
+    Pairs(block).map(|(name, value)| (name, value.into_owned())).collect()
+}
+
+/// The names and values of a block, read one after another.
+#[derive(Debug)]
+pub(crate) struct Pairs<'a>(pub(crate) &'a str);
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a str, Cow<'a, str>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, rest) = self.0.split_once("=\"")?;
+        let mut escaped = false;
+        let end = rest.bytes().position(|byte| {
+            let ends = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            ends
+        });
+        let (value, rest) = rest.split_at(end.unwrap_or(rest.len()));
+        let rest = rest.strip_prefix('"').unwrap_or(rest);
+        self.0 = rest.strip_prefix(',').unwrap_or(rest);
+        Some((name, unescape(value)))
     }
-    pairs
+}
+
+fn unescape(value: &str) -> Cow<'_, str> {
+    if !value.contains('\\') {
+        return Cow::Borrowed(value);
+    }
+    let mut text = String::new();
+    let mut characters = value.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next() {
+                Some('n') => text.push('\n'),
+                other => text.extend(other),
+            },
+            other => text.push(other),
+        }
+    }
+    Cow::Owned(text)
 }
 
 fn render(names: &[Box<str>], values: &[&str]) -> String {

@@ -9,6 +9,6 @@ mod table;
 mod vector;
 
 pub(crate) use collection::{Collect, Family, single};
-pub(crate) use labels::{Labels, parse_block, push_label};
+pub(crate) use labels::{Labels, Pairs, parse_block, push_label};
 pub(crate) use series::Series;
 pub use vector::{Child, CounterVec, GaugeVec, HistogramVec, MetricVec, SummaryVec};
