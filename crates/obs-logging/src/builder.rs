@@ -150,6 +150,7 @@ pub struct Builder {
     statics: Fields,
     pipeline: Pipeline,
     span_names: bool,
+    event_key: String,
 }
 
 impl Default for Builder {
@@ -169,6 +170,7 @@ impl Builder {
             statics: Fields::new(),
             pipeline: Pipeline::default(),
             span_names: false,
+            event_key: "event".to_owned(),
         }
     }
 
@@ -199,6 +201,13 @@ impl Builder {
     /// A field of every line, unless the line itself has one of this name.
     pub fn static_field(mut self, name: &str, value: impl Value) -> Self {
         value.encode(self.statics.begin(&Key::new(name)));
+        self
+    }
+
+    /// The key of the message in JSON lines, instead of `event`. A field of this name stands only in
+    /// lines without a message.
+    pub fn event_key(mut self, key: impl Into<String>) -> Self {
+        self.event_key = key.into();
         self
     }
 
@@ -256,7 +265,7 @@ impl Builder {
             Format::Console => {
                 Renderer::Console(Console::new(is_terminal && colours_are_welcome()))
             }
-            Format::Json | Format::Auto => Renderer::Json(Json::new()),
+            Format::Json | Format::Auto => Renderer::Json(Json::new(&self.event_key)),
         };
         let renderer = Arc::new(renderer);
         let notice = notice_of_losses(renderer.clone(), self.statics.clone());

@@ -219,3 +219,16 @@ fn bind_adds_to_the_context_from_anywhere_inside() {
     assert_eq!(lines[0]["any name"], true);
     assert!(lines[1]["user_id"].is_null());
 }
+
+#[test]
+fn the_key_of_the_message_can_be_another() {
+    let (dispatch, kept, _logging) = kept(Builder::new().event_key("msg"));
+    tracing::dispatcher::with_default(&dispatch, || {
+        info!(msg = "field", other = 1, "message");
+        info!(msg = "field");
+    });
+    let lines = kept.lines();
+    assert_eq!((&lines[0]["msg"], &lines[0]["other"]), (&"message".into(), &1.into()));
+    assert_eq!(lines[1]["msg"], "field");
+    assert!(lines[0]["event"].is_null());
+}

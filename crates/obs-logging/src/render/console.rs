@@ -1,13 +1,13 @@
 //! Lines for people: aligned levels, `key=value`, colours where the terminal has them.
 
-use super::{IdKeys, Line};
+use super::{Line, OwnKeys};
 use crate::context::fields::Fields;
 use crate::encode::escape::string;
 use crate::encode::time::Clock;
 use tracing_core::Level;
 
 pub(crate) struct Console {
-    pub(super) ids: IdKeys,
+    pub(super) own: OwnKeys,
     colours: bool,
 }
 
@@ -19,7 +19,7 @@ const RESET: &str = "\x1b[0m";
 
 impl Console {
     pub(crate) fn new(colours: bool) -> Self {
-        Self { ids: IdKeys::new(), colours }
+        Self { own: OwnKeys::new("event"), colours }
     }
 
     pub(super) fn render(

@@ -1,20 +1,26 @@
 //! One JSON object a line, in a fixed order, every key once.
 
-use super::{IdKeys, Line};
+use super::{Line, OwnKeys};
 use crate::callsite;
 use crate::context::fields::Fields;
+use crate::encode::escape::string;
 use crate::encode::time::Clock;
 
 /// What a line has besides its head, message and fields, at most.
 const FRAME: usize = 160;
 
 pub(crate) struct Json {
-    pub(super) ids: IdKeys,
+    pub(super) own: OwnKeys,
+    /// The key of the message, with comma and colon.
+    event: Box<[u8]>,
 }
 
 impl Json {
-    pub(crate) fn new() -> Self {
-        Self { ids: IdKeys::new() }
+    pub(crate) fn new(event_key: &str) -> Self {
+        let mut event = b",".to_vec();
+        string(&mut event, event_key);
+        event.push(b':');
+        Self { own: OwnKeys::new(event_key), event: event.into() }
     }
 
     #[inline]
@@ -26,7 +32,8 @@ impl Json {
         out: &mut Vec<u8>,
     ) {
         let fields: usize = parts.iter().map(|part| part.as_bytes().len()).sum();
-        out.reserve(fields + line.head.len() + line.message.len() + FRAME);
+        let texts = line.head.len() + self.event.len() + line.message.len();
+        out.reserve(fields + texts + FRAME);
         out.extend_from_slice(br#"{"timestamp":""#);
         clock.append(out, line.time);
         if line.has_own_target {
@@ -35,7 +42,7 @@ impl Json {
             out.extend_from_slice(line.head);
         }
         if !line.message.is_empty() {
-            out.extend_from_slice(br#","event":"#);
+            out.extend_from_slice(&self.event);
             out.extend_from_slice(line.message);
         }
         if let Some((trace_id, span_id)) = line.ids {

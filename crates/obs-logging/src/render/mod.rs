@@ -48,7 +48,7 @@ impl Renderer {
         merged: &mut Fields,
         out: &mut Vec<u8>,
     ) {
-        if line.are_disjoint(parts, self.id_keys()) {
+        if line.are_disjoint(parts, self.own_keys()) {
             self.render(line, parts, clock, out);
         } else {
             self.merge(line, parts, merged);
@@ -75,38 +75,51 @@ impl Renderer {
     pub(crate) fn merge(&self, line: &Line<'_>, parts: &Parts<'_>, merged: &mut Fields) {
         merged.clear();
         parts.iter().for_each(|part| merged.append(part));
-        if line.ids.is_some() {
-            self.id_keys().0.iter().for_each(|key| merged.remove(key));
-        }
+        self.own_keys().of(line).for_each(|key| merged.remove(key));
     }
 
-    fn id_keys(&self) -> &IdKeys {
+    fn own_keys(&self) -> &OwnKeys {
         match self {
-            Self::Json(json) => &json.ids,
-            Self::Console(console) => &console.ids,
+            Self::Json(json) => &json.own,
+            Self::Console(console) => &console.own,
         }
     }
 }
 
-/// The names of the two ids: a field of such a name stands in a line only where there is no span.
-pub(crate) struct IdKeys([Key; 2]);
+/// Names that a line may have besides those that no field has: those of the two ids, and of the
+/// message where it is not the usual one. A field of such a name stands only in a line that has no such
+/// thing of its own.
+pub(crate) struct OwnKeys {
+    ids: [Key; 2],
+    event: Option<Key>,
+}
 
-impl IdKeys {
-    pub(crate) fn new() -> Self {
-        Self([Key::new("trace_id"), Key::new("span_id")])
+impl OwnKeys {
+    pub(crate) fn new(event_key: &str) -> Self {
+        let event = (event_key != "event").then(|| Key::new(event_key));
+        Self { ids: [Key::new("trace_id"), Key::new("span_id")], event }
     }
 
-    fn mask(&self) -> u128 {
-        self.0[0].mask() | self.0[1].mask()
+    /// Those that this line has.
+    fn of<'a>(&'a self, line: &Line<'_>) -> impl Iterator<Item = &'a Key> {
+        let ids = line.ids.is_some().then_some(&self.ids);
+        let event = self.event.as_ref().filter(|_| !line.message.is_empty());
+        ids.into_iter().flatten().chain(event)
+    }
+
+    #[inline]
+    fn mask(&self, line: &Line<'_>) -> u128 {
+        let ids = if line.ids.is_some() { self.ids[0].mask() | self.ids[1].mask() } else { 0 };
+        ids | self.event.as_ref().map_or(0, Key::mask)
     }
 }
 
 impl Line<'_> {
     /// Whether no name comes twice: bits first, names only where bits coincide.
     #[inline]
-    fn are_disjoint(&self, parts: &Parts<'_>, id_keys: &IdKeys) -> bool {
+    fn are_disjoint(&self, parts: &Parts<'_>, own_keys: &OwnKeys) -> bool {
         let [statics, ambient, span, bound, own] = parts.map(Fields::mask);
-        let ids = if self.ids.is_some() { id_keys.mask() } else { 0 };
+        let ids = own_keys.mask(self);
         let before_span = ids | statics | ambient;
         let before_own = before_span | span | bound;
         let coincide = (ids & statics)
@@ -114,14 +127,12 @@ impl Line<'_> {
             | (before_span & span)
             | ((before_span | span) & bound)
             | (before_own & own);
-        coincide == 0 || self.have_other_names(parts, id_keys)
+        coincide == 0 || self.have_other_names(parts, own_keys)
     }
 
     #[cold]
-    fn have_other_names(&self, parts: &Parts<'_>, id_keys: &IdKeys) -> bool {
-        let hides_id =
-            |part: &Fields| self.ids.is_some() && id_keys.0.iter().any(|key| part.contains(key));
-        !parts.iter().any(|part| hides_id(part))
+    fn have_other_names(&self, parts: &Parts<'_>, own_keys: &OwnKeys) -> bool {
+        !parts.iter().any(|part| own_keys.of(self).any(|key| part.contains(key)))
             && (1..parts.len()).all(|at| parts[..at].iter().all(|outer| !outer.overlaps(parts[at])))
     }
 }
