@@ -25,7 +25,6 @@ impl Error {
         Self { kind: Kind::Conflict, text: text.into() }
     }
 
-    #[cfg_attr(target_os = "linux", allow(dead_code, reason = "of other systems"))]
     pub(crate) fn unsupported(text: impl Into<Box<str>>) -> Self {
         Self { kind: Kind::Unsupported, text: text.into() }
     }

@@ -36,7 +36,7 @@ struct Process {
 impl Process {
     fn new() -> Option<Self> {
         let stat = Stat::read()?;
-        let ticks_per_second = system_constant(libc::_SC_CLK_TCK)?;
+        let (ticks_per_second, page_size) = system_constants()?;
         let boot = fs::read_to_string("/proc/stat").ok()?;
         let boot = boot
             .lines()
@@ -46,7 +46,7 @@ impl Process {
             .ok()?;
         Some(Self {
             ticks_per_second,
-            page_size: system_constant(libc::_SC_PAGESIZE)?,
+            page_size,
             start_seconds: boot + stat.start_ticks / ticks_per_second,
         })
     }
@@ -123,11 +123,19 @@ fn most_files() -> Option<f64> {
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
+/// Clock ticks a second, and bytes a page.
+#[cfg(unix)]
 #[allow(unsafe_code, reason = "sysconf(3) is the only way to ask")]
-fn system_constant(name: libc::c_int) -> Option<f64> {
+fn system_constants() -> Option<(f64, f64)> {
     // SAFETY: it takes a number and touches no memory of ours.
-    let value = unsafe { libc::sysconf(name) };
-    (value > 0).then_some(value as f64)
+    let (ticks, page) =
+        unsafe { (libc::sysconf(libc::_SC_CLK_TCK), libc::sysconf(libc::_SC_PAGESIZE)) };
+    (ticks > 0 && page > 0).then_some((ticks as f64, page as f64))
+}
+
+#[cfg(not(unix))]
+fn system_constants() -> Option<(f64, f64)> {
+    None
 }
 
 #[cfg(test)]
