@@ -50,7 +50,7 @@ impl TraceFilter {
         if metadata.is_span() {
             *metadata.level() <= self.spans && !is_telemetry(metadata)
         } else {
-            *metadata.level() == Level::ERROR || sql::is_query(metadata)
+            *metadata.level() == Level::ERROR || sql::is_sqlx(metadata)
         }
     }
 }
@@ -64,11 +64,11 @@ impl Default for TraceFilter {
 
 impl<S: Subscriber> Filter<S> for TraceFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.wants(metadata) && (!sql::is_query(metadata) || is_recording())
+        self.wants(metadata) && (!sql::is_sqlx(metadata) || is_recording())
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        match (self.wants(metadata), sql::is_query(metadata)) {
+        match (self.wants(metadata), sql::is_sqlx(metadata)) {
             (false, _) => Interest::never(),
             (true, true) => Interest::sometimes(),
             (true, false) => Interest::always(),

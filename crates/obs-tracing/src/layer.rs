@@ -217,7 +217,7 @@ where
     #[inline]
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        let query = sql::is_query(metadata);
+        let query = sql::is_sqlx(metadata);
         if !query && !is_error(metadata) {
             return;
         }

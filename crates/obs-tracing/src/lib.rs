@@ -34,4 +34,5 @@ pub use live::LiveSpan;
 pub use record::{AttributeValue, Limits, SpanKind, Status};
 pub use sample::Sampler;
 pub use span_ext::{SpanExt, add_event, add_link, record_error, set_attribute, set_status};
-pub use traces::{Counts, Delivery, Traces};
+pub use sql::sql_with_trace;
+pub use traces::{Counts, Delivery, SpanCost, Traces};

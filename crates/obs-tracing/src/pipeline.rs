@@ -1,5 +1,6 @@
 //! One pipeline: from the decision about a root to the queue of the export thread.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +30,8 @@ pub(crate) struct Pipeline {
     pub(crate) sampler: ArcSwap<Sampler>,
     pub(crate) queue: Queue,
     pub(crate) totals: Totals,
+    /// Spans and bytes of each callsite, by its name.
+    costs: Mutex<HashMap<&'static str, (u64, u64)>>,
     /// One a thread.
     buffers: Mutex<Vec<Arc<Buffer>>>,
 }
@@ -80,6 +83,7 @@ impl Pipeline {
             sampler: ArcSwap::from_pointee(sampler),
             queue,
             totals: Totals::default(),
+            costs: Mutex::default(),
             buffers: Mutex::default(),
         }
     }
@@ -239,6 +243,19 @@ impl Pipeline {
             sampled_out += buffer.sampled_out.load(Relaxed);
         }
         (started, sampled_out)
+    }
+
+    /// Adds what one request holds of each name.
+    pub(crate) fn add_costs(&self, request: impl Iterator<Item = (&'static str, u64, u64)>) {
+        let mut costs = self.costs();
+        for (name, spans, bytes) in request {
+            let cost = costs.entry(name).or_default();
+            *cost = (cost.0 + spans, cost.1 + bytes);
+        }
+    }
+
+    pub(crate) fn costs(&self) -> MutexGuard<'_, HashMap<&'static str, (u64, u64)>> {
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn buffers(&self) -> MutexGuard<'_, Vec<Arc<Buffer>>> {

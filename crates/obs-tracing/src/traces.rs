@@ -63,6 +63,17 @@ pub struct Counts {
     pub exported_bytes: u64,
 }
 
+/// What the spans of one name cost: told by [`Traces::costs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanCost {
+    /// The span's name in the code; `request` and `send` are the HTTP spans, `sqlx::query` the queries.
+    pub name: &'static str,
+    /// Spans that were encoded for export.
+    pub spans: u64,
+    /// Their bytes, uncompressed.
+    pub bytes: u64,
+}
+
 impl Counts {
     /// Spans that are open, or ended and on their way.
     pub const fn in_flight(&self) -> u64 {
@@ -132,6 +143,15 @@ impl Traces {
         live.sort_by_key(|span| std::cmp::Reverse(span.age));
         live.truncate(limit);
         live
+    }
+
+    /// What each callsite's spans cost so far, by the name in the code, the dearest first.
+    pub fn costs(&self) -> Vec<SpanCost> {
+        let costs = self.pipeline().costs();
+        let mut costs: Vec<_> =
+            costs.iter().map(|(&name, &(spans, bytes))| SpanCost { name, spans, bytes }).collect();
+        costs.sort_by_key(|cost| (std::cmp::Reverse(cost.bytes), cost.name));
+        costs
     }
 
     /// Decides upon new traces with this sampler from now on.

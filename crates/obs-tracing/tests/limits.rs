@@ -146,3 +146,20 @@ fn what_is_in_flight_now() {
         drop(young);
     });
 }
+
+#[test]
+fn the_bill() {
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        (0..3).for_each(|_| info_span!("dear", text = "a".repeat(500)).in_scope(|| {}));
+        (0..5).for_each(|_| info_span!("cheap").in_scope(|| {}));
+    });
+    flush(&traces);
+    let costs = traces.costs();
+    let named: Vec<_> = costs.iter().map(|cost| (cost.name, cost.spans)).collect();
+    assert_eq!(named, [("dear", 3), ("cheap", 5)]);
+    assert!(costs[0].bytes > 1500 && costs[1].bytes > 5 * 50);
+    let all: u64 = costs.iter().map(|cost| cost.bytes).sum();
+    assert!(all < traces.counts().exported_bytes, "the resource comes on top");
+}

@@ -70,3 +70,41 @@ fn of_an_unsampled_trace_nothing_is_made() {
     flush(&traces);
     assert_eq!((traces.counts().started, exported.spans().len()), (1, 0));
 }
+
+#[test]
+fn the_wait_for_a_connection_is_a_span() {
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        info_span!("request").in_scope(|| {
+            tracing::warn!(
+                target: "sqlx::pool::acquire",
+                acquired_after_secs = 0.001,
+                slow_acquire_threshold_secs = 2.0,
+                "acquired connection, but time to acquire exceeded slow threshold"
+            );
+        });
+    });
+    flush(&traces);
+    let span = exported.span("acquire connection");
+    assert_eq!(span.kind(), SpanKind::Internal);
+    assert!(span.end_time_unix_nano - span.start_time_unix_nano >= 1_000_000);
+    assert_eq!(span.parent_span_id, exported.span("request").span_id);
+}
+
+#[test]
+fn a_statement_with_its_trace() {
+    let exported = Exported::default();
+    let (layer, _traces) = exported.builder().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        info_span!("request").in_scope(|| {
+            let active = obs_context::active_span().unwrap();
+            let (trace, span) = (active.trace_id, active.span_id);
+            assert_eq!(
+                obs_tracing::sql_with_trace("SELECT 1; "),
+                format!("SELECT 1 /*traceparent='00-{trace}-{span}-01'*/")
+            );
+            assert_eq!(obs_tracing::sql_with_trace("SELECT /* x */ 1"), "SELECT /* x */ 1");
+        });
+    });
+}

@@ -18,6 +18,8 @@ pub(crate) struct Request {
     start: usize,
     spans: usize,
     anchor: Clock,
+    /// Name, spans and bytes; few names, found from the end.
+    costs: Vec<(&'static str, u64, u64)>,
 }
 
 /// What all requests begin with: the resource and the scope.
@@ -58,7 +60,7 @@ impl Request {
         let start = HEADROOM + head.resource.len() + head.scope.len();
         let mut buffer = Vec::with_capacity(start + 64 * 1024);
         buffer.resize(start, 0);
-        Self { buffer, start, spans: 0, anchor: Clock(Anchor::new()) }
+        Self { buffer, start, spans: 0, anchor: Clock(Anchor::new()), costs: Vec::new() }
     }
 
     pub(crate) fn spans(&self) -> usize {
@@ -74,8 +76,21 @@ impl Request {
     pub(crate) fn add(&mut self, open: &Open) {
         let record = open.record();
         let anchor = &self.anchor.0;
+        let before = self.buffer.len();
         self.buffer.message(2, |out| span(out, open, &record, anchor));
+        let bytes = (self.buffer.len() - before) as u64;
         self.spans += 1;
+        // Names are the callsites' own texts: the same one is at the same address.
+        let same = |cost: &&mut (&'static str, u64, u64)| std::ptr::eq(cost.0, open.name);
+        match self.costs.iter_mut().rev().find(same) {
+            Some(cost) => *cost = (cost.0, cost.1 + 1, cost.2 + bytes),
+            None => self.costs.push((open.name, 1, bytes)),
+        }
+    }
+
+    /// What the request holds of each name: name, spans, bytes.
+    pub(crate) fn costs(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
+        self.costs.iter().copied()
     }
 
     /// The whole request, and where in the buffer it begins: what is before that is free for the

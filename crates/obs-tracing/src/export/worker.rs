@@ -124,6 +124,7 @@ impl Worker {
         }
         let request = request?;
         let spans = request.spans();
+        self.pipeline.add_costs(request.costs());
         let (buffer, start) = request.finish(&self.head);
         Some((self.transport.pack(buffer, start, spans), spans))
     }

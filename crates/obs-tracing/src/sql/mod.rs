@@ -1,6 +1,10 @@
-//! SQL spans with no code in the application: sqlx tells of every query in one event.
+//! SQL spans with no code in the application: sqlx tells of every query in one event, and of a
+//! connection that was waited for.
 
+mod comment;
 mod statement;
+
+pub use comment::sql_with_trace;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,59 +15,68 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
 use crate::layer::Handle;
-use crate::record::{AttributeValue, Open, SpanKind};
+use crate::record::{AttributeValue, Limits, Open, Record, SpanKind};
 use statement::Statement;
 
-/// Whether the event tells of a query.
+const QUERY: &str = "sqlx::query";
+const ACQUIRE: &str = "sqlx::pool::acquire";
+
+/// Whether the event tells of a query, or of the wait for a connection.
 #[inline]
-pub(crate) fn is_query(metadata: &Metadata<'_>) -> bool {
-    metadata.target() == "sqlx::query"
+pub(crate) fn is_sqlx(metadata: &Metadata<'_>) -> bool {
+    matches!(metadata.target(), QUERY | ACQUIRE)
 }
 
-/// Makes a CLIENT span of the event: it ends now, and began as long ago as the query took.
+/// Makes a span of the event: it ends now, and began as long ago as sqlx says. A query is a CLIENT
+/// span, the wait for a connection an INTERNAL one.
 pub(crate) fn record(handle: &Handle, parent: &Arc<Open>, event: &Event<'_>) {
-    let mut query = Query::default();
-    event.record(&mut query);
-    let text = if query.statement.trim().is_empty() { &query.summary } else { &query.statement };
-    let statement = Statement::read(text);
-    let pipeline = &handle.pipeline;
-    let begun = handle.begin("sqlx::query", Some(parent), false, |record| {
-        let limits = &pipeline.limits;
-        record.kind = SpanKind::Client;
-        record.name = Some(record.keep(&statement.name(), limits));
-        record.set("db.query.text", AttributeValue::Text(&statement.text), limits);
-        if let Some(operation) = &statement.operation {
-            record.set("db.operation.name", AttributeValue::Text(operation), limits);
-        }
-        if let Some(collection) = &statement.collection {
-            record.set("db.collection.name", AttributeValue::Text(collection), limits);
-        }
-        if let Some(system) = &pipeline.database {
-            record.set("db.system.name", AttributeValue::Text(system), limits);
-        }
-        if let Some(rows) = query.rows_returned {
-            record.set("db.response.returned_rows", rows.into(), limits);
-        }
+    let mut told = Told::default();
+    event.record(&mut told);
+    let limits = &handle.pipeline.limits;
+    let name = event.metadata().target();
+    let begun = handle.begin(name, Some(parent), false, |record| match name {
+        QUERY => describe(record, &told, handle.pipeline.database.as_deref(), limits),
+        _ => record.name = Some(record.keep("acquire connection", limits)),
     });
     let Ok(open) = begun else { return };
     if open.recording {
         let mut record = open.record();
         // The clock begins with the process: nothing is older.
-        record.start = record.start.checked_sub(query.elapsed).unwrap_or(Instant::ZERO);
+        record.start = record.start.checked_sub(told.elapsed).unwrap_or(Instant::ZERO);
     }
-    pipeline.finish(open);
+    handle.pipeline.finish(open);
 }
 
-/// What sqlx says of a query.
+fn describe(record: &mut Record, told: &Told, system: Option<&str>, limits: &Limits) {
+    let text = if told.statement.trim().is_empty() { &told.summary } else { &told.statement };
+    let statement = Statement::read(text);
+    record.kind = SpanKind::Client;
+    record.name = Some(record.keep(&statement.name(), limits));
+    record.set("db.query.text", AttributeValue::Text(&statement.text), limits);
+    if let Some(operation) = &statement.operation {
+        record.set("db.operation.name", AttributeValue::Text(operation), limits);
+    }
+    if let Some(collection) = &statement.collection {
+        record.set("db.collection.name", AttributeValue::Text(collection), limits);
+    }
+    if let Some(system) = system {
+        record.set("db.system.name", AttributeValue::Text(system), limits);
+    }
+    if let Some(rows) = told.rows_returned {
+        record.set("db.response.returned_rows", rows.into(), limits);
+    }
+}
+
+/// What sqlx says.
 #[derive(Default)]
-struct Query {
+struct Told {
     summary: String,
     statement: String,
     rows_returned: Option<u64>,
     elapsed: Duration,
 }
 
-impl Visit for Query {
+impl Visit for Told {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "summary" => self.summary = value.to_owned(),
@@ -79,7 +92,7 @@ impl Visit for Query {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        if field.name() == "elapsed_secs" {
+        if matches!(field.name(), "elapsed_secs" | "acquired_after_secs") {
             self.elapsed = Duration::try_from_secs_f64(value).unwrap_or_default();
         }
     }
