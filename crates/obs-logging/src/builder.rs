@@ -1,5 +1,6 @@
 //! Setting logging up.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -250,34 +251,66 @@ impl Builder {
     ///
     /// # Errors
     /// When the filter is none, the output cannot be opened, or there is no thread for the writer.
-    pub fn build<S>(self) -> Result<(LogLayer<S>, Logging), Error>
+    pub fn build<S>(mut self) -> Result<(LogLayer<S>, Logging), Error>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let filter = LogFilter::new(&self.filter)?;
         let is_terminal = self.output.is_terminal();
-        let format = match self.format {
-            Format::Auto if is_terminal => Format::Console,
-            Format::Auto => Format::Json,
-            chosen => chosen,
-        };
-        let renderer = match format {
-            Format::Console => {
+        let renderer = match self.format {
+            Format::Json => self.json(),
+            Format::Auto if !is_terminal => self.json(),
+            Format::Console | Format::Auto => {
                 Renderer::Console(Console::new(is_terminal && colours_are_welcome()))
             }
-            Format::Json | Format::Auto => Renderer::Json(Json::new(&self.event_key)),
         };
+        let output = std::mem::replace(&mut self.output, Output::stdout()).open()?;
+        let delivery = self.delivery;
+        self.assemble(filter, renderer, output, |target, tally| match delivery {
+            Delivery::Blocking => Ok(Sink::Direct(Direct::new(target, tally))),
+            Delivery::NonBlocking { buffer_bytes, when_full } => {
+                Queue::start(target, tally, buffer_bytes, when_full).map(Sink::Queue)
+            }
+        })
+    }
+
+    pub(crate) fn filter_text(&self) -> &str {
+        &self.filter
+    }
+
+    /// JSON, blocking, to this writer: nothing of it can fail.
+    pub(crate) fn captured<S>(
+        self,
+        filter: LogFilter,
+        writer: impl Write + Send + 'static,
+    ) -> (LogLayer<S>, Logging)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let renderer = self.json();
+        let direct = |target, tally| Ok::<_, Infallible>(Sink::Direct(Direct::new(target, tally)));
+        let Ok(made) = self.assemble(filter, renderer, Box::new(writer), direct);
+        made
+    }
+
+    fn json(&self) -> Renderer {
+        Renderer::Json(Json::new(&self.event_key))
+    }
+
+    fn assemble<S, E>(
+        self,
+        filter: LogFilter,
+        renderer: Renderer,
+        output: Box<dyn Write + Send>,
+        sink: impl FnOnce(Target, Arc<Tally>) -> Result<Sink, E>,
+    ) -> Result<(LogLayer<S>, Logging), E>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
         let renderer = Arc::new(renderer);
         let notice = notice_of_losses(renderer.clone(), self.statics.clone());
-        let target = Target::new(self.output.open()?, notice);
         let tally = Arc::new(Tally::default());
-        let sink = match self.delivery {
-            Delivery::Blocking => Sink::Direct(Direct::new(target, tally.clone())),
-            Delivery::NonBlocking { buffer_bytes, when_full } => {
-                Sink::Queue(Queue::start(target, tally.clone(), buffer_bytes, when_full)?)
-            }
-        };
-        let sink = Arc::new(sink);
+        let sink = Arc::new(sink(Target::new(output, notice), tally.clone())?);
         let ledger = Arc::new(Ledger::default());
         let lines = Lines::new(Plan {
             filter: filter.clone(),

@@ -55,14 +55,23 @@ enum Kind {
 
 impl LogFilter {
     pub(crate) fn new(text: &str) -> Result<Self, Error> {
-        let rules = Rules::parse(text)?;
-        Ok(Self(Arc::new(Shared {
+        Rules::parse(text).map(Self::of)
+    }
+
+    /// The filter that lets everything pass.
+    pub(crate) fn everything() -> Self {
+        let kind = Kind::Static(Targets::new().with_default(LevelFilter::TRACE));
+        Self::of(Rules { text: "trace".to_owned(), kind })
+    }
+
+    fn of(rules: Rules) -> Self {
+        Self(Arc::new(Shared {
             is_dynamic: AtomicBool::new(rules.is_dynamic()),
             rules: ArcSwap::from_pointee(rules),
             generation: AtomicU64::new(1),
             temporary: Mutex::default(),
             changed: Condvar::new(),
-        })))
+        }))
     }
 
     pub(crate) fn text(&self) -> String {

@@ -18,7 +18,7 @@ use tracing::instrument::{WithDispatch, WithSubscriber};
 use tracing_core::Dispatch;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::{Builder, Delivery, Error, Format, Logging, Output};
+use crate::{Builder, Error, LogFilter, Logging};
 
 pub use value::{Captured, Value};
 
@@ -33,11 +33,7 @@ pub struct Capture {
 impl Capture {
     /// Captures everything.
     pub fn new() -> Self {
-        let everything = Self::with(Builder::new().filter("trace"));
-        match everything {
-            Ok(capture) => capture,
-            Err(error) => unreachable!("nothing of this can fail: {error}"),
-        }
+        Self::of(Builder::new(), LogFilter::everything())
     }
 
     /// Captures what this set-up would write; its output, format and delivery do not matter.
@@ -45,15 +41,15 @@ impl Capture {
     /// # Errors
     /// When the filter is none.
     pub fn with(builder: Builder) -> Result<Self, Error> {
+        let filter = LogFilter::new(builder.filter_text())?;
+        Ok(Self::of(builder, filter))
+    }
+
+    fn of(builder: Builder, filter: LogFilter) -> Self {
         let written = Written::default();
-        let (layer, logging) = builder
-            .format(Format::Json)
-            .delivery(Delivery::Blocking)
-            .output(Output::writer(written.clone()))
-            .span_names(true)
-            .build()?;
+        let (layer, logging) = builder.span_names(true).captured(filter, written.clone());
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
-        Ok(Self { dispatch, written, _logging: logging })
+        Self { dispatch, written, _logging: logging }
     }
 
     /// Captures what this thread logs during `work`.
