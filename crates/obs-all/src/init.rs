@@ -40,6 +40,7 @@ pub struct Obs {
     pub(crate) access_log: bool,
     pub(crate) health: Health,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) watchdog: bool,
     pub(crate) admin: Mutex<Option<AdminServer>>,
     admin_addr: Option<SocketAddr>,
     explanation: Explanation,
@@ -83,6 +84,7 @@ impl Obs {
         )?;
         Ok(Self {
             access_log: settings.access_log,
+            watchdog: settings.watchdog,
             admin_addr: admin.as_ref().map(AdminServer::addr),
             admin: Mutex::new(admin),
             explanation,

@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use obs_health::Server;
 use obs_health::lifecycle::{Flushed, ShutdownReport, Stage};
+use obs_health::{Server, watchdog};
 use tokio::net::TcpListener;
 use tower_service::Service;
 
@@ -18,11 +18,11 @@ impl Obs {
     /// then finishes what is under way, closes what was registered, flushes every pillar, and reports. What
     /// the report counts as lost is of the whole life of the process.
     ///
-    /// Starts the background checks. Instrument the application first: [`Obs::instrument`].
+    /// Starts the background checks and the watchdog of the runtime. Instrument the application first: [`Obs::instrument`].
     ///
     /// # Errors
     ///
-    /// When signals cannot be watched: outside a tokio runtime.
+    /// When signals cannot be watched (outside a tokio runtime), or no thread can be started.
     pub async fn serve<App, B>(
         self,
         listener: TcpListener,
@@ -39,6 +39,11 @@ impl Obs {
         let lifecycle = self.lifecycle.clone();
         lifecycle.watch_signals().map_err(Error::part("shutdown"))?;
         self.health.start();
+        let watchdog = watchdog::Builder::new(self.health.clone());
+        let _watchdog = match self.watchdog {
+            true => Some(watchdog.start().map_err(Error::part("health"))?),
+            false => None,
+        };
         if let Some(admin) = self.admin.lock().unwrap_or_else(PoisonError::into_inner).take() {
             lifecycle.keep_admin(admin);
         }

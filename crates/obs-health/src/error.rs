@@ -14,7 +14,8 @@ pub(crate) enum Kind {
     Name { what: &'static str, name: String },
     Taken { what: &'static str, name: String },
     Bind { what: &'static str, addr: SocketAddr, source: std::io::Error },
-    Thread { source: std::io::Error },
+    Thread { what: &'static str, source: std::io::Error },
+    Runtime { what: &'static str },
     Signals { source: std::io::Error },
 }
 
@@ -42,11 +43,11 @@ impl fmt::Display for Error {
                 f,
                 "{what} cannot listen on {addr}: {source}; stop what listens there, or choose another port"
             ),
-            Kind::Thread { source } => {
-                write!(
-                    f,
-                    "the admin server's thread cannot start: {source}; raise the thread limit"
-                )
+            Kind::Thread { what, source } => {
+                write!(f, "the thread of {what} cannot start: {source}; raise the thread limit")
+            }
+            Kind::Runtime { what } => {
+                write!(f, "{what} needs a tokio runtime: call this inside one")
             }
             Kind::Signals { source } => {
                 write!(
@@ -61,10 +62,10 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
-            Kind::Bind { source, .. } | Kind::Thread { source } | Kind::Signals { source } => {
+            Kind::Bind { source, .. } | Kind::Thread { source, .. } | Kind::Signals { source } => {
                 Some(source)
             }
-            Kind::Name { .. } | Kind::Taken { .. } => None,
+            Kind::Name { .. } | Kind::Taken { .. } | Kind::Runtime { .. } => None,
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::check::Check;
 use crate::error::{Error, Kind, checked_name};
 use crate::status::{Status, Verdict};
 use crate::telemetry::HealthSource;
+use crate::vital::Vital;
 
 /// What a service can do at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,7 +20,7 @@ pub enum State {
     Ready,
     /// It can serve; an informational check is down.
     Degraded,
-    /// A critical check is down.
+    /// A critical check is down, or the runtime is wedged.
     NotReady,
     /// It is shutting down and finishes what it has.
     Draining,
@@ -57,6 +58,7 @@ struct Inner {
     latches: Mutex<Vec<Arc<LatchState>>>,
     draining: AtomicBool,
     stopped: AtomicBool,
+    vital: Vital,
     /// The state last told to the log.
     told: AtomicU8,
 }
@@ -82,6 +84,7 @@ impl Health {
                 latches: Mutex::default(),
                 draining: AtomicBool::new(false),
                 stopped: AtomicBool::new(false),
+                vital: Vital::default(),
                 told: AtomicU8::new(State::Starting as u8),
             }),
         }
@@ -149,6 +152,9 @@ impl Health {
         if self.inner.draining.load(Ordering::Acquire) {
             return State::Draining;
         }
+        if self.inner.vital.is_wedged() {
+            return State::NotReady;
+        }
         let mut state = match self.is_started() {
             true => State::Ready,
             false => State::Starting,
@@ -180,6 +186,11 @@ impl Health {
     /// `health_ready`, `health_check_status` and the others, for a metrics registry.
     pub fn source(&self) -> Arc<dyn obs_context::Source> {
         Arc::new(HealthSource(self.clone()))
+    }
+
+    /// What the watchdog knows of the runtime.
+    pub(crate) fn vital(&self) -> &Vital {
+        &self.inner.vital
     }
 
     pub(crate) fn is_started(&self) -> bool {

@@ -11,6 +11,8 @@ mod schedule;
 mod server;
 mod status;
 mod telemetry;
+mod vital;
+pub mod watchdog;
 
 pub use check::Check;
 pub use error::Error;

@@ -13,7 +13,7 @@ impl Health {
     /// adds durations and times; `Accept: application/health+json` chooses that format.
     pub fn probe(&self, request: &request::Parts) -> Option<Response<Bytes>> {
         let (healthy, body) = match request.uri.path() {
-            "/healthz" => (true, report::liveness(is_health_json(request))),
+            "/healthz" => report::liveness(self, is_health_json(request)),
             "/readyz" => report::readiness(self, is_verbose(request), is_health_json(request)),
             "/startupz" => report::startup(self),
             _ => return None,

@@ -11,11 +11,15 @@ use crate::status::Verdict;
 const LISTED: usize = 32;
 const LISTED_VERBOSE: usize = 16;
 
-pub(crate) fn liveness(health_json: bool) -> Value {
-    match health_json {
-        true => json!({"status": "pass"}),
-        false => json!({"status": "ok"}),
-    }
+pub(crate) fn liveness(health: &Health, health_json: bool) -> (bool, Value) {
+    let wedged = health.vital().is_wedged();
+    let status = match (health_json, wedged) {
+        (true, false) => "pass",
+        (true, true) => "fail",
+        (false, false) => "ok",
+        (false, true) => "wedged",
+    };
+    (!wedged, json!({"status": status}))
 }
 
 pub(crate) fn startup(health: &Health) -> (bool, Value) {

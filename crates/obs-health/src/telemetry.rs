@@ -18,6 +18,13 @@ impl Source for HealthSource {
             labels: &[],
             value: f64::from(u8::from(self.0.state().is_ready())),
         });
+        let vital = self.0.vital();
+        let mut total = |name, help, value: u64| {
+            let kind = SampleKind::Counter;
+            sink(Sample { name, help, kind, labels: &[], value: value as f64 });
+        };
+        total("health_watchdog_beats_total", "Heartbeats of the watchdog.", vital.beats());
+        total("health_wedged_total", "Times that the runtime was found wedged.", vital.times());
         let entries = self.0.entries();
         let mut gauge = |name, help, value: &dyn Fn(&Entry) -> Option<f64>| {
             for entry in &entries {

@@ -45,6 +45,7 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_SHUTDOWN_PROPAGATION` | such as `5s`: how long to accept while readiness is 503 | `5s`, `0s` in development |
 /// | `OBS_SHUTDOWN_REQUESTS` | such as `20s`: how long requests under way may take | `20s` |
 /// | `OBS_GRACE_PERIOD` | the pod's termination grace period | `30s` |
+/// | `OBS_WATCHDOG` | `on` or `off`: `/healthz` answers 503 while the async runtime is wedged | `on` |
 /// | `OTEL_*` | endpoint, headers, sampler, limits, resource of the traces, as OpenTelemetry names them | nothing is sent |
 #[must_use = "call `init`"]
 pub struct Config {
@@ -60,6 +61,7 @@ pub struct Config {
     propagation: Option<Duration>,
     requests: Option<Duration>,
     grace_period: Option<Duration>,
+    watchdog: Option<bool>,
     otlp_endpoint: Option<String>,
     sampler: Option<Sampler>,
     database_system: Option<String>,
@@ -81,6 +83,7 @@ impl Config {
             propagation: None,
             requests: None,
             grace_period: None,
+            watchdog: None,
             otlp_endpoint: None,
             sampler: None,
             database_system: None,
@@ -153,6 +156,12 @@ impl Config {
     /// The pod's termination grace period.
     pub fn grace_period(mut self, period: Duration) -> Self {
         self.grace_period = Some(period);
+        self
+    }
+
+    /// Whether `/healthz` answers 503 while the async runtime is wedged.
+    pub fn watchdog(mut self, on: bool) -> Self {
+        self.watchdog = Some(on);
         self
     }
 

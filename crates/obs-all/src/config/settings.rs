@@ -18,6 +18,7 @@ pub(crate) struct Settings {
     pub(crate) access_log: bool,
     pub(crate) admin: Admin,
     pub(crate) deadlines: Deadlines,
+    pub(crate) watchdog: bool,
     pub(crate) traces: obs_tracing::Builder,
     pub(crate) explanation: Explanation,
 }
@@ -100,6 +101,13 @@ impl Settings {
         ] {
             *field = choose.setting(name, code, &[variable], parse::duration, *field)?;
         }
+        let watchdog = choose.setting(
+            "health.watchdog",
+            config.watchdog,
+            &["OBS_WATCHDOG"],
+            parse::switch,
+            true,
+        )?;
         let traces = choose.traces();
         Ok(Self {
             log_filter,
@@ -108,6 +116,7 @@ impl Settings {
             access_log,
             admin: Admin { addr: admin_addr, token: admin_token },
             deadlines,
+            watchdog,
             traces,
             explanation: choose.explanation,
         })

@@ -58,7 +58,7 @@ pub(crate) fn start(
     let listener = TcpListener::bind(addr).map_err(bind)?;
     listener.set_nonblocking(true).map_err(bind)?;
     let addr = listener.local_addr().map_err(bind)?;
-    let failed = |source| Error::new(Kind::Thread { source });
+    let failed = |source| Error::new(Kind::Thread { what: "the admin server", source });
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let (stop, stopped) = oneshot::channel();

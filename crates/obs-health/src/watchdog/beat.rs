@@ -1,0 +1,120 @@
+//! The heartbeats: one ping at a time, and what its silence means.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use crate::health::Health;
+use crate::watchdog::Settings;
+use crate::watchdog::report::{Report, Reporter};
+
+/// How long the last report may take before the process is ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+pub(crate) struct Beat {
+    health: Health,
+    settings: Settings,
+    runtime: Handle,
+    reporter: Reporter,
+    /// Heartbeats in a row without an answer and without a movement.
+    missed: u32,
+    wedged: bool,
+}
+
+impl Beat {
+    pub(crate) fn new(
+        health: Health,
+        settings: Settings,
+        runtime: Handle,
+        reporter: Reporter,
+    ) -> Self {
+        Self { health, settings, runtime, reporter, missed: 0, wedged: false }
+    }
+
+    /// Until the watchdog or its runtime is dropped.
+    pub(crate) fn run(mut self, stopped: &Receiver<()>) {
+        let mut ping = self.ping();
+        let mut moved = self.movement();
+        while stopped.recv_timeout(self.settings.heartbeat) == Err(RecvTimeoutError::Timeout) {
+            self.health.vital().beat();
+            match ping.load(Ordering::Acquire) {
+                GONE => break,
+                ANSWERED => {
+                    self.alive();
+                    ping = self.ping();
+                }
+                _ if self.movement() != moved => self.alive(),
+                _ => self.silent(),
+            }
+            moved = self.movement();
+        }
+        self.health.vital().set_wedged(false);
+    }
+
+    /// Spawned from outside the runtime: a wedged one keeps it in its queue, so there is never more
+    /// than one.
+    fn ping(&self) -> Arc<AtomicU8> {
+        let state = Arc::new(AtomicU8::new(WAITING));
+        let ping = Ping { state: Arc::clone(&state), outcome: GONE };
+        self.runtime.spawn(async move { ping.answer() });
+        state
+    }
+
+    /// Changes whenever a worker parks, unparks or goes around its loop often enough: a worker whose
+    /// tasks are long and many may come to the ping late.
+    fn movement(&self) -> (u64, Duration) {
+        let metrics = self.runtime.metrics();
+        let workers = 0..metrics.num_workers();
+        let parks = workers.clone().map(|worker| metrics.worker_park_unpark_count(worker)).sum();
+        (parks, workers.map(|worker| metrics.worker_total_busy_duration(worker)).sum())
+    }
+
+    fn alive(&mut self) {
+        if std::mem::take(&mut self.wedged) {
+            self.health.vital().set_wedged(false);
+            self.reporter.send(Report::Recovered { missed: self.missed });
+            self.health.tell_transition();
+        }
+        self.missed = 0;
+    }
+
+    fn silent(&mut self) {
+        self.missed = self.missed.saturating_add(1);
+        if self.missed >= self.settings.missed && !self.wedged {
+            self.wedged = true;
+            // The probe first: whatever the report needs may hang like the runtime does.
+            self.health.vital().set_wedged(true);
+            self.reporter.send(Report::Wedged { missed: self.missed });
+        }
+        let end = self.settings.abort_after;
+        if self.wedged && end.is_some_and(|end| self.missed >= end) {
+            self.reporter.finish(Report::Aborting { missed: self.missed }, LAST_WORDS);
+            std::process::abort();
+        }
+    }
+}
+
+const WAITING: u8 = 0;
+const ANSWERED: u8 = 1;
+/// Dropped without being run: the runtime has shut down.
+const GONE: u8 = 2;
+
+struct Ping {
+    state: Arc<AtomicU8>,
+    outcome: u8,
+}
+
+impl Ping {
+    fn answer(mut self) {
+        self.outcome = ANSWERED;
+    }
+}
+
+impl Drop for Ping {
+    fn drop(&mut self) {
+        self.state.store(self.outcome, Ordering::Release);
+    }
+}

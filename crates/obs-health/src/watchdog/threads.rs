@@ -1,0 +1,47 @@
+//! Every thread's name and state, as the kernel tells them: no signal, no stopping, no symbols.
+
+use std::fs;
+use std::path::Path;
+
+/// Past this many the line would be a book.
+const MOST: usize = 256;
+
+/// `tokio-runtime-w 4242 sleeping in hrtimer_nanosleep; ...`, or empty where there is no `/proc`.
+pub(crate) fn states() -> String {
+    let Ok(folder) = fs::read_dir("/proc/self/task") else { return String::new() };
+    let mut all: Vec<_> = folder.filter_map(|entry| state(&entry.ok()?.path())).collect();
+    let left_out = all.len().saturating_sub(MOST);
+    all.truncate(MOST);
+    if left_out > 0 {
+        all.push(format!("and {left_out} more"));
+    }
+    all.join("; ")
+}
+
+/// `None` when the thread has ended meanwhile.
+fn state(task: &Path) -> Option<String> {
+    let id = task.file_name()?.to_str()?;
+    let stat = fs::read_to_string(task.join("stat")).ok()?;
+    // `4242 (a name) S ...`: the name may have spaces and parentheses.
+    let (before, after) = stat.rsplit_once(')')?;
+    let name = before.split_once('(')?.1;
+    let letter = after.trim_start().chars().next()?;
+    let wchan = fs::read_to_string(task.join("wchan")).unwrap_or_default();
+    let place = match wchan.trim() {
+        "" | "0" => String::new(),
+        place => format!(" in {place}"),
+    };
+    Some(format!("{name} {id} {}{place}", word(letter)))
+}
+
+/// proc_pid_stat(5), field 3.
+fn word(letter: char) -> &'static str {
+    match letter {
+        'R' => "running",
+        'S' => "sleeping",
+        'D' => "waiting for a disk",
+        'T' | 't' => "stopped",
+        'Z' | 'X' => "dead",
+        _ => "in another state",
+    }
+}
