@@ -11,7 +11,7 @@ fn a_thread_sees_its_lines_with_fields_and_spans() {
     capture.run(|| {
         let _outer = info_span!("outer", order = 7).entered();
         let _inner = info_span!("inner", ratio = 0.5, ok = true).entered();
-        let failure = std::io::Error::new(std::io::ErrorKind::Other, Caused);
+        let failure = std::io::Error::other(Caused);
         error!(error = &failure as &dyn std::error::Error, text = "a \"b\"\n\u{1}é", "failed");
     });
     let line = capture.line("failed").unwrap();

@@ -13,7 +13,8 @@ pub enum Delivery {
     /// Lines of one thread keep their order; those of several are at most a few milliseconds out of it.
     NonBlocking {
         /// How many bytes may wait for the output, over all threads. Each of the shards (as many as the
-        /// machine has cores, 8 at most) holds its share; one more share is in the writer's hands.
+        /// machine has cores, at least 4 and at most 8) holds its share; one more share is in the
+        /// writer's hands.
         buffer_bytes: usize,
         /// What becomes of a line when its shard is full.
         when_full: WhenFull,

@@ -15,6 +15,9 @@ use super::worker;
 use super::{FlushReport, Target};
 use crate::Error;
 
+/// With fewer, a thread that is preempted while it holds one stops too many others.
+const FEWEST_SHARDS: usize = 4;
+
 /// More shards than this only scatter the lines.
 const MOST_SHARDS: usize = 8;
 
@@ -91,7 +94,7 @@ impl Queue {
         when_full: WhenFull,
     ) -> Result<Self, Error> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let shards = cores.min(MOST_SHARDS);
+        let shards = cores.clamp(FEWEST_SHARDS, MOST_SHARDS);
         let shared = Arc::new(Shared {
             shards: (0..shards).map(|_| Shard::default()).collect(),
             capacity: buffer_bytes / shards,

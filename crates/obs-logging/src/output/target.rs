@@ -48,10 +48,15 @@ impl Target {
     }
 
     /// Says in the log how many lines have been lost since it was last said.
+    #[inline]
     pub(super) fn tell_of_losses(&mut self, dropped: u64, tally: &Tally) {
-        if dropped <= self.told {
-            return;
+        if dropped > self.told {
+            self.tell(dropped, tally);
         }
+    }
+
+    #[cold]
+    fn tell(&mut self, dropped: u64, tally: &Tally) {
         let notice = (self.notice)(dropped - self.told);
         if self.write_counted(&notice, tally) == notice.len() {
             self.told = dropped;
