@@ -5,6 +5,7 @@ mod faults;
 mod hostile;
 mod lone;
 mod peers;
+mod trace_context;
 
 use std::time::Instant;
 
@@ -20,7 +21,7 @@ pub(crate) enum Outcome {
 
 type Scenario = fn() -> Result<Outcome, Failure>;
 
-const ALL: [(&str, Scenario); 15] = [
+const ALL: [(&str, Scenario); 16] = [
     ("demo_with_1000_in_flight", demos::with_1000_in_flight),
     ("demo_notices_a_lost_traceparent", demos::notices_a_lost_traceparent),
     ("demo_notices_a_lost_request_id", demos::notices_a_lost_request_id),
@@ -30,6 +31,7 @@ const ALL: [(&str, Scenario); 15] = [
     ("demo_to_rotel_over_http", peers::rotel_http),
     ("exposition_is_accepted_by_its_judges", peers::exposition),
     ("hostile_requests", hostile::requests),
+    ("w3c_trace_context", trace_context::cases),
     ("port_in_use", faults::port_in_use),
     ("wrong_environment", faults::wrong_environment),
     ("unwritable_database", faults::unwritable_database),
