@@ -18,6 +18,9 @@ use crate::sample::Sampler;
 use crate::table::Table;
 use crate::{Error, TraceLayer, Traces, configure};
 
+/// Spans of the largest size that the limits allow would fill the memory of a queue that counts spans.
+const QUEUE_BYTES: u64 = 64 * 1024 * 1024;
+
 /// How OTLP is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -188,7 +191,7 @@ impl Builder {
         self
     }
 
-    /// Ended spans that wait for the export at most. 32,768.
+    /// Ended spans that wait for the export at most. 32,768; and never more than 64 MiB of them.
     pub fn queue_size(mut self, spans: u32) -> Self {
         self.queue = Some(spans);
         self
@@ -228,7 +231,7 @@ impl Builder {
         let pace = configure::pace(&mut resolver, &self)?;
         let queue = configure::queue(&mut resolver, self.queue)?;
         let connect = configure::transport(&mut resolver, &mut self)?;
-        let queue = Queue::new(queue, pace.batch.min(queue / 2).max(1));
+        let queue = Queue::new(queue, QUEUE_BYTES, pace.batch.min(queue / 2).max(1));
         let exporting = connect.is_some();
         let pipeline = Pipeline::new(exporting, sampler, limits, self.database.take(), queue);
         let pipeline = Arc::new(pipeline);

@@ -174,9 +174,8 @@ impl Pipeline {
             Some(open) => open.record_mut().finish(),
             None => open.record().finish(),
         };
-        if !ended {
-            return;
-        }
+        let Some(weight) = ended else { return };
+        open.weight.store(weight, Relaxed);
         let mut slot = Some(open);
         let full = local::with(|local| {
             let open = slot.take()?;

@@ -1,6 +1,7 @@
 //! Ended spans on their way to the export thread: bounded, and counted in and out.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -17,6 +18,8 @@ pub(crate) struct Queue {
     settled: Condvar,
     wake: Notify,
     capacity: usize,
+    /// Bytes that the spans which wait may hold.
+    capacity_bytes: u64,
     /// Spans that are worth waking the export thread for before its time.
     eager: usize,
 }
@@ -25,6 +28,7 @@ pub(crate) struct Queue {
 struct State {
     chunks: VecDeque<Chunk>,
     waiting: usize,
+    waiting_bytes: u64,
     /// Spans that ever came in, and those whose fate is known.
     accepted: u64,
     settled: u64,
@@ -33,25 +37,29 @@ struct State {
 }
 
 impl Queue {
-    pub(crate) fn new(capacity: usize, eager: usize) -> Self {
+    pub(crate) fn new(capacity: usize, capacity_bytes: u64, eager: usize) -> Self {
         Self {
             state: Mutex::default(),
             settled: Condvar::new(),
             wake: Notify::new(),
             capacity,
+            capacity_bytes,
             eager,
         }
     }
 
     /// Takes the chunk in, or gives it back: the queue is full, or closed.
     pub(crate) fn push(&self, chunk: Chunk) -> Result<(), Chunk> {
+        let bytes = weight(&chunk);
         let mut state = self.lock();
         let waiting = state.waiting + chunk.len();
-        if state.closed || waiting > self.capacity {
+        let waiting_bytes = state.waiting_bytes + bytes;
+        if state.closed || waiting > self.capacity || waiting_bytes > self.capacity_bytes {
             return Err(chunk);
         }
         let wake = state.waiting < self.eager && waiting >= self.eager;
         state.waiting = waiting;
+        state.waiting_bytes = waiting_bytes;
         state.accepted += chunk.len() as u64;
         state.chunks.push_back(chunk);
         drop(state);
@@ -65,6 +73,7 @@ impl Queue {
         let mut state = self.lock();
         let chunk = state.chunks.pop_front()?;
         state.waiting -= chunk.len();
+        state.waiting_bytes -= weight(&chunk);
         Some(chunk)
     }
 
@@ -116,4 +125,8 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn weight(chunk: &Chunk) -> u64 {
+    chunk.iter().map(|open| u64::from(open.weight.load(Relaxed))).sum()
 }

@@ -163,3 +163,33 @@ fn the_bill() {
     let all: u64 = costs.iter().map(|cost| cost.bytes).sum();
     assert!(all < traces.counts().exported_bytes, "the resource comes on top");
 }
+
+#[test]
+fn large_spans_do_not_fill_the_memory() {
+    let (release, hold) = std::sync::mpsc::channel::<()>();
+    let mut held = false;
+    let builder = obs_tracing::Builder::new("test").export_with(move |_, _| {
+        if !std::mem::replace(&mut held, true) {
+            let _ = hold.recv(); // a collector that takes its time
+        }
+        Ok(())
+    });
+    let (layer, traces) = builder.build().unwrap();
+    let text = "x".repeat(4096);
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        for _ in 0..10_000 {
+            let span = info_span!("large");
+            for key in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+                span.set_attribute(key, &text);
+            }
+        }
+    });
+    // 10,000 of 32 KiB are 320 MiB; a fifth of them is let in.
+    let dropped = traces.counts().dropped;
+    assert!((7000..9000).contains(&dropped), "{dropped}");
+    drop(release);
+    let delivery = traces.shutdown(std::time::Duration::from_secs(10));
+    assert!(delivery.complete);
+    let counts = traces.counts();
+    assert_eq!(counts.started, counts.exported + counts.dropped);
+}

@@ -75,6 +75,8 @@ pub(crate) struct Record {
     pub(crate) event_attributes: Vec<Attribute>,
     pub(crate) links: Vec<Link>,
     pub(crate) text: String,
+    /// At how many bytes of text it is worth looking for what nothing refers to.
+    pub(super) compact_at: usize,
     pub(crate) dropped_attributes: u32,
     pub(crate) dropped_events: u32,
     pub(crate) dropped_links: u32,
@@ -106,6 +108,7 @@ impl Record {
             event_attributes: Vec::new(),
             links: Vec::new(),
             text: String::new(),
+            compact_at: 0,
             dropped_attributes: 0,
             dropped_events: 0,
             dropped_links: 0,
@@ -126,6 +129,7 @@ impl Record {
         self.event_attributes.clear();
         self.links.clear();
         self.text.clear();
+        self.compact_at = 0;
         self.text.shrink_to(USUAL_TEXT);
         self.attributes.shrink_to(USUAL_ITEMS);
         self.events.shrink_to(USUAL_ITEMS);
@@ -136,14 +140,16 @@ impl Record {
         self.dropped_links = 0;
     }
 
-    /// Ends the span now, unless it has ended already.
+    /// Ends the span now, and tells its weight; `None` when it has ended already.
     #[inline]
-    pub(crate) fn finish(&mut self) -> bool {
-        let open = self.end.is_none();
-        if open {
-            self.end = Some(Instant::now());
+    pub(crate) fn finish(&mut self) -> Option<u32> {
+        if self.end.is_some() {
+            return None;
         }
-        open
+        self.end = Some(Instant::now());
+        let items = self.attributes.len() + self.event_attributes.len() + self.events.len();
+        let bytes = self.text.len() + (items + self.links.len()) * size_of::<Attribute>();
+        Some((size_of::<Self>() + bytes) as u32)
     }
 
     /// Adds an attribute that the span cannot have yet.
@@ -158,6 +164,7 @@ impl Record {
 
     /// Adds an attribute, or changes the one of that name.
     pub(crate) fn set(&mut self, key: &'static str, value: AttributeValue<'_>, limits: &Limits) {
+        self.compact();
         let value = self.store(value, limits);
         match self.attributes.iter_mut().find(|known| known.key == key) {
             Some(known) => known.value = value,
@@ -196,6 +203,7 @@ impl Record {
         if self.status == Status::Ok || status == Status::Unset {
             return;
         }
+        self.compact();
         self.status = status;
         let says_something = status == Status::Error && !message.is_empty();
         self.status_message = says_something.then(|| self.keep(message, limits));
@@ -206,6 +214,7 @@ impl Record {
         if self.end.is_some() {
             return;
         }
+        self.compact();
         for attribute in &later.attributes {
             let value = match attribute.value {
                 Stored::Bool(value) => AttributeValue::Bool(value),

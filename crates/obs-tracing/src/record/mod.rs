@@ -1,6 +1,7 @@
 //! A span while it lives.
 
 mod attribute;
+mod compact;
 mod data;
 mod limits;
 mod open;

@@ -1,5 +1,6 @@
 //! A span that is open: what never changes beside what may.
 
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use obs_context::{ActiveSpan, Route, SpanId, TraceId};
@@ -28,6 +29,8 @@ pub(crate) struct Open {
     pub(crate) remote_parent: bool,
     /// What came with the trace and travels on: `None` where nothing did.
     pub(crate) carried: Option<Arc<Carried>>,
+    /// About how many bytes the record holds, once the span is over.
+    pub(crate) weight: AtomicU32,
     record: Mutex<Record>,
 }
 
@@ -92,6 +95,7 @@ impl Open {
             local_root: false,
             remote_parent: false,
             carried: None,
+            weight: AtomicU32::new(0),
             record: Mutex::new(Record::new()),
         }
     }
