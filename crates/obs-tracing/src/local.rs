@@ -121,10 +121,12 @@ impl Local {
     }
 
     /// The span that was created last on this thread, if it has this id.
+    #[cfg(feature = "http")]
     pub(crate) fn just_created(&self, id: u64) -> Option<&Entry> {
         self.last.as_ref().filter(|entry| entry.id == id)
     }
 
+    #[cfg(feature = "http")]
     pub(crate) fn forget_last(&mut self) {
         self.last = None;
     }
