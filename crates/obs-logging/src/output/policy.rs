@@ -12,11 +12,10 @@ pub enum Delivery {
     ///
     /// Lines of one thread keep their order; those of several are at most a few milliseconds out of it.
     NonBlocking {
-        /// How many bytes may wait for the output, over all threads. Each of the shards (as many as the
-        /// machine has cores, at least 4 and at most 8) holds its share; one more share is in the
-        /// writer's hands.
+        /// How many bytes may wait for the output, over all threads (a few lines more where many threads
+        /// log at the same moment). As much again may be in the writer's hands.
         buffer_bytes: usize,
-        /// What becomes of a line when its shard is full.
+        /// What becomes of a line when they are full.
         when_full: WhenFull,
     },
 }

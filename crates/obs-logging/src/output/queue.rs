@@ -68,6 +68,8 @@ struct Flushes {
 pub(super) struct Shard {
     pub(super) lines: Mutex<Lines>,
     pub(super) has_room: Condvar,
+    /// The bytes in `lines`, for those who do not hold the lock.
+    pub(super) filled: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -97,7 +99,7 @@ impl Queue {
         let shards = cores.clamp(FEWEST_SHARDS, MOST_SHARDS);
         let shared = Arc::new(Shared {
             shards: (0..shards).map(|_| Shard::default()).collect(),
-            capacity: buffer_bytes / shards,
+            capacity: buffer_bytes,
             when_full,
             phase: AtomicU8::new(RUNNING),
             forks: process::forks(),
@@ -132,12 +134,13 @@ impl Queue {
                 drop(lines);
                 return shared.write_late(level, line);
             }
-            if filled <= limit || lines.bytes.is_empty() {
+            if shared.has_room(shard, filled, limit) || lines.bytes.is_empty() {
                 lines.emitted[level_index(level)] += 1;
                 lines.bytes.extend_from_slice(line);
                 lines.ends.push(filled as u32);
+                shard.filled.store(filled, Ordering::Relaxed);
                 drop(lines);
-                let is_urgent = level == Level::ERROR || filled > shared.capacity / 2;
+                let is_urgent = level == Level::ERROR || filled > shared.share(limit) / 2;
                 shared.bell.ring(is_urgent);
                 return true;
             }
@@ -205,6 +208,22 @@ impl Queue {
 }
 
 impl Shared {
+    /// What each shard may hold without looking at the others.
+    #[inline]
+    fn share(&self, limit: usize) -> usize {
+        limit / self.shards.len()
+    }
+
+    /// Whether a shard may hold `filled` bytes: within its share always, beyond it while the others
+    /// leave theirs.
+    #[inline]
+    fn has_room(&self, shard: &Shard, filled: usize, limit: usize) -> bool {
+        filled <= self.share(limit) || {
+            let all = self.shards.iter().map(|shard| shard.filled.load(Ordering::Relaxed));
+            all.sum::<usize>() + filled <= limit + shard.filled.load(Ordering::Relaxed)
+        }
+    }
+
     /// Whether the worker is to take what is left and go.
     pub(super) fn is_ending(&self) -> bool {
         self.phase.load(Ordering::Acquire) != RUNNING
@@ -289,6 +308,7 @@ impl Shared {
             let lost = lines.ends.len() as u64;
             lines.bytes.clear();
             lines.ends.clear();
+            shard.filled.store(0, Ordering::Relaxed);
             lines.dropped += lost;
             shard.has_room.notify_all();
         }

@@ -87,6 +87,7 @@ fn pass(shared: &Shared, batch: &mut Batch) -> bool {
         }
         std::mem::swap(&mut lines.bytes, &mut batch.bytes);
         std::mem::swap(&mut lines.ends, &mut batch.ends);
+        shard.filled.store(0, Ordering::Relaxed);
         if lines.waiting > 0 {
             shard.has_room.notify_all();
         }
