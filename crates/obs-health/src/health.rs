@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::check::Check;
 use crate::error::{Error, Kind, checked_name};
+use crate::server::ServerCounts;
 use crate::status::{Status, Verdict};
 use crate::telemetry::HealthSource;
 use crate::vital::Vital;
@@ -59,6 +60,7 @@ struct Inner {
     draining: AtomicBool,
     stopped: AtomicBool,
     vital: Vital,
+    server: ServerCounts,
     /// The state last told to the log.
     told: AtomicU8,
 }
@@ -85,6 +87,7 @@ impl Health {
                 draining: AtomicBool::new(false),
                 stopped: AtomicBool::new(false),
                 vital: Vital::default(),
+                server: ServerCounts::default(),
                 told: AtomicU8::new(State::Starting as u8),
             }),
         }
@@ -191,6 +194,10 @@ impl Health {
     /// What the watchdog knows of the runtime.
     pub(crate) fn vital(&self) -> &Vital {
         &self.inner.vital
+    }
+
+    pub(crate) fn server_counts(&self) -> &ServerCounts {
+        &self.inner.server
     }
 
     pub(crate) fn is_started(&self) -> bool {

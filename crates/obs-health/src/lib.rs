@@ -17,5 +17,5 @@ pub mod watchdog;
 pub use check::Check;
 pub use error::Error;
 pub use health::{Health, StartupLatch, State};
-pub use server::{Server, ServerLimits};
+pub use server::{Acceptor, PlainTcp, Server, ServerLimits};
 pub use status::FailureKind;

@@ -25,6 +25,9 @@ impl Source for HealthSource {
         };
         total("health_watchdog_beats_total", "Heartbeats of the watchdog.", vital.beats());
         total("health_wedged_total", "Times that the runtime was found wedged.", vital.times());
+        for (name, help, value) in self.0.server_counts().totals() {
+            total(name, help, value);
+        }
         let entries = self.0.entries();
         let mut gauge = |name, help, value: &dyn Fn(&Entry) -> Option<f64>| {
             for entry in &entries {

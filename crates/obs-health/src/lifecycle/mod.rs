@@ -49,6 +49,7 @@ struct Shared {
     deadlines: Deadlines,
     /// How often a shutdown was asked for; from 2 on, in a hurry.
     asked: watch::Sender<u32>,
+    draining: CancellationToken,
     listener_closes: CancellationToken,
     /// How long the propagation really took.
     propagated: OnceLock<Duration>,
@@ -76,6 +77,7 @@ impl Lifecycle {
                 health,
                 deadlines,
                 asked: watch::Sender::new(0),
+                draining: CancellationToken::new(),
                 listener_closes: CancellationToken::new(),
                 propagated: OnceLock::new(),
                 tasks_end: CancellationToken::new(),
@@ -107,6 +109,12 @@ impl Lifecycle {
         F: Future<Output = ()> + Send + 'static,
     {
         self.shared.tasks.spawn(task);
+    }
+
+    /// Cancelled when the shutdown begins: when websockets and other long answers should come to their
+    /// end. Those that do not are aborted at the requests' deadline.
+    pub fn draining(&self) -> CancellationToken {
+        self.shared.draining.clone()
     }
 
     /// Cancelled when background tasks should end: after the last request.
@@ -149,6 +157,10 @@ impl Lifecycle {
             shared.listener_closes.cancel();
         });
         self.shared.listener_closes.clone()
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.shared.health
     }
 
     pub(crate) fn in_flight(&self) -> InFlight {

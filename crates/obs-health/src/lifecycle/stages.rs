@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use crate::lifecycle::{Closer, Flush, Shared, ShutdownReport, Stage, StageReport};
-use crate::server::Connections;
+use crate::server::{Connections, Open};
 
 /// What a flush gets once somebody is in a hurry.
 const HURRY: Duration = Duration::from_secs(1);
@@ -21,6 +21,7 @@ pub(crate) async fn drain(shared: &Shared) {
     let _ = asked.wait_for(|asked| *asked >= 1).await;
     shared.health.drain();
     shared.in_flight.drain();
+    shared.draining.cancel();
     let started = Instant::now();
     let _ = within(shared, shared.deadlines.propagation, std::future::pending::<()>()).await;
     let _ = shared.propagated.set(started.elapsed());
@@ -58,23 +59,38 @@ pub(crate) async fn finish(shared: &Shared, connections: Option<Connections>) ->
 
 async fn requests(shared: &Shared, connections: Connections) -> StageReport {
     let started = Instant::now();
-    let under_way = shared.in_flight.requests() as u64;
-    let abort = connections.aborter();
-    let mut finishing = std::pin::pin!(connections.finish());
+    let requests = shared.in_flight.requests() as u64;
+    let open = connections.finish();
+    let upgraded = open.upgraded();
     let mut lost = 0;
     let finished_or_idle = async {
         tokio::select! {
-            () = &mut finishing => true,
+            () = open.finished() => true,
             () = idle(shared) => false,
         }
     };
     if within(shared, shared.deadlines.requests, finished_or_idle).await != Some(true) {
         lost = shared.in_flight.requests() as u64;
-        abort.cancel();
-        let _ = tokio::time::timeout(ABORT, finishing).await;
+        open.abort_http();
+        let _ = tokio::time::timeout(ABORT, open.finished()).await;
     }
-    let finished = under_way.saturating_sub(lost);
+    let left = shared.deadlines.requests.saturating_sub(started.elapsed());
+    lost += end_upgraded(shared, &open, left).await;
+    let finished = (requests + upgraded).saturating_sub(lost);
     StageReport { finished, lost, ..StageReport::plain(Stage::Requests, started.elapsed()) }
+}
+
+/// How many connections that the application has taken over were aborted. It learns of the shutdown
+/// by [`crate::lifecycle::Lifecycle::draining`].
+async fn end_upgraded(shared: &Shared, open: &Open, left: Duration) -> u64 {
+    if within(shared, left, open.closed()).await.is_some() {
+        return 0;
+    }
+    let aborted = open.upgraded();
+    shared.health.server_counts().upgraded_aborted(aborted);
+    open.abort_upgraded();
+    let _ = tokio::time::timeout(ABORT, open.closed()).await;
+    aborted
 }
 
 /// Comes when no request has been under way for a while: what is left are connections that sent half

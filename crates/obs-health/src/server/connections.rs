@@ -1,0 +1,217 @@
+//! The open connections of one server: admitted, served, finished or aborted.
+
+use std::error::Error as StdError;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_service::Service;
+
+use crate::health::Health;
+use crate::server::ServerLimits;
+use crate::server::acceptor::Acceptor;
+use crate::server::begun::Begun;
+use crate::server::stream::Tracked;
+
+/// How long a connection that was accepted before the shutdown may take to bring its first request.
+const FIRST_REQUEST: Duration = Duration::from_millis(500);
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+pub(crate) struct Connections {
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    handshake_timeout: Duration,
+    places: Arc<Semaphore>,
+    open: Open,
+    health: Health,
+}
+
+/// The connections that are open, and the two ways to end them.
+#[derive(Clone, Default)]
+pub(crate) struct Open {
+    /// One token for each connection, however long the application keeps it after an upgrade.
+    streams: TaskTracker,
+    /// One task for each connection that speaks HTTP still.
+    http: TaskTracker,
+    /// Tells those to finish their requests and close.
+    closing: CancellationToken,
+    abort_http: CancellationToken,
+    abort_upgraded: CancellationToken,
+}
+
+impl Connections {
+    pub(crate) fn new(limits: &ServerLimits, health: Health) -> Self {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_read_timeout)
+            .http2()
+            .timer(TokioTimer::new());
+        Self {
+            builder: Arc::new(builder),
+            handshake_timeout: limits.handshake_timeout,
+            places: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
+            open: Open::default(),
+            health,
+        }
+    }
+
+    /// The next connection, once there is a place for it.
+    pub(crate) async fn accept(
+        &self,
+        listener: &TcpListener,
+    ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
+        let (stream, _) = listener.accept().await?;
+        Ok((stream, place))
+    }
+
+    /// A connection that waits already, if there is one and a place for it.
+    pub(crate) async fn accept_waiting(
+        &self,
+        listener: &TcpListener,
+    ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let stream = poll_fn(|context| match listener.poll_accept(context) {
+            Poll::Ready(Ok((stream, _))) => Poll::Ready(Some(stream)),
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
+        })
+        .await?;
+        Some((stream, place))
+    }
+
+    pub(crate) fn spawn<A, App, B>(
+        &self,
+        stream: TcpStream,
+        acceptor: A,
+        app: App,
+        place: OwnedSemaphorePermit,
+    ) where
+        A: Acceptor,
+        App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        App::Future: Send,
+        App::Error: Into<BoxError>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        // A small answer must not wait for the peer's acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let (builder, most) = (Arc::clone(&self.builder), self.handshake_timeout);
+        let (open, health) = (self.open.streams.token(), self.health.clone());
+        let abort_upgraded = self.open.abort_upgraded.child_token();
+        // Tokens of its own: their locks are taken at every poll.
+        let closing = self.open.closing.child_token();
+        let abort_http = self.open.abort_http.child_token();
+        let serving = async move {
+            let error = match tokio::time::timeout(most, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let stream = Tracked::new(stream, abort_upgraded, open, place);
+                    return serve(&builder, stream, app, &closing).await;
+                }
+                Ok(Err(error)) => error,
+                Err(_) => io::ErrorKind::TimedOut.into(),
+            };
+            health.server_counts().handshake_failed();
+            tracing::debug!(%error, "a connection's handshake failed");
+        };
+        // Counted from now on: a handshake under way at shutdown may still bring a request.
+        self.open.http.spawn(async move {
+            tokio::select! {
+                () = serving => {}
+                () = abort_http.cancelled() => {}
+            }
+        });
+    }
+
+    /// Tells every connection to finish its request and close.
+    pub(crate) fn finish(self) -> Open {
+        self.open.streams.close();
+        self.open.http.close();
+        self.open.closing.cancel();
+        self.open
+    }
+}
+
+/// Serves one connection. A peer that breaks it off has nothing to tell us.
+async fn serve<S, App, B>(
+    builder: &auto::Builder<TokioExecutor>,
+    stream: Tracked<S>,
+    app: App,
+    closing: &CancellationToken,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    App::Future: Send,
+    App::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let begun = Arc::new(Begun::default());
+    let told = Arc::clone(&begun);
+    let service = service_fn(move |request| {
+        told.set();
+        let mut app = app.clone();
+        async move {
+            poll_fn(|context| app.poll_ready(context)).await?;
+            app.call(request).await
+        }
+    });
+    let mut connection =
+        pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => return,
+        () = closing.cancelled() => {}
+    }
+    // Hyper would close a connection that has not begun, with the request that may be in its socket.
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => return,
+        () = begun.wait() => {}
+        () = tokio::time::sleep(FIRST_REQUEST) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
+}
+
+impl Open {
+    /// Connections that the application has taken over.
+    pub(crate) fn upgraded(&self) -> u64 {
+        self.streams.len().saturating_sub(self.http.len()) as u64
+    }
+
+    pub(crate) fn abort_http(&self) {
+        self.abort_http.cancel();
+    }
+
+    pub(crate) fn abort_upgraded(&self) {
+        self.abort_upgraded.cancel();
+    }
+
+    /// Comes when no connection speaks HTTP any more.
+    pub(crate) async fn finished(&self) {
+        self.http.wait().await;
+    }
+
+    /// Comes when the last connection is closed, upgraded or not.
+    pub(crate) async fn closed(&self) {
+        self.streams.wait().await;
+    }
+}

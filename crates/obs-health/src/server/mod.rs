@@ -1,0 +1,125 @@
+//! The application's server: hyper with the limits that a service on a network needs.
+
+mod acceptor;
+mod begun;
+mod connections;
+mod counts;
+mod stream;
+
+use std::error::Error as StdError;
+use std::io;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::lifecycle::{Lifecycle, ShutdownReport};
+pub use acceptor::{Acceptor, PlainTcp};
+pub(crate) use connections::{Connections, Open};
+pub(crate) use counts::ServerCounts;
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// What one server takes at most.
+#[derive(Clone, Debug)]
+pub struct ServerLimits {
+    /// Connections at once; past it the next waits in the kernel's queue. 10,000 by default.
+    pub connections: usize,
+    /// How long a connection may take to send a request's head. 10 s by default: without it a silent
+    /// connection stays for ever.
+    pub header_read_timeout: Duration,
+    /// How long the [`Acceptor`]'s handshake may take. 10 s by default.
+    pub handshake_timeout: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            header_read_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves HTTP/1 and HTTP/2 on a listener until its lifecycle shuts it down.
+#[derive(Debug)]
+#[must_use = "nothing is served until `serve` is awaited"]
+pub struct Server<A = PlainTcp> {
+    listener: TcpListener,
+    limits: ServerLimits,
+    acceptor: A,
+}
+
+impl Server {
+    /// A server on this listener, with the default limits.
+    pub fn new(listener: TcpListener) -> Self {
+        Self { listener, limits: ServerLimits::default(), acceptor: PlainTcp }
+    }
+}
+
+impl<A: Acceptor> Server<A> {
+    /// Takes these limits instead.
+    pub fn limits(mut self, limits: ServerLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Lets every connection go through this handshake first, such as TLS.
+    pub fn acceptor<Other: Acceptor>(self, acceptor: Other) -> Server<Other> {
+        Server { listener: self.listener, limits: self.limits, acceptor }
+    }
+
+    /// Serves `app` until `lifecycle` is told to shut down, then goes through its stages and answers
+    /// their report. `app` is any tower service: an axum `Router`, or a service of your own.
+    pub async fn serve<App, B>(self, app: App, lifecycle: Lifecycle) -> ShutdownReport
+    where
+        App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        App::Future: Send,
+        App::Error: Into<BoxError>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        let app = obs_http::ObserveLayer::new(lifecycle.in_flight(), obs_http::unrouted).layer(app);
+        let health = lifecycle.health().clone();
+        let connections = Connections::new(&self.limits, health.clone());
+        let close_listener = lifecycle.listener_closes();
+        loop {
+            let accepted = tokio::select! {
+                () = close_listener.cancelled() => break,
+                accepted = connections.accept(&self.listener) => accepted,
+            };
+            match accepted {
+                Ok((stream, place)) => {
+                    connections.spawn(stream, self.acceptor.clone(), app.clone(), place)
+                }
+                Err(error) => {
+                    health.server_counts().accept_error();
+                    pause_after(&error).await;
+                }
+            }
+        }
+        // What the kernel has accepted on our behalf must not be reset.
+        while let Some((stream, place)) = connections.accept_waiting(&self.listener).await {
+            connections.spawn(stream, self.acceptor.clone(), app.clone(), place);
+        }
+        drop(self.listener);
+        lifecycle.finish(connections).await
+    }
+}
+
+/// A connection that broke before it was accepted is nothing; anything else (out of descriptors or
+/// memory) would turn the loop into a hot one.
+async fn pause_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        return;
+    }
+    tracing::error!(%error, "cannot accept connections; raise the limit of open files (ulimit -n)");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+}
