@@ -39,11 +39,11 @@ fn pipeline(sampler: Sampler) -> (TraceLayer, Traces) {
     }
 }
 
-/// The CPU time of this thread so far: other threads and other processes do not count.
-fn cpu_time() -> Duration {
+/// CPU time so far, of this thread or of all of the process: other processes do not count.
+fn cpu_time(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes one timespec, which is there.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
@@ -58,9 +58,9 @@ fn producer(criterion: &mut Criterion) {
                     let mut left = iterations;
                     while left > 0 {
                         let now = left.min(BURST);
-                        let before = cpu_time();
+                        let before = cpu_time(libc::CLOCK_THREAD_CPUTIME_ID);
                         (0..now).for_each(|_| trace());
-                        spent += cpu_time() - before;
+                        spent += cpu_time(libc::CLOCK_THREAD_CPUTIME_ID) - before;
                         left -= now;
                         if let Some(traces) = traces {
                             assert!(traces.flush(Duration::from_secs(10)).complete);
@@ -84,5 +84,26 @@ fn producer(criterion: &mut Criterion) {
     assert_eq!(counts.dropped, 0, "{counts:?}");
 }
 
-criterion_group!(benches, producer);
+/// The whole process: spans made, encoded, and their records back in the pool.
+fn process(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("process");
+    group.throughput(Throughput::Elements(DEPTH * BURST));
+    let (layer, traces) = pipeline(Sampler::always());
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+    group.bench_function("sampled and encoded", |bencher| {
+        tracing::dispatcher::with_default(&dispatch, || {
+            bencher.iter_custom(|iterations| {
+                let before = cpu_time(libc::CLOCK_PROCESS_CPUTIME_ID);
+                for _ in 0..iterations {
+                    (0..BURST).for_each(|_| trace());
+                    assert!(traces.flush(Duration::from_secs(10)).complete);
+                }
+                cpu_time(libc::CLOCK_PROCESS_CPUTIME_ID) - before
+            });
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, producer, process);
 criterion_main!(benches);
