@@ -20,7 +20,7 @@ impl Collector {
             }
             self.members += 1;
             match std::str::from_utf8(member) {
-                Ok(text) if self.may_add(text) => {
+                Ok(text) if is_member(member) && self.members <= MEMBERS => {
                     if !self.text.is_empty() {
                         self.text.push(',');
                     }
@@ -29,12 +29,6 @@ impl Collector {
                 _ => self.broken = true,
             }
         }
-    }
-
-    /// "Only one entry per key is allowed" (section 3.3.1.3).
-    fn may_add(&self, member: &str) -> bool {
-        let key = member.split('=').next().unwrap_or_default();
-        self.members <= MEMBERS && is_member(member.as_bytes()) && value(&self.text, key).is_none()
     }
 
     /// All members, joined; empty when there was none, or when one broke the rules: then the
