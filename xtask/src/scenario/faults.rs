@@ -79,10 +79,13 @@ pub(crate) fn unwritable_database() -> Result<Outcome, Failure> {
     Ok(Outcome::Passed)
 }
 
-/// The median of the times of 200 requests.
+const ROUNDS: usize = 6;
+const REQUESTS: usize = 60;
+
+/// The median of the times of some requests.
 fn typical_time(lone: &Lone) -> Result<Duration, Failure> {
     let mut times = Vec::new();
-    for number in 0..200 {
+    for number in 0..REQUESTS {
         let started = Instant::now();
         let status = lone.charge(&format!("timed-{number}"))?;
         expect(status == 200, &format!("a charge was answered {status}"))?;
@@ -99,16 +102,20 @@ fn harmless_collector(endpoint: &str) -> Result<Outcome, Failure> {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.to_owned()),
         ("OTEL_BSP_SCHEDULE_DELAY", "100".to_owned()),
     ])?;
-    typical_time(&without)?;
-    typical_time(&with)?;
-    let (bare, beside) = (typical_time(&without)?, typical_time(&with)?);
+    // In turns, and the least of each: whatever else the machine does only ever adds.
+    let (mut bare, mut beside) = (Duration::MAX, Duration::MAX);
+    for _ in 0..ROUNDS {
+        bare = bare.min(typical_time(&without)?);
+        beside = beside.min(typical_time(&with)?);
+    }
     expect(
         beside < bare * 2,
         &format!("a request takes {beside:?} beside this collector, {bare:?} without"),
     )?;
     without.end()?;
     let started = with.metric("obs_spans_started_total")?;
-    expect(started >= 400.0, &format!("{started} spans were started by 400 requests"))?;
+    let requests = (ROUNDS * REQUESTS) as f64;
+    expect(started >= requests, &format!("{started} spans were started by {requests} requests"))?;
     let (_, report) = with.end()?;
     let lost = report["lost"].as_f64().unwrap_or_default();
     let stages = report["stages"].as_str().unwrap_or_default();
