@@ -23,11 +23,20 @@ pub(crate) fn start(
 ) -> Result<Option<AdminServer>, Error> {
     let Some(addr) = admin.addr else { return Ok(None) };
     let metrics = Endpoint::new(registry);
+    let (cardinality, lint) = (metrics.clone(), metrics.clone());
     let explanation = Bytes::from(explanation.to_string());
     let mut builder = Builder::new(health)
         .addr(addr)
         .open("/metrics", move |request| {
             let response = metrics.respond(&request.into_parts().0);
+            async { response }
+        })
+        .protected("/debug/cardinality", move |request| {
+            let response = cardinality.cardinality(&request.into_parts().0);
+            async { response }
+        })
+        .protected("/debug/metrics/lint", move |request| {
+            let response = lint.lint(&request.into_parts().0);
             async { response }
         })
         .protected("/debug/config", move |_| {

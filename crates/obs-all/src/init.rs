@@ -69,7 +69,10 @@ impl Obs {
         let (logging, traces) = (Arc::new(logging), Arc::new(traces));
         let registry = obs_metrics::default_registry();
         let red = Red::new(registry).map_err(Error::part("metrics"))?;
-        obs_metrics::collect::process(registry).map_err(Error::part("metrics"))?;
+        match obs_metrics::collect::process(registry) {
+            Err(error) if error.is_unsupported() => ::tracing::warn!(%error, "no process metrics"),
+            other => other.map_err(Error::part("metrics"))?,
+        }
         let health = Health::new();
         for source in [logging.source(), traces.source(), health.source()] {
             registry.mount(source);

@@ -90,6 +90,15 @@ async fn every_pillar_tells_the_same_of_a_request() {
     assert!(changed.contains(r#"{"filter":"warn"}"#), "{changed}");
     let refused = send(admin, "PUT /debug/log-level HTTP/1.1\r\n", r#"{"filter": 7}"#).await;
     assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("10m"), "{refused}");
+    let cardinality = send(admin, "GET /debug/cardinality?format=json HTTP/1.1\r\n", "").await;
+    assert!(cardinality.contains(r#"{"name":"http_requests_total","series":2"#), "{cardinality}");
+    let table = send(admin, "GET /debug/cardinality HTTP/1.1\r\n", "").await;
+    assert!(table.contains("  http_requests_total\n"), "{table}");
+    let lint = send(admin, "GET /debug/metrics/lint HTTP/1.1\r\n", "").await;
+    assert!(lint.starts_with("HTTP/1.1 200") && lint.ends_with("\r\n\r\n"), "{lint}");
+    let encoded = "HEAD /metrics HTTP/1.1\r\naccept-encoding: gzip\r\n";
+    let head = send(admin, encoded, "").await;
+    assert!(head.contains("content-encoding: gzip"), "{head}");
     let config = send(admin, "GET /debug/config HTTP/1.1\r\n", "").await;
     assert!(config.contains("log.filter"), "{config}");
 

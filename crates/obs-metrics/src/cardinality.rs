@@ -95,7 +95,7 @@ impl Cardinality {
         let mut out = format!("{{\"series\":{},\"families\":", self.series());
         list(&mut out, &self.families, |out, family| {
             out.push_str("{\"name\":");
-            string(out, &family.name);
+            json_string(out, &family.name);
             let FamilyCardinality { series, limit, turned_away, .. } = family;
             let _ = write!(
                 out,
@@ -103,11 +103,11 @@ impl Cardinality {
             );
             list(out, &family.labels, |out, label| {
                 out.push_str("{\"name\":");
-                string(out, &label.name);
+                json_string(out, &label.name);
                 let _ = write!(out, ",\"values\":{},\"most_frequent\":", label.values);
                 list(out, &label.most_frequent, |out, (value, series)| {
                     out.push_str("{\"value\":");
-                    string(out, value);
+                    json_string(out, value);
                     let _ = write!(out, ",\"series\":{series}}}");
                 });
                 out.push('}');
@@ -165,7 +165,7 @@ fn list<T>(out: &mut String, items: &[T], mut write: impl FnMut(&mut String, &T)
 }
 
 /// A string of JSON (RFC 8259, section 7).
-fn string(out: &mut String, text: &str) {
+pub(crate) fn json_string(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
         match character {

@@ -343,3 +343,35 @@ fn answers_are_compressed_where_that_is_taken() {
     flate2::read::GzDecoder::new(&packed.body()[..]).read_to_string(&mut text).unwrap();
     assert!(text.contains("a_total 1\n"));
 }
+
+#[cfg(feature = "zstd")]
+#[test]
+fn zstd_is_used_where_it_is_preferred() {
+    let endpoint = endpoint();
+    let codings = [("accept-encoding", "gzip;q=0.8, zstd")];
+    let packed = scrape(&endpoint, Method::GET, "/metrics", &codings);
+    assert_eq!(packed.headers()[header::CONTENT_ENCODING], "zstd");
+    let text = zstd::bulk::decompress(packed.body(), 1 << 20).unwrap();
+    assert!(String::from_utf8(text).unwrap().contains("a_total 1\n"));
+}
+
+#[test]
+fn the_debug_pages_answer_people_and_programs() {
+    let registry = Registry::new();
+    registry.gauge("wait_ms", "Wait \"quoted\".").unwrap();
+    let endpoint = Endpoint::new(registry);
+    let json = [("accept", "application/json")];
+    let request = |headers: &[(&str, &str)]| {
+        let request = headers
+            .iter()
+            .fold(http::Request::get("/"), |request, (name, value)| request.header(*name, *value));
+        request.body(()).unwrap().into_parts().0
+    };
+    let table = endpoint.lint(&request(&[]));
+    assert!(table.body().ends_with(b"`wait_ms` is in ms: use the base unit, seconds\n"));
+    let list: Vec<String> = serde_json::from_slice(endpoint.lint(&request(&json)).body()).unwrap();
+    assert!(list[0].contains("`wait_ms` is in ms"), "{list:?}");
+    let series: serde_json::Value =
+        serde_json::from_slice(endpoint.cardinality(&request(&json)).body()).unwrap();
+    assert!(series["families"][0]["series"].is_number(), "{series}");
+}

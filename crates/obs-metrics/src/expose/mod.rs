@@ -13,8 +13,8 @@ use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
 use crate::metric::Snapshot;
 
-#[cfg(feature = "gzip")]
-pub(crate) use negotiate::accepts_coding;
+#[cfg(feature = "http")]
+pub(crate) use negotiate::coding_quality;
 #[cfg(feature = "http")]
 pub(crate) use negotiate::negotiate;
 pub(crate) use number::{Number, le, quantile_label};

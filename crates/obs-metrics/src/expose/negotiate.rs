@@ -35,9 +35,8 @@ pub(crate) fn negotiate(accept: &str) -> Flavour {
     best.1
 }
 
-/// Whether `Accept-Encoding` takes this coding.
-#[cfg(feature = "gzip")]
-pub(crate) fn accepts_coding(accept: &str, coding: &str) -> bool {
+/// How much `Accept-Encoding` likes this coding, in thousandths; 0 where it does not take it.
+pub(crate) fn coding_quality(accept: &str, coding: &str) -> u32 {
     let quality = |wanted: &str| {
         accept.split(',').find_map(|item| {
             let mut parts = item.split(';').map(str::trim);
@@ -46,16 +45,19 @@ pub(crate) fn accepts_coding(accept: &str, coding: &str) -> bool {
             Some(q.map_or(1000, thousandths))
         })
     };
-    quality(coding).or_else(|| quality("*")).unwrap_or(0) > 0
+    quality(coding).or_else(|| quality("*")).unwrap_or(0)
 }
 
 fn flavour(media: &str) -> Option<Flavour> {
-    match media.to_ascii_lowercase().as_str() {
-        "application/openmetrics-text" => Some(Flavour::OpenMetrics),
-        "application/vnd.google.protobuf" => Some(Flavour::Protobuf),
-        "text/plain" | "text/*" | "*/*" => Some(Flavour::Classic),
-        _ => None,
-    }
+    const KNOWN: [(&str, Flavour); 5] = [
+        ("application/openmetrics-text", Flavour::OpenMetrics),
+        ("application/vnd.google.protobuf", Flavour::Protobuf),
+        ("text/plain", Flavour::Classic),
+        ("text/*", Flavour::Classic),
+        ("*/*", Flavour::Classic),
+    ];
+    let known = KNOWN.iter().find(|(name, _)| media.eq_ignore_ascii_case(name));
+    known.map(|(_, flavour)| *flavour)
 }
 
 fn thousandths(quality: &str) -> u32 {
@@ -83,14 +85,13 @@ mod tests {
         assert_eq!(negotiate(";;,=,q=;q=nan"), Flavour::Classic);
     }
 
-    #[cfg(feature = "gzip")]
     #[test]
     fn a_coding_is_used_only_where_it_is_taken() {
-        assert!(accepts_coding("gzip, deflate", "gzip"));
-        assert!(accepts_coding("br;q=1, *;q=0.1", "gzip"));
-        assert!(!accepts_coding("gzip;q=0", "gzip"));
-        assert!(!accepts_coding("gzip;q=0, *", "gzip"));
-        assert!(!accepts_coding("identity", "gzip"));
-        assert!(!accepts_coding("", "gzip"));
+        assert_eq!(coding_quality("gzip, deflate", "gzip"), 1000);
+        assert_eq!(coding_quality("br;q=1, *;q=0.1", "gzip"), 100);
+        assert_eq!(coding_quality("gzip;q=0", "gzip"), 0);
+        assert_eq!(coding_quality("gzip;q=0, *", "gzip"), 0);
+        assert_eq!(coding_quality("identity", "gzip"), 0);
+        assert_eq!(coding_quality("", "gzip"), 0);
     }
 }

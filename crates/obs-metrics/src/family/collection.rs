@@ -76,7 +76,7 @@ impl<M: Sealed> Family<M> {
 
     /// The series of these values, made where there is none; good as long as both the pin and the
     /// family.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find_or_make(&self, values: &[&str], pin: &Pin) -> ManuallyDrop<M> {
         let hash = self.hash(values);
         let series = match self.find(hash, values, pin) {
@@ -139,7 +139,7 @@ impl<M: Sealed> Family<M> {
             > 0
     }
 
-    #[inline]
+    #[inline(always)]
     fn hash(&self, values: &[&str]) -> u64 {
         let mut hasher = self.hashing.build_hasher();
         for value in values {
@@ -148,7 +148,7 @@ impl<M: Sealed> Family<M> {
         hasher.finish()
     }
 
-    #[inline]
+    #[inline(always)]
     fn find<'p>(&self, hash: u64, values: &[&str], pin: &'p Pin) -> Option<&'p Series<M::Core>> {
         let names = &self.descriptor.labels;
         self.table.find(hash, |series| series.labels().are(names, values), pin)

@@ -53,7 +53,7 @@ impl<C> Table<C> {
     }
 
     /// The series with this hash that `is_it` accepts; good as long as the pin.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find<'p>(
         &self,
         hash: u64,

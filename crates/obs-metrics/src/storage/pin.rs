@@ -28,7 +28,7 @@ pub(crate) struct Pin {
 }
 
 /// Pins this thread.
-#[inline]
+#[inline(always)]
 pub(crate) fn pin() -> Pin {
     let slab = thread::current().or_else(thread::current_or_take);
     match slab {
@@ -51,7 +51,7 @@ pub(crate) fn pin() -> Pin {
 }
 
 impl Drop for Pin {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         match self.slab {
             Some(slab) => {

@@ -45,7 +45,7 @@ impl Slab {
     }
 
     /// The word of this number, if its page exists already.
-    #[inline]
+    #[inline(always)]
     pub(super) fn word(&self, number: usize) -> Option<&AtomicU64> {
         let page = self.pages.get(number / PAGE)?.load(Acquire);
         // SAFETY: a page that was published is never freed or moved.
@@ -92,7 +92,7 @@ impl Drop for Lease {
 }
 
 /// This thread's slab, where it has one already.
-#[inline]
+#[inline(always)]
 pub(super) fn current() -> Option<&'static Slab> {
     CURRENT.get()
 }

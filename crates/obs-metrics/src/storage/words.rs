@@ -33,7 +33,7 @@ impl Words {
     }
 
     /// Adds to the word at `at`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&self, at: usize, amount: u64) {
         match self.exclusive(at) {
             Some(word) => word.store(word.load(Relaxed).wrapping_add(amount), Relaxed),
@@ -42,7 +42,7 @@ impl Words {
     }
 
     /// Adds one to the word at `at`, and `value` to the first word, which holds a float.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn observe(&self, at: usize, value: f64) {
         match (self.exclusive(0), self.exclusive(at)) {
             (Some(sum), Some(count)) => {
@@ -64,7 +64,7 @@ impl Words {
         self.parts(at).map(|word| f64::from_bits(word.load(Relaxed))).sum()
     }
 
-    #[inline]
+    #[inline(always)]
     fn exclusive(&self, at: usize) -> Option<&'static AtomicU64> {
         thread::current()?.word(self.start as usize + at)
     }

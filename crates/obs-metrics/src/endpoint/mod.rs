@@ -1,5 +1,9 @@
 //! The answer to `GET /metrics`.
 
+mod coding;
+mod debug;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,6 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request};
 
+use self::coding::Coding;
 use crate::descriptor::Descriptor;
 use crate::expose::{Flavour, negotiate};
 use crate::{Buckets, CounterVec, Error, Gauge, Histogram, Registry};
@@ -18,8 +23,8 @@ const MOST_IN_FLIGHT: usize = 8;
 
 /// Answers scrapes of a registry: to be called by any HTTP server's handler.
 ///
-/// The format is what `Accept` asks for: protobuf, OpenMetrics 1.0, else the text format 0.0.4. With the feature
-/// `gzip` the answer is compressed where `Accept-Encoding` takes it. `?name[]=x` shows the families with
+/// The format is what `Accept` asks for: protobuf, OpenMetrics 1.0, else the text format 0.0.4. With the features
+/// `gzip` and `zstd` the answer is compressed where `Accept-Encoding` takes it. `?name[]=x` shows the families with
 /// a series of that name only. `HEAD` is answered without a body, other methods with 405.
 ///
 /// A call does no I/O and takes some 60 ns a series, twice that with compression. Scrapes that come
@@ -90,7 +95,7 @@ struct Answer {
 #[derive(Clone, PartialEq, Eq)]
 struct Wanted {
     flavour: Flavour,
-    compressed: bool,
+    coding: Coding,
     names: Vec<String>,
 }
 
@@ -134,24 +139,6 @@ impl Endpoint {
         response(request, &wanted, body)
     }
 
-    /// Which metrics have how many series, and which label is to blame: a table, or JSON where `Accept`
-    /// or `?format=json` asks for it. For the admin server, at `/debug/cardinality`.
-    pub fn cardinality(&self, request: &request::Parts) -> Response<Bytes> {
-        let cardinality = self.0.registry.cardinality();
-        let accept = header_text(&request.headers, &header::ACCEPT);
-        let in_query = request
-            .uri
-            .query()
-            .is_some_and(|query| query.split('&').any(|pair| pair == "format=json"));
-        if !in_query && !accept.contains("application/json") {
-            return plain(StatusCode::OK, cardinality.to_string());
-        }
-        let mut response = Response::new(cardinality.to_json().into());
-        let media = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(header::CONTENT_TYPE, media);
-        response
-    }
-
     /// The body, shared with an answer that was begun after this one was asked for.
     fn body(&self, wanted: &Wanted, asked: Instant) -> Bytes {
         let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,12 +152,12 @@ impl Endpoint {
         let mut buffer = last.buffer();
         let is_wanted = |family: &Descriptor| wanted.takes(family);
         self.0.registry.encode_into(&mut buffer, wanted.flavour, &is_wanted);
-        let body = if wanted.compressed {
-            let body = compress(&buffer);
-            last.spare = buffer;
-            body
-        } else {
-            Bytes::from(buffer)
+        let body = match wanted.coding.compress(&buffer) {
+            Some(body) => {
+                last.spare = buffer;
+                body
+            }
+            None => Bytes::from(buffer),
         };
         last.answer = Some(Answer { wanted: wanted.clone(), begun, body: body.clone() });
         body
@@ -178,7 +165,7 @@ impl Endpoint {
 
     fn count(&self, wanted: &Wanted, duration: Duration, size: usize) {
         if let Ok(own) = &self.0.own {
-            own.scrapes.with([wanted.format(), wanted.coding()]).inc();
+            own.scrapes.with([wanted.format(), wanted.coding.name()]).inc();
             own.duration.observe_duration(duration);
             own.size.set(size as f64);
         }
@@ -216,7 +203,7 @@ impl Wanted {
         });
         Self {
             flavour: negotiate(&header_text(&request.headers, &header::ACCEPT)),
-            compressed: takes_gzip(&request.headers),
+            coding: Coding::negotiate(&header_text(&request.headers, &header::ACCEPT_ENCODING)),
             names: names.collect(),
         }
     }
@@ -234,10 +221,6 @@ impl Wanted {
             Flavour::Protobuf => "protobuf",
         }
     }
-
-    fn coding(&self) -> &'static str {
-        if self.compressed { "gzip" } else { "identity" }
-    }
 }
 
 fn response(request: &request::Parts, wanted: &Wanted, body: Bytes) -> Response<Bytes> {
@@ -248,24 +231,33 @@ fn response(request: &request::Parts, wanted: &Wanted, body: Bytes) -> Response<
             "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
         }
     };
-    let length = HeaderValue::from(body.len());
-    let body = if request.method == Method::HEAD { Bytes::new() } else { body };
-    let mut response = Response::new(body);
+    let length = body.len();
+    let is_head = request.method == Method::HEAD;
+    let mut response = Response::new(if is_head { Bytes::new() } else { body });
     let headers = response.headers_mut();
+    headers.reserve(4);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
-    headers.insert(header::CONTENT_LENGTH, length);
     headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
-    if wanted.compressed {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    if wanted.coding != Coding::Identity {
+        let coding = HeaderValue::from_static(wanted.coding.name());
+        headers.insert(header::CONTENT_ENCODING, coding);
+    }
+    if is_head {
+        // The server knows the length of a body that is there.
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     response
 }
 
 fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
-    let mut response = Response::new(text.into());
+    let mut response = page("text/plain; charset=utf-8", text);
     *response.status_mut() = status;
-    let media = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, media);
+    response
+}
+
+fn page(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     response
 }
 
@@ -277,34 +269,10 @@ fn scrape_timeout(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// All values of a header, as one list.
-fn header_text(headers: &HeaderMap, name: &HeaderName) -> String {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.collect::<Vec<_>>().join(",")
-}
-
-#[cfg(feature = "gzip")]
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    crate::expose::accepts_coding(&header_text(headers, &header::ACCEPT_ENCODING), "gzip")
-}
-
-#[cfg(not(feature = "gzip"))]
-fn takes_gzip(_: &HeaderMap) -> bool {
-    false
-}
-
-#[cfg(feature = "gzip")]
-fn compress(text: &[u8]) -> Bytes {
-    use std::io::Write;
-
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    // Writing into memory does not fail.
-    let _ = encoder.write_all(text);
-    encoder.finish().unwrap_or_default().into()
-}
-
-#[cfg(not(feature = "gzip"))]
-fn compress(text: &[u8]) -> Bytes {
-    Bytes::copy_from_slice(text)
+fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, str> {
+    let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let first = Cow::Borrowed(values.next().unwrap_or_default());
+    values.fold(first, |all, value| Cow::Owned(format!("{all},{value}")))
 }
 
 impl fmt::Debug for Endpoint {

@@ -1,0 +1,82 @@
+//! Compressed answers.
+
+use bytes::Bytes;
+
+use crate::expose::coding_quality;
+
+/// How an answer's body is coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    Identity,
+    #[cfg(feature = "gzip")]
+    Gzip,
+    #[cfg(feature = "zstd")]
+    Zstd,
+}
+
+impl Coding {
+    /// What `Accept-Encoding` likes best of what we have; of equals the cheaper one.
+    pub(super) fn negotiate(accept: &str) -> Self {
+        let codings: &[Self] = &[
+            #[cfg(feature = "zstd")]
+            Self::Zstd,
+            #[cfg(feature = "gzip")]
+            Self::Gzip,
+        ];
+        let mut best = (0, Self::Identity);
+        for coding in codings {
+            let quality = coding_quality(accept, coding.name());
+            if quality > best.0 {
+                best = (quality, *coding);
+            }
+        }
+        best.1
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            #[cfg(feature = "gzip")]
+            Self::Gzip => "gzip",
+            #[cfg(feature = "zstd")]
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// The coded body, or `None` where it is to be sent as it is.
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "zstd")),
+        allow(unused_variables, reason = "nothing is coded")
+    )]
+    pub(super) fn compress(self, text: &[u8]) -> Option<Bytes> {
+        match self {
+            Self::Identity => None,
+            #[cfg(feature = "gzip")]
+            Self::Gzip => {
+                use std::io::Write;
+
+                let level = flate2::Compression::fast();
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+                // Writing into memory does not fail.
+                let _ = encoder.write_all(text);
+                Some(encoder.finish().unwrap_or_default().into())
+            }
+            #[cfg(feature = "zstd")]
+            Self::Zstd => Some(zstd::bulk::compress(text, 1).unwrap_or_default().into()),
+        }
+    }
+}
+
+#[cfg(all(test, feature = "gzip", feature = "zstd"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preferred_coding_wins_and_the_cheaper_of_equals() {
+        assert_eq!(Coding::negotiate("gzip, zstd"), Coding::Zstd);
+        assert_eq!(Coding::negotiate("gzip;q=0.9, zstd;q=0.5"), Coding::Gzip);
+        assert_eq!(Coding::negotiate("gzip, zstd;q=0"), Coding::Gzip);
+        assert_eq!(Coding::negotiate("br"), Coding::Identity);
+        assert_eq!(Coding::negotiate(""), Coding::Identity);
+    }
+}
