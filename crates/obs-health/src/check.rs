@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
-type Run = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> + Send + Sync;
+type Run =
+    dyn Fn(Duration) -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> + Send + Sync;
 
 /// A question to one dependency, asked in the background and answered to readiness only.
 ///
@@ -21,6 +22,8 @@ pub struct Check {
     pub(crate) timeout: Duration,
     pub(crate) failures_before_down: u32,
     pub(crate) successes_before_up: u32,
+    /// Of an on-demand check; `None` for one in the background.
+    pub(crate) time_to_live: Option<Duration>,
 }
 
 impl Check {
@@ -34,10 +37,20 @@ impl Check {
         Answer: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<BoxError>,
     {
+        Self::with_timeout(name, move |_| question())
+    }
+
+    /// As [`Check::new`], with a question that is told how long it may take.
+    pub fn with_timeout<Question, Answer, E>(name: impl Into<String>, question: Question) -> Self
+    where
+        Question: Fn(Duration) -> Answer + Send + Sync + 'static,
+        Answer: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
         Self {
             name: name.into(),
-            run: Arc::new(move || {
-                let answer = question();
+            run: Arc::new(move |timeout| {
+                let answer = question(timeout);
                 Box::pin(async move { answer.await.map_err(Into::into) })
             }),
             critical: true,
@@ -45,21 +58,20 @@ impl Check {
             timeout: Duration::from_secs(2),
             failures_before_down: 2,
             successes_before_up: 1,
+            time_to_live: None,
         }
-    }
-
-    /// A check that connects to `addr` (`host:port`) by TCP and hangs up.
-    pub fn tcp(name: impl Into<String>, addr: impl Into<String>) -> Self {
-        let addr = addr.into();
-        Self::new(name, move || {
-            let addr = addr.clone();
-            async move { tokio::net::TcpStream::connect(&addr).await.map(drop) }
-        })
     }
 
     /// Reported, and a reason for `degraded`, but never for `not ready`.
     pub fn informational(mut self) -> Self {
         self.critical = false;
+        self
+    }
+
+    /// Runs once at the start and then only when `/readyz` is asked and its answer is older than this;
+    /// all who ask share one run. For what is too costly to ask every few seconds.
+    pub fn on_demand(mut self, time_to_live: Duration) -> Self {
+        self.time_to_live = Some(time_to_live);
         self
     }
 

@@ -11,12 +11,38 @@ pub struct Error {
 
 #[derive(Debug)]
 pub(crate) enum Kind {
-    Name { what: &'static str, name: String },
-    Taken { what: &'static str, name: String },
-    Bind { what: &'static str, addr: SocketAddr, source: std::io::Error },
-    Thread { what: &'static str, source: std::io::Error },
-    Runtime { what: &'static str },
-    Signals { source: std::io::Error },
+    Name {
+        what: &'static str,
+        name: String,
+    },
+    Taken {
+        what: &'static str,
+        name: String,
+    },
+    Unknown {
+        name: String,
+        known: Vec<String>,
+    },
+    #[cfg(feature = "http-check")]
+    Url {
+        url: String,
+        problem: &'static str,
+    },
+    Bind {
+        what: &'static str,
+        addr: SocketAddr,
+        source: std::io::Error,
+    },
+    Thread {
+        what: &'static str,
+        source: std::io::Error,
+    },
+    Runtime {
+        what: &'static str,
+    },
+    Signals {
+        source: std::io::Error,
+    },
 }
 
 impl Error {
@@ -38,6 +64,15 @@ impl fmt::Display for Error {
             }
             Kind::Taken { what, name } => {
                 write!(f, "{what} {name:?} exists already: give each its own name")
+            }
+            Kind::Unknown { name, known } => write!(
+                f,
+                "there is no check {name:?}: correct the name, or add the check first; there are: {}",
+                known.join(", ")
+            ),
+            #[cfg(feature = "http-check")]
+            Kind::Url { url, problem } => {
+                write!(f, "{url:?} cannot be asked: {problem}; give http://host:port/path")
             }
             Kind::Bind { what, addr, source } => write!(
                 f,
@@ -65,7 +100,7 @@ impl std::error::Error for Error {
             Kind::Bind { source, .. } | Kind::Thread { source, .. } | Kind::Signals { source } => {
                 Some(source)
             }
-            Kind::Name { .. } | Kind::Taken { .. } | Kind::Runtime { .. } => None,
+            _ => None,
         }
     }
 }

@@ -1,13 +1,17 @@
 //! The health of one service: its checks, its start-up, its state.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::runtime::Handle;
 
 use crate::check::Check;
+use crate::entry::Entry;
 use crate::error::{Error, Kind, checked_name};
 use crate::server::ServerCounts;
-use crate::status::{Status, Verdict};
+use crate::status::Verdict;
 use crate::telemetry::HealthSource;
 use crate::vital::Vital;
 
@@ -57,19 +61,16 @@ pub struct Health {
 struct Inner {
     entries: Mutex<Vec<Arc<Entry>>>,
     latches: Mutex<Vec<Arc<LatchState>>>,
+    /// The checks' names of each group.
+    groups: Mutex<BTreeMap<String, Vec<String>>>,
+    /// Where the checks run.
+    runtime: OnceLock<Handle>,
     draining: AtomicBool,
     stopped: AtomicBool,
     vital: Vital,
     server: ServerCounts,
     /// The state last told to the log.
     told: AtomicU8,
-}
-
-/// One check with what is known of it.
-pub(crate) struct Entry {
-    pub(crate) check: Check,
-    pub(crate) status: Mutex<Status>,
-    pub(crate) scheduled: AtomicBool,
 }
 
 struct LatchState {
@@ -84,6 +85,8 @@ impl Health {
             inner: Arc::new(Inner {
                 entries: Mutex::default(),
                 latches: Mutex::default(),
+                groups: Mutex::default(),
+                runtime: OnceLock::new(),
                 draining: AtomicBool::new(false),
                 stopped: AtomicBool::new(false),
                 vital: Vital::default(),
@@ -104,11 +107,51 @@ impl Health {
         if entries.iter().any(|entry| entry.check.name == check.name) {
             return Err(Error::new(Kind::Taken { what: "check", name: check.name }));
         }
-        entries.push(Arc::new(Entry {
-            check,
-            status: Mutex::new(Status::pending()),
-            scheduled: AtomicBool::new(false),
-        }));
+        entries.push(Arc::new(Entry::new(check)));
+        Ok(())
+    }
+
+    /// Makes `/readyz?group=name` answer for these checks alone.
+    ///
+    /// # Errors
+    ///
+    /// When one of the checks does not exist (yet), or the group's name is unusable or taken.
+    pub fn group<Name: AsRef<str>>(
+        &self,
+        name: impl Into<String>,
+        checks: impl IntoIterator<Item = Name>,
+    ) -> Result<(), Error> {
+        let name = name.into();
+        checked_name("group", &name)?;
+        let mut names = Vec::new();
+        for check in checks {
+            names.push(self.entry(check.as_ref())?.check.name.clone());
+        }
+        let mut groups = locked(&self.inner.groups);
+        if groups.contains_key(&name) {
+            return Err(Error::new(Kind::Taken { what: "group", name }));
+        }
+        groups.insert(name, names);
+        Ok(())
+    }
+
+    /// Takes these checks out: they are shown as `disabled`, do not run and do not count. For an
+    /// operator who must keep a service in traffic although a check is wrong.
+    ///
+    /// # Errors
+    ///
+    /// When one of them does not exist; then none is disabled.
+    pub fn disable<Name: AsRef<str>>(
+        &self,
+        checks: impl IntoIterator<Item = Name>,
+    ) -> Result<(), Error> {
+        let entries: Result<Vec<_>, _> =
+            checks.into_iter().map(|name| self.entry(name.as_ref())).collect();
+        for entry in entries? {
+            tracing::warn!(check = entry.check.name, "health check disabled");
+            entry.disable();
+        }
+        self.tell_transition();
         Ok(())
     }
 
@@ -135,13 +178,18 @@ impl Health {
     /// Outside a tokio runtime nothing is started, one log line says so, and the checks go stale:
     /// a probe never stays green by mistake.
     pub fn start(&self) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        let Ok(runtime) = Handle::try_current() else {
             tracing::error!("health checks need a tokio runtime: call Health::start inside one");
             return;
         };
+        let _ = self.inner.runtime.set(runtime.clone());
         for entry in self.entries() {
-            if !entry.scheduled.swap(true, Ordering::AcqRel) {
-                runtime.spawn(crate::schedule::run(entry, self.clone()));
+            if entry.is_disabled() || entry.scheduled.swap(true, Ordering::AcqRel) {
+                continue;
+            }
+            match entry.check.time_to_live {
+                None => drop(runtime.spawn(crate::schedule::run(entry, self.clone()))),
+                Some(_) => drop(crate::on_demand::take_off(&entry, self, &runtime)),
             }
         }
         self.tell_transition();
@@ -149,6 +197,11 @@ impl Health {
 
     /// The state at this moment, computed from what is known: no I/O.
     pub fn state(&self) -> State {
+        self.state_with(&self.entries())
+    }
+
+    /// The state as these checks alone would have it.
+    pub(crate) fn state_with(&self, entries: &[Arc<Entry>]) -> State {
         if self.inner.stopped.load(Ordering::Acquire) {
             return State::Stopped;
         }
@@ -162,9 +215,9 @@ impl Health {
             true => State::Ready,
             false => State::Starting,
         };
-        for entry in self.entries() {
+        for entry in entries {
             state = match (entry.verdict(), entry.check.critical) {
-                (Verdict::Up, _) | (Verdict::Pending, false) => state,
+                (Verdict::Up | Verdict::Disabled, _) | (Verdict::Pending, false) => state,
                 (Verdict::Down(_), true) => return State::NotReady,
                 (Verdict::Pending, true) => State::Starting,
                 (Verdict::Down(_), false) if state == State::Starting => state,
@@ -216,6 +269,35 @@ impl Health {
         locked(&self.inner.entries).clone()
     }
 
+    /// The checks of a group, or all of them; `None` when there is no such group.
+    pub(crate) fn entries_of(&self, group: Option<&str>) -> Option<Vec<Arc<Entry>>> {
+        let mut entries = self.entries();
+        if let Some(group) = group {
+            let groups = locked(&self.inner.groups);
+            let names = groups.get(group)?;
+            entries.retain(|entry| names.contains(&entry.check.name));
+        }
+        Some(entries)
+    }
+
+    fn entry(&self, name: &str) -> Result<Arc<Entry>, Error> {
+        let entries = self.entries();
+        let found = entries.iter().find(|entry| entry.check.name == name);
+        found.cloned().ok_or_else(|| {
+            let known = entries.iter().map(|entry| entry.check.name.clone()).collect();
+            Error::new(Kind::Unknown { name: name.chars().take(80).collect(), known })
+        })
+    }
+
+    pub(crate) fn runtime(&self) -> Option<&Handle> {
+        self.inner.runtime.get()
+    }
+
+    /// From now on readiness is decided, and the pools that a check would ask are about to close.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.inner.draining.load(Ordering::Acquire) || self.inner.stopped.load(Ordering::Acquire)
+    }
+
     /// One log line when the state is another than the one last told.
     pub(crate) fn tell_transition(&self) {
         let state = self.state();
@@ -239,16 +321,6 @@ impl Default for Health {
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Health").field("state", &self.state()).finish_non_exhaustive()
-    }
-}
-
-impl Entry {
-    pub(crate) fn status(&self) -> MutexGuard<'_, Status> {
-        locked(&self.status)
-    }
-
-    pub(crate) fn verdict(&self) -> Verdict {
-        self.status().verdict(self.check.stale_after())
     }
 }
 

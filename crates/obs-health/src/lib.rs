@@ -2,9 +2,13 @@
 
 pub mod admin;
 mod check;
+mod checks;
+mod entry;
 mod error;
 mod health;
 pub mod lifecycle;
+mod mount;
+mod on_demand;
 mod probe;
 mod report;
 mod schedule;
@@ -15,7 +19,9 @@ mod vital;
 pub mod watchdog;
 
 pub use check::Check;
+pub use checks::PoolExhausted;
 pub use error::Error;
 pub use health::{Health, StartupLatch, State};
+pub use mount::{ProbeLayer, ProbeService};
 pub use server::{Acceptor, PlainTcp, Server, ServerLimits};
 pub use status::FailureKind;

@@ -7,18 +7,35 @@ use crate::health::Health;
 use crate::report;
 
 impl Health {
-    /// Answers `/healthz`, `/readyz` and `/startupz`; `None` for any other path.
+    /// Answers `/healthz`, `/readyz` and `/startupz` at once from what is known; `None` for any other
+    /// path.
     ///
-    /// The probes can so be mounted on a listener of the application, too. GET and HEAD only; `?verbose`
-    /// adds durations and times; `Accept: application/health+json` chooses that format.
+    /// GET and HEAD only; `?verbose` adds durations and times; `?group=name` asks for the checks of one
+    /// group, and is 404 when there is none; `Accept: application/health+json` chooses that format.
     pub fn probe(&self, request: &request::Parts) -> Option<Response<Bytes>> {
+        let health_json = is_health_json(request);
         let (healthy, body) = match request.uri.path() {
-            "/healthz" => report::liveness(self, is_health_json(request)),
-            "/readyz" => report::readiness(self, is_verbose(request), is_health_json(request)),
+            "/healthz" => report::liveness(self, health_json),
+            "/readyz" => match self.entries_of(group(request)) {
+                Some(entries) => {
+                    report::readiness(self, &entries, is_verbose(request), health_json)
+                }
+                None => return Some(no_such_group()),
+            },
             "/startupz" => report::startup(self),
             _ => return None,
         };
         Some(answer(request, healthy, body.to_string()))
+    }
+
+    /// As [`Health::probe`], with the on-demand checks that `/readyz` needs brought up to date first:
+    /// waits as long as their timeouts. Needs a tokio runtime with its timer, of any kind.
+    pub async fn answer(&self, request: &request::Parts) -> Option<Response<Bytes>> {
+        let asks = request.method == Method::GET || request.method == Method::HEAD;
+        if asks && request.uri.path() == "/readyz" {
+            self.refresh(group(request)).await;
+        }
+        self.probe(request)
     }
 }
 
@@ -42,6 +59,19 @@ fn answer(request: &request::Parts, healthy: bool, body: String) -> Response<Byt
         *response.body_mut() = body.into();
     }
     response
+}
+
+fn no_such_group() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(br#"{"error":"no such group"}"#));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn group(request: &request::Parts) -> Option<&str> {
+    request.uri.query()?.split('&').find_map(|pair| pair.strip_prefix("group="))
 }
 
 fn is_verbose(request: &request::Parts) -> bool {

@@ -1,10 +1,12 @@
 //! The probes' bodies: names and a closed set of words, nothing that a stranger may not read.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use crate::health::{Entry, Health, State};
+use crate::entry::Entry;
+use crate::health::{Health, State};
 use crate::status::Verdict;
 
 /// A body stays under 4 KiB: past this many checks only those that are not up are listed.
@@ -33,9 +35,14 @@ pub(crate) fn startup(health: &Health) -> (bool, Value) {
     (started, json!({"started": started, "latches": latches}))
 }
 
-pub(crate) fn readiness(health: &Health, verbose: bool, health_json: bool) -> (bool, Value) {
-    let state = health.state();
-    let entries = health.entries();
+/// Of these checks alone.
+pub(crate) fn readiness(
+    health: &Health,
+    entries: &[Arc<Entry>],
+    verbose: bool,
+    health_json: bool,
+) -> (bool, Value) {
+    let state = health.state_with(entries);
     let most = if verbose && !health_json { LISTED_VERBOSE } else { LISTED };
     let many = entries.len() > most;
     let listed = entries.iter().filter(|entry| !many || entry.verdict() != Verdict::Up).take(most);
@@ -67,7 +74,8 @@ fn health_json_body<'a>(state: State, listed: impl Iterator<Item = &'a Entry>) -
     };
     let checks: Map<String, Value> = listed
         .map(|entry| {
-            let status = if entry.verdict() == Verdict::Up { "pass" } else { "fail" };
+            let passes = matches!(entry.verdict(), Verdict::Up | Verdict::Disabled);
+            let status = if passes { "pass" } else { "fail" };
             (entry.check.name.clone(), json!([{"status": status, "output": word(entry)}]))
         })
         .collect();
@@ -79,6 +87,7 @@ fn word(entry: &Entry) -> &'static str {
         Verdict::Pending => "pending",
         Verdict::Up => "ok",
         Verdict::Down(kind) => kind.as_str(),
+        Verdict::Disabled => "disabled",
     }
 }
 

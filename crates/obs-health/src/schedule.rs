@@ -1,27 +1,31 @@
 //! Runs one check for ever: one run at a time, each with a timeout, each in a task of its own so that
 //! neither a panic nor a blocked thread reaches another check.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::task::JoinError;
 
-use crate::health::{Entry, Health, State};
+use crate::checks::PoolExhausted;
+use crate::entry::Entry;
+use crate::health::Health;
 use crate::status::{FailureKind, Ran, Verdict};
 
 pub(crate) async fn run(entry: Arc<Entry>, health: Health) {
     // Once it drains, readiness is decided, and the pools that a check would ask are about to close.
-    while !matches!(health.state(), State::Draining | State::Stopped) {
+    while !health.is_ending() && !entry.is_disabled() {
         run_once(&entry, &health).await;
         tokio::time::sleep(entry.check.interval).await;
     }
 }
 
-async fn run_once(entry: &Entry, health: &Health) {
+pub(crate) async fn run_once(entry: &Entry, health: &Health) {
     let started = Instant::now();
     let question = Arc::clone(&entry.check.run);
-    let mut task = tokio::spawn(async move { question().await });
-    let answer = tokio::time::timeout(entry.check.timeout, &mut task).await;
+    let most = entry.check.timeout;
+    let mut task = tokio::spawn(async move { question(most).await });
+    let answer = tokio::time::timeout(most, &mut task).await;
     let took = started.elapsed();
     let Ok(answer) = answer else {
         task.abort();
@@ -43,11 +47,7 @@ fn failure(
 ) -> Option<FailureKind> {
     let (kind, text) = match answer {
         Ok(Ok(())) => return None,
-        Ok(Err(error)) => {
-            let refused = is_refusal(&*error);
-            let kind = if refused { FailureKind::Refused } else { FailureKind::Error };
-            (kind, error.to_string())
-        }
+        Ok(Err(error)) => (kind_of(&*error), error.to_string()),
         Err(gone) => (FailureKind::Panic, gone.to_string()),
     };
     let short: String = text.chars().take(1_000).collect();
@@ -70,14 +70,17 @@ fn take(entry: &Entry, ran: &Ran) {
     entry.status().take(ran, check.failures_before_down, check.successes_before_up);
 }
 
-fn is_refusal(error: &(dyn std::error::Error + 'static)) -> bool {
+fn kind_of(error: &(dyn std::error::Error + 'static)) -> FailureKind {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        let refused = std::io::ErrorKind::ConnectionRefused;
-        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == refused) {
-            return true;
+        if error.is::<PoolExhausted>() {
+            return FailureKind::Exhausted;
         }
-        cause = error.source();
+        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => return FailureKind::Refused,
+            Some(io::ErrorKind::TimedOut) => return FailureKind::Timeout,
+            _ => cause = error.source(),
+        }
     }
-    false
+    FailureKind::Error
 }

@@ -15,14 +15,16 @@ pub enum FailureKind {
     Panic,
     /// No run has ended for too long: the last answer counts for nothing.
     Stale,
+    /// Every connection of a pool is in use, while its dependency answers.
+    Exhausted,
 }
 
 impl FailureKind {
     /// Every kind, in the order of [`FailureKind::index`].
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Timeout, Self::Refused, Self::Error, Self::Panic, Self::Stale];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Timeout, Self::Refused, Self::Error, Self::Panic, Self::Stale, Self::Exhausted];
 
-    /// `timeout`, `refused`, `error`, `panic` or `stale`.
+    /// `timeout`, `refused`, `error`, `panic`, `stale` or `exhausted`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
@@ -30,6 +32,7 @@ impl FailureKind {
             Self::Error => "error",
             Self::Panic => "panic",
             Self::Stale => "stale",
+            Self::Exhausted => "exhausted",
         }
     }
 
@@ -51,6 +54,8 @@ pub(crate) enum Verdict {
     Pending,
     Up,
     Down(FailureKind),
+    /// By configuration: it neither runs nor counts.
+    Disabled,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +90,16 @@ impl Status {
             return Verdict::Down(FailureKind::Stale);
         }
         self.settled
+    }
+
+    /// The verdict however old it is.
+    pub(crate) fn settled(&self) -> Verdict {
+        self.settled
+    }
+
+    /// Whether a run has ended within this time.
+    pub(crate) fn is_younger_than(&self, age: Duration) -> bool {
+        self.settled != Verdict::Pending && self.ended.elapsed() < age
     }
 
     /// Takes a run in; the thresholds decide whether it changes the verdict. The very first run

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use obs_context::{Sample, SampleKind, Source};
 
-use crate::health::{Entry, Health};
+use crate::entry::Entry;
+use crate::health::Health;
 use crate::status::Verdict;
 
 pub(crate) struct HealthSource(pub(crate) Health);
@@ -28,7 +29,8 @@ impl Source for HealthSource {
         for (name, help, value) in self.0.server_counts().totals() {
             total(name, help, value);
         }
-        let entries = self.0.entries();
+        let mut entries = self.0.entries();
+        entries.retain(|entry| !entry.is_disabled());
         let mut gauge = |name, help, value: &dyn Fn(&Entry) -> Option<f64>| {
             for entry in &entries {
                 let Some(value) = value(entry) else { continue };

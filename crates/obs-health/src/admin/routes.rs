@@ -46,7 +46,7 @@ impl Routes {
         if !access.allows_host(&head) {
             return text(StatusCode::FORBIDDEN, "the Host header names no loopback address\n");
         }
-        if let Some(probe) = self.health.probe(&head) {
+        if let Some(probe) = self.health.answer(&head).await {
             return probe;
         }
         if head.uri.path() == "/" {

@@ -96,7 +96,7 @@ impl<A: Acceptor> Server<A> {
             };
             match accepted {
                 Ok((stream, place)) => {
-                    connections.spawn(stream, self.acceptor.clone(), app.clone(), place)
+                    connections.spawn(stream, self.acceptor.clone(), app.clone(), place);
                 }
                 Err(error) => {
                     health.server_counts().accept_error();

@@ -1,0 +1,54 @@
+//! One check with what is known of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::check::Check;
+use crate::on_demand::Flight;
+use crate::status::{FailureKind, Status, Verdict};
+
+pub(crate) struct Entry {
+    pub(crate) check: Check,
+    pub(crate) scheduled: AtomicBool,
+    pub(crate) flight: Flight,
+    status: Mutex<Status>,
+    disabled: AtomicBool,
+}
+
+impl Entry {
+    pub(crate) fn new(check: Check) -> Self {
+        Self {
+            check,
+            scheduled: AtomicBool::new(false),
+            flight: Flight::default(),
+            status: Mutex::new(Status::pending()),
+            disabled: AtomicBool::new(false),
+        }
+    }
+
+    /// Held for copies only, never across I/O or user code.
+    pub(crate) fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn disable(&self) {
+        self.disabled.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        if self.is_disabled() {
+            return Verdict::Disabled;
+        }
+        match self.check.time_to_live {
+            None => self.status().verdict(self.check.stale_after()),
+            Some(_) if self.flight.is_overdue(self.check.timeout) => {
+                Verdict::Down(FailureKind::Stale)
+            }
+            Some(_) => self.status().settled(),
+        }
+    }
+}
