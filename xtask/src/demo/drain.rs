@@ -20,6 +20,7 @@ pub(crate) fn show(
     joins: &mut Joins,
 ) -> Result<(), Failure> {
     printer.heading("SHUTDOWN", &format!("SIGTERM with {count} requests in flight"));
+    printer.step("until all of them are in flight, answered, and the gateway has ended");
     let gateway = fleet.services().find(|service| service.name == "gateway");
     let admin = fleet.admin("gateway").to_owned();
     // Long enough for all of them to have arrived before the first one is over.

@@ -67,7 +67,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let printer = Printer::new(options.json);
     printer.title("obs: one request through every pillar");
     printer.step("building the console and three services (the first time takes minutes)");
-    cargo(["build", "--quiet", "-p", "obs-console", "-p", "obs-demo", "--bins"])?;
+    // Cargo shows its own progress on standard error.
+    cargo(["build", "-p", "obs-console", "-p", "obs-demo", "--bins"])?;
+    printer.step("starting them on free ports");
 
     let mut joins = Joins::default();
     let mut fleet = Fleet::start(options, &printer)?;
@@ -75,6 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         true => prometheus::Prometheus::start(&fleet, &printer)?,
         false => None,
     };
+    printer.step("some traffic, then the request that is followed");
     load::warm_up(&fleet)?;
     let request = follow::follow(&fleet, &printer, &mut joins)?;
     if let Some(prometheus) = &prometheus {

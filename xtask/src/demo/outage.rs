@@ -11,6 +11,7 @@ use crate::system::{Answer, Service, program, until};
 pub(crate) fn show(fleet: &mut Fleet, printer: &Printer, joins: &mut Joins) -> Result<(), Failure> {
     printer.heading("OUTAGE", "the database of orders goes away, and comes back");
     let lock = take_away(fleet)?;
+    printer.step("until readiness follows");
     let down = readiness_becomes(fleet, 503)?;
     let alive = fleet.http.get(&format!("{}/healthz", fleet.admin("orders")))?;
     printer
@@ -27,6 +28,7 @@ pub(crate) fn show(fleet: &mut Fleet, printer: &Printer, joins: &mut Joins) -> R
         &down.body,
     );
     give_back(fleet, lock)?;
+    printer.step("until readiness follows");
     let up = readiness_becomes(fleet, 200)?;
     printer.row(&format!("back:  /readyz {} {}", up.status, up.body));
     joins.same("with its database orders is ready again", 200, up.status);

@@ -60,6 +60,7 @@ impl Prometheus {
         joins: &mut Joins,
     ) -> Result<(), Failure> {
         printer.heading("PROMETHEUS", "the same request's exemplar through its query API");
+        printer.step("until Prometheus has scraped");
         // Any time around now: the clock of the query is Prometheus' own.
         let query = "query=http_request_duration_seconds_bucket&start=2020-01-01T00:00:00Z&end=2100-01-01T00:00:00Z";
         let url = format!("{}/api/v1/query_exemplars?{query}", self.url);
