@@ -52,7 +52,7 @@ impl Registry {
     /// ```
     pub fn lint(&self) -> Vec<String> {
         let mut advice = Vec::new();
-        for family in self.collectors() {
+        for family in self.collectors().iter() {
             let family = family.descriptor();
             let mut say = |text: String| {
                 advice.push(format!("{}: `{}` {text}", family.place, family.name));

@@ -1,10 +1,10 @@
 //! Where metrics are registered, checked, and read at a scrape.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use obs_context::Source;
 
@@ -44,7 +44,10 @@ pub struct Registry(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     families: RwLock<Families>,
-    sources: RwLock<Vec<Mounted>>,
+    sources: RwLock<Arc<[Mounted]>>,
+    /// What the last scrape gathered from them: out of its place while a scrape uses it, so that no
+    /// lock is held over the code of others.
+    gathered: Mutex<Gathered>,
     #[cfg(feature = "prometheus-client")]
     foreign: RwLock<Vec<Arc<prometheus_client::registry::Registry>>>,
 }
@@ -62,7 +65,11 @@ struct Families {
     by_name: BTreeMap<Box<str>, Entry>,
     /// Every family and series name that is taken, and by which family.
     claims: HashMap<String, Box<str>>,
+    /// The values of `by_name`, for scrapes; made anew after each registration.
+    list: OnceLock<Collectors>,
 }
+
+pub(crate) type Collectors = Arc<[Arc<dyn Collect>]>;
 
 #[derive(Clone)]
 struct Entry {
@@ -209,7 +216,7 @@ impl Registry {
     fn mount_as(&self, name: Option<&'static str>, source: Arc<dyn Source>) {
         let mut sources = self.0.sources.write().unwrap_or_else(PoisonError::into_inner);
         if name.is_none() || sources.iter().all(|mounted| mounted.name != name) {
-            sources.push(Mounted { name, source });
+            *sources = sources.iter().cloned().chain([Mounted { name, source }]).collect();
         }
     }
 
@@ -256,40 +263,39 @@ impl Registry {
     }
 
     pub(crate) fn expose(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
-        let shown = self.expose_own(out, wanted);
+        self.expose_own(out, wanted);
         #[cfg(feature = "prometheus-client")]
-        self.expose_foreign(out, wanted, shown);
-        #[cfg(not(feature = "prometheus-client"))]
-        drop(shown);
+        self.expose_foreign(out, wanted);
     }
 
-    /// Writes what was registered and mounted as a source, and tells which names the sources took.
-    pub(crate) fn expose_own(
-        &self,
-        out: &mut dyn Expose,
-        wanted: &dyn Fn(&Descriptor) -> bool,
-    ) -> HashSet<String> {
+    /// Writes what was registered and mounted as a source.
+    pub(crate) fn expose_own(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
         let families = self.collectors();
         for family in families.iter().filter(|family| wanted(family.descriptor())) {
             family.expose(out);
         }
-        let mut gathered = Gathered::default();
+        let mut gathered = std::mem::take(&mut *self.gathered());
+        gathered.begin();
         self.collect_own(&families, &mut gathered);
         let sources = self.0.sources.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for mounted in sources {
+        for mounted in sources.iter() {
             gathered.take(&*mounted.source);
         }
-        gathered.expose(out, wanted, &|name| self.families().claims.contains_key(name))
+        gathered.expose(out, wanted, &|name| self.families().claims.contains_key(name));
+        *self.gathered() = gathered;
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.0.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(feature = "prometheus-client")]
-    fn expose_foreign(
-        &self,
-        out: &mut dyn Expose,
-        wanted: &dyn Fn(&Descriptor) -> bool,
-        mut shown: HashSet<String>,
-    ) {
+    fn expose_foreign(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
         let foreign = self.0.foreign.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if foreign.is_empty() {
+            return;
+        }
+        let mut shown = self.gathered().taken().clone();
         for registry in foreign {
             crate::foreign::expose(&registry, out, wanted, &mut |family| {
                 let own = self.families();
@@ -305,8 +311,10 @@ impl Registry {
     }
 
     /// The families, by name.
-    pub(crate) fn collectors(&self) -> Vec<Arc<dyn Collect>> {
-        self.families().by_name.values().map(|entry| entry.collect.clone()).collect()
+    pub(crate) fn collectors(&self) -> Collectors {
+        let families = self.families();
+        let all = || families.by_name.values().map(|entry| entry.collect.clone()).collect();
+        families.list.get_or_init(all).clone()
     }
 
     fn families(&self) -> RwLockReadGuard<'_, Families> {
@@ -370,6 +378,7 @@ impl Registry {
         }
         let entry = Entry { collect: family.clone(), any: family.clone() };
         families.by_name.insert(name.into(), entry);
+        families.list.take();
         Ok(family)
     }
 }

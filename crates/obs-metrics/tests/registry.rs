@@ -250,3 +250,38 @@ fn lint_advises_on_names_units_and_labels() {
         assert!(advice.contains(expected), "{expected}: {advice}");
     }
 }
+
+/// A source whose numbers change from scrape to scrape.
+struct Moody(std::sync::atomic::AtomicUsize);
+
+impl Source for Moody {
+    fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
+        let scrape = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut tell = |name, help, label: (&'static str, &str)| {
+            sink(Sample { name, help, kind: SampleKind::Gauge, labels: &[label], value: 1.0 });
+        };
+        match scrape {
+            0 => tell("mood", "Mood.", ("of", "a")),
+            1 => tell("mood", "Mood.", ("of", "b")),
+            2 => tell("mood", "Mood now.", ("whose", "b")),
+            3 => tell("other", "Another.", ("of", "a")),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_source_may_change_from_scrape_to_scrape() {
+    let registry = Registry::new();
+    registry.mount(Arc::new(Moody(0.into())));
+    let shown = || {
+        let text = registry.encode_text();
+        let lines = text.lines().filter(|line| line.contains("mood") || line.contains("other"));
+        lines.map(str::to_owned).collect::<Vec<_>>().join("|")
+    };
+    assert_eq!(shown(), "# HELP mood Mood.|# TYPE mood gauge|mood{of=\"a\"} 1");
+    assert_eq!(shown(), "# HELP mood Mood.|# TYPE mood gauge|mood{of=\"b\"} 1");
+    assert_eq!(shown(), "# HELP mood Mood now.|# TYPE mood gauge|mood{whose=\"b\"} 1");
+    assert_eq!(shown(), "# HELP other Another.|# TYPE other gauge|other{of=\"a\"} 1");
+    assert_eq!(shown(), "");
+}

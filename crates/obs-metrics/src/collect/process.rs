@@ -1,6 +1,7 @@
 //! The `process_*` metrics, with the names that every Prometheus client uses.
 
 use std::fs;
+use std::io::Read;
 use std::sync::Arc;
 
 use obs_context::{Sample, SampleKind, Source};
@@ -93,15 +94,15 @@ struct Stat {
 
 impl Stat {
     fn read() -> Option<Self> {
-        Self::parse(&fs::read_to_string("/proc/self/stat").ok()?)
+        read("/proc/self/stat", Self::parse)
     }
 
     fn parse(text: &str) -> Option<Self> {
         // The second field is the program's name in parentheses, which may itself contain some.
         let (_, rest) = text.rsplit_once(')')?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         // Fields count from 1 in the manual, and the state, its third, is the first here.
-        let field = |number: usize| fields.get(number - 3)?.parse::<f64>().ok();
+        let field =
+            |number: usize| rest.split_ascii_whitespace().nth(number - 3)?.parse::<f64>().ok();
         Some(Self {
             cpu_ticks: field(14)? + field(15)?,
             threads: field(20)?,
@@ -113,14 +114,27 @@ impl Stat {
 }
 
 fn open_files() -> Option<f64> {
+    // Since Linux 6.2 the directory tells how many it has.
+    let told = fs::metadata("/proc/self/fd").ok()?.len();
+    if told > 0 {
+        return Some(told as f64);
+    }
     // The directory that is being read is one of them.
     Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64)
 }
 
 fn most_files() -> Option<f64> {
-    let limits = fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_ascii_whitespace().next()?.parse().ok()
+    read("/proc/self/limits", |limits| {
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+        line.split_ascii_whitespace().next()?.parse().ok()
+    })
+}
+
+/// Reads the beginning of a file of `/proc`, without allocating.
+fn read<T>(path: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    let mut buffer = [0; 4096];
+    let length = fs::File::open(path).ok()?.read(&mut buffer).ok()?;
+    parse(std::str::from_utf8(buffer.get(..length)?).ok()?)
 }
 
 /// Clock ticks a second, and bytes a page.

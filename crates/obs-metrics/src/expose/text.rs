@@ -2,7 +2,7 @@
 
 use super::number::{push_float, push_whole};
 use super::{Expose, Flavour, Number};
-use crate::descriptor::Descriptor;
+use crate::descriptor::{Descriptor, Kind};
 use crate::exemplar::Exemplar;
 use crate::metric::Snapshot;
 
@@ -11,13 +11,13 @@ use crate::metric::Snapshot;
 pub(crate) struct Text<'a> {
     out: &'a mut Vec<u8>,
     flavour: Flavour,
-    /// What the lines of a histogram's buckets begin with.
+    /// What the lines of a histogram's buckets, or of a counter, begin with.
     scratch: Vec<u8>,
 }
 
 impl<'a> Text<'a> {
     pub(crate) fn new(out: &'a mut Vec<u8>, flavour: Flavour) -> Self {
-        Self { out, flavour, scratch: Vec::new() }
+        Self { out, flavour, scratch: Vec::with_capacity(512) }
     }
 
     /// `name_suffix{labels} `
@@ -34,6 +34,19 @@ impl<'a> Text<'a> {
             self.out.push(b'}');
         }
         self.out.push(b' ');
+    }
+
+    /// `name{labels} 1`, the name as the family began: nearly all lines of a large scrape.
+    fn whole(&mut self, labels: &str, value: u64) {
+        self.out.reserve(self.scratch.len() + labels.len() + 24);
+        self.out.extend_from_slice(&self.scratch);
+        self.out.extend_from_slice(labels.as_bytes());
+        if value < 10 {
+            self.out.extend_from_slice(&[b'}', b' ', b'0' + value as u8]);
+        } else {
+            self.out.extend_from_slice(b"} ");
+            push_whole(self.out, value);
+        }
     }
 
     /// ` # {trace_id="…",span_id="…"} value time`: 63 of the 128 characters that a label set may have
@@ -64,6 +77,11 @@ impl Expose for Text<'_> {
             _ => &family.classic_head,
         };
         self.out.extend_from_slice(head.as_bytes());
+        if family.kind == Kind::Counter {
+            self.scratch.clear();
+            self.scratch.extend_from_slice(family.name.as_bytes());
+            self.scratch.push(b'{');
+        }
     }
 
     fn counter(
@@ -73,8 +91,13 @@ impl Expose for Text<'_> {
         value: Number,
         exemplar: Option<Exemplar>,
     ) {
-        self.series(&family.name, "", labels);
-        value.push(self.out);
+        match value {
+            Number::Whole(value) if !labels.is_empty() => self.whole(labels, value),
+            value => {
+                self.series(&family.name, "", labels);
+                value.push(self.out);
+            }
+        }
         self.exemplar(exemplar);
         self.end_of_line();
     }

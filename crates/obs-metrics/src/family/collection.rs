@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use foldhash::fast::FixedState;
 
 use super::idle::Idle;
-use super::labels::push_label;
+use super::labels::{Names, push_label};
 use super::limit::{self, Limit};
 use super::table::{RetiredTable, Table, borrowed_arc};
 use super::{Labels, Series};
@@ -42,6 +42,7 @@ pub(crate) struct Family<M: Sealed> {
     descriptor: Arc<Descriptor>,
     settings: M::Settings,
     hashing: FixedState,
+    names: Names,
     table: Table<M::Core>,
     live: Mutex<Live<M::Core>>,
     limit: Limit,
@@ -60,6 +61,7 @@ impl<M: Sealed> Family<M> {
     pub(crate) fn new(descriptor: Arc<Descriptor>, settings: M::Settings) -> Self {
         storage::prepare();
         Self {
+            names: Names::new(&descriptor.labels),
             descriptor,
             settings,
             hashing: FixedState::with_seed(obs_context::random_u64()),
@@ -135,8 +137,7 @@ impl<M: Sealed> Family<M> {
     /// Removes the series of these values, and tells whether there was one.
     pub(crate) fn remove(&self, values: &[&str]) -> bool {
         let hash = self.hash(values);
-        self.retain(|labels| labels.hash != hash || !labels.are(&self.descriptor.labels, values))
-            > 0
+        self.retain(|labels| labels.hash != hash || !labels.are(&self.names, values)) > 0
     }
 
     #[inline(always)]
@@ -150,8 +151,7 @@ impl<M: Sealed> Family<M> {
 
     #[inline(always)]
     fn find<'p>(&self, hash: u64, values: &[&str], pin: &'p Pin) -> Option<&'p Series<M::Core>> {
-        let names = &self.descriptor.labels;
-        self.table.find(hash, |series| series.labels().are(names, values), pin)
+        self.table.find(hash, |series| series.labels().are(&self.names, values), pin)
     }
 
     #[cold]
@@ -166,7 +166,7 @@ impl<M: Sealed> Family<M> {
         if !self.limit.admits(live.series.len()) {
             return self.overflow(values);
         }
-        let labels = Labels::new(hash, &self.descriptor.labels, values);
+        let labels = Labels::new(hash, &self.names, values);
         live.series.push(Arc::new(Series::new(labels, M::core(&self.settings))));
         let outgrown = self.table.add(&live.series);
         live.retired.extend(outgrown);

@@ -1,6 +1,21 @@
 //! The labels of one series, rendered once as every text format writes them.
 
 use std::borrow::Cow;
+use std::hint::cold_path;
+
+/// A family's label names, and how much of a block each takes before its value: `name="`.
+#[derive(Debug)]
+pub(crate) struct Names {
+    names: Box<[Box<str>]>,
+    before: Box<[usize]>,
+}
+
+impl Names {
+    pub(crate) fn new(names: &[Box<str>]) -> Self {
+        let before = names.iter().map(|name| name.len() + 2).collect();
+        Self { names: names.into(), before }
+    }
+}
 
 /// `method="GET",status="200"`, and what it takes to find it again.
 #[derive(Debug)]
@@ -12,9 +27,9 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    pub(crate) fn new(hash: u64, names: &[Box<str>], values: &[&str]) -> Self {
+    pub(crate) fn new(hash: u64, names: &Names, values: &[&str]) -> Self {
         let escaped = values.iter().any(|value| value.bytes().any(is_escaped));
-        Self { hash, block: render(names, values).into(), escaped }
+        Self { hash, block: render(&names.names, values).into(), escaped }
     }
 
     /// The labels of no family: a fixed block.
@@ -27,15 +42,16 @@ impl Labels {
     }
 
     /// Whether these are the values of these labels. The hash is compared by the caller.
-    #[inline]
-    pub(crate) fn are(&self, names: &[Box<str>], values: &[&str]) -> bool {
+    #[inline(always)]
+    pub(crate) fn are(&self, names: &Names, values: &[&str]) -> bool {
         if self.escaped {
-            return *self.block == *render(names, values);
+            cold_path();
+            return *self.block == *render(&names.names, values);
         }
         let block = self.block.as_bytes();
         let mut at = 0;
-        for (name, value) in names.iter().zip(values) {
-            at += name.len() + 2;
+        for (before, value) in names.before.iter().zip(values) {
+            at += before;
             let end = at + value.len();
             let here = block.get(at..end).is_some_and(|here| is_same(here, value.as_bytes()));
             if !here || block.get(end) != Some(&b'"') {
@@ -120,9 +136,12 @@ fn render(names: &[Box<str>], values: &[&str]) -> String {
 
 /// Equality of two slices of one length. Label values are short: two words that may overlap are
 /// compared faster than `memcmp` is called.
-#[inline]
+#[inline(always)]
 fn is_same(a: &[u8], b: &[u8]) -> bool {
     match a.len() {
+        17..=32 => {
+            a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk()
+        }
         8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
         4..=7 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
         2..=3 => a.first_chunk::<2>() == b.first_chunk() && a.last() == b.last(),
@@ -139,8 +158,8 @@ fn is_escaped(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn names() -> [Box<str>; 2] {
-        ["a".into(), "b".into()]
+    fn names() -> Names {
+        Names::new(&["a".into(), "b".into()])
     }
 
     #[test]
@@ -180,7 +199,7 @@ mod tests {
 
     #[test]
     fn no_labels_are_no_labels() {
-        assert!(Labels::new(0, &[], &[]).are(&[], &[]));
+        assert!(Labels::new(0, &Names::new(&[]), &[]).are(&Names::new(&[]), &[]));
         assert_eq!(parse_block(""), []);
     }
 }

@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Words a page.
 pub(super) const PAGE: usize = 1024;
-/// Pages a slab: a million words.
+/// Pages a slab, the last of which stays empty: a million words.
 pub(super) const PAGES: usize = 1024;
 /// Threads that have a slab of their own; others share one.
 const SLABS: usize = 256;
@@ -47,14 +47,15 @@ impl Slab {
     /// The word of this number, if its page exists already.
     #[inline(always)]
     pub(super) fn word(&self, number: usize) -> Option<&AtomicU64> {
-        let page = self.pages.get(number / PAGE)?.load(Acquire);
+        // A number past the end, whose words live elsewhere, falls on the last page, which is never made.
+        let page = self.pages[number / PAGE % PAGES].load(Acquire);
         // SAFETY: a page that was published is never freed or moved.
-        unsafe { page.as_ref() }.and_then(|page| page.get(number % PAGE))
+        unsafe { page.as_ref() }.map(|page| &page[number % PAGE])
     }
 
     /// The word of this number, making its page where there is none.
     pub(super) fn word_or_make(&self, number: usize) -> Option<&AtomicU64> {
-        let place = self.pages.get(number / PAGE)?;
+        let place = self.pages.get(number / PAGE).filter(|_| number / PAGE < PAGES - 1)?;
         if place.load(Acquire).is_null() {
             let page = Box::into_raw(Box::new([const { AtomicU64::new(0) }; PAGE]));
             if place.compare_exchange(ptr::null_mut(), page, AcqRel, Acquire).is_err() {

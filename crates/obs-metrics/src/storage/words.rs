@@ -1,6 +1,7 @@
 //! A few numbered words, the same numbers in every thread's slab.
 
 use std::collections::HashMap;
+use std::hint::cold_path;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
@@ -37,7 +38,10 @@ impl Words {
     pub(crate) fn add(&self, at: usize, amount: u64) {
         match self.exclusive(at) {
             Some(word) => word.store(word.load(Relaxed).wrapping_add(amount), Relaxed),
-            None => self.add_slowly(at, amount),
+            None => {
+                cold_path();
+                self.add_slowly(at, amount);
+            }
         }
     }
 
@@ -50,7 +54,10 @@ impl Words {
                 let total = f64::from_bits(sum.load(Relaxed)) + value;
                 sum.store(total.to_bits(), Relaxed);
             }
-            _ => self.observe_slowly(at, value),
+            _ => {
+                cold_path();
+                self.observe_slowly(at, value);
+            }
         }
     }
 
@@ -66,7 +73,7 @@ impl Words {
 
     #[inline(always)]
     fn exclusive(&self, at: usize) -> Option<&'static AtomicU64> {
-        thread::current()?.word(self.start as usize + at)
+        thread::current()?.word((self.start as usize).wrapping_add(at))
     }
 
     #[cold]
@@ -152,7 +159,7 @@ impl Allocator {
         }
         let left = PAGE - self.next % PAGE;
         let start = if length <= left { self.next } else { self.next + left };
-        if start + length > PAGE * PAGES {
+        if start + length > PAGE * (PAGES - 1) {
             return None;
         }
         self.next = start + length;
