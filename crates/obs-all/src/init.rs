@@ -41,6 +41,7 @@ pub struct Obs {
     pub(crate) health: Health,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) watchdog: bool,
+    pub(crate) disabled_checks: Vec<String>,
     pub(crate) admin: Mutex<Option<AdminServer>>,
     admin_addr: Option<SocketAddr>,
     explanation: Explanation,
@@ -88,6 +89,7 @@ impl Obs {
         Ok(Self {
             access_log: settings.access_log,
             watchdog: settings.watchdog,
+            disabled_checks: settings.disabled_checks,
             admin_addr: admin.as_ref().map(AdminServer::addr),
             admin: Mutex::new(admin),
             explanation,

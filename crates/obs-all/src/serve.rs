@@ -22,7 +22,8 @@ impl Obs {
     ///
     /// # Errors
     ///
-    /// When signals cannot be watched (outside a tokio runtime), or no thread can be started.
+    /// When a check that is to be disabled does not exist, signals cannot be watched (outside a tokio
+    /// runtime), or no thread can be started.
     pub async fn serve<App, B>(
         self,
         listener: TcpListener,
@@ -38,6 +39,8 @@ impl Obs {
     {
         let lifecycle = self.lifecycle.clone();
         lifecycle.watch_signals().map_err(Error::part("shutdown"))?;
+        // Only now are the checks known by their names.
+        self.health.disable(&self.disabled_checks).map_err(Error::part("OBS_HEALTH_DISABLE"))?;
         self.health.start();
         let watchdog = watchdog::Builder::new(self.health.clone());
         let _watchdog = match self.watchdog {

@@ -49,6 +49,16 @@ fn presets_choose_the_defaults() {
 }
 
 #[test]
+fn health_is_configured_too() {
+    let unset = config(&[]);
+    assert_eq!(row(&unset, "health.watchdog"), ("true".into(), Origin::Default));
+    assert_eq!(row(&unset, "health.disable"), ("[]".into(), Origin::Default));
+    let set = config(&[("OBS_WATCHDOG", "off"), ("OBS_HEALTH_DISABLE", "redis, search")]);
+    assert_eq!(row(&set, "health.watchdog").0, "false");
+    assert_eq!(row(&set, "health.disable").0, r#"["redis", "search"]"#);
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     let set = config(&[("OBS_ADMIN_TOKEN", "hunter2")]);
     assert_eq!(row(&set, "admin.token").0, "***");
@@ -68,6 +78,7 @@ fn a_wrong_value_names_its_variable_and_the_remedy() {
         (&[("OBS_GRACE_PERIOD", "long")], "OBS_GRACE_PERIOD", "5s or 500ms"),
         (&[("OBS_ACCESS_LOG", "yes?")], "OBS_ACCESS_LOG", "on or off"),
         (&[("OBS_LOG", "")], "OBS_LOG", "unset it"),
+        (&[("OBS_WATCHDOG", "maybe")], "OBS_WATCHDOG", "on or off"),
     ] {
         let error = wrong(variables);
         assert_eq!(error.variable(), Some(variable));

@@ -46,6 +46,7 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_SHUTDOWN_REQUESTS` | such as `20s`: how long requests under way may take | `20s` |
 /// | `OBS_GRACE_PERIOD` | the pod's termination grace period | `30s` |
 /// | `OBS_WATCHDOG` | `on` or `off`: `/healthz` answers 503 while the async runtime is wedged | `on` |
+/// | `OBS_HEALTH_DISABLE` | checks to take out, such as `redis,search`; an unknown name is an error when serving starts | none |
 /// | `OTEL_*` | endpoint, headers, sampler, limits, resource of the traces, as OpenTelemetry names them | nothing is sent |
 #[must_use = "call `init`"]
 pub struct Config {
@@ -62,6 +63,7 @@ pub struct Config {
     requests: Option<Duration>,
     grace_period: Option<Duration>,
     watchdog: Option<bool>,
+    disabled_checks: Option<Vec<String>>,
     otlp_endpoint: Option<String>,
     sampler: Option<Sampler>,
     database_system: Option<String>,
@@ -84,6 +86,7 @@ impl Config {
             requests: None,
             grace_period: None,
             watchdog: None,
+            disabled_checks: None,
             otlp_endpoint: None,
             sampler: None,
             database_system: None,
@@ -162,6 +165,15 @@ impl Config {
     /// Whether `/healthz` answers 503 while the async runtime is wedged.
     pub fn watchdog(mut self, on: bool) -> Self {
         self.watchdog = Some(on);
+        self
+    }
+
+    /// Takes these health checks out: shown as `disabled`, neither run nor counted.
+    pub fn disable_checks<Name: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = Name>,
+    ) -> Self {
+        self.disabled_checks = Some(names.into_iter().map(Into::into).collect());
         self
     }
 

@@ -58,6 +58,11 @@ pub(crate) fn filter(text: &str) -> Result<String, String> {
     }
 }
 
+pub(crate) fn names(text: &str) -> Result<Vec<String>, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    Ok(names.map(str::to_owned).collect())
+}
+
 pub(crate) fn text(text: &str) -> Result<String, String> {
     match text.is_empty() {
         true => Err("it is empty: give a value, or unset it".into()),

@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) admin: Admin,
     pub(crate) deadlines: Deadlines,
     pub(crate) watchdog: bool,
+    pub(crate) disabled_checks: Vec<String>,
     pub(crate) traces: obs_tracing::Builder,
     pub(crate) explanation: Explanation,
 }
@@ -108,6 +109,13 @@ impl Settings {
             parse::switch,
             true,
         )?;
+        let disabled_checks = choose.setting(
+            "health.disable",
+            config.disabled_checks.clone(),
+            &["OBS_HEALTH_DISABLE"],
+            parse::names,
+            Vec::new(),
+        )?;
         let traces = choose.traces();
         Ok(Self {
             log_filter,
@@ -117,6 +125,7 @@ impl Settings {
             admin: Admin { addr: admin_addr, token: admin_token },
             deadlines,
             watchdog,
+            disabled_checks,
             traces,
             explanation: choose.explanation,
         })
