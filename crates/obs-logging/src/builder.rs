@@ -5,7 +5,6 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use tracing::Subscriber;
 use tracing_core::Level;
@@ -15,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::callsite;
 use crate::context::fields::{Fields, Key};
 use crate::cost::Ledger;
-use crate::encode::time::Clock;
+use crate::encode::time::{Clock, Moment};
 use crate::encode::value;
 use crate::field::Value;
 use crate::filter::LogFilter;
@@ -337,7 +336,7 @@ fn notice_of_losses(renderer: Arc<Renderer>, statics: Fields) -> Notice {
         value::unsigned(fields.begin(&Key::new("dropped")), lost);
         let target = "obs_logging";
         let line = Line {
-            time: SystemTime::now(),
+            time: Moment::now(),
             level: Level::WARN,
             head: &callsite::head(&Level::WARN, target),
             target,

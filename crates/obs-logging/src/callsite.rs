@@ -16,6 +16,9 @@ use crate::processor::{Pace, Pipeline};
 /// Past this many a thread forgets all and begins anew: programs have fewer.
 const KEPT: usize = 2048;
 
+/// So many are found without hashing.
+const RECENT: usize = 32;
+
 /// One callsite, as one layer sees it.
 pub(crate) struct Callsite {
     /// `","level":"info","target":"orders"`, from the timestamp's end on.
@@ -107,14 +110,47 @@ pub(crate) const fn level_name(level: &Level) -> &'static str {
 }
 
 /// A thread's callsites, by the address of their metadata and the layer's number.
-#[derive(Default)]
 pub(crate) struct Callsites {
+    /// Where a callsite was found last, by a few bits of its address: nearly always there again.
+    recent: [Option<Recent>; RECENT],
     known: HashMap<(usize, u32), Rc<Callsite>, BuildHasherDefault<AddressHasher>>,
+}
+
+struct Recent {
+    address: usize,
+    layer: u32,
+    callsite: Rc<Callsite>,
+}
+
+impl Default for Callsites {
+    fn default() -> Self {
+        Self { recent: [const { None }; RECENT], known: HashMap::default() }
+    }
 }
 
 impl Callsites {
     #[inline]
     pub(crate) fn find(
+        &mut self,
+        layer: u32,
+        metadata: &'static Metadata<'static>,
+        make: impl FnOnce() -> Callsite,
+    ) -> Rc<Callsite> {
+        let address = std::ptr::from_ref(metadata).addr();
+        let at = (address / align_of::<Metadata<'static>>() + layer as usize) % RECENT;
+        match &self.recent[at] {
+            Some(recent) if recent.address == address && recent.layer == layer => {
+                recent.callsite.clone()
+            }
+            _ => {
+                let callsite = self.look_up(layer, metadata, make);
+                self.recent[at] = Some(Recent { address, layer, callsite: callsite.clone() });
+                callsite
+            }
+        }
+    }
+
+    fn look_up(
         &mut self,
         layer: u32,
         metadata: &'static Metadata<'static>,

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
 use obs_context::{ActiveSpan, SpanResolver, active_span};
 use tracing_core::dispatcher::WeakDispatch;
@@ -18,6 +17,7 @@ use crate::context::fields::{Fields, Key};
 use crate::context::span::SpanContext;
 use crate::cost::Ledger;
 use crate::encode::escape::string;
+use crate::encode::time::Moment;
 use crate::encode::value;
 use crate::filter::LogFilter;
 use crate::local::{self, Local, Scratch};
@@ -86,7 +86,7 @@ impl Lines {
         scratch: &mut Scratch,
         context: &Context<'_, S>,
     ) {
-        let time = SystemTime::now();
+        let time = Moment::now();
         let metadata = event.metadata();
         let level = *metadata.level();
         let plan = &self.plan;

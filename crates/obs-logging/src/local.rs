@@ -1,5 +1,7 @@
 //! What a thread keeps for itself, so that a line takes no lock and no allocation.
 
+#![allow(unsafe_code, reason = "asks once, not twice, for what every line needs")]
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -58,7 +60,16 @@ thread_local! {
 /// Runs `work` with this thread's own; with a fresh one while the thread is being torn down.
 #[inline]
 pub(crate) fn with<R>(work: impl FnOnce(&Local) -> R) -> R {
-    if LOCAL.try_with(|_| ()).is_ok() { LOCAL.with(work) } else { work(&Local::default()) }
+    let spare;
+    let local = match LOCAL.try_with(std::ptr::from_ref) {
+        // SAFETY: the thread's own lives until the thread's destructors run, and this thread is here.
+        Ok(local) => unsafe { &*local },
+        Err(_) => {
+            spare = Local::default();
+            &spare
+        }
+    };
+    work(local)
 }
 
 /// Keeps the buffers of a span for the next one of this thread.

@@ -7,6 +7,9 @@ use crate::encode::escape::escape;
 /// Names that every line has for itself; a field of such a name gets an underscore behind it.
 const RESERVED: [&str; 4] = ["timestamp", "level", "target", "event"];
 
+/// Most names are shorter, with their comma, colon and quotation marks.
+const SHORT: usize = 32;
+
 /// Enough for most values.
 const ROOM: usize = 32;
 
@@ -14,6 +17,8 @@ const ROOM: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     bytes: Box<[u8]>,
+    /// The same, if it is short: copied whole, and cut to length, without a loop.
+    padded: Option<[u8; SHORT]>,
     hash: u32,
     mask: u128,
 }
@@ -34,14 +39,23 @@ impl Key {
         }
         let hash = hash(&bytes[2..]);
         bytes.extend_from_slice(b"\":");
-        Self { bytes: bytes.into(), hash, mask: bit(hash) }
+        Self::from_bytes(bytes, hash)
     }
 
     /// Of a name that was in a line already.
     pub(crate) fn of_escaped(name: &[u8]) -> Self {
         let hash = hash(name);
-        let bytes = [b",\"", name, b"\":"].concat().into();
-        Self { bytes, hash, mask: bit(hash) }
+        Self::from_bytes([b",\"", name, b"\":"].concat(), hash)
+    }
+
+    fn from_bytes(bytes: Vec<u8>, hash: u32) -> Self {
+        let mut padded = [0; SHORT];
+        let is_short = bytes.len() <= SHORT;
+        if is_short {
+            padded[..bytes.len()].copy_from_slice(&bytes);
+        }
+        let padded = is_short.then_some(padded);
+        Self { bytes: bytes.into(), padded, hash, mask: bit(hash) }
     }
 
     /// The set of keys that this key alone makes.
@@ -105,9 +119,15 @@ impl Fields {
         }
         self.mask |= key.mask;
         let start = self.bytes.len() as u32;
-        self.bytes.reserve(key.bytes.len() + ROOM);
-        self.bytes.extend_from_slice(&key.bytes);
         let key_end = start + key.bytes.len() as u32;
+        self.bytes.reserve(SHORT + ROOM);
+        match &key.padded {
+            Some(padded) => {
+                self.bytes.extend_from_slice(padded);
+                self.bytes.truncate(key_end as usize);
+            }
+            None => self.bytes.extend_from_slice(&key.bytes),
+        }
         self.places.push(Place { hash: key.hash, start, key_end });
         &mut self.bytes
     }

@@ -1,5 +1,7 @@
 //! Text inside a JSON string: mostly clean, which is found out eight bytes at a time.
 
+#![allow(unsafe_code, reason = "a short text is written with one check of the room")]
+
 use std::fmt;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -17,10 +19,28 @@ pub(crate) fn escape(out: &mut Vec<u8>, text: &str) {
 /// A quoted JSON string.
 #[inline]
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
-    out.reserve(text.len() + 2);
+    if is_all_clean(text.as_bytes()) {
+        return quoted(out, text);
+    }
     out.push(b'"');
-    escape(out, text);
+    escape_rest(out, text.as_bytes());
     out.push(b'"');
+}
+
+/// A text in which nothing needs an escape, in quotation marks.
+#[inline]
+pub(crate) fn quoted(out: &mut Vec<u8>, clean: &str) {
+    out.reserve(clean.len() + 2);
+    let end = out.len() + clean.len() + 2;
+    // SAFETY: the room from the length up to `end` was reserved just now and is written whole; `clean`
+    // cannot overlap what is borrowed mutably.
+    unsafe {
+        let to = out.as_mut_ptr().add(out.len());
+        to.write(b'"');
+        to.add(1).copy_from_nonoverlapping(clean.as_ptr(), clean.len());
+        to.add(1 + clean.len()).write(b'"');
+        out.set_len(end);
+    }
 }
 
 /// Whether nothing needs an escape: word by word, the last word overlapping the one before.
@@ -32,7 +52,19 @@ fn is_all_clean(bytes: &[u8]) -> bool {
             words.iter().all(|word| is_clean(u64::from_le_bytes(*word)))
                 && is_clean(u64::from_le_bytes(*last))
         }
-        None => !bytes.iter().any(|byte| needs_escape(*byte)),
+        None => is_short_clean(bytes),
+    }
+}
+
+/// As [`is_all_clean`], of less than eight bytes: from four on as one word of two overlapping halves.
+#[inline]
+fn is_short_clean(bytes: &[u8]) -> bool {
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            let [first, last] = [first, last].map(|half| u64::from(u32::from_le_bytes(*half)));
+            is_clean(first << 32 | last)
+        }
+        _ => !bytes.iter().any(|byte| needs_escape(*byte)),
     }
 }
 

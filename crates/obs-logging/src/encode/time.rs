@@ -1,7 +1,52 @@
 //! RFC 3339 in UTC with microseconds: always 27 bytes, so that lines align and sort as text.
 
+#![allow(unsafe_code, reason = "the standard library's clock costs as much again as the system's")]
+
 use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A moment since the epoch, split as the text of a line needs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// Negative before 1970.
+    second: i64,
+    nanos: u32,
+}
+
+impl Moment {
+    #[cfg(unix)]
+    #[inline]
+    pub(crate) fn now() -> Self {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the structure is ours and whole; should the call fail, which this clock never does,
+        // the epoch stays in it.
+        unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut time) };
+        Self { second: time.tv_sec, nanos: time.tv_nsec as u32 }
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn now() -> Self {
+        SystemTime::now().into()
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub(crate) fn second(self) -> i64 {
+        self.second
+    }
+}
+
+impl From<SystemTime> for Moment {
+    fn from(time: SystemTime) -> Self {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => Self { second: after.as_secs() as i64, nanos: after.subsec_nanos() },
+            Err(error) => {
+                let nanos = -(error.duration().as_nanos() as i128);
+                let second = nanos.div_euclid(1_000_000_000) as i64;
+                Self { second, nanos: nanos.rem_euclid(1_000_000_000) as u32 }
+            }
+        }
+    }
+}
 
 /// The text of one second, `2026-06-19T10:23:45.`, kept because most lines share theirs with the last.
 #[derive(Default)]
@@ -12,31 +57,24 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// Appends `2026-06-19T10:23:45.123456Z`.
-    #[inline]
-    pub(crate) fn append(&self, out: &mut Vec<u8>, time: SystemTime) {
-        let (second, micros) = since_epoch(time);
-        if self.second.get() != Some(second) {
-            self.text.set(second_text(second));
-            self.second.set(Some(second));
-        }
-        let mut tail = *b"000000Z";
-        two_digits(&mut tail, 0, micros / 10_000);
-        two_digits(&mut tail, 2, micros / 100 % 100);
-        two_digits(&mut tail, 4, micros % 100);
-        out.extend_from_slice(&self.text.get());
-        out.extend_from_slice(&tail);
+    pub(crate) fn append(&self, out: &mut Vec<u8>, time: Moment) {
+        out.extend_from_slice(&self.text(time));
     }
-}
 
-/// Whole seconds (negative before 1970) and the microseconds after them.
-#[inline]
-fn since_epoch(time: SystemTime) -> (i64, u32) {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => (after.as_secs() as i64, after.subsec_micros()),
-        Err(error) => {
-            let micros = -(error.duration().as_micros() as i64);
-            (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000) as u32)
+    /// `2026-06-19T10:23:45.123456Z`.
+    #[inline]
+    pub(crate) fn text(&self, time: Moment) -> [u8; 27] {
+        if self.second.get() != Some(time.second) {
+            self.text.set(second_text(time.second));
+            self.second.set(Some(time.second));
         }
+        let micros = time.nanos / 1000;
+        let mut text = [b'Z'; 27];
+        text[..20].copy_from_slice(&self.text.get());
+        two_digits(&mut text, 20, micros / 10_000);
+        two_digits(&mut text, 22, micros / 100 % 100);
+        two_digits(&mut text, 24, micros % 100);
+        text
     }
 }
 
@@ -83,7 +121,7 @@ mod tests {
 
     fn text(time: SystemTime) -> String {
         let mut out = Vec::new();
-        Clock::default().append(&mut out, time);
+        Clock::default().append(&mut out, time.into());
         String::from_utf8(out).unwrap()
     }
 

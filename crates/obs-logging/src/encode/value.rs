@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::escape::{Escaping, escape, string};
+use super::escape::{Escaping, escape, quoted, string};
 
 /// A value longer than this is cut: a line must stay a line.
 pub(crate) const LONGEST_VALUE: usize = 64 * 1024;
@@ -117,10 +117,4 @@ pub(crate) fn chain(out: &mut Vec<u8>, error: &(dyn Error + 'static)) -> bool {
     }
     out.push(b']');
     true
-}
-
-fn quoted(out: &mut Vec<u8>, clean: &str) {
-    out.push(b'"');
-    out.extend_from_slice(clean.as_bytes());
-    out.push(b'"');
 }

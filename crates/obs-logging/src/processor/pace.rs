@@ -1,9 +1,10 @@
 //! How many lines of one callsite are wanted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing_core::Level;
+
+use crate::encode::time::Moment;
 
 /// Which lines are held back.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +31,7 @@ impl Pacing {
     }
 
     /// Whether this line of the callsite is wanted, and if so, how many were not since the last.
-    pub(crate) fn admit(&self, pace: &Pace, level: Level, now: SystemTime) -> Option<u64> {
+    pub(crate) fn admit(&self, pace: &Pace, level: Level, now: Moment) -> Option<u64> {
         let is_sampled = match self.sampling {
             Some((kept, one_in)) if level > kept => {
                 pace.seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(one_in)
@@ -46,8 +47,8 @@ impl Pacing {
 }
 
 impl Pace {
-    fn has_room(&self, limit: u32, now: SystemTime) -> bool {
-        let second = now.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()) << 32;
+    fn has_room(&self, limit: u32, now: Moment) -> bool {
+        let second = (now.second() as u64) << 32;
         self.window
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |window| {
                 let (current, used) = (window & !u64::from(u32::MAX), window as u32);
@@ -64,7 +65,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
 
@@ -72,7 +73,7 @@ mod tests {
     fn a_limit_holds_per_second_and_tells_what_it_held_back() {
         let pacing = Pacing { sampling: None, limit: Some(2) };
         let pace = Pace::default();
-        let at = |second| UNIX_EPOCH + Duration::from_secs(second);
+        let at = |second| (UNIX_EPOCH + Duration::from_secs(second)).into();
         let admitted = |second| pacing.admit(&pace, Level::ERROR, at(second));
         assert_eq!(
             [admitted(1), admitted(1), admitted(1), admitted(1)],
@@ -87,7 +88,7 @@ mod tests {
         let pacing = Pacing { sampling: Some((Level::WARN, 10)), limit: None };
         let (info, warn) = (Pace::default(), Pace::default());
         let kept = |pace, level| {
-            (0..100).filter(|_| pacing.admit(pace, level, UNIX_EPOCH).is_some()).count()
+            (0..100).filter(|_| pacing.admit(pace, level, UNIX_EPOCH.into()).is_some()).count()
         };
         assert_eq!(kept(&info, Level::INFO), 10);
         assert_eq!(kept(&warn, Level::WARN), 100);

@@ -6,8 +6,14 @@ use crate::context::fields::Fields;
 use crate::encode::escape::string;
 use crate::encode::time::Clock;
 
+/// The two ids as a line has them, and where they stand.
+const IDS: &[u8; 75] =
+    br#","trace_id":"00000000000000000000000000000000","span_id":"0000000000000000""#;
+const TRACE_ID: usize = 13;
+const SPAN_ID: usize = 58;
+
 /// What a line has besides its head, message and fields, at most.
-const FRAME: usize = 160;
+const FRAME: usize = 128;
 
 pub(crate) struct Json {
     pub(super) own: OwnKeys,
@@ -32,10 +38,9 @@ impl Json {
         out: &mut Vec<u8>,
     ) {
         let fields: usize = parts.iter().map(|part| part.as_bytes().len()).sum();
-        let texts = line.head.len() + self.event.len() + line.message.len();
-        out.reserve(fields + texts + FRAME);
+        out.reserve(fields + line.head.len() + self.event.len() + line.message.len() + FRAME);
         out.extend_from_slice(br#"{"timestamp":""#);
-        clock.append(out, line.time);
+        out.extend_from_slice(&clock.text(line.time));
         if line.has_own_target {
             out.extend_from_slice(&callsite::head(&line.level, line.target));
         } else {
@@ -46,11 +51,10 @@ impl Json {
             out.extend_from_slice(line.message);
         }
         if let Some((trace_id, span_id)) = line.ids {
-            out.extend_from_slice(br#","trace_id":""#);
-            out.extend_from_slice(&trace_id.hex());
-            out.extend_from_slice(br#"","span_id":""#);
-            out.extend_from_slice(&span_id.hex());
-            out.push(b'"');
+            let mut ids = *IDS;
+            ids[TRACE_ID..TRACE_ID + 32].copy_from_slice(&trace_id.hex());
+            ids[SPAN_ID..SPAN_ID + 16].copy_from_slice(&span_id.hex());
+            out.extend_from_slice(&ids);
         }
         for part in parts {
             if !part.as_bytes().is_empty() {

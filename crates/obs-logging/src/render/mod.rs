@@ -3,20 +3,18 @@
 mod console;
 mod json;
 
-use std::time::SystemTime;
-
 use obs_context::{SpanId, TraceId};
 use tracing_core::Level;
 
 use crate::context::fields::{Fields, Key};
-use crate::encode::time::Clock;
+use crate::encode::time::{Clock, Moment};
 
 pub(crate) use console::Console;
 pub(crate) use json::Json;
 
 /// Everything that a line tells, the fields already JSON.
 pub(crate) struct Line<'a> {
-    pub(crate) time: SystemTime,
+    pub(crate) time: Moment,
     pub(crate) level: Level,
     /// What the callsite has ready: see `Callsite::head`.
     pub(crate) head: &'a [u8],

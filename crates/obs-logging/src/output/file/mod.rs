@@ -230,7 +230,7 @@ fn written_at(file: &File) -> Option<SystemTime> {
 /// `20260619T102345.123456Z`: sorts by time, and has no character that a file system forbids.
 fn time_text() -> String {
     let mut text = Vec::new();
-    Clock::default().append(&mut text, SystemTime::now());
+    Clock::default().append(&mut text, SystemTime::now().into());
     text.retain(|byte| !matches!(byte, b'-' | b':'));
     String::from_utf8_lossy(&text).into_owned()
 }
