@@ -18,6 +18,8 @@ pub mod http;
 mod lint;
 mod metric;
 mod names;
+#[cfg(feature = "otlp-push")]
+mod push;
 mod registry;
 mod source;
 mod storage;
@@ -33,6 +35,8 @@ pub use global::{
     counter, counter_vec, default_registry, gauge, gauge_vec, histogram, histogram_vec,
 };
 pub use metric::{Counter, Gauge, Histogram, InProgress, Metric, StateSet, Summary, Timer};
+#[cfg(feature = "otlp-push")]
+pub use push::{Push, Pusher};
 pub use registry::Registry;
 
 /// The guide's examples.

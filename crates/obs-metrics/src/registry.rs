@@ -48,8 +48,21 @@ struct Inner {
     /// What the last scrape gathered from them: out of its place while a scrape uses it, so that no
     /// lock is held over the code of others.
     gathered: Mutex<Gathered>,
+    #[cfg(feature = "otlp-push")]
+    born: Born,
     #[cfg(feature = "prometheus-client")]
     foreign: RwLock<Vec<Arc<prometheus_client::registry::Registry>>>,
+}
+
+/// When a registry was made: cumulative numbers count from there.
+#[cfg(feature = "otlp-push")]
+struct Born(std::time::SystemTime);
+
+#[cfg(feature = "otlp-push")]
+impl Default for Born {
+    fn default() -> Self {
+        Self(std::time::SystemTime::now())
+    }
 }
 
 #[derive(Clone)]
@@ -236,6 +249,14 @@ impl Registry {
         let mut out = Vec::new();
         self.encode_into(&mut out, Flavour::Protobuf, &|_| true);
         out
+    }
+
+    /// Everything as OpenTelemetry's `ExportMetricsServiceRequest`.
+    #[cfg(feature = "otlp-push")]
+    pub(crate) fn encode_otlp(&self, resource: &[(String, String)]) -> Vec<u8> {
+        let mut otlp = crate::expose::Otlp::new(self.0.born.0);
+        self.expose(&mut otlp, &|_| true);
+        otlp.finish(resource)
     }
 
     fn encode(&self, flavour: Flavour) -> String {

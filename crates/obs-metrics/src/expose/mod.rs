@@ -3,6 +3,8 @@
 #[cfg(feature = "http")]
 mod negotiate;
 mod number;
+#[cfg(feature = "otlp-push")]
+mod otlp;
 #[cfg(feature = "prometheus-client")]
 mod owned;
 mod protobuf;
@@ -18,6 +20,8 @@ pub(crate) use negotiate::coding_quality;
 #[cfg(feature = "http")]
 pub(crate) use negotiate::negotiate;
 pub(crate) use number::{Number, le, quantile_label};
+#[cfg(feature = "otlp-push")]
+pub(crate) use otlp::Otlp;
 #[cfg(feature = "prometheus-client")]
 pub(crate) use owned::{Owned, OwnedValue};
 pub(crate) use protobuf::Protobuf;

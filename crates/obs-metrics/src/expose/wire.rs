@@ -21,6 +21,25 @@ impl Message {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
+    #[cfg(feature = "otlp-push")]
+    pub(super) fn fixed(&mut self, field: u32, value: u64) {
+        self.key(field, 1);
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// Numbers of eight bytes each, as one field.
+    #[cfg(feature = "otlp-push")]
+    pub(super) fn packed(&mut self, field: u32, values: impl ExactSizeIterator<Item = [u8; 8]>) {
+        self.key(field, 2);
+        push_varint(&mut self.0, values.len() as u64 * 8);
+        self.0.extend(values.flatten());
+    }
+
+    #[cfg(feature = "otlp-push")]
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     pub(super) fn string(&mut self, field: u32, value: &str) {
         self.bytes(field, value.as_bytes());
     }
@@ -44,7 +63,7 @@ impl Message {
         out.extend_from_slice(&self.0);
     }
 
-    fn bytes(&mut self, field: u32, value: &[u8]) {
+    pub(super) fn bytes(&mut self, field: u32, value: &[u8]) {
         self.key(field, 2);
         push_varint(&mut self.0, value.len() as u64);
         self.0.extend_from_slice(value);

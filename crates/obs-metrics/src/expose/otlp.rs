@@ -1,0 +1,215 @@
+//! OpenTelemetry's protobuf format: an `ExportMetricsServiceRequest`, for pushing.
+//!
+//! The field numbers are those of opentelemetry-proto's `metrics/v1/metrics.proto`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::wire::Message;
+use super::{Expose, Number};
+use crate::descriptor::{Descriptor, Kind};
+use crate::exemplar::Exemplar;
+use crate::family::Pairs;
+use crate::metric::Snapshot;
+use crate::names;
+
+/// `AGGREGATION_TEMPORALITY_CUMULATIVE`
+const CUMULATIVE: u64 = 2;
+
+/// Writes the metrics of one push.
+#[derive(Debug)]
+pub(crate) struct Otlp {
+    start: u64,
+    now: u64,
+    /// `ScopeMetrics`
+    scope: Message,
+    head: Message,
+    /// The points of the family that is being written, by the suffix of their name.
+    points: BTreeMap<String, (Data, Message)>,
+    name: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Data {
+    Gauge,
+    Sum,
+    Histogram,
+}
+
+impl Otlp {
+    /// Cumulative numbers count from `start`.
+    pub(crate) fn new(start: SystemTime) -> Self {
+        let mut about = Message::default();
+        about.string(1, env!("CARGO_PKG_NAME"));
+        about.string(2, env!("CARGO_PKG_VERSION"));
+        let mut scope = Message::default();
+        scope.message(1, &about);
+        Self {
+            start: nanoseconds(start.duration_since(UNIX_EPOCH).unwrap_or_default()),
+            now: nanoseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
+            scope,
+            head: Message::default(),
+            points: BTreeMap::new(),
+            name: String::new(),
+        }
+    }
+
+    /// The whole request, with these attributes of the resource.
+    pub(crate) fn finish(mut self, resource: &[(String, String)]) -> Vec<u8> {
+        self.end_family();
+        let mut about = Message::default();
+        for (key, value) in resource {
+            about.message(1, &attribute(key, value));
+        }
+        let mut metrics = Message::default();
+        metrics.message(1, &about);
+        metrics.message(2, &self.scope);
+        let mut request = Message::default();
+        request.message(1, &metrics);
+        request.into_bytes()
+    }
+
+    fn end_family(&mut self) {
+        for (suffix, (data, mut points)) in std::mem::take(&mut self.points) {
+            let mut metric = Message::default();
+            metric.string(1, &format!("{}{suffix}", self.name));
+            metric.append(&self.head);
+            let field = match data {
+                Data::Gauge => 5,
+                Data::Sum => {
+                    points.unsigned(2, CUMULATIVE);
+                    points.unsigned(3, 1);
+                    7
+                }
+                Data::Histogram => {
+                    points.unsigned(2, CUMULATIVE);
+                    9
+                }
+            };
+            metric.message(field, &points);
+            self.scope.message(2, &metric);
+        }
+    }
+
+    fn point(&mut self, suffix: &str, data: Data, point: &Message) {
+        if !self.points.contains_key(suffix) {
+            self.points.insert(suffix.to_owned(), (data, Message::default()));
+        }
+        if let Some((_, points)) = self.points.get_mut(suffix) {
+            points.message(1, point);
+        }
+    }
+
+    fn number(
+        &mut self,
+        suffix: &str,
+        data: Data,
+        labels: &str,
+        value: Number,
+        exemplar: Option<Exemplar>,
+    ) {
+        let mut point = self.times();
+        match value {
+            Number::Whole(value) => point.fixed(6, value),
+            Number::Float(value) => point.double(4, value),
+        }
+        if let Some(exemplar) = exemplar {
+            point.message(5, &self::exemplar(&exemplar));
+        }
+        attributes(&mut point, 7, labels);
+        self.point(suffix, data, &point);
+    }
+
+    fn times(&self) -> Message {
+        let mut point = Message::default();
+        point.fixed(2, self.start);
+        point.fixed(3, self.now);
+        point
+    }
+}
+
+impl Expose for Otlp {
+    fn family(&mut self, family: &Descriptor) {
+        self.end_family();
+        self.name.clear();
+        self.name.push_str(family.base());
+        self.head.clear();
+        self.head.string(2, &family.help);
+        let unit = match names::unit(family.base()) {
+            Some("seconds") => "s",
+            Some("bytes") => "By",
+            Some("ratio") => "1",
+            _ => return,
+        };
+        self.head.string(3, unit);
+    }
+
+    fn counter(&mut self, _: &Descriptor, labels: &str, value: Number, exemplar: Option<Exemplar>) {
+        self.number("_total", Data::Sum, labels, value, exemplar);
+    }
+
+    fn gauge(&mut self, _: &Descriptor, labels: &str, value: f64) {
+        self.number("", Data::Gauge, labels, Number::Float(value), None);
+    }
+
+    fn histogram(&mut self, _: &Descriptor, labels: &str, histogram: &Snapshot<'_>) {
+        let counts: Vec<u64> = histogram.counts().collect();
+        let mut point = self.times();
+        point.fixed(4, counts.iter().sum());
+        point.double(5, histogram.sum());
+        point.packed(6, counts.iter().map(|count| count.to_le_bytes()));
+        let bounds = histogram.bounds().bounds.iter();
+        point.packed(7, bounds.map(|bound| bound.to_le_bytes()));
+        for exemplar in (0..counts.len()).filter_map(|bucket| histogram.exemplar(bucket)) {
+            point.message(8, &self::exemplar(&exemplar));
+        }
+        attributes(&mut point, 9, labels);
+        self.point("", Data::Histogram, &point);
+    }
+
+    /// What OpenTelemetry has no type for goes line by line, under the names of the text format.
+    fn sample(
+        &mut self,
+        family: &Descriptor,
+        suffix: &str,
+        labels: &str,
+        value: Number,
+        _: Option<&str>,
+    ) {
+        let grows = match family.kind {
+            Kind::Counter | Kind::Histogram => true,
+            Kind::Summary => !suffix.is_empty(),
+            _ => false,
+        };
+        let data = if grows { Data::Sum } else { Data::Gauge };
+        self.number(suffix, data, labels, value, None);
+    }
+}
+
+fn attributes(point: &mut Message, field: u32, labels: &str) {
+    for (key, value) in Pairs(labels) {
+        point.message(field, &attribute(key, &value));
+    }
+}
+
+fn attribute(key: &str, value: &str) -> Message {
+    let mut any = Message::default();
+    any.string(1, value);
+    let mut attribute = Message::default();
+    attribute.string(1, key);
+    attribute.message(2, &any);
+    attribute
+}
+
+fn exemplar(exemplar: &Exemplar) -> Message {
+    let mut message = Message::default();
+    message.fixed(2, nanoseconds(exemplar.time));
+    message.double(3, exemplar.value);
+    message.bytes(4, &exemplar.span_id.get().to_be_bytes());
+    message.bytes(5, &exemplar.trace_id.get().to_be_bytes());
+    message
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
