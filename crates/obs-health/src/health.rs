@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use crate::check::Check;
 use crate::entry::Entry;
@@ -69,6 +70,8 @@ struct Inner {
     stopped: AtomicBool,
     vital: Vital,
     server: ServerCounts,
+    /// Sent to at every transition.
+    changes: watch::Sender<()>,
     /// The state last told to the log.
     told: AtomicU8,
 }
@@ -91,6 +94,7 @@ impl Health {
                 stopped: AtomicBool::new(false),
                 vital: Vital::default(),
                 server: ServerCounts::default(),
+                changes: watch::Sender::new(()),
                 told: AtomicU8::new(State::Starting as u8),
             }),
         }
@@ -289,6 +293,11 @@ impl Health {
         })
     }
 
+    #[cfg(feature = "grpc")]
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.inner.changes.subscribe()
+    }
+
     pub(crate) fn runtime(&self) -> Option<&Handle> {
         self.inner.runtime.get()
     }
@@ -305,6 +314,7 @@ impl Health {
         if before == state as u8 {
             return;
         }
+        self.inner.changes.send_replace(());
         match state {
             State::NotReady => tracing::warn!(state = state.as_str(), "health changed"),
             _ => tracing::info!(state = state.as_str(), "health changed"),

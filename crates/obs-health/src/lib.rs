@@ -5,6 +5,8 @@ mod check;
 mod checks;
 mod entry;
 mod error;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 mod health;
 pub mod lifecycle;
 mod mount;
