@@ -1,7 +1,6 @@
 //! The one error of this crate.
 
 use std::fmt;
-use std::net::SocketAddr;
 
 /// Something was asked of this crate that it cannot do; the text says what to do instead.
 #[derive(Debug)]
@@ -30,7 +29,7 @@ pub(crate) enum Kind {
     },
     Bind {
         what: &'static str,
-        addr: SocketAddr,
+        place: String,
         source: std::io::Error,
     },
     Thread {
@@ -74,9 +73,9 @@ impl fmt::Display for Error {
             Kind::Url { url, problem } => {
                 write!(f, "{url:?} cannot be asked: {problem}; give http://host:port/path")
             }
-            Kind::Bind { what, addr, source } => write!(
+            Kind::Bind { what, place, source } => write!(
                 f,
-                "{what} cannot listen on {addr}: {source}; stop what listens there, or choose another port"
+                "{what} cannot listen on {place}: {source}; stop what listens there, or choose another port or path"
             ),
             Kind::Thread { what, source } => {
                 write!(f, "the thread of {what} cannot start: {source}; raise the thread limit")

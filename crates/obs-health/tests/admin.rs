@@ -107,3 +107,47 @@ fn stopping_closes_the_listener() {
     server.stop(Duration::from_secs(1));
     assert!(TcpStream::connect(addr).is_err());
 }
+
+fn get_unix(path: &std::path::Path, uri: &str) -> String {
+    let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+    let request = format!("GET {uri} HTTP/1.1\r\nhost: any\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_socket_serves_this_user_and_leaves_nothing_behind() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("admin.sock");
+    let server = builder().unix(&path).start().unwrap();
+    assert!(server.is_unix() && server.addr().port() == 0);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    for uri in ["/healthz", "/metrics", "/debug/spans"] {
+        let answer = get_unix(&path, uri);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{uri}: {answer}");
+    }
+    let second = builder().unix(&path).start().unwrap_err();
+    assert!(second.is_bind() && second.to_string().contains("another process"), "{second}");
+    server.stop(Duration::from_secs(1));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_stale_socket_is_replaced_and_another_file_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let stale = folder.path().join("stale.sock");
+    drop(std::os::unix::net::UnixListener::bind(&stale).unwrap());
+    assert!(stale.exists());
+    let server = builder().unix(&stale).start().unwrap();
+    assert!(get_unix(&stale, "/healthz").starts_with("HTTP/1.1 200"));
+    server.stop(Duration::from_secs(1));
+
+    let file = folder.path().join("precious");
+    std::fs::write(&file, "data").unwrap();
+    let error = builder().unix(&file).start().unwrap_err().to_string();
+    assert!(error.contains("another file is there"), "{error}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "data");
+}

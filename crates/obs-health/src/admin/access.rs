@@ -8,18 +8,25 @@ use subtle::ConstantTimeEq;
 /// The rules of one admin server.
 pub(crate) struct Access {
     loopback: bool,
+    /// A browser reaches an address, never a socket's file.
+    any_host: bool,
     token: Option<String>,
 }
 
 impl Access {
     pub(crate) fn new(loopback: bool, token: Option<String>) -> Self {
-        Self { loopback, token }
+        Self { loopback, any_host: !loopback, token }
+    }
+
+    /// Of a Unix-domain socket, whose file lets in only this user.
+    pub(crate) fn of_socket(token: Option<String>) -> Self {
+        Self { loopback: true, any_host: true, token }
     }
 
     /// A page in a browser can make a loopback server answer by a name of its own that resolves to
     /// 127.0.0.1 (DNS rebinding): on loopback only loopback names are answered.
     pub(crate) fn allows_host(&self, request: &request::Parts) -> bool {
-        if !self.loopback {
+        if self.any_host {
             return true;
         }
         let named = request.headers.get(header::HOST).map(HeaderValue::as_bytes);

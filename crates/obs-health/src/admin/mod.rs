@@ -8,11 +8,13 @@
 //! token; elsewhere they do not exist.
 
 mod access;
+mod listen;
 mod routes;
 mod thread;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +22,7 @@ use http::{Request, Response};
 
 use crate::{Error, Health};
 use access::Access;
+use listen::Place;
 use routes::Routes;
 
 /// Where the admin server listens unless told otherwise: the port of OpenTelemetry's Prometheus
@@ -32,20 +35,27 @@ pub const DEFAULT_ADDR: SocketAddr =
 #[must_use = "nothing is served until `start` is called"]
 pub struct Builder {
     routes: Routes,
-    addr: SocketAddr,
+    place: Place,
     token: Option<String>,
 }
 
 impl Builder {
     /// An admin server with the probes of `health`, on [`DEFAULT_ADDR`].
     pub fn new(health: Health) -> Self {
-        Self { routes: Routes::new(health), addr: DEFAULT_ADDR, token: None }
+        Self { routes: Routes::new(health), place: Place::Tcp(DEFAULT_ADDR), token: None }
     }
 
     /// Listens here instead. Port 0 takes a free port. An address that is not loopback makes the open
     /// routes readable by whoever reaches it, and hides the protected ones unless there is a token.
     pub fn addr(mut self, addr: SocketAddr) -> Self {
-        self.addr = addr;
+        self.place = Place::Tcp(addr);
+        self
+    }
+
+    /// Listens on a Unix-domain socket of mode 0600 instead of an address: for this user's processes
+    /// alone, such as a sidecar. A socket that nobody listens on any more is removed first.
+    pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.place = Place::Unix(path.into());
         self
     }
 
@@ -82,22 +92,31 @@ impl Builder {
     ///
     /// When the address is in use or not allowed, or no thread can be started.
     pub fn start(self) -> Result<AdminServer, Error> {
-        let access = Access::new(self.addr.ip().is_loopback(), self.token);
-        thread::start(self.addr, self.routes, access)
+        let access = match &self.place {
+            Place::Tcp(addr) => Access::new(addr.ip().is_loopback(), self.token),
+            Place::Unix(_) => Access::of_socket(self.token),
+        };
+        thread::start(&self.place, self.routes, access)
     }
 }
 
 /// A running admin server. Dropping it stops it.
 #[must_use = "the admin server stops when this is dropped"]
 pub struct AdminServer {
-    addr: SocketAddr,
+    addr: Option<SocketAddr>,
     thread: thread::Thread,
 }
 
 impl AdminServer {
-    /// The address that it really listens on.
+    /// The address that it really listens on. A server on a Unix-domain socket has none: then it is
+    /// `0.0.0.0:0`; [`AdminServer::is_unix`] tells.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.addr.unwrap_or(SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0))
+    }
+
+    /// Whether it listens on a Unix-domain socket, not on an address.
+    pub fn is_unix(&self) -> bool {
+        self.addr.is_none()
     }
 
     /// Stops accepting, lets answers under way finish for at most `deadline`, and ends the thread.

@@ -1,7 +1,6 @@
 //! The admin server's own thread, runtime and accept loop.
 
 use std::convert::Infallible;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,12 +12,12 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::Error;
 use crate::admin::AdminServer;
 use crate::admin::access::Access;
+use crate::admin::listen::{Listener, Place, Stream};
 use crate::admin::routes::{Routes, text};
 use crate::error::Kind;
 
@@ -49,18 +48,16 @@ impl Drop for Thread {
     }
 }
 
-pub(crate) fn start(
-    addr: SocketAddr,
-    routes: Routes,
-    access: Access,
-) -> Result<AdminServer, Error> {
-    let bind = |source| Error::new(Kind::Bind { what: "the admin server", addr, source });
-    let listener = TcpListener::bind(addr).map_err(bind)?;
-    listener.set_nonblocking(true).map_err(bind)?;
-    let addr = listener.local_addr().map_err(bind)?;
-    let failed = |source| Error::new(Kind::Thread { what: "the admin server", source });
+pub(crate) fn start(place: &Place, routes: Routes, access: Access) -> Result<AdminServer, Error> {
+    let what = "the admin server";
+    let bind = |source| Error::new(Kind::Bind { what, place: place.to_string(), source });
+    let failed = |source| Error::new(Kind::Thread { what, source });
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let entered = runtime.enter();
+    let listener = Listener::bind(place).map_err(bind)?;
+    drop(entered);
+    let addr = listener.local_addr().map_err(bind)?;
     let (stop, stopped) = oneshot::channel();
     let serve = move || runtime.block_on(serve(listener, routes, access, stopped));
     let handle =
@@ -69,12 +66,11 @@ pub(crate) fn start(
 }
 
 async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     routes: Routes,
     access: Access,
     mut stopped: oneshot::Receiver<Duration>,
 ) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let shared = Arc::new((routes, access));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
@@ -84,7 +80,7 @@ async fn serve(
             deadline = &mut stopped => break deadline.unwrap_or_default(),
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok(stream) = accepted else {
             // Out of file descriptors, most often: trying again at once would burn a core.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
@@ -100,7 +96,7 @@ async fn serve(
 }
 
 fn connection(
-    stream: TcpStream,
+    stream: Stream,
     shared: Arc<(Routes, Access)>,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + Send + 'static {
