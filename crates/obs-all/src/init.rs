@@ -9,8 +9,8 @@ use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
 use obs_health::{Check, Health};
 use obs_logging::{Logging, Output};
-use obs_metrics::Registry;
 use obs_metrics::http::Red;
+use obs_metrics::{Pusher, Registry};
 use obs_tracing::Traces;
 use obs_tracing::http::{ClientSpan, ServerSpan};
 use tracing_subscriber::layer::SubscriberExt;
@@ -36,6 +36,7 @@ pub struct Obs {
     pub(crate) traces: Arc<Traces>,
     pub(crate) server_span: ServerSpan,
     pub(crate) client_span: ClientSpan,
+    pub(crate) push: Option<Arc<Pusher>>,
     pub(crate) red: Red,
     pub(crate) access_log: bool,
     pub(crate) health: Health,
@@ -78,6 +79,8 @@ impl Obs {
         for source in [logging.source(), traces.source(), health.source()] {
             registry.mount(source);
         }
+        let push = settings.push.map(|push| push.start(registry));
+        let push = push.transpose().map_err(Error::part("metrics"))?.map(Arc::new);
         let lifecycle = Lifecycle::new(health.clone(), settings.deadlines.clone());
         let admin = admin::start(
             &settings.admin,
@@ -97,6 +100,7 @@ impl Obs {
             client_span: ClientSpan::new().propagators(traces.propagators()),
             logging,
             traces,
+            push,
             red,
             health,
             lifecycle,
@@ -150,9 +154,10 @@ impl Obs {
     /// Sends what is buffered, for programs that do not [`Obs::serve`]. Waits at most `deadline`; answers
     /// whether everything was delivered.
     pub fn flush(&self, deadline: Duration) -> bool {
+        let pushed = self.push.as_ref().is_none_or(|push| push.flush(deadline));
         let traces = self.traces.flush(deadline);
         let logs = self.logging.flush(deadline);
-        traces.complete && traces.lost == 0 && logs.complete && logs.dropped == 0
+        pushed && traces.complete && traces.lost == 0 && logs.complete && logs.dropped == 0
     }
 }
 

@@ -56,6 +56,13 @@ impl Obs {
             let counts = traces.counts();
             Flushed { delivered: counts.exported, lost: counts.dropped }
         });
+        if let Some(push) = self.push.clone() {
+            lifecycle.on_flush(Stage::Metrics, move |deadline| {
+                // The numbers are cumulative: the last push alone decides whether any are lost.
+                let lost = u64::from(!push.shutdown(deadline));
+                Flushed { delivered: push.counts().0, lost }
+            });
+        }
         let logging = Arc::clone(&self.logging);
         lifecycle.on_flush(Stage::Logs, move |deadline| {
             let _ = logging.shutdown(deadline);

@@ -34,6 +34,28 @@ fn code_wins_over_the_environment_and_that_over_the_default() {
 }
 
 #[test]
+fn metrics_are_pushed_where_opentelemetry_says_so() {
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/");
+    assert_eq!(row(&config(&[]), "metrics.push").0, "off");
+    let pushed = config(&[("OTEL_METRICS_EXPORTER", "otlp")]).otlp_endpoint("http://c:4318/");
+    assert_eq!(row(&pushed, "metrics.push").0, "http://c:4318/v1/metrics");
+    for wrong in [
+        ("OTEL_METRICS_EXPORTER", "carrier-pigeon"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "1s"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "secret"),
+    ] {
+        let config = Config::new("orders").environment(move |name| {
+            let exporter = ("OTEL_METRICS_EXPORTER", "otlp");
+            let found = [wrong, exporter, endpoint].into_iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.to_owned())
+        });
+        let error = config.explain().unwrap_err().to_string();
+        assert!(error.contains(wrong.0) && !error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
 fn presets_choose_the_defaults() {
     let production = config(&[]);
     assert_eq!(row(&production, "shutdown.propagation").0, "5s");

@@ -2,6 +2,7 @@
 
 mod explain;
 mod parse;
+mod push;
 mod settings;
 
 use std::fmt;
@@ -47,6 +48,7 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_GRACE_PERIOD` | the pod's termination grace period | `30s` |
 /// | `OBS_WATCHDOG` | `on` or `off`: `/healthz` answers 503 while the async runtime is wedged | `on` |
 /// | `OBS_HEALTH_DISABLE` | checks to take out, such as `redis,search`; an unknown name is an error when serving starts | none |
+/// | `OTEL_METRICS_EXPORTER` | `otlp`: metrics are pushed as well, over HTTP with protobuf | nothing is pushed |
 /// | `OTEL_*` | endpoint, headers, sampler, limits, resource of the traces, as OpenTelemetry names them | nothing is sent |
 #[must_use = "call `init`"]
 pub struct Config {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use obs_health::lifecycle::Deadlines;
 use obs_logging::Format;
 
-use crate::config::{Config, Explanation, Origin, Preset, parse};
+use crate::config::{Config, Explanation, Origin, Preset, parse, push};
 use crate::error::{Error, Kind};
 
 /// The values in force.
@@ -21,6 +21,7 @@ pub(crate) struct Settings {
     pub(crate) watchdog: bool,
     pub(crate) disabled_checks: Vec<String>,
     pub(crate) traces: obs_tracing::Builder,
+    pub(crate) push: Option<obs_metrics::Push>,
     pub(crate) explanation: Explanation,
 }
 
@@ -117,6 +118,7 @@ impl Settings {
             Vec::new(),
         )?;
         let traces = choose.traces();
+        let push = push::resolve(config, &mut choose.explanation)?;
         Ok(Self {
             log_filter,
             log_format,
@@ -127,6 +129,7 @@ impl Settings {
             watchdog,
             disabled_checks,
             traces,
+            push,
             explanation: choose.explanation,
         })
     }
