@@ -44,6 +44,8 @@ enum Kind {
     Stderr,
     File(LogFile),
     Writer(Box<dyn Write + Send>),
+    #[cfg(feature = "otlp")]
+    Otlp(crate::Otlp),
 }
 
 impl Output {
@@ -73,16 +75,31 @@ impl Output {
         Self(Kind::Writer(Box::new(writer)))
     }
 
+    /// An OpenTelemetry collector, which gets log records instead of lines. Lines of another layer may
+    /// go elsewhere at the same time.
+    #[cfg(feature = "otlp")]
+    pub fn otlp(collector: crate::Otlp) -> Self {
+        Self(Kind::Otlp(collector))
+    }
+
     fn is_terminal(&self) -> bool {
         match &self.0 {
             Kind::Stdout => io::stdout().is_terminal(),
             Kind::Stderr => io::stderr().is_terminal(),
             Kind::File(_) | Kind::Writer(_) => false,
+            #[cfg(feature = "otlp")]
+            Kind::Otlp(_) => false,
         }
     }
 
-    fn open(self) -> Result<Box<dyn Write + Send>, Error> {
+    /// `event_key` is how the lines call their message.
+    #[cfg_attr(not(feature = "otlp"), expect(unused_variables, reason = "only records have parts"))]
+    fn open(self, event_key: &str) -> Result<Box<dyn Write + Send>, Error> {
         match self.0 {
+            #[cfg(feature = "otlp")]
+            Kind::Otlp(collector) => {
+                Ok(Box::new(crate::otlp::Exporter::new(collector, event_key.to_owned())?))
+            }
             Kind::Stdout => standard(io::stdout()),
             Kind::Stderr => standard(io::stderr()),
             Kind::Writer(writer) => Ok(writer),
@@ -104,6 +121,8 @@ impl fmt::Debug for Output {
             Kind::Stderr => f.write_str("stderr"),
             Kind::File(file) => write!(f, "file {}", file.path().display()),
             Kind::Writer(_) => f.write_str("writer"),
+            #[cfg(feature = "otlp")]
+            Kind::Otlp(collector) => collector.fmt(f),
         }
     }
 }
@@ -254,6 +273,8 @@ impl Builder {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
+        #[cfg(feature = "otlp")]
+        self.suit_collector()?;
         let filter = LogFilter::new(&self.filter)?;
         let is_terminal = self.output.is_terminal();
         let renderer = match self.format {
@@ -263,7 +284,7 @@ impl Builder {
                 Renderer::Console(Console::new(is_terminal && colours_are_welcome()))
             }
         };
-        let output = std::mem::replace(&mut self.output, Output::stdout()).open()?;
+        let output = std::mem::replace(&mut self.output, Output::stdout()).open(&self.event_key)?;
         let delivery = self.delivery;
         self.assemble(filter, renderer, output, |target, tally| match delivery {
             Delivery::Blocking => Ok(Sink::Direct(Direct::new(target, tally))),
@@ -271,6 +292,21 @@ impl Builder {
                 Queue::start(target, tally, buffer_bytes, when_full).map(Sink::Queue)
             }
         })
+    }
+
+    /// Records are made of JSON lines, and nobody should wait for a network.
+    #[cfg(feature = "otlp")]
+    fn suit_collector(&mut self) -> Result<(), Error> {
+        if let Kind::Otlp(_) = self.output.0 {
+            self.format = Format::Json;
+            if self.delivery == Delivery::Blocking {
+                return Err(Error::new(
+                    "a collector cannot be written to by whoever logs",
+                    "use Delivery::NonBlocking",
+                ));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn filter_text(&self) -> &str {

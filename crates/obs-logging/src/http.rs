@@ -2,7 +2,7 @@
 //!
 //! Each type is an [`obs_http::Observe`]: wrap one, or a pair of them, in an [`ObserveLayer`].
 
-use http::{HeaderName, HeaderValue, request, response};
+use http::{Extensions, HeaderName, HeaderValue, request, response};
 use obs_context::{EnteredRequest, RequestId, Route, current_request_id};
 use obs_http::{End, Exchange, Observe, ObserveLayer, Outcome, RouteOf};
 
@@ -15,18 +15,29 @@ pub fn layer(route_of: RouteOf) -> ObserveLayer<RequestContext> {
     ObserveLayer::new(RequestContext::new(), route_of)
 }
 
-/// Gives every request of a server its context: all lines of the request carry `request_id`, `method`,
-/// `path` (never the query) and, where it is known, `route`.
+/// Gives every request of a server its context: all lines of the request carry `request_id`, `method`
+/// and `path` (never the query).
+///
+/// The route is on the line of [`AccessLog`] alone, which is where requests are counted by it: on every
+/// line it would repeat most of the path. [`RequestContext::with_route`] puts it there all the same.
 ///
 /// The id is the caller's `x-request-id` if that is harmless, else a new one; it is current as
 /// [`obs_context::current_request_id`] and set on the response.
 #[derive(Clone, Debug, Default)]
-pub struct RequestContext(());
+pub struct RequestContext {
+    has_route: bool,
+}
 
 impl RequestContext {
     /// The usual context.
     pub fn new() -> Self {
-        Self(())
+        Self::default()
+    }
+
+    /// With `route` on every line, where it is known.
+    pub fn with_route(mut self) -> Self {
+        self.has_route = true;
+        self
     }
 }
 
@@ -41,11 +52,11 @@ impl Observe for RequestContext {
             .bind("request_id", id.as_str())
             .bind("method", request.method.as_str())
             .bind("path", request.uri.path());
-        if let Some(route) = request.extensions.get::<Route>() {
-            context.bind("route", route.as_str());
+        if self.has_route {
+            bind_route(&context, &request.extensions);
         }
         request.extensions.insert(id.clone());
-        ContextExchange { context, id }
+        ContextExchange { context, id, has_route: self.has_route }
     }
 }
 
@@ -54,6 +65,13 @@ impl Observe for RequestContext {
 pub struct ContextExchange {
     context: Context,
     id: RequestId,
+    has_route: bool,
+}
+
+fn bind_route(context: &Context, extensions: &Extensions) {
+    if let Some(route) = extensions.get::<Route>() {
+        context.bind("route", route.as_str());
+    }
 }
 
 impl Exchange for ContextExchange {
@@ -67,16 +85,16 @@ impl Exchange for ContextExchange {
         if let Ok(id) = HeaderValue::from_str(self.id.as_str()) {
             response.headers.insert(REQUEST_ID, id);
         }
-        if let Some(route) = response.extensions.get::<Route>() {
-            self.context.bind("route", route.as_str());
+        if self.has_route {
+            bind_route(&self.context, &response.extensions);
         }
     }
 
     fn end(self, _: &End) {}
 }
 
-/// One line for every request when it is over: `status`, `duration_ms`, `outcome`, `response_bytes`,
-/// with the context and the span of whatever is outside of it.
+/// One line for every request when it is over: `route` (where it is known), `status`, `duration_ms`,
+/// `outcome`, `response_bytes`, with the context and the span of whatever is outside of it.
 ///
 /// Failed requests (panics, errors, statuses from 500) are warnings. The target is `access`, so that a
 /// filter can tell these lines apart.
@@ -93,25 +111,33 @@ impl AccessLog {
 impl Observe for AccessLog {
     type Exchange = AccessExchange;
 
-    fn begin(&self, _: &mut request::Parts) -> AccessExchange {
-        AccessExchange(())
+    fn begin(&self, request: &mut request::Parts) -> AccessExchange {
+        AccessExchange { route: request.extensions.get().copied() }
     }
 }
 
 /// One request whose end will be logged: made by [`AccessLog`].
 #[derive(Debug)]
-pub struct AccessExchange(());
+pub struct AccessExchange {
+    route: Option<Route>,
+}
 
 impl Exchange for AccessExchange {
     type Entered<'a> = ();
 
     fn enter(&self) {}
 
+    fn response(&mut self, response: &mut response::Parts) {
+        self.route = response.extensions.get().copied().or(self.route);
+    }
+
     fn end(self, end: &End) {
+        let route = self.route.map(Route::as_str);
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "access",
+                    route,
                     status = end.status_code(),
                     duration_ms = (end.duration.as_secs_f64() * 1e6).round() / 1e3,
                     outcome = end.outcome.as_str(),

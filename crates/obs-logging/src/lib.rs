@@ -12,6 +12,8 @@ mod layer;
 mod local;
 mod logger;
 mod logging;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod output;
 mod processor;
 mod render;
@@ -32,6 +34,8 @@ pub use filter::LogFilter;
 pub use layer::{Lines, LogLayer};
 pub use logger::Logger;
 pub use logging::Logging;
+#[cfg(feature = "otlp")]
+pub use otlp::Otlp;
 pub use output::{Counts, Delivery, FlushReport, LogFile, WhenFull};
 pub use processor::{Processor, Record};
 

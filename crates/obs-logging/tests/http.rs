@@ -9,7 +9,9 @@ use std::convert::Infallible;
 use common::kept;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
-use obs_context::{RequestId, Route, current_request_id};
+use obs_context::{
+    ActiveSpan, RequestId, Route, SpanId, TraceId, current_request_id, set_active_span,
+};
 use obs_http::{ObserveLayer, unrouted};
 use obs_logging::Builder;
 use obs_logging::http::{AccessLog, ForwardRequestId, RequestContext, layer};
@@ -54,9 +56,10 @@ async fn every_line_of_a_request_carries_its_context() {
         assert_eq!(line["request_id"], "abc-123");
         assert_eq!(line["method"], "GET");
         assert_eq!(line["path"], "/orders/7");
-        assert_eq!(line["route"], "/orders/{id}");
         assert_eq!(line["user_id"], 42);
     }
+    assert_eq!(lines[0].0.get("route"), None);
+    assert_eq!(lines[1]["route"], "/orders/{id}");
     assert_eq!(lines[0]["current"], "abc-123");
     assert_eq!(lines[1]["event"], "request");
     assert_eq!(lines[1]["status"], 200);
@@ -135,4 +138,41 @@ async fn a_client_forwards_the_id_of_the_request_that_it_works_for() {
         tower::Service::call(&mut client.clone(), request("/", None))
     };
     assert_eq!(sent(&future.await.unwrap().map(|_| ())).unwrap(), "abc");
+}
+
+/// What each line of a request costs to keep: the ids, and little else.
+#[tokio::test]
+async fn a_line_with_all_three_ids_is_short() {
+    let (dispatch, kept, _logging) = kept(Builder::new());
+    let handler = async |_: Request<Body>| {
+        set_active_span(Some(ActiveSpan {
+            trace_id: TraceId::new(u128::MAX),
+            span_id: SpanId::new(u64::MAX),
+            sampled: true,
+            name: "request",
+            route: None,
+        }));
+        tracing::info!(target: "orders", rows = 4, "order stored");
+        set_active_span(None);
+        Ok::<_, Infallible>(Response::new(Body::new()))
+    };
+    let route_of = |_: &http::request::Parts| Some(Route::intern("/orders/{id}"));
+    let service = layer(route_of).layer(service_fn(handler));
+    service.oneshot(request("/orders/7", None)).with_subscriber(dispatch).await.unwrap();
+    let text = kept.text();
+    let line = &kept.lines()[0];
+    for id in ["trace_id", "span_id", "request_id"] {
+        assert!(line[id].is_string(), "{text}");
+    }
+    assert!(text.len() <= 300, "{} bytes: {text}", text.len());
+}
+
+#[tokio::test]
+async fn the_route_is_on_every_line_when_asked_for() {
+    let (dispatch, kept, _logging) = kept(Builder::new());
+    let route_of = |_: &http::request::Parts| Some(Route::intern("/orders/{id}"));
+    let context = RequestContext::new().with_route();
+    let service = ObserveLayer::new(context, route_of).layer(service_fn(handler));
+    service.oneshot(request("/orders/7", None)).with_subscriber(dispatch).await.unwrap();
+    assert_eq!(kept.lines()[0]["route"], "/orders/{id}");
 }

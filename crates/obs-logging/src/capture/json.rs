@@ -3,7 +3,7 @@
 use super::Value;
 
 /// The fields of an object, or `None` where the text is none.
-pub(super) fn object(text: &str) -> Option<Vec<(String, Value)>> {
+pub(crate) fn object(text: &str) -> Option<Vec<(String, Value)>> {
     let mut reader = Reader(text.trim_end());
     let mut fields = Vec::new();
     reader.take('{')?;

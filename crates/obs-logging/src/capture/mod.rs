@@ -11,6 +11,9 @@
 mod json;
 mod value;
 
+#[cfg(feature = "otlp")]
+pub(crate) use json::object;
+
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 

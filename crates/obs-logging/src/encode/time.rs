@@ -100,6 +100,28 @@ fn two_digits(text: &mut [u8], at: usize, value: u32) {
     text[at + 1] = b'0' + (value % 10) as u8;
 }
 
+/// The nanoseconds since the epoch of a text that [`Clock`] made; `None` before 1970 and for other texts.
+#[cfg(feature = "otlp")]
+pub(crate) fn unix_nanos(text: &str) -> Option<u64> {
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let seconds = number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
+    let micros = number(20..26)?;
+    let days = days(year as i64, month as i64, day as i64);
+    let second = days.checked_mul(86_400)?.checked_add(seconds as i64)?;
+    u64::try_from(second).ok()?.checked_mul(1_000_000_000)?.checked_add(micros * 1000)
+}
+
+/// The inverse of [`civil`].
+#[cfg(feature = "otlp")]
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year - 719_468
+}
+
 /// Year, month and day of a day since 1970 (Hinnant, "chrono-compatible low-level date algorithms").
 fn civil(days: i64) -> (i64, u32, u32) {
     let days = days + 719_468;
@@ -132,6 +154,17 @@ mod tests {
         assert_eq!(after(1_781_864_625, 123_456_789), "2026-06-19T10:23:45.123456Z");
         assert_eq!(after(951_782_400, 1_000), "2000-02-29T00:00:00.000001Z");
         assert_eq!(after(4_102_444_799, 999_999_999), "2099-12-31T23:59:59.999999Z");
+    }
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn a_text_is_read_back() {
+        for second in (0..5_000_000_000).step_by(86_399 * 31) {
+            let nanos = second * 1_000_000_000 + 123_456_000;
+            let time = UNIX_EPOCH + Duration::from_nanos(nanos);
+            assert_eq!(unix_nanos(&text(time)), Some(nanos), "{second}");
+        }
+        assert_eq!(unix_nanos("yesterday"), None);
     }
 
     #[test]

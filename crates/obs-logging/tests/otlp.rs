@@ -1,0 +1,205 @@
+//! Records at a collector: a receiver in this process that decodes them with opentelemetry-proto.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+#![cfg(feature = "otlp")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use obs_context::{ActiveSpan, SpanId, TraceId, set_active_span};
+use obs_logging::{Builder, Delivery, Logging, Otlp, Output};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use prost::Message;
+use tracing_subscriber::layer::SubscriberExt;
+
+/// A collector whose first answers are scripted: `503`, `200 rejected`, ...
+struct Collector {
+    endpoint: String,
+    requests: Arc<Mutex<Vec<ExportLogsServiceRequest>>>,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Collector {
+    fn start(answers: &'static [&'static str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let collector = Self {
+            endpoint: format!("http://{}", listener.local_addr().unwrap()),
+            requests: Arc::default(),
+            heads: Arc::default(),
+        };
+        let (requests, heads) = (collector.requests.clone(), collector.heads.clone());
+        let answers = Arc::new(Mutex::new(answers.iter()));
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (requests, heads, answers) = (requests.clone(), heads.clone(), answers.clone());
+                thread::spawn(move || {
+                    let mut reader = BufReader::new(stream);
+                    while let Some((head, body)) = read_request(&mut reader) {
+                        let answer = answers.lock().unwrap().next().copied().unwrap_or("200 OK");
+                        let said: &[u8] = match answer {
+                            "200 rejected" => &[0x0a, 0x02, 0x08, 0x01],
+                            _ => b"",
+                        };
+                        if answer.starts_with("200") {
+                            let request = ExportLogsServiceRequest::decode(&*body).unwrap();
+                            requests.lock().unwrap().push(request);
+                        }
+                        heads.lock().unwrap().push(head);
+                        respond(reader.get_mut(), answer, said);
+                    }
+                });
+            }
+        });
+        collector
+    }
+
+    fn records(&self) -> Vec<LogRecord> {
+        let requests = self.requests.lock().unwrap();
+        let scopes = requests.iter().flat_map(|request| &request.resource_logs);
+        let scopes = scopes.flat_map(|logs| &logs.scope_logs);
+        scopes.flat_map(|scope| scope.log_records.clone()).collect()
+    }
+}
+
+fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let head = head.to_lowercase();
+    let length = head.split("content-length: ").nth(1)?.lines().next()?.trim().parse().ok()?;
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((head, body))
+}
+
+fn respond(stream: &mut TcpStream, answer: &str, body: &[u8]) {
+    let head = format!("HTTP/1.1 {answer}\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+}
+
+fn logged(otlp: Otlp, work: impl FnOnce()) -> Logging {
+    let builder = Builder::new().filter("trace").output(Output::otlp(otlp));
+    let (layer, logging) = builder.build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
+    logging
+}
+
+fn attribute(record: &LogRecord, key: &str) -> Option<Value> {
+    let attribute = record.attributes.iter().find(|attribute| attribute.key == key)?;
+    attribute.value.clone()?.value
+}
+
+#[test]
+fn a_record_has_all_of_its_line() {
+    let collector = Collector::start(&[]);
+    let otlp = Otlp::new(&collector.endpoint)
+        .resource("service.name", "orders")
+        .header("authorization", "Bearer token");
+    let logging = logged(otlp, || {
+        set_active_span(Some(ActiveSpan {
+            trace_id: TraceId::new(0xabc),
+            span_id: SpanId::new(0xdef),
+            sampled: true,
+            name: "request",
+            route: None,
+        }));
+        let span = tracing::info_span!("request", request_id = "r-1");
+        span.in_scope(|| {
+            tracing::warn!(target: "db", rows = 4, ratio = 0.5, ok = true, big = u64::MAX, "done");
+        });
+        set_active_span(None);
+        let error = std::io::Error::other(std::fmt::Error);
+        tracing::error!(error = &error as &dyn std::error::Error, "failed \"here\"\n");
+    });
+    assert!(logging.shutdown(Duration::from_secs(10)).complete);
+    let counts = logging.counts();
+    assert_eq!((counts.emitted, counts.written, counts.dropped), (2, 2, 0));
+
+    let records = collector.records();
+    let first = &records[0];
+    assert_eq!(first.trace_id, TraceId::new(0xabc).get().to_be_bytes());
+    assert_eq!(first.span_id, SpanId::new(0xdef).get().to_be_bytes());
+    assert_eq!((first.severity_number, first.severity_text.as_str()), (13, "warn"));
+    assert_eq!(first.body.clone().unwrap().value, Some(Value::StringValue("done".into())));
+    assert!(first.time_unix_nano > 1_700_000_000_000_000_000);
+    assert_eq!(first.observed_time_unix_nano, first.time_unix_nano);
+    let expected = [
+        ("target", Value::StringValue("db".into())),
+        ("request_id", Value::StringValue("r-1".into())),
+        ("rows", Value::IntValue(4)),
+        ("ratio", Value::DoubleValue(0.5)),
+        ("ok", Value::BoolValue(true)),
+        ("big", Value::StringValue(u64::MAX.to_string())),
+    ];
+    for (key, value) in expected {
+        assert_eq!(attribute(first, key), Some(value), "{key}");
+    }
+    let second = &records[1];
+    assert!(second.trace_id.is_empty() && second.severity_number == 17);
+    let body = second.body.clone().unwrap().value;
+    assert_eq!(body, Some(Value::StringValue("failed \"here\"\n".into())));
+    let message = attribute(second, "error.message").unwrap();
+    assert!(matches!(message, Value::StringValue(text) if text.contains("formatting")));
+
+    let requests = collector.requests.lock().unwrap();
+    let resource = requests[0].resource_logs[0].resource.clone().unwrap();
+    assert_eq!(resource.attributes[0].key, "service.name");
+    let head = &collector.heads.lock().unwrap()[0];
+    assert!(head.starts_with("post /v1/logs "), "{head}");
+    assert!(head.contains("authorization: bearer token"), "{head}");
+    assert!(head.contains("content-type: application/x-protobuf"), "{head}");
+}
+
+#[test]
+fn a_busy_collector_is_asked_again_and_refusals_are_counted() {
+    let collector = Collector::start(&["503 Busy", "429 Slow down", "200 rejected"]);
+    let otlp = Otlp::new(&collector.endpoint);
+    let logging = logged(otlp.clone(), || tracing::info!("once"));
+    assert!(logging.shutdown(Duration::from_secs(10)).complete);
+    assert_eq!(collector.records().len(), 1);
+    assert_eq!(collector.heads.lock().unwrap().len(), 3);
+    assert_eq!(otlp.rejected(), 1);
+
+    let refusing = Collector::start(&["400 No"]);
+    let logging = logged(Otlp::new(&refusing.endpoint), || tracing::info!("never"));
+    assert!(logging.shutdown(Duration::from_secs(10)).complete);
+    let counts = logging.counts();
+    assert_eq!((counts.emitted, counts.written, counts.dropped), (1, 0, 1));
+    assert_eq!(refusing.heads.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn without_a_collector_the_deadline_holds_and_all_is_counted() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let otlp = Otlp::new(format!("http://{nobody}")).retry_for(Duration::from_secs(600));
+    let logging = logged(otlp, || (0..100).for_each(|number| tracing::info!(number)));
+    let begun = Instant::now();
+    let report = logging.shutdown(Duration::from_millis(300));
+    assert!(!report.complete);
+    assert!(begun.elapsed() < Duration::from_secs(60), "the retries are not waited for");
+    assert_eq!((logging.counts().emitted, report.written), (100, 0));
+
+    let quick = Otlp::new(format!("http://{nobody}")).retry_for(Duration::ZERO);
+    let logging = logged(quick, || (0..100).for_each(|number| tracing::info!(number)));
+    assert!(logging.shutdown(Duration::from_secs(10)).complete);
+    assert_eq!((logging.counts().dropped, logging.counts().written), (100, 0));
+}
+
+#[test]
+fn what_cannot_work_is_said_at_once() {
+    let refused = |builder: Builder| builder.build::<tracing_subscriber::Registry>().map(drop);
+    for bad in ["localhost:4318", "", "ftp://host", "http://"] {
+        let error = refused(Builder::new().output(Output::otlp(Otlp::new(bad)))).unwrap_err();
+        assert!(error.to_string().contains("no address of a collector"), "{error}");
+    }
+    let blocking = Builder::new().delivery(Delivery::Blocking);
+    let error = refused(blocking.output(Output::otlp(Otlp::new("http://h")))).unwrap_err();
+    assert!(error.to_string().contains("NonBlocking"), "{error}");
+}
