@@ -1,5 +1,7 @@
 //! Logging: JSON lines into a writer that throws them away.
 
+mod peers;
+
 use std::io;
 
 use obs_logging::{Builder, Delivery, Format, Logging, Output};
@@ -14,7 +16,7 @@ const PEER: &str = "tracing-subscriber json";
 pub(crate) fn rows() -> Vec<Row> {
     let row =
         |work, bar, ours, theirs| Row { pillar: "logging", work, peer: PEER, bar, ours, theirs };
-    vec![
+    let mut rows = vec![
         row("event without context", 1.0 / 7.0, || with_ours(event), || with_theirs(event)),
         row(
             "event in one span",
@@ -36,7 +38,9 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         row("disabled event", 1.1, || with_ours(disabled), || with_bare(disabled))
             .against("bare tracing"),
-    ]
+    ];
+    rows.extend(peers::rows());
+    rows
 }
 
 impl Row {

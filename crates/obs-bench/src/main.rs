@@ -10,6 +10,8 @@
 mod logging;
 mod measure;
 mod metrics;
+mod metrics_scrape;
+mod parallel;
 mod row;
 mod table;
 mod tracing;
@@ -41,7 +43,8 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let rows: Vec<Row> = [logging::rows(), metrics::rows(), tracing::rows()].concat();
+    let rows: Vec<Row> =
+        [logging::rows(), metrics::rows(), metrics_scrape::rows(), tracing::rows()].concat();
     if let Some([row, contender]) = arguments.contender.as_deref() {
         return row::measure_here(&rows, row, contender);
     }

@@ -27,7 +27,7 @@ fn slice<T>(count: u64, operation: &mut impl FnMut() -> T) -> Duration {
     cpu_time().saturating_sub(begun)
 }
 
-fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }

@@ -1,7 +1,43 @@
 //! Asking a registry what it would show: for tests.
 
 use crate::Registry;
+use crate::descriptor::Descriptor;
+use crate::expose::Flavour;
 use crate::family::parse_block;
+
+/// Compares the families of these names with the text that is expected of them, in the text format
+/// 0.0.4, line by line; lines may be indented, and empty ones do not count. The error shows both.
+///
+/// ```
+/// use obs_metrics::{Registry, testing::expect};
+///
+/// let registry = Registry::new();
+/// registry.counter("orders_total", "Orders.")?.inc();
+/// let wanted = "
+///     ## HELP orders_total Orders.
+///     ## TYPE orders_total counter
+///     orders_total 1
+/// ";
+/// assert_eq!(expect(&registry, &["orders_total"], wanted), Ok(()));
+/// assert!(expect(&registry, &["orders_total"], "").is_err());
+/// # Ok::<(), obs_metrics::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Where the texts differ.
+pub fn expect(registry: &Registry, families: &[&str], wanted: &str) -> Result<(), String> {
+    let mut shown = Vec::new();
+    let is_wanted = |family: &Descriptor| families.contains(&&*family.name);
+    registry.encode_into(&mut shown, Flavour::Classic, &is_wanted);
+    let shown = String::from_utf8_lossy(&shown);
+    let wanted: Vec<_> = wanted.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<_> = shown.lines().collect();
+    if lines == wanted {
+        return Ok(());
+    }
+    Err(format!("the registry shows\n{}\nbut this was expected:\n{}", shown, wanted.join("\n")))
+}
 
 /// The number of one sample as the text format shows it, or `None` where there is no such series.
 ///

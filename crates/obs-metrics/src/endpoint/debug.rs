@@ -17,7 +17,7 @@ impl Endpoint {
         }
     }
 
-    /// What [`Registry::lint`] says: a line each, or a JSON array of strings where `Accept` or
+    /// What [`Registry::lint`](crate::Registry::lint) says: a line each, or a JSON array of strings where `Accept` or
     /// `?format=json` asks for it. For the admin server, at `/debug/metrics/lint`.
     pub fn lint(&self, request: &request::Parts) -> Response<Bytes> {
         let advice = self.0.registry.lint();
