@@ -8,8 +8,9 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::measure::cpu_time;
 
-const SLICES: usize = 200;
-const SLICE: Duration = Duration::from_millis(3);
+const SLICES: usize = 1000;
+/// Shorter than what a busy machine leaves a thread running for.
+const SLICE: Duration = Duration::from_micros(500);
 
 struct Slice {
     begun: Instant,
