@@ -11,8 +11,9 @@ use obs_health::{Check, Health};
 use obs_logging::{Logging, Output};
 use obs_metrics::http::Red;
 use obs_metrics::{Pusher, Registry};
-use obs_tracing::Traces;
 use obs_tracing::http::{ClientSpan, ServerSpan};
+use obs_tracing::{TraceFilter, Traces};
+use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::config::Settings;
@@ -61,6 +62,7 @@ impl Obs {
         let (trace_layer, traces) = settings.traces.build().map_err(Error::part("traces"))?;
         explanation.extend_with_traces(traces.settings());
         // The trace layer first: what it makes current is there when the other layers are told.
+        let trace_layer = trace_layer.with_filter(TraceFilter::default());
         let subscriber = tracing_subscriber::registry().with(trace_layer).with(log_layer);
         ::tracing::subscriber::set_global_default(subscriber)
             .map_err(|source| Error::new(Kind::Taken { source: source.into() }))?;
@@ -88,6 +90,7 @@ impl Obs {
             registry.clone(),
             health.clone(),
             Arc::clone(&logging),
+            Arc::clone(&traces),
         )?;
         Ok(Self {
             access_log: settings.access_log,

@@ -88,6 +88,14 @@ async fn every_pillar_tells_the_same_of_a_request() {
     let change = r#"{"filter": "warn", "for": "10m"}"#;
     let changed = send(admin, "PUT /debug/log-level HTTP/1.1\r\n", change).await;
     assert!(changed.contains(r#"{"filter":"warn"}"#), "{changed}");
+    let sampled = send(admin, "PUT /debug/sampler HTTP/1.1\r\n", r#"{"ratio": 0.5}"#).await;
+    assert!(sampled.contains("ratio(0.5)"), "{sampled}");
+    let greedy = send(admin, "PUT /debug/sampler HTTP/1.1\r\n", r#"{"ratio": 7}"#).await;
+    assert!(greedy.starts_with("HTTP/1.1 400"), "{greedy}");
+    let live = send(admin, "GET /debug/spans HTTP/1.1\r\n", "").await;
+    assert!(live.contains(r#"{"spans":["#), "{live}");
+    let cost = send(admin, "GET /debug/cost HTTP/1.1\r\n", "").await;
+    assert!(cost.contains("tests/service.rs") && cost.contains("http_requests_total"), "{cost}");
     let refused = send(admin, "PUT /debug/log-level HTTP/1.1\r\n", r#"{"filter": 7}"#).await;
     assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("10m"), "{refused}");
     let cardinality = send(admin, "GET /debug/cardinality?format=json HTTP/1.1\r\n", "").await;

@@ -1,0 +1,80 @@
+//! What the pillars show on the admin server.
+
+mod answer;
+mod cost;
+mod log_level;
+mod sampler;
+mod spans;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use obs_health::Health;
+use obs_health::admin::{AdminServer, Builder};
+use obs_logging::Logging;
+use obs_metrics::{Endpoint, Registry};
+use obs_tracing::Traces;
+
+use crate::config::Admin;
+use crate::{Error, Explanation};
+
+pub(crate) fn start(
+    admin: &Admin,
+    explanation: &Explanation,
+    registry: Registry,
+    health: Health,
+    logging: Arc<Logging>,
+    traces: Arc<Traces>,
+) -> Result<Option<AdminServer>, Error> {
+    let Some(addr) = admin.addr else { return Ok(None) };
+    let metrics = Endpoint::new(registry.clone());
+    let (cardinality, lint) = (metrics.clone(), metrics.clone());
+    let explanation = Bytes::from(explanation.to_string());
+    let mut builder = Builder::new(health)
+        .addr(addr)
+        .open("/metrics", move |request| {
+            let response = metrics.respond(&request.into_parts().0);
+            async { response }
+        })
+        .protected("/debug/cardinality", move |request| {
+            let response = cardinality.cardinality(&request.into_parts().0);
+            async { response }
+        })
+        .protected("/debug/metrics/lint", move |request| {
+            let response = lint.lint(&request.into_parts().0);
+            async { response }
+        })
+        .protected("/debug/config", move |_| {
+            let response = answer::plain(explanation.clone());
+            async { response }
+        })
+        .protected("/debug/log-level", {
+            let logging = Arc::clone(&logging);
+            move |request| {
+                let response = log_level::answer(&logging, &request);
+                async { response }
+            }
+        })
+        .protected("/debug/sampler", {
+            let traces = Arc::clone(&traces);
+            move |request| {
+                let response = sampler::answer(&traces, &request);
+                async { response }
+            }
+        })
+        .protected("/debug/spans", {
+            let traces = Arc::clone(&traces);
+            move |_| {
+                let response = spans::answer(&traces);
+                async { response }
+            }
+        })
+        .protected("/debug/cost", move |request| {
+            let response = cost::answer(&logging, &traces, &registry, &request);
+            async { response }
+        });
+    if let Some(token) = &admin.token {
+        builder = builder.token(token);
+    }
+    builder.start().map(Some).map_err(Error::part("admin server"))
+}
