@@ -31,6 +31,9 @@ pub(crate) fn run() -> Result<(), Failure> {
     step("documentation", documentation)?;
     step("deny", deny)?;
     step("test", || test::run(&test::Options::default()))?;
+    step("instructions a log line", || {
+        cargo(["bench", "--quiet", "-p", "obs-logging", "--bench", "instructions"])
+    })?;
     step("examples", examples)?;
     step("demo", || demo::run(&demo::Options::headless()))
 }
