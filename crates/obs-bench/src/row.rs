@@ -8,7 +8,7 @@ pub(crate) struct Row {
     pub(crate) pillar: &'static str,
     pub(crate) work: &'static str,
     pub(crate) peer: &'static str,
-    /// The largest acceptable ratio of our cost to the peer's.
+    /// The largest acceptable ratio of our cost to the peer's; infinite where there is no bar.
     pub(crate) bar: f64,
     pub(crate) ours: fn() -> f64,
     pub(crate) theirs: fn() -> f64,
@@ -19,7 +19,8 @@ pub(crate) struct Measured {
     pub(crate) row: Row,
     pub(crate) ours: f64,
     pub(crate) theirs: f64,
-    /// The median of the pairs' ratios, and the least and the greatest of them.
+    /// The median of the pairs' ratios, and the least and the greatest of them; NaN when no pair gave a
+    /// valid figure.
     pub(crate) ratio: f64,
     pub(crate) spread: (f64, f64),
 }
@@ -37,13 +38,16 @@ impl Row {
         for _ in 0..rounds {
             pairs.push((self.run("ours")?, self.run("theirs")?));
         }
+        // A contender that could not be measured properly answers NaN.
+        pairs.retain(|(ours, theirs)| ours.is_finite() && theirs.is_finite());
         let ratios = sorted(pairs.iter().map(|(ours, theirs)| ours / theirs));
+        let end = |ratio: Option<&f64>| ratio.copied().unwrap_or(f64::NAN);
         Ok(Measured {
             row: *self,
             ours: middle(&sorted(pairs.iter().map(|pair| pair.0))),
             theirs: middle(&sorted(pairs.iter().map(|pair| pair.1))),
             ratio: middle(&ratios),
-            spread: (ratios[0], ratios[ratios.len() - 1]),
+            spread: (end(ratios.first()), end(ratios.last())),
         })
     }
 
@@ -87,5 +91,5 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
 }
 
 fn middle(sorted: &[f64]) -> f64 {
-    sorted[sorted.len() / 2]
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -12,7 +12,8 @@ pub(crate) fn text(results: &[Measured]) -> String {
         let [work, ours, peer, theirs, ratio, bar, met] = cells;
         format!("{work:<44} {ours:>10}  {peer:<34} {theirs:>10}  {ratio:>22}  {bar:>7}  {met}\n")
     };
-    text += &line(["work", "ours ns", "peer", "its ns", "ratio (spread)", "bar", "met"]);
+    text += "nanoseconds of CPU time, unless a row says otherwise; ratio = ours / its\n";
+    text += &line(["work", "ours", "peer", "its", "ratio (spread)", "bar", "met"]);
     for result in results {
         let row = &result.row;
         let (low, high) = result.spread;
@@ -25,13 +26,13 @@ pub(crate) fn text(results: &[Measured]) -> String {
                 row.peer,
                 &number(result.theirs),
                 &format!("{:.3} ({low:.3}-{high:.3})", result.ratio),
-                &format!("{:.3}", row.bar),
-                if result.met() { "yes" } else { "NO" },
+                &if row.bar.is_finite() { format!("{:.3}", row.bar) } else { "none".to_owned() },
+                verdict(result),
             ])
         );
     }
     let missed = results.iter().filter(|result| !result.met()).count();
-    let _ = writeln!(text, "{} rows, {missed} below their bar", results.len());
+    let _ = writeln!(text, "{} rows, {missed} miss their bar", results.len());
     text
 }
 
@@ -50,6 +51,15 @@ pub(crate) fn json(results: &[Measured]) -> Value {
         })
     };
     results.iter().map(row).collect()
+}
+
+fn verdict(result: &Measured) -> &'static str {
+    match result.row.bar {
+        _ if result.ratio.is_nan() => "no valid figure",
+        bar if bar.is_infinite() => "",
+        _ if result.met() => "yes",
+        _ => "NO",
+    }
 }
 
 fn number(nanoseconds: f64) -> String {
