@@ -56,6 +56,16 @@ fn metrics_are_pushed_where_opentelemetry_says_so() {
 }
 
 #[test]
+fn the_traces_settings_are_explained_too() {
+    let set = config(&[("OTEL_TRACES_SAMPLER", "always_off")]);
+    let (value, origin) = row(&set, "traces.sampler");
+    assert_eq!(value, "never");
+    assert_eq!(origin, Origin::Environment("OTEL_TRACES_SAMPLER".into()));
+    let wrong = config(&[("OTEL_TRACES_SAMPLER", "sometimes")]).explain().unwrap_err().to_string();
+    assert!(wrong.contains("OTEL_TRACES_SAMPLER") && wrong.contains("always_on"), "{wrong}");
+}
+
+#[test]
 fn presets_choose_the_defaults() {
     let production = config(&[]);
     assert_eq!(row(&production, "shutdown.propagation").0, "5s");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::environment::{Lookup, Resolver};
+use crate::environment::{Lookup, Resolver, Setting};
 use crate::export::{Function, Head, Pace, Transport, Worker};
 use crate::layer::Handle;
 use crate::pipeline::Pipeline;
@@ -216,6 +216,16 @@ impl Builder {
         self
     }
 
+    /// Every setting that [`Builder::build`] would put into force, and where each comes from; nothing is
+    /// started.
+    ///
+    /// # Errors
+    ///
+    /// An environment variable or an argument holds what it must not.
+    pub fn settings(mut self) -> Result<Vec<Setting>, Error> {
+        Ok(self.resolve()?.settings)
+    }
+
     /// Puts it together, and starts the export thread where there is an endpoint.
     ///
     /// # Errors
@@ -223,26 +233,48 @@ impl Builder {
     /// An environment variable or an argument holds what it must not; or the export thread cannot be
     /// started.
     pub fn build(mut self) -> Result<(TraceLayer, Traces), Error> {
-        let mut resolver = Resolver::new(self.lookup.take());
-        let resource = configure::resource(&mut resolver, &self)?;
-        let sampler = configure::sampler(&mut resolver, self.sampler.take())?;
-        let propagators = configure::propagators(&mut resolver, self.propagators)?;
-        let limits = configure::limits(&mut resolver, self.limits)?;
-        let pace = configure::pace(&mut resolver, &self)?;
-        let queue = configure::queue(&mut resolver, self.queue)?;
-        let connect = configure::transport(&mut resolver, &mut self)?;
+        let resolved = self.resolve()?;
+        let pace = resolved.pace;
+        let queue = resolved.queue;
         let queue = Queue::new(queue, QUEUE_BYTES, pace.batch.min(queue / 2).max(1));
-        let exporting = connect.is_some();
+        let exporting = resolved.connect.is_some();
+        let (sampler, limits) = (resolved.sampler, resolved.limits);
         let pipeline = Pipeline::new(exporting, sampler, limits, self.database.take(), queue);
         let pipeline = Arc::new(pipeline);
-        let closing = match connect {
+        let closing = match resolved.connect {
             None => None,
-            Some(connect) => Some(start(&pipeline, &resource, pace, connect)?),
+            Some(connect) => Some(start(&pipeline, &resolved.resource, pace, connect)?),
         };
         let handle = Handle::new(pipeline, Table::new(self.open_spans));
         let layer = TraceLayer::new(handle.clone());
-        Ok((layer, Traces::new(handle, closing, resolver.settings, propagators)))
+        Ok((layer, Traces::new(handle, closing, resolved.settings, resolved.propagators)))
     }
+
+    fn resolve(&mut self) -> Result<Resolved, Error> {
+        let mut resolver = Resolver::new(self.lookup.take());
+        Ok(Resolved {
+            resource: configure::resource(&mut resolver, self)?,
+            sampler: configure::sampler(&mut resolver, self.sampler.take())?,
+            propagators: configure::propagators(&mut resolver, self.propagators)?,
+            limits: configure::limits(&mut resolver, self.limits)?,
+            pace: configure::pace(&mut resolver, self)?,
+            queue: configure::queue(&mut resolver, self.queue)?,
+            connect: configure::transport(&mut resolver, self)?,
+            settings: resolver.settings,
+        })
+    }
+}
+
+/// What code, environment and defaults come to.
+struct Resolved {
+    resource: Resource,
+    sampler: Sampler,
+    propagators: Propagators,
+    limits: Limits,
+    pace: Pace,
+    queue: usize,
+    connect: Option<Connect>,
+    settings: Vec<Setting>,
 }
 
 pub(crate) type Connect = Box<dyn FnOnce() -> Result<Transport, String> + Send>;

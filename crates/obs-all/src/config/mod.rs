@@ -204,7 +204,11 @@ impl Config {
     ///
     /// When a value of the environment is wrong; the error names the variable.
     pub fn explain(&self) -> Result<Explanation, Error> {
-        Ok(Settings::resolve(self)?.explanation)
+        let settings = Settings::resolve(self)?;
+        let mut explanation = settings.explanation;
+        let traces = settings.traces.settings().map_err(Error::part("traces"))?;
+        explanation.extend_with_traces(&traces);
+        Ok(explanation)
     }
 
     /// Sets everything up and makes it the process's telemetry.
