@@ -100,6 +100,12 @@ fn a_port_in_use_is_named_with_the_remedy() {
     );
 }
 
+#[tokio::test]
+async fn a_port_in_use_is_an_error_inside_a_runtime_too() {
+    let first = builder().start().unwrap();
+    assert!(builder().addr(first.addr()).start().unwrap_err().is_bind());
+}
+
 #[test]
 fn stopping_closes_the_listener() {
     let server = builder().start().unwrap();

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::Error;
@@ -48,15 +49,37 @@ impl Drop for Thread {
     }
 }
 
+/// A runtime that may be dropped anywhere: tokio's own panics when that is inside another runtime.
+struct OwnRuntime(Option<Runtime>);
+
+impl OwnRuntime {
+    fn enter<T>(&self, work: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
+        let _entered = self.0.as_ref().map(Runtime::enter);
+        work()
+    }
+
+    fn block_on(&self, work: impl Future<Output = ()>) {
+        if let Some(runtime) = &self.0 {
+            runtime.block_on(work);
+        }
+    }
+}
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 pub(crate) fn start(place: &Place, routes: Routes, access: Access) -> Result<AdminServer, Error> {
     let what = "the admin server";
     let bind = |source| Error::new(Kind::Bind { what, place: place.to_string(), source });
     let failed = |source| Error::new(Kind::Thread { what, source });
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let entered = runtime.enter();
-    let listener = Listener::bind(place).map_err(bind)?;
-    drop(entered);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = OwnRuntime(Some(runtime.map_err(failed)?));
+    let listener = runtime.enter(|| Listener::bind(place)).map_err(bind)?;
     let addr = listener.local_addr().map_err(bind)?;
     let (stop, stopped) = oneshot::channel();
     let serve = move || runtime.block_on(serve(listener, routes, access, stopped));
