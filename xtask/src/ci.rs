@@ -30,19 +30,20 @@ pub(crate) fn run() -> Result<(), Failure> {
     })?;
     step("documentation", documentation)?;
     step("deny", deny)?;
-    step("test", || test::run(&test::Options::default()))?;
     step("instructions a log line", || {
         cargo(["bench", "--quiet", "-p", "obs-logging", "--bench", "instructions"])
     })?;
     step("examples", examples)?;
-    step("demo", || demo::run(&demo::Options::headless()))
+    step("demo", || demo::run(&demo::Options::headless()))?;
+    // Last, so that CI's output ends with what the tests say.
+    step("test", || test::run(&test::Options::default()))
 }
 
 fn step(name: &str, run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     println!("\n== {name}");
     let started = Instant::now();
     run()?;
-    println!("== {name}: done in {:.0} s", started.elapsed().as_secs_f64());
+    eprintln!("== {name}: done in {:.0} s", started.elapsed().as_secs_f64());
     Ok(())
 }
 
