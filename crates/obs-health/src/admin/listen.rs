@@ -70,7 +70,12 @@ impl Listener {
 
     pub(crate) async fn accept(&self) -> io::Result<Stream> {
         match self {
-            Self::Tcp(listener) => Ok(Either::Left(listener.accept().await?.0)),
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // A small answer must not wait for the peer's acknowledgement of the one before.
+                let _ = stream.set_nodelay(true);
+                Ok(Either::Left(stream))
+            }
             Self::Unix { listener, .. } => Ok(Either::Right(listener.accept().await?.0)),
         }
     }
