@@ -52,9 +52,11 @@ impl Obs {
         }
         let traces = Arc::clone(&self.traces);
         lifecycle.on_flush(Stage::Traces, move |deadline| {
-            let _ = traces.shutdown(deadline);
+            let known = traces.shutdown(deadline).complete;
             let counts = traces.counts();
-            Flushed { delivered: counts.exported, lost: counts.dropped }
+            // Spans whose fate is not known by the deadline are lost with the process.
+            let unknown = if known { 0 } else { counts.in_flight() };
+            Flushed { delivered: counts.exported, lost: counts.dropped + unknown }
         });
         if let Some(push) = self.push.clone() {
             lifecycle.on_flush(Stage::Metrics, move |deadline| {
