@@ -96,7 +96,7 @@ impl Obs {
             access_log: settings.access_log,
             watchdog: settings.watchdog,
             disabled_checks: settings.disabled_checks,
-            admin_addr: admin.as_ref().map(AdminServer::addr),
+            admin_addr: admin.as_ref().filter(|admin| !admin.is_unix()).map(AdminServer::addr),
             admin: Mutex::new(admin),
             explanation,
             server_span: ServerSpan::new().propagators(traces.propagators()),
@@ -144,7 +144,7 @@ impl Obs {
         obs_metrics::default_registry()
     }
 
-    /// Where the admin server listens, when there is one.
+    /// Where the admin server listens, when there is one and it is not on a Unix-domain socket.
     pub fn admin_addr(&self) -> Option<SocketAddr> {
         self.admin_addr
     }

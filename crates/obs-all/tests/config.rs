@@ -70,7 +70,7 @@ fn presets_choose_the_defaults() {
     let production = config(&[]);
     assert_eq!(row(&production, "shutdown.propagation").0, "5s");
     assert_eq!(row(&production, "log.access").0, "false");
-    assert_eq!(row(&production, "admin.addr").0, "Some(127.0.0.1:9464)");
+    assert_eq!(row(&production, "admin.addr").0, "127.0.0.1:9464");
     let development = config(&[("OBS_PRESET", "development")]);
     assert_eq!(row(&development, "shutdown.propagation").0, "0ns");
     assert_eq!(row(&development, "log.format").0, "Auto");
@@ -107,6 +107,7 @@ fn a_wrong_value_names_its_variable_and_the_remedy() {
         (&[("OBS_PRESET", "prod")], "OBS_PRESET", "production or development"),
         (&[("OBS_LOG_FORMAT", "xml")], "OBS_LOG_FORMAT", "json, console or auto"),
         (&[("OBS_ADMIN_ADDR", "9464")], "OBS_ADMIN_ADDR", "127.0.0.1:9464"),
+        (&[("OBS_ADMIN_ADDR", "unix:")], "OBS_ADMIN_ADDR", "unix: and a path"),
         (&[("OBS_GRACE_PERIOD", "long")], "OBS_GRACE_PERIOD", "5s or 500ms"),
         (&[("OBS_ACCESS_LOG", "yes?")], "OBS_ACCESS_LOG", "on or off"),
         (&[("OBS_LOG", "")], "OBS_LOG", "unset it"),

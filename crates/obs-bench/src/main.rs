@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
 #![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to say")]
 
+mod health;
 mod logging;
 mod measure;
 mod metrics;
@@ -25,7 +26,7 @@ use crate::row::Row;
 /// Measures against the peers and prints the table of ratios.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// One pillar only: logging, metrics or tracing.
+    /// One pillar only: logging, metrics, tracing or health.
     pillar: Option<String>,
     /// Print the rows as JSON.
     #[arg(long)]
@@ -44,14 +45,15 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let rows: Vec<Row> =
-        [logging::rows(), metrics::rows(), metrics_scrape::rows(), tracing::rows()].concat();
+        [logging::rows(), metrics::rows(), metrics_scrape::rows(), tracing::rows(), health::rows()]
+            .concat();
     if let Some([row, contender]) = arguments.contender.as_deref() {
         return row::measure_here(&rows, row, contender);
     }
     let wanted = |row: &&Row| arguments.pillar.as_deref().is_none_or(|pillar| pillar == row.pillar);
     let wanted: Vec<&Row> = rows.iter().filter(wanted).collect();
     if wanted.is_empty() {
-        eprintln!("no such pillar: give logging, metrics or tracing");
+        eprintln!("no such pillar: give logging, metrics, tracing or health");
         return ExitCode::FAILURE;
     }
     let mut results = Vec::new();

@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::check::Check;
 use crate::entry::Entry;
 use crate::error::{Error, Kind, checked_name};
+use crate::report::PlainReadiness;
 use crate::server::ServerCounts;
 use crate::status::Verdict;
 use crate::telemetry::HealthSource;
@@ -70,6 +72,7 @@ struct Inner {
     stopped: AtomicBool,
     vital: Vital,
     server: ServerCounts,
+    plain_readiness: PlainReadiness,
     /// Sent to at every transition.
     changes: watch::Sender<()>,
     /// The state last told to the log.
@@ -94,6 +97,7 @@ impl Health {
                 stopped: AtomicBool::new(false),
                 vital: Vital::default(),
                 server: ServerCounts::default(),
+                plain_readiness: PlainReadiness::default(),
                 changes: watch::Sender::new(()),
                 told: AtomicU8::new(State::Starting as u8),
             }),
@@ -206,6 +210,14 @@ impl Health {
 
     /// The state as these checks alone would have it.
     pub(crate) fn state_with(&self, entries: &[Arc<Entry>]) -> State {
+        self.state_seeing(entries.iter().map(|entry| (&**entry, entry.verdict())))
+    }
+
+    /// The state, if these were the service's checks and this is what they say.
+    pub(crate) fn state_seeing<'a>(
+        &self,
+        checks: impl Iterator<Item = (&'a Entry, Verdict)>,
+    ) -> State {
         if self.inner.stopped.load(Ordering::Acquire) {
             return State::Stopped;
         }
@@ -219,8 +231,8 @@ impl Health {
             true => State::Ready,
             false => State::Starting,
         };
-        for entry in entries {
-            state = match (entry.verdict(), entry.check.critical) {
+        for (entry, verdict) in checks {
+            state = match (verdict, entry.check.critical) {
                 (Verdict::Up | Verdict::Disabled, _) | (Verdict::Pending, false) => state,
                 (Verdict::Down(_), true) => return State::NotReady,
                 (Verdict::Pending, true) => State::Starting,
@@ -229,6 +241,20 @@ impl Health {
             };
         }
         state
+    }
+
+    /// Whether the service is in this state, and its checks are these and say the same. Allocates
+    /// nothing. Checks are never taken out, so that as many are the same ones.
+    pub(crate) fn looks_as(&self, state: State, checks: &[(Arc<Entry>, Verdict)]) -> bool {
+        locked(&self.inner.entries).len() == checks.len()
+            && checks.iter().all(|(entry, verdict)| entry.verdict() == *verdict)
+            && self.state_seeing(checks.iter().map(|(entry, verdict)| (&**entry, *verdict)))
+                == state
+    }
+
+    /// The plain answer of `/readyz`.
+    pub(crate) fn plain_readiness(&self) -> (bool, Bytes) {
+        self.inner.plain_readiness.answer(self)
     }
 
     /// Answers `draining` from now on. Shutdown calls it.
@@ -267,6 +293,16 @@ impl Health {
             .iter()
             .map(|latch| (latch.name.clone(), latch.done.load(Ordering::Acquire)))
             .collect()
+    }
+
+    /// The on-demand checks of a group, or of all.
+    pub(crate) fn on_demand(&self, group: Option<&str>) -> Vec<Arc<Entry>> {
+        let has_any =
+            |entries: &[Arc<Entry>]| entries.iter().any(|entry| entry.check.time_to_live.is_some());
+        if !has_any(&locked(&self.inner.entries)) {
+            return Vec::new();
+        }
+        self.entries_of(group).unwrap_or_default()
     }
 
     pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {

@@ -40,7 +40,7 @@ impl Health {
         let Some(runtime) = self.runtime().filter(|_| !self.is_ending()) else { return };
         let asked = tokio::time::Instant::now();
         let mut flights = Vec::new();
-        for entry in self.entries_of(group).unwrap_or_default() {
+        for entry in self.on_demand(group) {
             if let Some(landed) = take_off(&entry, self, runtime) {
                 flights.push((asked + entry.check.timeout + OVERTIME, landed));
             }

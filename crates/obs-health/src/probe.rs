@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request};
 
+use serde_json::Value;
+
 use crate::health::Health;
-use crate::report;
+use crate::report::{self, Seen};
 
 impl Health {
     /// Answers `/healthz`, `/readyz` and `/startupz` at once from what is known; `None` for any other
@@ -15,17 +17,20 @@ impl Health {
     pub fn probe(&self, request: &request::Parts) -> Option<Response<Bytes>> {
         let health_json = is_health_json(request);
         let (healthy, body) = match request.uri.path() {
-            "/healthz" => report::liveness(self, health_json),
+            "/healthz" => rendered(report::liveness(self, health_json)),
+            "/readyz" if !health_json && request.uri.query().is_none() => self.plain_readiness(),
             "/readyz" => match self.entries_of(group(request)) {
                 Some(entries) => {
-                    report::readiness(self, &entries, is_verbose(request), health_json)
+                    let seen = Seen::of(self, entries);
+                    let body = seen.readiness(is_verbose(request), health_json);
+                    rendered((seen.is_ready(), body))
                 }
                 None => return Some(no_such_group()),
             },
-            "/startupz" => report::startup(self),
+            "/startupz" => rendered(report::startup(self)),
             _ => return None,
         };
-        Some(answer(request, healthy, body.to_string()))
+        Some(answer(request, health_json, healthy, body))
     }
 
     /// As [`Health::probe`], with the on-demand checks that `/readyz` needs brought up to date first:
@@ -39,7 +44,16 @@ impl Health {
     }
 }
 
-fn answer(request: &request::Parts, healthy: bool, body: String) -> Response<Bytes> {
+fn rendered((healthy, body): (bool, Value)) -> (bool, Bytes) {
+    (healthy, body.to_string().into())
+}
+
+fn answer(
+    request: &request::Parts,
+    health_json: bool,
+    healthy: bool,
+    body: Bytes,
+) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -48,15 +62,14 @@ fn answer(request: &request::Parts, healthy: bool, body: String) -> Response<Byt
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         return response;
     }
-    let format =
-        if is_health_json(request) { "application/health+json" } else { "application/json" };
+    let format = if health_json { "application/health+json" } else { "application/json" };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     if !healthy {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     if request.method == Method::GET {
-        *response.body_mut() = body.into();
+        *response.body_mut() = body;
     }
     response
 }

@@ -92,6 +92,17 @@ fn blocked_workers_are_reported_with_threads_and_stacks_and_recovery_follows() {
 
 #[test]
 fn saturated_workers_that_yield_are_not_reported() {
+    saturate(30.0);
+}
+
+/// `cargo test -p obs-health --test watchdog -- --ignored an_hour`
+#[test]
+#[ignore = "it takes an hour"]
+fn an_hour_of_saturated_workers_is_not_reported() {
+    saturate(36_000.0);
+}
+
+fn saturate(heartbeats: f64) {
     let (runtime, health) = (runtime(), Health::new());
     let builder = watchdog::Builder::new(health.clone()).heartbeat(BEAT);
     let _watchdog = builder.start_on(runtime.handle().clone()).unwrap();
@@ -106,7 +117,11 @@ fn saturated_workers_that_yield_are_not_reported() {
             }
         });
     }
-    pass(&health, 30.0);
+    let before = beats(&health);
+    while beats(&health) < before + heartbeats {
+        pass(&health, 10.0);
+        assert_eq!(total(&health, "health_wedged_total"), 0.0);
+    }
     assert_eq!(total(&health, "health_wedged_total"), 0.0);
     runtime.shutdown_background();
 }

@@ -15,7 +15,7 @@ use obs_logging::Logging;
 use obs_metrics::{Endpoint, Registry};
 use obs_tracing::Traces;
 
-use crate::config::Admin;
+use crate::config::{Admin, AdminPlace};
 use crate::{Error, Explanation};
 
 pub(crate) fn start(
@@ -26,12 +26,15 @@ pub(crate) fn start(
     logging: Arc<Logging>,
     traces: Arc<Traces>,
 ) -> Result<Option<AdminServer>, Error> {
-    let Some(addr) = admin.addr else { return Ok(None) };
+    let builder = match &admin.place {
+        AdminPlace::Off => return Ok(None),
+        AdminPlace::Tcp(addr) => Builder::new(health).addr(*addr),
+        AdminPlace::Unix(path) => Builder::new(health).unix(path),
+    };
     let metrics = Endpoint::new(registry.clone());
     let (cardinality, lint) = (metrics.clone(), metrics.clone());
     let explanation = Bytes::from(explanation.to_string());
-    let mut builder = Builder::new(health)
-        .addr(addr)
+    let mut builder = builder
         .open("/metrics", move |request| {
             let response = metrics.respond(&request.into_parts().0);
             async { response }

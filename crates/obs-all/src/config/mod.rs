@@ -7,6 +7,7 @@ mod settings;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use obs_tracing::Sampler;
 
 use crate::{Error, Obs};
 pub use explain::{Explanation, Origin};
-pub(crate) use settings::{Admin, Settings};
+pub(crate) use settings::{Admin, AdminPlace, Settings};
 
 /// Which defaults to start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -41,7 +42,7 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_LOG_FORMAT` | `json`, `console`, or `auto` (console on a terminal) | `json`, `auto` in development |
 /// | `OBS_LOG_OUTPUT` | `stdout`, `stderr`, or a file's path | `stdout` |
 /// | `OBS_ACCESS_LOG` | `on` or `off`: one line per request | `off`, `on` in development |
-/// | `OBS_ADMIN_ADDR` | where probes and metrics are served, or `off` | `127.0.0.1:9464` |
+/// | `OBS_ADMIN_ADDR` | where probes and metrics are served: an address and port, `unix:` with a path, or `off` | `127.0.0.1:9464` |
 /// | `OBS_ADMIN_TOKEN` | the bearer token of `/debug` | none |
 /// | `OBS_SHUTDOWN_PROPAGATION` | such as `5s`: how long to accept while readiness is 503 | `5s`, `0s` in development |
 /// | `OBS_SHUTDOWN_REQUESTS` | such as `20s`: how long requests under way may take | `20s` |
@@ -59,7 +60,7 @@ pub struct Config {
     log_format: Option<Format>,
     log_output: Option<String>,
     access_log: Option<bool>,
-    admin_addr: Option<Option<SocketAddr>>,
+    admin_place: Option<AdminPlace>,
     admin_token: Option<String>,
     propagation: Option<Duration>,
     requests: Option<Duration>,
@@ -82,7 +83,7 @@ impl Config {
             log_format: None,
             log_output: None,
             access_log: None,
-            admin_addr: None,
+            admin_place: None,
             admin_token: None,
             propagation: None,
             requests: None,
@@ -136,7 +137,13 @@ impl Config {
 
     /// Where probes, metrics and debug endpoints are served; `None` serves none.
     pub fn admin_addr(mut self, addr: Option<SocketAddr>) -> Self {
-        self.admin_addr = Some(addr);
+        self.admin_place = Some(addr.map_or(AdminPlace::Off, AdminPlace::Tcp));
+        self
+    }
+
+    /// Serves probes, metrics and debug endpoints on a Unix-domain socket of mode 0600 instead.
+    pub fn admin_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.admin_place = Some(AdminPlace::Unix(path.into()));
         self
     }
 

@@ -1,12 +1,12 @@
 //! From a variable's text to a value, or to what is wrong with it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use obs_logging::{Builder, Delivery, Format, Output};
 use tracing_subscriber::Registry;
 
 use crate::Preset;
+use crate::config::AdminPlace;
 
 pub(crate) fn preset(text: &str) -> Result<Preset, String> {
     match text {
@@ -33,13 +33,15 @@ pub(crate) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-pub(crate) fn addr(text: &str) -> Result<Option<SocketAddr>, String> {
-    if text == "off" {
-        return Ok(None);
+pub(crate) fn admin_place(text: &str) -> Result<AdminPlace, String> {
+    match text.strip_prefix("unix:") {
+        Some(path) if !path.is_empty() => return Ok(AdminPlace::Unix(path.into())),
+        _ if text == "off" => return Ok(AdminPlace::Off),
+        _ => {}
     }
-    text.parse()
-        .map(Some)
-        .map_err(|_| "give an address and a port such as 127.0.0.1:9464, or off".into())
+    text.parse().map(AdminPlace::Tcp).map_err(|_| {
+        "give an address and a port such as 127.0.0.1:9464, unix: and a path, or off".into()
+    })
 }
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {

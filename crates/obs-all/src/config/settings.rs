@@ -1,7 +1,8 @@
 //! Code over environment over defaults, decided once.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use obs_health::lifecycle::Deadlines;
@@ -72,12 +73,12 @@ impl Settings {
             parse::switch,
             development,
         )?;
-        let admin_addr = choose.setting(
+        let admin_place = choose.setting(
             "admin.addr",
-            config.admin_addr,
+            config.admin_place.clone(),
             &["OBS_ADMIN_ADDR"],
-            parse::addr,
-            Some(obs_health::admin::DEFAULT_ADDR),
+            parse::admin_place,
+            AdminPlace::Tcp(obs_health::admin::DEFAULT_ADDR),
         )?;
         let admin_token =
             choose.secret("admin.token", config.admin_token.clone(), "OBS_ADMIN_TOKEN");
@@ -124,7 +125,7 @@ impl Settings {
             log_format,
             log_output,
             access_log,
-            admin: Admin { addr: admin_addr, token: admin_token },
+            admin: Admin { place: admin_place, token: admin_token },
             deadlines,
             watchdog,
             disabled_checks,
@@ -135,10 +136,29 @@ impl Settings {
     }
 }
 
-/// Where the admin server listens, if anywhere, and its token.
+/// The admin server's listener and its token.
 pub(crate) struct Admin {
-    pub(crate) addr: Option<SocketAddr>,
+    pub(crate) place: AdminPlace,
     pub(crate) token: Option<String>,
+}
+
+/// Where the admin server listens, if anywhere.
+#[derive(Clone)]
+pub(crate) enum AdminPlace {
+    Off,
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// As `OBS_ADMIN_ADDR` is written.
+impl Debug for AdminPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Tcp(addr) => write!(f, "{addr}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 struct Choose<'a> {
