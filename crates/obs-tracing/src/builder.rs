@@ -239,13 +239,14 @@ impl Builder {
         let queue = Queue::new(queue, QUEUE_BYTES, pace.batch.min(queue / 2).max(1));
         let exporting = resolved.connect.is_some();
         let (sampler, limits) = (resolved.sampler, resolved.limits);
-        let pipeline = Pipeline::new(exporting, sampler, limits, self.database.take(), queue);
+        let (database, table) = (self.database.take(), Table::new(self.open_spans));
+        let pipeline = Pipeline::new(exporting, sampler, limits, database, table, queue);
         let pipeline = Arc::new(pipeline);
         let closing = match resolved.connect {
             None => None,
             Some(connect) => Some(start(&pipeline, &resolved.resource, pace, connect)?),
         };
-        let handle = Handle::new(pipeline, Table::new(self.open_spans));
+        let handle = Handle::new(pipeline);
         let layer = TraceLayer::new(handle.clone());
         Ok((layer, Traces::new(handle, closing, resolved.settings, resolved.propagators)))
     }

@@ -8,23 +8,24 @@ use tracing::field::{Field, Visit};
 
 use crate::pipeline::Pipeline;
 use crate::record::{
-    Attribute, AttributeValue, Chain, Event, EventName, Limits, Open, Record, Status, Stored,
+    Attribute, AttributeValue, Chain, Event, EventName, Limits, Record, Status, Stored,
 };
 
 const TYPE: &str = "exception.type";
 const MESSAGE: &str = "exception.message";
 
 /// Records an error on the span: once, however many layers of the application report the same one.
-pub(crate) fn record<E: Error + ?Sized>(error: &E, open: &Open, limits: &Limits) {
+pub(crate) fn record<E: Error + ?Sized>(error: &E, pipeline: &Pipeline, id: u64) {
     // The error's own code runs before the span is locked.
     let message = Chain(&Wrapped(error)).to_string();
     let name = std::any::type_name::<E>();
     let known = !name.starts_with("dyn ");
-    add(&mut open.record(), known.then_some(name), &message, limits);
+    let name = known.then_some(name);
+    pipeline.table.with(id, |record| add(record, name, &message, &pipeline.limits));
 }
 
 /// An event of level ERROR inside a span is an error of that span.
-pub(crate) fn of_event(pipeline: &Pipeline, open: &Open, event: &tracing::Event<'_>) {
+pub(crate) fn of_event(pipeline: &Pipeline, id: u64, event: &tracing::Event<'_>) {
     let mut says = Says::default();
     event.record(&mut says);
     let message = match (says.message.is_empty(), says.error.is_empty()) {
@@ -32,7 +33,7 @@ pub(crate) fn of_event(pipeline: &Pipeline, open: &Open, event: &tracing::Event<
         (true, _) => says.error,
         (_, true) => says.message,
     };
-    add(&mut open.record(), None, &message, &pipeline.limits);
+    pipeline.table.with(id, |record| add(record, None, &message, &pipeline.limits));
 }
 
 fn add(record: &mut Record, name: Option<&'static str>, message: &str, limits: &Limits) {

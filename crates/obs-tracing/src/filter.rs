@@ -82,7 +82,7 @@ impl<S: Subscriber> Filter<S> for TraceFilter {
 
 /// Whether the innermost span of this thread is recorded.
 fn is_recording() -> bool {
-    local::with(|local| local.innermost().is_some_and(|entry| entry.open.recording))
+    local::with(|local| local.innermost().is_some_and(|entry| entry.identity.recording))
         .unwrap_or_default()
 }
 

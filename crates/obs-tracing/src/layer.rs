@@ -14,9 +14,8 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::local::{self, Entry};
-use crate::pipeline::{Conceived, Pipeline};
-use crate::record::{Birth, Fields, Link, Open, Record};
-use crate::table::Table;
+use crate::pipeline::Pipeline;
+use crate::record::{Fields, Identity, Link, Record};
 use crate::{exception, filter, sql};
 
 /// The layer that makes traces of `tracing` spans: made by [`Builder::build`](crate::Builder::build),
@@ -33,125 +32,114 @@ pub struct TraceLayer {
 #[derive(Clone)]
 pub(crate) struct Handle {
     pub(crate) pipeline: Arc<Pipeline>,
-    pub(crate) table: Arc<Table>,
     subscriber: Arc<OnceLock<WeakDispatch>>,
 }
 
 impl TraceLayer {
     pub(crate) fn new(handle: Handle) -> Self {
         let resolving = handle.clone();
-        let resolver = SpanResolver::new(move |id| resolving.find(id).map(|open| open.active()));
+        let resolver = SpanResolver::new(move |id| resolving.find(id).map(|span| span.active()));
         Self { handle, resolver }
     }
 
     /// The span that an event belongs to.
-    fn span_of(&self, event: &Event<'_>) -> Option<Arc<Open>> {
+    fn span_of(&self, event: &Event<'_>) -> Option<(u64, Identity)> {
         match event.parent() {
             Some(id) => self.handle.find_or_ancestor(id.into_u64()),
             None if event.is_contextual() => {
-                local::with(|local| local.current(self.handle.pipeline.number()).cloned()).flatten()
+                let layer = self.handle.pipeline.number();
+                let current = |entry: &Entry| (entry.id, entry.identity.clone());
+                local::with(|local| local.current(layer).map(current)).flatten()
             }
             None => None,
         }
     }
-}
 
-impl TraceLayer {
     /// Enters a span that another thread created, or that is not ours.
     #[cold]
     fn enter_unknown<S>(&self, id: &Id, context: &Context<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let (layer, id) = (self.handle.pipeline.number(), id.into_u64());
-        let entry = match self.handle.table.find(id) {
-            Some(open) => Entry { layer, id, name: open.name, open, in_table: true },
+        let (layer, number) = (self.handle.pipeline.number(), id.into_u64());
+        let entry = match self.handle.pipeline.table.find(number) {
+            Some(identity) => Entry { layer, id: number, identity, in_table: true },
             None => {
-                let Some(metadata) = context.metadata(&Id::from_u64(id)) else { return };
-                let Some(open) = self.handle.unsampled(id) else { return };
+                let Some(metadata) = context.metadata(id) else { return };
                 if filter::is_telemetry(metadata) {
                     return;
                 }
-                Entry { layer, id, open, name: metadata.name(), in_table: false }
+                let Some(parent) = self.handle.unsampled(number) else { return };
+                let identity = Identity { name: metadata.name(), ..parent };
+                Entry { layer, id: number, identity, in_table: false }
             }
         };
-        local::with(|local| local.enter(entry));
+        local::with(|local| {
+            local.attached(&self.handle.pipeline);
+            local.enter(entry);
+        });
     }
 }
 
 impl Handle {
-    pub(crate) fn new(pipeline: Arc<Pipeline>, table: Table) -> Self {
-        Self { pipeline, table: Arc::new(table), subscriber: Arc::default() }
+    pub(crate) fn new(pipeline: Arc<Pipeline>) -> Self {
+        Self { pipeline, subscriber: Arc::default() }
     }
 
-    /// The record of this span. A child in an unsampled trace has its parent's.
+    /// Who this span is. A child in an unsampled trace is its parent.
     #[inline]
-    pub(crate) fn find(&self, id: u64) -> Option<Arc<Open>> {
-        let layer = self.pipeline.number();
-        let known = local::with(|local| Some(Arc::clone(&local.known(layer, id)?.open))).flatten();
-        known.or_else(|| self.table.find(id)).or_else(|| self.unsampled(id))
+    pub(crate) fn find(&self, id: u64) -> Option<Identity> {
+        self.known(id).or_else(|| self.unsampled(id))
     }
 
-    /// The record of this span, or of its nearest ancestor that is ours.
-    fn find_or_ancestor(&self, id: u64) -> Option<Arc<Open>> {
-        self.find(id).or_else(|| self.ancestor(id))
+    /// Who this span is, or its nearest ancestor that is ours.
+    fn find_or_ancestor(&self, id: u64) -> Option<(u64, Identity)> {
+        self.known(id).map(|identity| (id, identity)).or_else(|| self.ancestor(id))
+    }
+
+    fn known(&self, id: u64) -> Option<Identity> {
+        let layer = self.pipeline.number();
+        let known = local::with(|local| Some(local.known(layer, id)?.identity.clone())).flatten();
+        known.or_else(|| self.pipeline.table.find(id))
     }
 
     /// Unsampled children are in no table: their nearest ancestor that is in one is unsampled too.
     #[cold]
-    fn unsampled(&self, id: u64) -> Option<Arc<Open>> {
-        self.ancestor(id).filter(|open| !open.sampled)
+    fn unsampled(&self, id: u64) -> Option<Identity> {
+        self.ancestor(id).map(|(_, identity)| identity).filter(|identity| !identity.sampled)
     }
 
     #[cold]
-    fn ancestor(&self, id: u64) -> Option<Arc<Open>> {
+    fn ancestor(&self, id: u64) -> Option<(u64, Identity)> {
         let subscriber = self.subscriber.get()?.upgrade()?;
         let registry = subscriber.downcast_ref::<Registry>()?;
         registry.span(&Id::from_u64(id))?.scope().find_map(|span| {
             let id = span.id().into_u64();
-            let layer = self.pipeline.number();
-            let known = local::with(|local| Some(Arc::clone(&local.known(layer, id)?.open)));
-            known.flatten().or_else(|| self.table.find(id))
+            Some((id, self.known(id)?))
         })
     }
 
     /// Creates a span: below `parent`, or, where it is `contextual`, below the current one. `fill` writes
-    /// what it begins with into its record. `Err` has the parent of an unsampled child.
+    /// what it begins with into its record. There is no record of an unsampled child.
     #[inline]
     pub(crate) fn begin(
         &self,
         name: &'static str,
-        parent: Option<&Arc<Open>>,
+        parent: Option<&Identity>,
         contextual: bool,
         fill: impl FnOnce(&mut Record),
-    ) -> Result<Arc<Open>, Arc<Open>> {
+    ) -> (Identity, Option<Box<Record>>) {
         let pipeline = &self.pipeline;
         let known = local::with(|local| pipeline.conceive(local, name, parent, contextual));
-        let (birth, mut open) = match known.unwrap_or_else(|| pipeline.conceive_late(name, parent))
-        {
-            Conceived::New(birth, open) => (birth, open),
-            Conceived::Unsampled(parent) => return Err(parent),
-        };
-        if let Some(open) = Arc::get_mut(&mut open) {
-            start(open, name, birth, fill);
-        } else {
-            // Somebody still looks at the record's former span.
-            let mut fresh = Open::blank();
-            start(&mut fresh, name, birth, fill);
-            open = Arc::new(fresh);
+        let (identity, mut record) = known.unwrap_or_else(|| pipeline.conceive_late(name, parent));
+        if let Some(record) = &mut record {
+            record.identity = identity.clone();
+            if identity.recording {
+                fill(record);
+                record.start = Instant::now();
+            }
         }
-        Ok(open)
-    }
-}
-
-#[inline]
-fn start(open: &mut Open, name: &'static str, birth: Birth, fill: impl FnOnce(&mut Record)) {
-    let recording = birth.recording;
-    open.begin(name, birth);
-    if recording {
-        let record = open.record_mut();
-        fill(record);
-        record.start = Instant::now();
+        (identity, record)
     }
 }
 
@@ -169,49 +157,44 @@ where
         if filter::is_telemetry(metadata) {
             return;
         }
-        let parent = attributes.parent();
-        let parent = parent.and_then(|id| self.handle.find_or_ancestor(id.into_u64()));
         let pipeline = &self.handle.pipeline;
-        let (name, contextual) = (metadata.name(), attributes.is_contextual());
-        let begun = self.handle.begin(name, parent.as_ref(), contextual, |record| {
+        let parent = attributes.parent().and_then(|id| self.handle.find_or_ancestor(id.into_u64()));
+        let parent = parent.as_ref().map(|(_, identity)| identity);
+        let contextual = attributes.is_contextual();
+        let (identity, record) = self.handle.begin(metadata.name(), parent, contextual, |record| {
             let limits = &pipeline.limits;
             attributes.record(&mut Fields { record, limits });
         });
         let (layer, id) = (pipeline.number(), id.into_u64());
-        let entry = match begun {
-            Ok(open) => {
-                let in_table = self.handle.table.insert(id, Arc::clone(&open));
-                if !in_table {
-                    pipeline.refuse(&open);
-                }
-                Entry { layer, id, open, name, in_table }
-            }
-            Err(parent) => Entry { layer, id, open: parent, name, in_table: false },
-        };
-        local::with(|local| local.remember(entry));
+        let kept = record.map(|record| pipeline.table.insert(id, record));
+        if let Some(Err(refused)) = &kept {
+            pipeline.refuse(refused);
+        }
+        let in_table = matches!(kept, Some(Ok(())));
+        local::with(|local| local.remember(Entry { layer, id, identity, in_table }));
     }
 
     #[inline]
     fn on_record(&self, id: &Id, values: &Values<'_>, _: Context<'_, S>) {
-        let Some(open) = self.handle.find(id.into_u64()).filter(|open| open.recording) else {
+        let id = id.into_u64();
+        if !self.handle.find(id).is_some_and(|span| span.recording) {
             return;
-        };
+        }
         // The values' own code runs here, and may come back to this very span: not under its lock.
         let limits = &self.handle.pipeline.limits;
         let mut scratch = Record::new();
         values.record(&mut Fields { record: &mut scratch, limits });
-        open.record().absorb(&scratch, limits);
+        self.handle.pipeline.table.with(id, |record| record.absorb(&scratch, limits));
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, _: Context<'_, S>) {
-        let (Some(open), Some(cause)) =
-            (self.handle.find(id.into_u64()), self.handle.find(follows.into_u64()))
-        else {
-            return;
-        };
-        if open.recording {
-            open.record().link(Link::to(&cause), &self.handle.pipeline.limits);
-        }
+        let Some(cause) = self.handle.find(follows.into_u64()) else { return };
+        let pipeline = &self.handle.pipeline;
+        pipeline.table.with(id.into_u64(), |record| {
+            if record.identity.recording {
+                record.link(Link::to(&cause), &pipeline.limits);
+            }
+        });
     }
 
     #[inline]
@@ -221,16 +204,16 @@ where
         if !query && !is_error(metadata) {
             return;
         }
-        let Some(open) = self.span_of(event) else {
+        let Some((id, span)) = self.span_of(event) else {
             return;
         };
-        if !open.recording || filter::is_telemetry(metadata) {
+        if !span.recording || filter::is_telemetry(metadata) {
             return;
         }
         if query {
-            sql::record(&self.handle, &open, event);
+            sql::record(&self.handle, &span, event);
         } else {
-            exception::of_event(&self.handle.pipeline, &open, event);
+            exception::of_event(&self.handle.pipeline, id, event);
         }
     }
 
@@ -254,9 +237,9 @@ where
         let id = id.into_u64();
         let in_table = local::with(|local| local.forget(self.handle.pipeline.number(), id));
         if in_table != Some(false)
-            && let Some(open) = self.handle.table.remove(id)
+            && let Some(record) = self.handle.pipeline.table.remove(id)
         {
-            self.handle.pipeline.finish(open);
+            self.handle.pipeline.finish(record);
         }
     }
 

@@ -18,6 +18,7 @@ pub mod propagate;
 mod queue;
 mod record;
 mod resource;
+mod ring;
 mod sample;
 mod span_ext;
 mod sql;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastant::Instant;
 use obs_context::{Route, SpanId, TraceId};
 
-use crate::record::Open;
+use crate::record::Record;
 
 /// A span that is open: told by [`Traces::live`](crate::Traces::live).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,19 +20,19 @@ pub struct LiveSpan {
     pub name: String,
     /// The route of its request, where it is known.
     pub route: Option<Route>,
-    /// How long it has been open.
+    /// How long it has been identity.
     pub age: Duration,
 }
 
 impl LiveSpan {
-    pub(crate) fn of(open: &Open, now: Instant) -> Self {
-        let record = open.record();
+    pub(crate) fn of(record: &Record, now: Instant) -> Self {
+        let identity = &record.identity;
         Self {
-            trace_id: open.trace_id,
-            span_id: open.span_id,
-            parent_id: open.parent_id,
-            name: record.name.map_or(open.name, |name| name.of(&record.text)).to_owned(),
-            route: open.route,
+            trace_id: identity.trace_id,
+            span_id: identity.span_id,
+            parent_id: identity.parent_id,
+            name: record.name.map_or(identity.name, |name| name.of(&record.text)).to_owned(),
+            route: identity.route,
             age: now.saturating_duration_since(record.start),
         }
     }

@@ -3,28 +3,23 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
-use obs_context::{ActiveSpan, set_active_span};
+use obs_context::set_active_span;
 
 use crate::pipeline::{Buffer, Pipeline};
 use crate::pool;
 use crate::propagate::Origin;
-use crate::record::{Limits, Open};
+use crate::record::{Chunk, Identity, Record};
+use crate::ring::Producer;
 
 /// The span of an id, for one layer: ids of two subscribers collide.
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) layer: usize,
     pub(crate) id: u64,
-    /// Of an unsampled child, its parent.
-    pub(crate) open: Arc<Open>,
-    pub(crate) name: &'static str,
-    /// Whether the layer's table knows the span too.
+    /// Of an unsampled child, its parent's, with the child's name.
+    pub(crate) identity: Identity,
+    /// Whether the pipeline's table has the span's record.
     pub(crate) in_table: bool,
-}
-
-impl Entry {
-    fn active(&self) -> ActiveSpan {
-        ActiveSpan { name: self.name, ..self.open.active() }
-    }
 }
 
 #[derive(Default)]
@@ -35,14 +30,18 @@ pub(crate) struct Local {
     last: Option<Entry>,
     /// Where spans come from that have no parent here.
     pub(crate) origin: Option<Box<Origin>>,
-    pool: Vec<Arc<Open>>,
-    buffers: Vec<Attached>,
+    pool: Chunk,
+    /// An emptied pool, for the next chunk that is handed over.
+    spare: Chunk,
+    attached: Vec<Attached>,
 }
 
-struct Attached {
+/// The thread's end of a pipeline.
+pub(crate) struct Attached {
     layer: usize,
     pipeline: Weak<Pipeline>,
-    buffer: Arc<Buffer>,
+    pub(crate) buffer: Arc<Buffer>,
+    ended: Producer<Box<Record>>,
 }
 
 thread_local! {
@@ -52,7 +51,8 @@ thread_local! {
             last: None,
             origin: None,
             pool: Vec::new(),
-            buffers: Vec::new(),
+            spare: Vec::new(),
+            attached: Vec::new(),
         })
     };
 }
@@ -68,19 +68,18 @@ pub(crate) fn with<R>(work: impl FnOnce(&mut Local) -> R) -> Option<R> {
 impl Local {
     /// The innermost span of this layer.
     #[inline]
-    pub(crate) fn current(&self, layer: usize) -> Option<&Arc<Open>> {
-        self.stack.iter().rev().find(|entry| entry.layer == layer).map(|entry| &entry.open)
+    pub(crate) fn current(&self, layer: usize) -> Option<&Entry> {
+        self.stack.iter().rev().find(|entry| entry.layer == layer)
     }
 
-    /// The innermost span, and its layer.
+    /// The innermost span.
     pub(crate) fn innermost(&self) -> Option<&Entry> {
         self.stack.last()
     }
 
-    /// The limits of a layer's pipeline, where this thread has created spans for it.
-    pub(crate) fn limits(&self, layer: usize) -> Option<Limits> {
-        let attached = self.buffers.iter().find(|attached| attached.layer == layer)?;
-        attached.pipeline.upgrade().map(|pipeline| pipeline.limits)
+    /// The pipeline of a layer whose spans this thread has created or entered.
+    pub(crate) fn pipeline(&self, layer: usize) -> Option<Arc<Pipeline>> {
+        self.attached.iter().find(|attached| attached.layer == layer)?.pipeline.upgrade()
     }
 
     /// The span of this id, where the thread knows it without asking the table.
@@ -94,15 +93,11 @@ impl Local {
     /// Enters a span that the thread knows; `false` when it does not.
     #[inline]
     pub(crate) fn enter_known(&mut self, layer: usize, id: u64) -> bool {
-        let is_it = |entry: &&mut Entry| entry.id == id && entry.layer == layer;
-        if self.last.as_mut().filter(is_it).is_some() {
-            if let Some(entry) = self.last.take() {
-                self.enter(entry);
-            }
+        if let Some(entry) = self.last.take_if(|last| last.id == id && last.layer == layer) {
+            self.enter(entry);
             return true;
         }
-        let known =
-            self.known(layer, id).map(|entry| Entry { open: Arc::clone(&entry.open), ..*entry });
+        let known = self.known(layer, id).cloned();
         known.map(|entry| self.enter(entry)).is_some()
     }
 
@@ -111,7 +106,7 @@ impl Local {
         self.last = Some(entry);
     }
 
-    /// The span is closed: whether the table may know it too.
+    /// The span is closed: whether the table may have its record.
     #[inline]
     pub(crate) fn forget(&mut self, layer: usize, id: u64) -> bool {
         match self.last.take_if(|last| last.id == id && last.layer == layer) {
@@ -133,7 +128,7 @@ impl Local {
 
     #[inline]
     pub(crate) fn enter(&mut self, entry: Entry) {
-        set_active_span(Some(entry.active()));
+        set_active_span(Some(entry.identity.active()));
         self.stack.push(entry);
     }
 
@@ -144,56 +139,77 @@ impl Local {
             return;
         };
         self.last = Some(self.stack.remove(at));
-        set_active_span(self.stack.last().map(Entry::active));
+        set_active_span(self.stack.last().map(|entry| entry.identity.active()));
     }
 
-    /// A record to use again. Nobody else has it, except where somebody still looks at its former span.
+    /// An empty record.
     #[inline]
-    pub(crate) fn take(&mut self) -> Arc<Open> {
+    pub(crate) fn take(&mut self) -> Box<Record> {
         let pooled = self.pool.pop().or_else(|| self.refill());
-        pooled.unwrap_or_else(|| Arc::new(Open::blank()))
+        pooled.unwrap_or_else(|| Box::new(Record::new()))
     }
 
     #[cold]
-    fn refill(&mut self) -> Option<Arc<Open>> {
-        self.pool = pool::take()?;
+    fn refill(&mut self) -> Option<Box<Record>> {
+        self.spare = std::mem::replace(&mut self.pool, pool::take()?);
         self.pool.pop()
     }
 
-    /// Keeps a record for the next span.
+    /// Keeps an empty record for the next span.
     #[inline]
-    pub(crate) fn give_back(&mut self, open: Arc<Open>) {
+    pub(crate) fn give_back(&mut self, record: Box<Record>) {
         if self.pool.len() < pool::CHUNK {
-            self.pool.push(open);
+            self.pool.push(record);
         }
     }
 
-    /// The buffer of this thread for this pipeline.
+    /// Keeps an ended span; a chunk that is worth handing over comes back.
     #[inline]
-    pub(crate) fn buffer(&mut self, pipeline: &Arc<Pipeline>) -> &Buffer {
+    pub(crate) fn end(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        record: Box<Record>,
+        worth: usize,
+    ) -> Option<Chunk> {
+        let attached = self.attached(pipeline);
+        let (waiting, refused) = match attached.ended.push(record) {
+            Ok(waiting) => (waiting, None),
+            Err(refused) => (worth, Some(refused)),
+        };
+        if waiting < worth {
+            return None;
+        }
+        let buffer = Arc::clone(&attached.buffer);
+        let mut chunk = std::mem::take(&mut self.spare);
+        buffer.take(&mut chunk);
+        chunk.extend(refused);
+        Some(chunk)
+    }
+
+    /// This thread's end of the pipeline.
+    #[inline]
+    pub(crate) fn attached(&mut self, pipeline: &Arc<Pipeline>) -> &mut Attached {
         let layer = pipeline.number();
-        let at = match self.buffers.iter().position(|attached| attached.layer == layer) {
+        let at = match self.attached.iter().position(|attached| attached.layer == layer) {
             Some(at) => at,
             None => self.attach(pipeline),
         };
-        &self.buffers[at].buffer
+        &mut self.attached[at]
     }
 
     #[cold]
     fn attach(&mut self, pipeline: &Arc<Pipeline>) -> usize {
-        self.buffers.retain(|attached| attached.pipeline.strong_count() > 0);
-        self.buffers.push(Attached {
-            layer: pipeline.number(),
-            pipeline: Arc::downgrade(pipeline),
-            buffer: pipeline.attach(),
-        });
-        self.buffers.len() - 1
+        self.attached.retain(|attached| attached.pipeline.strong_count() > 0);
+        let (buffer, ended) = pipeline.attach();
+        let (layer, pipeline) = (pipeline.number(), Arc::downgrade(pipeline));
+        self.attached.push(Attached { layer, pipeline, buffer, ended });
+        self.attached.len() - 1
     }
 }
 
 impl Drop for Local {
     fn drop(&mut self) {
-        for attached in self.buffers.drain(..) {
+        for attached in self.attached.drain(..) {
             if let Some(pipeline) = attached.pipeline.upgrade() {
                 pipeline.detach(&attached.buffer);
             }

@@ -10,14 +10,15 @@ use obs_context::{SpanId, TraceId};
 
 use crate::local::{self, Local};
 use crate::propagate::{Origin, RemoteContext};
-use crate::queue::{Chunk, Queue};
-use crate::record::{Birth, Limits, Open};
+use crate::queue::Queue;
+use crate::record::{Chunk, Identity, Limits, Record};
+use crate::ring::{self, Consumer, Producer};
 use crate::sample::{Question, Sampler};
+use crate::table::Table;
 
-/// A thread hands its ended spans over in chunks of at least this many.
+/// A thread hands its ended spans over in chunks of at least this many, at the end of a trace; in the
+/// middle of one no later than when its ring is full.
 const WORTH_A_CHUNK: usize = 32;
-/// And no later than at this many, in the middle of a trace.
-const LARGEST_CHUNK: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Pipeline {
@@ -28,20 +29,13 @@ pub(crate) struct Pipeline {
     /// `db.system.name` of the SQL spans.
     pub(crate) database: Option<String>,
     pub(crate) sampler: ArcSwap<Sampler>,
+    pub(crate) table: Table,
     pub(crate) queue: Queue,
     pub(crate) totals: Totals,
     /// Spans and bytes of each callsite, by its name.
     costs: Mutex<HashMap<&'static str, (u64, u64)>>,
     /// One a thread.
     buffers: Mutex<Vec<Arc<Buffer>>>,
-}
-
-/// A span to be.
-pub(crate) enum Conceived {
-    /// With a record for it.
-    New(Birth, Arc<Open>),
-    /// A child in a trace that is not sampled: it has no ids of its own, and is its parent to everybody.
-    Unsampled(Arc<Open>),
 }
 
 /// Numbers that only grow.
@@ -58,9 +52,9 @@ pub(crate) struct Totals {
 }
 
 /// What one thread counts and collects; the export thread empties it now and then.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Buffer {
-    ended: Mutex<Chunk>,
+    ended: Mutex<Consumer<Box<Record>>>,
     /// Written by its thread alone.
     started: AtomicU64,
     sampled_out: AtomicU64,
@@ -72,6 +66,7 @@ impl Pipeline {
         sampler: Sampler,
         limits: Limits,
         database: Option<String>,
+        table: Table,
         queue: Queue,
     ) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
@@ -81,6 +76,7 @@ impl Pipeline {
             limits,
             database,
             sampler: ArcSwap::from_pointee(sampler),
+            table,
             queue,
             totals: Totals::default(),
             costs: Mutex::default(),
@@ -102,24 +98,21 @@ impl Pipeline {
         self: &Arc<Self>,
         local: &mut Local,
         name: &'static str,
-        parent: Option<&Arc<Open>>,
+        parent: Option<&Identity>,
         contextual: bool,
-    ) -> Conceived {
+    ) -> (Identity, Option<Box<Record>>) {
         let current = if contextual { local.current(self.number) } else { None };
-        let birth = match parent.or(current) {
-            Some(parent) if !parent.sampled => Err(Arc::clone(parent)),
-            Some(parent) => Ok(Birth::below(parent)),
-            None => Ok(self.root(name, local.origin.as_deref())),
+        let (identity, record) = match parent.or(current.map(|entry| &entry.identity)) {
+            Some(parent) if !parent.sampled => (Identity { name, ..parent.clone() }, None),
+            Some(parent) => (parent.child(name), Some(local.take())),
+            None => (self.root(name, local.origin.as_deref()), Some(local.take())),
         };
-        let buffer = local.buffer(self);
+        let buffer = &local.attached(self).buffer;
         increment(&buffer.started);
-        if !birth.as_ref().is_ok_and(|birth| birth.recording) {
+        if !identity.recording {
             increment(&buffer.sampled_out);
         }
-        match birth {
-            Ok(birth) => Conceived::New(birth, local.take()),
-            Err(parent) => Conceived::Unsampled(parent),
-        }
+        (identity, record)
     }
 
     /// The same for a thread that is at its end and keeps nothing for itself any more.
@@ -127,29 +120,31 @@ impl Pipeline {
     pub(crate) fn conceive_late(
         &self,
         name: &'static str,
-        parent: Option<&Arc<Open>>,
-    ) -> Conceived {
-        let birth = match parent {
-            Some(parent) => Birth::below(parent),
+        parent: Option<&Identity>,
+    ) -> (Identity, Option<Box<Record>>) {
+        let identity = match parent {
+            Some(parent) => parent.child(name),
             None => self.root(name, None),
         };
         self.totals.started.fetch_add(1, Relaxed);
-        if !birth.recording {
+        if !identity.recording {
             self.totals.sampled_out.fetch_add(1, Relaxed);
         }
-        Conceived::New(birth, Arc::new(Open::blank()))
+        (identity, Some(Box::new(Record::new())))
     }
 
     #[cold]
-    fn root(&self, name: &'static str, origin: Option<&Origin>) -> Birth {
+    fn root(&self, name: &'static str, origin: Option<&Origin>) -> Identity {
         let remote = origin.map(|origin| &origin.remote);
         let parent = remote.filter(|remote| remote.is_valid());
         let trace_id = parent.map_or_else(TraceId::random, RemoteContext::trace_id);
         let carried = remote.and_then(|remote| remote.carried().cloned());
         let question = Question { trace_id, name, parent };
         let decision = self.sampler.load().decide(&question, carried);
-        Birth {
+        Identity {
             trace_id,
+            span_id: SpanId::random(),
+            name,
             parent_id: parent.map_or(SpanId::INVALID, RemoteContext::span_id),
             route: origin.and_then(|origin| origin.route),
             sampled: decision.sampled,
@@ -161,30 +156,40 @@ impl Pipeline {
         }
     }
 
-    /// The span is over: what it recorded is final from here on. Does nothing the second time.
+    /// The span is over: what it recorded is final.
     #[inline]
-    pub(crate) fn finish(self: &Arc<Self>, mut open: Arc<Open>) {
-        if !open.recording {
-            if Arc::get_mut(&mut open).is_some() {
-                local::with(|local| local.give_back(open));
-            }
+    pub(crate) fn finish(self: &Arc<Self>, mut record: Box<Record>) {
+        if !record.identity.recording {
+            record.identity.carried = None;
+            record.end = None;
+            local::with(|local| local.give_back(record));
             return;
         }
-        let ended = match Arc::get_mut(&mut open) {
-            Some(open) => open.record_mut().finish(),
-            None => open.record().finish(),
-        };
-        let Some(weight) = ended else { return };
-        open.weight.store(weight, Relaxed);
-        let mut slot = Some(open);
-        let full = local::with(|local| {
-            let open = slot.take()?;
-            local.buffer(self).push(open)
-        });
+        record.finish();
+        let worth = if record.identity.local_root { WORTH_A_CHUNK } else { ring::ROOM };
+        let mut slot = Some(record);
+        let full = local::with(|local| local.end(self, slot.take()?, worth));
         match (full, slot) {
             (Some(Some(chunk)), _) => self.submit(chunk),
-            (_, Some(open)) => self.submit(vec![open]), // the thread is at its end
+            (_, Some(record)) => self.submit(vec![record]), // the thread is at its end
             _ => {}
+        }
+    }
+
+    /// The span is over before it is closed: others may still ask who it was.
+    #[cfg(feature = "http")]
+    pub(crate) fn finish_early(self: &Arc<Self>, id: u64) {
+        let ended = self.table.with(id, |record| {
+            if !record.identity.recording {
+                return None;
+            }
+            let mut remains = Box::new(Record::new());
+            remains.identity = Identity { recording: false, ..record.identity.clone() };
+            remains.end = Some(record.start);
+            Some(std::mem::replace(record, remains))
+        });
+        if let Some(record) = ended.flatten() {
+            self.finish(record);
         }
     }
 
@@ -197,9 +202,9 @@ impl Pipeline {
     }
 
     /// A span that is not kept because too many are open.
-    pub(crate) fn refuse(&self, open: &Open) {
-        if open.recording {
-            open.record().finish();
+    #[cold]
+    pub(crate) fn refuse(&self, record: &Record) {
+        if record.identity.recording {
             self.totals.dropped.fetch_add(1, Relaxed);
         }
     }
@@ -207,25 +212,30 @@ impl Pipeline {
     /// Hands over what the threads have collected.
     pub(crate) fn drain(&self) {
         for buffer in self.buffers().iter() {
-            let chunk = buffer.take();
-            if !chunk.is_empty() {
-                self.submit(chunk);
-            }
+            self.collect(buffer);
         }
     }
 
-    pub(crate) fn attach(&self) -> Arc<Buffer> {
-        let buffer = Arc::new(Buffer::default());
+    fn collect(&self, buffer: &Buffer) {
+        let mut chunk = Vec::new();
+        buffer.take(&mut chunk);
+        if !chunk.is_empty() {
+            self.submit(chunk);
+        }
+    }
+
+    pub(crate) fn attach(&self) -> (Arc<Buffer>, Producer<Box<Record>>) {
+        let (producer, consumer) = ring::ring();
+        let ended = Mutex::new(consumer);
+        let counter = AtomicU64::default;
+        let buffer = Arc::new(Buffer { ended, started: counter(), sampled_out: counter() });
         self.buffers().push(Arc::clone(&buffer));
-        buffer
+        (buffer, producer)
     }
 
     /// The thread of this buffer ends.
     pub(crate) fn detach(&self, buffer: &Arc<Buffer>) {
-        let chunk = buffer.take();
-        if !chunk.is_empty() {
-            self.submit(chunk);
-        }
+        self.collect(buffer);
         let mut buffers = self.buffers();
         self.totals.started.fetch_add(buffer.started.load(Relaxed), Relaxed);
         self.totals.sampled_out.fetch_add(buffer.sampled_out.load(Relaxed), Relaxed);
@@ -263,19 +273,10 @@ impl Pipeline {
 }
 
 impl Buffer {
-    /// Adds an ended span; a chunk that is worth handing over comes back.
-    #[inline]
-    fn push(&self, open: Arc<Open>) -> Option<Chunk> {
-        let local_root = open.local_root;
+    /// Collects the ended spans: those of the moment, however fast their thread adds to them.
+    pub(crate) fn take(&self, chunk: &mut Chunk) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.push(open);
-        let worth = if local_root { WORTH_A_CHUNK } else { LARGEST_CHUNK };
-        (ended.len() >= worth)
-            .then(|| std::mem::replace(&mut *ended, Vec::with_capacity(LARGEST_CHUNK)))
-    }
-
-    fn take(&self) -> Chunk {
-        std::mem::take(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner))
+        chunk.extend(std::iter::from_fn(|| ended.pop()).take(ring::ROOM));
     }
 }
 
@@ -286,13 +287,6 @@ fn increment(counter: &AtomicU64) {
 
 /// Empties records for their next span.
 pub(crate) fn recycle(mut chunk: Chunk) {
-    chunk.retain_mut(|open| match Arc::get_mut(open) {
-        Some(open) => {
-            open.record_mut().clear();
-            open.carried = None;
-            true
-        }
-        None => false, // somebody still looks at it
-    });
+    chunk.iter_mut().for_each(|record| record.clear());
     crate::pool::give_back(chunk);
 }

@@ -1,15 +1,12 @@
 //! Ended spans on their way to the export thread: bounded, and counted in and out.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use crate::record::Open;
-
-pub(crate) type Chunk = Vec<Arc<Open>>;
+use crate::record::Chunk;
 
 /// Chunks of spans; every span that was accepted is settled exactly once.
 #[derive(Debug)]
@@ -128,5 +125,5 @@ impl Queue {
 }
 
 fn weight(chunk: &Chunk) -> u64 {
-    chunk.iter().map(|open| u64::from(open.weight.load(Relaxed))).sum()
+    chunk.iter().map(|record| u64::from(record.weight)).sum()
 }

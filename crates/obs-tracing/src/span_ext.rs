@@ -1,6 +1,7 @@
 //! Manual spans: what `tracing`'s own macros cannot say.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use fastant::Instant;
 use obs_context::ActiveSpan;
@@ -9,9 +10,10 @@ use tracing::Span;
 use crate::exception;
 use crate::layer::Handle;
 use crate::local;
+use crate::pipeline::Pipeline;
 use crate::propagate::RemoteContext;
 use crate::record::{
-    Attribute, AttributeValue, Event, EventName, Limits, Link, Open, Record, Status,
+    Attribute, AttributeValue, Event, EventName, Identity, Limits, Link, Record, Status,
 };
 
 /// Sets an attribute of the current span; an existing one of that name is changed. Unlike a field, it
@@ -26,8 +28,8 @@ pub fn set_attribute<'a>(key: &'static str, value: impl Into<AttributeValue<'a>>
 /// Records an error on the current span: an exception event with the error, its sources and its type,
 /// and the status ERROR. The same error recorded again, by an outer function, changes nothing.
 pub fn record_error<E: Error + ?Sized>(error: &E) {
-    if let Some((open, limits)) = innermost() {
-        exception::record(error, &open, &limits);
+    if let Some(found) = innermost() {
+        found.record_error(error);
     }
 }
 
@@ -82,8 +84,8 @@ impl SpanExt for Span {
     }
 
     fn record_error<E: Error + ?Sized>(&self, error: &E) {
-        if let Some((open, limits)) = find(self) {
-            exception::record(error, &open, &limits);
+        if let Some(found) = find(self) {
+            found.record_error(error);
         }
     }
 
@@ -100,17 +102,43 @@ impl SpanExt for Span {
     }
 
     fn context(&self) -> Option<ActiveSpan> {
-        find(self).map(|(open, _)| open.active())
+        find(self).map(|found| found.identity.active())
     }
 }
 
-type Found = (std::sync::Arc<Open>, Limits);
+/// A span, and where its record is.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) id: u64,
+    pub(crate) identity: Identity,
+    pub(crate) pipeline: Arc<Pipeline>,
+}
+
+impl Found {
+    /// Changes the span's record. Nothing changes a span that is not recorded, or that is over.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Record, &Limits)) {
+        if !self.identity.recording {
+            return;
+        }
+        self.pipeline.table.with(self.id, |record| {
+            if record.end.is_none() {
+                change(record, &self.pipeline.limits);
+            }
+        });
+    }
+
+    fn record_error<E: Error + ?Sized>(&self, error: &E) {
+        if self.identity.recording {
+            exception::record(error, &self.pipeline, self.id);
+        }
+    }
+}
 
 fn innermost() -> Option<Found> {
     local::with(|local| {
         let entry = local.innermost()?;
-        let limits = local.limits(entry.layer).unwrap_or_default();
-        Some((entry.open.clone(), limits))
+        let pipeline = local.pipeline(entry.layer)?;
+        Some(Found { id: entry.id, identity: entry.identity.clone(), pipeline })
     })
     .flatten()
 }
@@ -118,31 +146,21 @@ fn innermost() -> Option<Found> {
 fn find(span: &Span) -> Option<Found> {
     span.with_subscriber(|(id, dispatch)| {
         let handle = dispatch.downcast_ref::<Handle>()?;
-        Some((handle.find(id.into_u64())?, handle.pipeline.limits))
+        let (id, pipeline) = (id.into_u64(), Arc::clone(&handle.pipeline));
+        Some(Found { id, identity: handle.find(id)?, pipeline })
     })
     .flatten()
 }
 
 fn current(change: impl FnOnce(&mut Record, &Limits)) {
-    if let Some((open, limits)) = innermost() {
-        apply(&open, &limits, change);
+    if let Some(found) = innermost() {
+        found.change(change);
     }
 }
 
 fn of(span: &Span, change: impl FnOnce(&mut Record, &Limits)) {
-    if let Some((open, limits)) = find(span) {
-        apply(&open, &limits, change);
-    }
-}
-
-/// Nothing changes a span that is not recorded, or that is over.
-pub(crate) fn apply(open: &Open, limits: &Limits, change: impl FnOnce(&mut Record, &Limits)) {
-    if !open.recording {
-        return;
-    }
-    let mut record = open.record();
-    if record.end.is_none() {
-        change(&mut record, limits);
+    if let Some(found) = find(span) {
+        found.change(change);
     }
 }
 

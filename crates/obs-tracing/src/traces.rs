@@ -135,9 +135,9 @@ impl Traces {
     pub fn live(&self, limit: usize) -> Vec<LiveSpan> {
         let mut live = Vec::new();
         let now = fastant::Instant::now();
-        self.handle.table.each(|open| {
-            if open.recording {
-                live.push(LiveSpan::of(open, now));
+        self.pipeline().table.each(|record| {
+            if record.identity.recording {
+                live.push(LiveSpan::of(record, now));
             }
         });
         live.sort_by_key(|span| std::cmp::Reverse(span.age));

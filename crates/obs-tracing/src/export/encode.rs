@@ -5,7 +5,7 @@
 use fastant::Anchor;
 
 use super::proto::{Write, length_bytes};
-use crate::record::{Attribute, Event, EventName, Link, Open, Record, Status, Stored};
+use crate::record::{Attribute, Event, EventName, Identity, Link, Record, Status, Stored};
 use crate::resource::Resource;
 
 /// Room for the transport's own prefix and the two outermost lengths.
@@ -73,18 +73,18 @@ impl Request {
     }
 
     /// Adds a span that is over.
-    pub(crate) fn add(&mut self, open: &Open) {
-        let record = open.record();
+    pub(crate) fn add(&mut self, record: &Record) {
+        let name = record.identity.name;
         let anchor = &self.anchor.0;
         let before = self.buffer.len();
-        self.buffer.message(2, |out| span(out, open, &record, anchor));
+        self.buffer.message(2, |out| span(out, record, anchor));
         let bytes = (self.buffer.len() - before) as u64;
         self.spans += 1;
         // Names are the callsites' own texts: the same one is at the same address.
-        let same = |cost: &&mut (&'static str, u64, u64)| std::ptr::eq(cost.0, open.name);
+        let same = |cost: &&mut (&'static str, u64, u64)| std::ptr::eq(cost.0, name);
         match self.costs.iter_mut().rev().find(same) {
             Some(cost) => *cost = (cost.0, cost.1 + 1, cost.2 + bytes),
-            None => self.costs.push((open.name, 1, bytes)),
+            None => self.costs.push((name, 1, bytes)),
         }
     }
 
@@ -117,17 +117,17 @@ impl Request {
     }
 }
 
-fn span(out: &mut Vec<u8>, open: &Open, record: &Record, anchor: &Anchor) {
-    let text = &record.text;
-    out.text(1, &open.trace_id.get().to_be_bytes());
-    out.text(2, &open.span_id.get().to_be_bytes());
-    if let Some(carried) = open.carried.as_ref().filter(|carried| !carried.state.is_empty()) {
+fn span(out: &mut Vec<u8>, record: &Record, anchor: &Anchor) {
+    let (identity, text) = (&record.identity, &record.text);
+    out.text(1, &identity.trace_id.get().to_be_bytes());
+    out.text(2, &identity.span_id.get().to_be_bytes());
+    if let Some(carried) = identity.carried.as_ref().filter(|carried| !carried.state.is_empty()) {
         out.text(3, carried.state.as_bytes());
     }
-    if open.parent_id.is_valid() {
-        out.text(4, &open.parent_id.get().to_be_bytes());
+    if identity.parent_id.is_valid() {
+        out.text(4, &identity.parent_id.get().to_be_bytes());
     }
-    out.text(5, record.name.map_or(open.name, |name| name.of(text)).as_bytes());
+    out.text(5, record.name.map_or(identity.name, |name| name.of(text)).as_bytes());
     out.uint(6, record.kind as u64);
     let start = record.start.as_unix_nanos(anchor);
     out.fixed64(7, start);
@@ -152,15 +152,15 @@ fn span(out: &mut Vec<u8>, open: &Open, record: &Record, anchor: &Anchor) {
             out.uint(3, record.status as u64);
         });
     }
-    out.fixed32(16, flags(open));
+    out.fixed32(16, flags(identity));
 }
 
 /// The W3C flags, and whether the parent is of another process (bits 8 and 9).
-fn flags(open: &Open) -> u32 {
+fn flags(identity: &Identity) -> u32 {
     const HAS_IS_REMOTE: u32 = 0x100;
     const IS_REMOTE: u32 = 0x200;
-    let remote = if open.remote_parent { IS_REMOTE } else { 0 };
-    u32::from(open.sampled) | u32::from(open.random) << 1 | HAS_IS_REMOTE | remote
+    let remote = if identity.remote_parent { IS_REMOTE } else { 0 };
+    u32::from(identity.sampled) | u32::from(identity.random) << 1 | HAS_IS_REMOTE | remote
 }
 
 fn count(out: &mut Vec<u8>, field: u32, dropped: u32) {

@@ -13,7 +13,7 @@ use super::encode::{Head, Request};
 use super::outcome::Outcome;
 use super::transport::{Parcel, Transport};
 use crate::pipeline::{self, Pipeline};
-use crate::record::Open;
+use crate::record::{Chunk, Record};
 
 /// Below the 4 MiB that gRPC servers accept by default.
 const LARGEST_REQUEST: usize = 1024 * 1024;
@@ -42,8 +42,8 @@ pub(crate) struct Worker {
     /// When everything has to be over, once it is known.
     closing: watch::Receiver<Option<Instant>>,
     /// The chunk that requests are being made of, and its records that were encoded.
-    chunk: vec::IntoIter<Arc<Open>>,
-    encoded: Vec<Arc<Open>>,
+    chunk: vec::IntoIter<Box<Record>>,
+    encoded: Chunk,
     warned: Option<Instant>,
 }
 
@@ -107,7 +107,7 @@ impl Worker {
     fn next_request(&mut self) -> Option<(Parcel, usize)> {
         let mut request = None;
         loop {
-            let Some(open) = self.chunk.next() else {
+            let Some(record) = self.chunk.next() else {
                 pipeline::recycle(std::mem::take(&mut self.encoded));
                 match self.pipeline.queue.pop() {
                     Some(chunk) => self.chunk = chunk.into_iter(),
@@ -116,8 +116,8 @@ impl Worker {
                 continue;
             };
             let request = request.get_or_insert_with(|| Request::new(&self.head));
-            request.add(&open);
-            self.encoded.push(open);
+            request.add(&record);
+            self.encoded.push(record);
             if request.spans() >= self.pace.batch || request.len() >= LARGEST_REQUEST {
                 break;
             }

@@ -44,8 +44,8 @@ impl Observe for ClientSpan {
     fn begin(&self, request: &mut request::Parts) -> ClientExchange {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "send"));
         span.change(|record, limits| describe(request, record, limits));
-        match span.open() {
-            Some(open) => self.propagators.write(open, &mut request.headers),
+        match span.identity() {
+            Some(identity) => self.propagators.write(identity, &mut request.headers),
             // The span is filtered out, but not the trace.
             None => self.propagators.inject(&mut request.headers),
         }

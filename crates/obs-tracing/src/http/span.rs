@@ -8,16 +8,15 @@ use tracing::span::Entered;
 
 use crate::layer::Handle;
 use crate::local;
-use crate::pipeline::Pipeline;
-use crate::record::{Limits, Open, Record};
-use crate::span_ext::apply;
+use crate::record::{Identity, Limits, Record};
+use crate::span_ext::Found;
 
 /// The span of an exchange. It has no fields, so that log lines gain nothing from it; what it says is
 /// written into its record.
 #[derive(Debug)]
 pub(super) struct HttpSpan {
     span: Span,
-    known: Option<(Arc<Open>, Arc<Pipeline>)>,
+    found: Option<Found>,
 }
 
 /// Held while the exchange is polled: its span is the current one.
@@ -29,18 +28,17 @@ impl HttpSpan {
     pub(super) fn new(create: impl FnOnce() -> Span) -> Self {
         local::with(local::Local::forget_last);
         let span = create();
-        let known = span.with_subscriber(|(id, dispatch)| {
-            let open = local::with(|local| {
-                local.just_created(id.into_u64()).map(|entry| Arc::clone(&entry.open))
-            });
-            let handle = dispatch.downcast_ref::<Handle>()?;
-            Some((open.flatten()?, Arc::clone(&handle.pipeline)))
+        let found = span.with_subscriber(|(id, dispatch)| {
+            let id = id.into_u64();
+            let identity = local::with(|local| Some(local.just_created(id)?.identity.clone()));
+            let pipeline = Arc::clone(&dispatch.downcast_ref::<Handle>()?.pipeline);
+            Some(Found { id, identity: identity.flatten()?, pipeline })
         });
-        Self { span, known: known.flatten() }
+        Self { span, found: found.flatten() }
     }
 
-    pub(super) fn open(&self) -> Option<&Arc<Open>> {
-        self.known.as_ref().map(|(open, _)| open)
+    pub(super) fn identity(&self) -> Option<&Identity> {
+        self.found.as_ref().map(|found| &found.identity)
     }
 
     pub(super) fn enter(&self) -> EnteredSpan<'_> {
@@ -48,15 +46,15 @@ impl HttpSpan {
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut Record, &Limits)) {
-        if let Some((open, pipeline)) = &self.known {
-            apply(open, &pipeline.limits, change);
+        if let Some(found) = &self.found {
+            found.change(change);
         }
     }
 
     /// The exchange is over, and so is its span, whoever may still hold a child of it.
     pub(super) fn end(self) {
-        if let Some((open, pipeline)) = self.known.filter(|(open, _)| open.recording) {
-            pipeline.finish(open);
+        if let Some(found) = self.found.filter(|found| found.identity.recording) {
+            found.pipeline.finish_early(found.id);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::remote::RemoteContext;
 use super::traceparent::TraceParent;
 use super::tracestate;
 use crate::local;
-use crate::record::Open;
+use crate::record::Identity;
 
 /// The formats that context travels in: `traceparent` with `tracestate`, and `baggage`, unless others
 /// are asked for.
@@ -80,35 +80,30 @@ impl Propagators {
 
     /// Writes the current span's context; see [`inject`](super::inject).
     pub fn inject<C: Carrier + ?Sized>(&self, headers: &mut C) {
-        let current = local::with(|local| local.innermost().map(|entry| entry.open.clone()));
-        if let Some(open) = current.flatten() {
-            self.write(&open, headers);
+        let current = local::with(|local| local.innermost().map(|entry| entry.identity.clone()));
+        if let Some(span) = current.flatten() {
+            self.write(&span, headers);
         }
     }
 
-    pub(crate) fn write<C: Carrier + ?Sized>(&self, open: &Open, headers: &mut C) {
+    pub(crate) fn write<C: Carrier + ?Sized>(&self, from: &Identity, headers: &mut C) {
         if self.trace_context {
-            let parent = TraceParent {
-                trace_id: open.trace_id,
-                span_id: open.span_id,
-                sampled: open.sampled,
-                random: open.random,
-            };
-            headers.set("traceparent", str::from_utf8(&parent.text()).unwrap_or_default());
+            let text = TraceParent::of(from).text();
+            headers.set("traceparent", str::from_utf8(&text).unwrap_or_default());
         }
-        let (trace, span, sampled) = (open.trace_id, open.span_id, u8::from(open.sampled));
+        let (trace, span, sampled) = (from.trace_id, from.span_id, u8::from(from.sampled));
         if self.b3 {
             headers.set("b3", &format!("{trace}-{span}-{sampled}"));
         }
         if self.b3_multi {
             headers.set("x-b3-traceid", &trace.to_string());
             headers.set("x-b3-spanid", &span.to_string());
-            headers.set("x-b3-sampled", if open.sampled { "1" } else { "0" });
+            headers.set("x-b3-sampled", if from.sampled { "1" } else { "0" });
         }
         if self.jaeger {
             headers.set("uber-trace-id", &format!("{trace}:{span}:0:{sampled}"));
         }
-        let Some(carried) = &open.carried else { return };
+        let Some(carried) = &from.carried else { return };
         if self.trace_context && !carried.state.is_empty() {
             headers.set("tracestate", &carried.state);
         }

@@ -51,6 +51,6 @@ pub fn inject<C: Carrier + ?Sized>(headers: &mut C) {
 
 /// The baggage of the current span.
 pub fn baggage() -> Baggage {
-    let carried = local::with(|local| local.innermost()?.open.carried.clone()).flatten();
+    let carried = local::with(|local| local.innermost()?.identity.carried.clone()).flatten();
     carried.map(|carried| carried.baggage.clone()).unwrap_or_default()
 }

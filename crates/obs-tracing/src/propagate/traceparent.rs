@@ -2,6 +2,8 @@
 
 use obs_context::{SpanId, TraceId};
 
+use crate::record::Identity;
+
 const SAMPLED: u8 = 1;
 const RANDOM: u8 = 2;
 
@@ -15,6 +17,16 @@ pub(crate) struct TraceParent {
 }
 
 impl TraceParent {
+    /// What this span tells its children in other processes.
+    pub(crate) fn of(span: &Identity) -> Self {
+        Self {
+            trace_id: span.trace_id,
+            span_id: span.span_id,
+            sampled: span.sampled,
+            random: span.random,
+        }
+    }
+
     /// Reads one header's value; `None` for anything that the specification does not allow.
     ///
     /// A later version than 00 is read as far as 00 goes, which is what the specification asks for.

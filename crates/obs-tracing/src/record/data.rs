@@ -6,8 +6,8 @@ use fastant::Instant;
 use obs_context::{SpanId, TraceId};
 
 use super::attribute::{Attribute, AttributeValue, Stored, Text};
+use super::identity::Identity;
 use super::limits::Limits;
-use super::open::Open;
 use crate::propagate::TraceParent;
 
 /// What a span's work is to the outside (OpenTelemetry's span kind).
@@ -60,9 +60,14 @@ pub(crate) struct Link {
     pub(crate) flags: u8,
 }
 
-/// Reused from span to span, with the room that its vectors and its text have grown to.
+/// Records that travel together.
+#[allow(clippy::vec_box, reason = "records change hands more often than they are read")]
+pub(crate) type Chunk = Vec<Box<Record>>;
+
+/// A span. Reused from span to span, with the room that its vectors and its text have grown to.
 #[derive(Debug)]
 pub(crate) struct Record {
+    pub(crate) identity: Identity,
     pub(crate) start: Instant,
     /// Set when the span is over: nothing changes it after that.
     pub(crate) end: Option<Instant>,
@@ -80,23 +85,21 @@ pub(crate) struct Record {
     pub(crate) dropped_attributes: u32,
     pub(crate) dropped_events: u32,
     pub(crate) dropped_links: u32,
+    /// About how many bytes the record holds, once the span is over.
+    pub(crate) weight: u32,
 }
 
 impl Link {
-    pub(crate) fn to(open: &Open) -> Self {
-        let parent = TraceParent {
-            trace_id: open.trace_id,
-            span_id: open.span_id,
-            sampled: open.sampled,
-            random: open.random,
-        };
-        Self { trace_id: open.trace_id, span_id: open.span_id, flags: parent.flags() }
+    pub(crate) fn to(span: &Identity) -> Self {
+        let flags = TraceParent::of(span).flags();
+        Self { trace_id: span.trace_id, span_id: span.span_id, flags }
     }
 }
 
 impl Record {
     pub(crate) fn new() -> Self {
         Self {
+            identity: Identity::NONE,
             start: Instant::ZERO,
             end: None,
             name: None,
@@ -112,6 +115,7 @@ impl Record {
             dropped_attributes: 0,
             dropped_events: 0,
             dropped_links: 0,
+            weight: 0,
         }
     }
 
@@ -119,6 +123,7 @@ impl Record {
     pub(crate) fn clear(&mut self) {
         const USUAL_TEXT: usize = 4096;
         const USUAL_ITEMS: usize = 64;
+        self.identity.carried = None;
         self.end = None;
         self.name = None;
         self.kind = SpanKind::Internal;
@@ -140,16 +145,13 @@ impl Record {
         self.dropped_links = 0;
     }
 
-    /// Ends the span now, and tells its weight; `None` when it has ended already.
+    /// Ends the span now, and weighs it.
     #[inline]
-    pub(crate) fn finish(&mut self) -> Option<u32> {
-        if self.end.is_some() {
-            return None;
-        }
+    pub(crate) fn finish(&mut self) {
         self.end = Some(Instant::now());
         let items = self.attributes.len() + self.event_attributes.len() + self.events.len();
         let bytes = self.text.len() + (items + self.links.len()) * size_of::<Attribute>();
-        Some((size_of::<Self>() + bytes) as u32)
+        self.weight = (size_of::<Self>() + bytes) as u32;
     }
 
     /// Adds an attribute that the span cannot have yet.

@@ -3,14 +3,14 @@
 mod attribute;
 mod compact;
 mod data;
+mod identity;
 mod limits;
-mod open;
 mod visit;
 
 pub use attribute::AttributeValue;
 pub(crate) use attribute::{Attribute, Stored};
-pub(crate) use data::{Event, EventName, Link, Record};
+pub(crate) use data::{Chunk, Event, EventName, Link, Record};
 pub use data::{SpanKind, Status};
+pub(crate) use identity::Identity;
 pub use limits::Limits;
-pub(crate) use open::{Birth, Open};
 pub(crate) use visit::{Chain, Fields};

@@ -16,8 +16,8 @@ use crate::local;
 /// ```
 pub fn sql_with_trace(statement: &str) -> Cow<'_, str> {
     let current = local::with(|local| {
-        let open = &local.innermost()?.open;
-        Some((open.trace_id, open.span_id, u8::from(open.sampled)))
+        let span = &local.innermost()?.identity;
+        Some((span.trace_id, span.span_id, u8::from(span.sampled)))
     });
     match current.flatten() {
         Some((trace, span, sampled)) if !statement.contains("/*") => {

@@ -7,7 +7,6 @@ mod statement;
 pub use comment::sql_with_trace;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fastant::Instant;
@@ -15,7 +14,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
 use crate::layer::Handle;
-use crate::record::{AttributeValue, Limits, Open, Record, SpanKind};
+use crate::record::{AttributeValue, Identity, Limits, Record, SpanKind};
 use statement::Statement;
 
 const QUERY: &str = "sqlx::query";
@@ -29,7 +28,7 @@ pub(crate) fn is_sqlx(metadata: &Metadata<'_>) -> bool {
 
 /// Makes a span of the event: it ends now, and began as long ago as sqlx says. A query is a CLIENT
 /// span, the wait for a connection an INTERNAL one.
-pub(crate) fn record(handle: &Handle, parent: &Arc<Open>, event: &Event<'_>) {
+pub(crate) fn record(handle: &Handle, parent: &Identity, event: &Event<'_>) {
     let mut told = Told::default();
     event.record(&mut told);
     let limits = &handle.pipeline.limits;
@@ -38,13 +37,10 @@ pub(crate) fn record(handle: &Handle, parent: &Arc<Open>, event: &Event<'_>) {
         QUERY => describe(record, &told, handle.pipeline.database.as_deref(), limits),
         _ => record.name = Some(record.keep("acquire connection", limits)),
     });
-    let Ok(open) = begun else { return };
-    if open.recording {
-        let mut record = open.record();
-        // The clock begins with the process: nothing is older.
-        record.start = record.start.checked_sub(told.elapsed).unwrap_or(Instant::ZERO);
-    }
-    handle.pipeline.finish(open);
+    let (_, Some(mut record)) = begun else { return };
+    // The clock begins with the process: nothing is older.
+    record.start = record.start.checked_sub(told.elapsed).unwrap_or(Instant::ZERO);
+    handle.pipeline.finish(record);
 }
 
 fn describe(record: &mut Record, told: &Told, system: Option<&str>, limits: &Limits) {

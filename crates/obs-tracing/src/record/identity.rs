@@ -1,0 +1,70 @@
+//! What a span is: all that never changes of it.
+
+use std::sync::Arc;
+
+use obs_context::{ActiveSpan, Route, SpanId, TraceId};
+
+use crate::propagate::Carried;
+
+/// Copied to wherever it is asked for, so that nobody has to look into another span's record.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    /// Invalid for a root.
+    pub(crate) parent_id: SpanId,
+    pub(crate) name: &'static str,
+    pub(crate) route: Option<Route>,
+    /// What the headers of the next service will say.
+    pub(crate) sampled: bool,
+    /// Whether the trace id is random (W3C Trace Context level 2).
+    pub(crate) random: bool,
+    /// Whether this span is kept: sampled, and there is somebody to export to.
+    pub(crate) recording: bool,
+    /// Whether the span has no parent in this process.
+    pub(crate) local_root: bool,
+    pub(crate) remote_parent: bool,
+    /// What came with the trace and travels on: `None` where nothing did.
+    pub(crate) carried: Option<Arc<Carried>>,
+}
+
+impl Identity {
+    pub(crate) const NONE: Self = Self {
+        trace_id: TraceId::INVALID,
+        span_id: SpanId::INVALID,
+        parent_id: SpanId::INVALID,
+        name: "",
+        route: None,
+        sampled: false,
+        random: true,
+        recording: false,
+        local_root: false,
+        remote_parent: false,
+        carried: None,
+    };
+
+    /// Of a new child of this span.
+    #[inline]
+    pub(crate) fn child(&self, name: &'static str) -> Self {
+        Self {
+            span_id: SpanId::random(),
+            parent_id: self.span_id,
+            name,
+            local_root: false,
+            remote_parent: false,
+            ..self.clone()
+        }
+    }
+
+    /// What the active-span slot says of this span.
+    #[inline]
+    pub(crate) fn active(&self) -> ActiveSpan {
+        ActiveSpan {
+            trace_id: self.trace_id,
+            span_id: self.span_id,
+            sampled: self.sampled,
+            name: self.name,
+            route: self.route,
+        }
+    }
+}
