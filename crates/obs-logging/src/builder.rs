@@ -16,12 +16,13 @@ use crate::context::fields::{Fields, Key};
 use crate::cost::Ledger;
 use crate::encode::time::{Clock, Moment};
 use crate::encode::value;
+use crate::error_type::ErrorTypes;
 use crate::field::Value;
 use crate::filter::LogFilter;
 use crate::layer::{Lines, LogLayer, Plan};
 use crate::output::{Delivery, Direct, LogFile, Notice, Queue, Sink, Tally, Target};
 use crate::processor::{Pipeline, Processor};
-use crate::render::{Console, Json, Line, Renderer};
+use crate::render::{self, Console, Json, Line, Renderer};
 use crate::{Error, Logging};
 
 /// How lines look.
@@ -170,6 +171,7 @@ pub struct Builder {
     pipeline: Pipeline,
     span_names: bool,
     event_key: String,
+    error_types: ErrorTypes,
 }
 
 impl Default for Builder {
@@ -190,6 +192,7 @@ impl Builder {
             pipeline: Pipeline::default(),
             span_names: false,
             event_key: "event".to_owned(),
+            error_types: ErrorTypes::default(),
         }
     }
 
@@ -256,6 +259,13 @@ impl Builder {
     /// which they are added: after sampling and the rate limit, before redaction.
     pub fn processor(mut self, processor: impl Processor) -> Self {
         self.pipeline.processors.push(Box::new(processor));
+        self
+    }
+
+    /// Makes errors of this type known by name: as the value of a field `error` they get an `error.type`
+    /// besides `error.message` and `error.chain`. The usual ones of the standard library have it anyway.
+    pub fn error_type<E: std::error::Error + 'static>(mut self) -> Self {
+        self.error_types.add::<E>(std::any::type_name::<E>());
         self
     }
 
@@ -353,6 +363,7 @@ impl Builder {
             statics: self.statics,
             pipeline: self.pipeline,
             span_names: self.span_names,
+            error_types: Arc::new(self.error_types),
             sink: sink.clone(),
             tally: tally.clone(),
             ledger: ledger.clone(),
@@ -374,7 +385,7 @@ fn notice_of_losses(renderer: Arc<Renderer>, statics: Fields) -> Notice {
         let line = Line {
             time: Moment::now(),
             level: Level::WARN,
-            head: &callsite::head(&Level::WARN, target),
+            opening: &render::opening(&callsite::head(&Level::WARN, target)),
             target,
             has_own_target: false,
             message: b"\"log lines were dropped\"",

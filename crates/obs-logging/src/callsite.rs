@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use tracing_core::{Level, Metadata};
 
-use crate::context::fields::Key;
-use crate::cost::{Ledger, Share};
+use crate::context::fields::{Fields, Key};
+use crate::cost::Share;
 use crate::encode::escape::string;
-use crate::processor::{Pace, Pipeline};
+use crate::error_type::{ErrorKeys, ErrorTypes};
+use crate::layer::Plan;
+use crate::processor::Pace;
+use crate::render::opening;
 
 /// Past this many a thread forgets all and begins anew: programs have fewer.
 const KEPT: usize = 2048;
@@ -21,10 +24,21 @@ const RECENT: usize = 32;
 
 /// One callsite, as one layer sees it.
 pub(crate) struct Callsite {
-    /// `","level":"info","target":"orders"`, from the timestamp's end on.
-    pub(crate) head: Box<[u8]>,
+    /// What a line of JSON begins with, with the time still to be filled in.
+    pub(crate) opening: Box<[u8]>,
     /// By the index of the field.
     pub(crate) fields: Box<[FieldRole]>,
+    /// The names of its fields, without values.
+    pub(crate) names: Fields,
+    /// Whether its values may be written where they will stand, as far as it is known beforehand.
+    pub(crate) is_straight: bool,
+    /// Whether some values of this layer must not be seen.
+    pub(crate) is_redacting: bool,
+    pub(crate) error_types: Arc<ErrorTypes>,
+    /// The shape of what surrounded it last, or none.
+    surrounded: Cell<u64>,
+    /// All names in that and of its own, as bits; none if they do not suit each other.
+    suiting: Cell<Option<u128>>,
     /// The filter's answer, and the filter's generation that it was given by.
     pub(crate) verdict: Cell<(u64, Verdict)>,
     /// Where not every line is wanted.
@@ -34,7 +48,7 @@ pub(crate) struct Callsite {
 
 /// What becomes of a field.
 pub(crate) enum FieldRole {
-    Plain(Key),
+    Plain(Key, ErrorKeys),
     /// The value must not be seen: it is not even formatted.
     Redacted(Key),
     /// An event's message.
@@ -54,11 +68,8 @@ pub(crate) enum Verdict {
 }
 
 impl Callsite {
-    pub(crate) fn new(
-        metadata: &'static Metadata<'static>,
-        pipeline: &Pipeline,
-        ledger: &Ledger,
-    ) -> Self {
+    pub(crate) fn new(metadata: &'static Metadata<'static>, plan: &Plan) -> Self {
+        let pipeline = &plan.pipeline;
         let role = |name: &str| match name {
             "message" if metadata.is_event() => FieldRole::Message,
             "log.target" if is_bridge(metadata) => FieldRole::Target,
@@ -66,14 +77,55 @@ impl Callsite {
             name if pipeline.redaction.matches(name.as_bytes()) => {
                 FieldRole::Redacted(Key::new(name))
             }
-            name => FieldRole::Plain(Key::new(name)),
+            name => FieldRole::Plain(Key::new(name), ErrorKeys::default()),
         };
+        let fields: Box<[FieldRole]> =
+            metadata.fields().iter().map(|field| role(field.name())).collect();
+        let mut names = Fields::new();
+        let keys = fields.iter().filter_map(FieldRole::key);
+        keys.clone().for_each(|key| _ = names.begin(key));
+        let are_names_distinct = names.len() == keys.count();
         Self {
-            head: head(metadata.level(), metadata.target()),
-            fields: metadata.fields().iter().map(|field| role(field.name())).collect(),
+            opening: opening(&head(metadata.level(), metadata.target())),
+            is_straight: plan.is_straight() && are_names_distinct && !is_bridge(metadata),
+            is_redacting: !pipeline.redaction.is_empty(),
+            fields,
+            names,
+            error_types: plan.error_types.clone(),
+            surrounded: Cell::new(0),
+            suiting: Cell::new(None),
             verdict: Cell::new((0, Verdict::Unknown)),
             pace: pipeline.pace_of(metadata),
-            cost: ledger.share(metadata),
+            cost: plan.ledger.share(metadata),
+        }
+    }
+
+    /// Whether surroundings of this shape (not 0) suit the callsite: looked up once as long as they do
+    /// not change.
+    #[inline]
+    pub(crate) fn suits(&self, shape: u64, look_up: impl FnOnce() -> Option<u128>) -> bool {
+        if self.surrounded.get() != shape {
+            self.suiting.set(look_up());
+            self.surrounded.set(shape);
+        }
+        self.suiting.get().is_some()
+    }
+
+    /// All names in a line with what surrounded the callsite last, as bits.
+    pub(crate) fn names_around(&self) -> u128 {
+        self.suiting.get().unwrap_or(u128::MAX)
+    }
+
+    pub(crate) fn has_message(&self) -> bool {
+        self.fields.iter().any(|role| matches!(role, FieldRole::Message))
+    }
+}
+
+impl FieldRole {
+    fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Plain(key, _) | Self::Redacted(key) => Some(key),
+            Self::Message | Self::Target | Self::Unused => None,
         }
     }
 }

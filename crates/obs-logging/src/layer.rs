@@ -6,25 +6,26 @@ use std::sync::{Arc, OnceLock};
 
 use obs_context::{ActiveSpan, SpanResolver, active_span};
 use tracing_core::dispatcher::WeakDispatch;
-use tracing_core::{Dispatch, Event, Metadata, Subscriber, span};
+use tracing_core::{Dispatch, Event, Level, Metadata, Subscriber, span};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Filtered;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Scope, SpanRef};
 
 use crate::callsite::Callsite;
-use crate::context::fields::{Fields, Key};
+use crate::context::fields::{Fields, Key, mixed};
 use crate::context::span::SpanContext;
 use crate::cost::Ledger;
 use crate::encode::escape::string;
 use crate::encode::time::Moment;
 use crate::encode::value;
+use crate::error_type::ErrorTypes;
 use crate::filter::LogFilter;
 use crate::local::{self, Local, Scratch};
 use crate::output::{Sink, Tally};
 use crate::processor::Pipeline;
-use crate::render::{Line, Renderer};
-use crate::visitor::Visitor;
+use crate::render::{Has, Json, Line, Renderer};
+use crate::visitor::{Apart, Straight, Visitor};
 
 /// The layer that makes lines of events: beside any other layer, on a `tracing_subscriber::Registry`.
 ///
@@ -48,9 +49,17 @@ pub(crate) struct Plan {
     pub(crate) statics: Fields,
     pub(crate) pipeline: Pipeline,
     pub(crate) span_names: bool,
+    pub(crate) error_types: Arc<ErrorTypes>,
     pub(crate) sink: Arc<Sink>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) ledger: Arc<Ledger>,
+}
+
+impl Plan {
+    /// Whether lines can be written as their values come, as far as it is known beforehand.
+    pub(crate) fn is_straight(&self) -> bool {
+        self.renderer.as_json().is_some() && self.pipeline.processors.is_empty() && !self.span_names
+    }
 }
 
 impl Lines {
@@ -72,7 +81,7 @@ impl Lines {
         local: &Local,
         metadata: &'static Metadata<'static>,
     ) -> std::rc::Rc<Callsite> {
-        let make = || Callsite::new(metadata, &self.plan.pipeline, &self.plan.ledger);
+        let make = || Callsite::new(metadata, &self.plan);
         local.callsite(self.number, metadata, make)
     }
 
@@ -86,7 +95,7 @@ impl Lines {
         scratch: &mut Scratch,
         context: &Context<'_, S>,
     ) {
-        let time = Moment::now();
+        let time = local.clock.now();
         let metadata = event.metadata();
         let level = *metadata.level();
         let plan = &self.plan;
@@ -97,13 +106,90 @@ impl Lines {
                 None => return self.suppress(callsite),
             }
         }
-        if plan.span_names {
-            self.name_spans(event, scratch.fields.begin(&self.spans), context);
+        if held_back == 0
+            && let Some(json) = plan.renderer.as_json().filter(|_| callsite.is_straight)
+            && event.is_contextual()
+        {
+            json.open(&callsite.opening, time, &local.clock, &mut scratch.line);
+            let surround = |line: &mut Vec<u8>| self.surround(local, callsite, json, line);
+            let mut visitor = Visitor(Straight::new(callsite, scratch, json, surround));
+            event.record(&mut visitor);
+            if visitor.0.end() {
+                return self.hand_over(level, callsite, &scratch.line);
+            }
+        } else {
+            if plan.span_names {
+                self.name_spans(event, scratch.fields.begin(&self.spans), context);
+            }
+            event.record(&mut Visitor(Apart { callsite, scratch }));
+            if held_back > 0 {
+                value::unsigned(scratch.fields.begin(&self.suppressed), held_back);
+            }
         }
-        event.record(&mut Visitor { callsite, scratch });
-        if held_back > 0 {
-            value::unsigned(scratch.fields.begin(&self.suppressed), held_back);
+        self.compose(local, event, time, callsite, scratch, context);
+    }
+
+    /// Appends what surrounds the event, if it can stand in the line as it is.
+    #[inline]
+    fn surround(
+        &self,
+        local: &Local,
+        callsite: &Callsite,
+        json: &Json,
+        line: &mut Vec<u8>,
+    ) -> bool {
+        let none = const { &Fields::new() };
+        let bound = local.bound.borrow();
+        let mut stack = local.stack.borrow_mut();
+        let (ambient, innermost) = stack.fields(self.number);
+        let ids = active_span().map(|span| (span.trace_id, span.span_id));
+        let parts = [
+            &self.plan.statics,
+            ambient.unwrap_or(none),
+            innermost.unwrap_or(none),
+            bound.as_deref().unwrap_or(none),
+        ];
+        let begin = 1 + u64::from(ids.is_some());
+        let shape = parts.iter().fold(begin, |shape, part| mixed(shape, part.shape()));
+        let suits = callsite.suits(shape, || self.names_if_suiting(callsite, ids.is_some(), parts));
+        if suits {
+            json.surround(ids, &parts, line);
         }
+        suits
+    }
+
+    /// All names of the line, as bits, if none comes twice, and none whose value must not be seen.
+    #[cold]
+    fn names_if_suiting(
+        &self,
+        callsite: &Callsite,
+        has_ids: bool,
+        parts: [&Fields; 4],
+    ) -> Option<u128> {
+        let plan = &self.plan;
+        let [statics, ambient, span, bound] = parts;
+        let parts = [statics, ambient, span, bound, &callsite.names];
+        let has = Has { ids: has_ids, message: callsite.has_message() };
+        let is_secret = |part: &&Fields| plan.pipeline.redaction.names_one_of(part);
+        if !plan.renderer.are_disjoint(has, &parts) || parts[..4].iter().any(is_secret) {
+            return None;
+        }
+        Some(parts.iter().fold(plan.renderer.names(has), |names, part| names | part.mask()))
+    }
+
+    /// A line whose values are apart: the general way.
+    fn compose<S: Subscriber + for<'a> LookupSpan<'a>>(
+        &self,
+        local: &Local,
+        event: &Event<'_>,
+        time: Moment,
+        callsite: &Callsite,
+        scratch: &mut Scratch,
+        context: &Context<'_, S>,
+    ) {
+        let plan = &self.plan;
+        let metadata = event.metadata();
+        let level = *metadata.level();
         // From here on nothing of the user's runs, except for processors.
         let Scratch { fields, message, target, merged, line } = scratch;
         if !target.is_empty() && !plan.filter.wants_target(target, &level) {
@@ -130,7 +216,7 @@ impl Lines {
         let whole = Line {
             time,
             level,
-            head: &callsite.head,
+            opening: &callsite.opening,
             target: if target.is_empty() { metadata.target() } else { target },
             has_own_target: !target.is_empty(),
             message,
@@ -147,7 +233,12 @@ impl Lines {
             plan.renderer.render_parts(&whole, &parts, &local.clock, merged, line);
             drop((stack, bound));
         }
-        let was_taken = plan.sink.push(level, line);
+        self.hand_over(level, callsite, line);
+    }
+
+    #[inline]
+    fn hand_over(&self, level: Level, callsite: &Callsite, line: &[u8]) {
+        let was_taken = self.plan.sink.push(level, line);
         callsite.cost.add_line(line.len(), was_taken);
     }
 
@@ -224,7 +315,7 @@ where
             }
             let Some(span) = context.span(id) else { return };
             let mut scratch = local.take_scratch();
-            attributes.record(&mut Visitor { callsite: &callsite, scratch: &mut scratch });
+            attributes.record(&mut Visitor(Apart { callsite: &callsite, scratch: &mut scratch }));
             let mut parent = span.parent();
             let mut parent_context = None;
             while let Some(above) = parent {
@@ -259,7 +350,7 @@ where
             let Some(own) = self.context_of(&span) else { return };
             let callsite = self.callsite(local, span.metadata());
             let mut scratch = local.take_scratch();
-            values.record(&mut Visitor { callsite: &callsite, scratch: &mut scratch });
+            values.record(&mut Visitor(Apart { callsite: &callsite, scratch: &mut scratch }));
             own.record(&scratch.fields);
             local.give_back(scratch);
         });

@@ -6,6 +6,7 @@ mod context;
 mod cost;
 mod encode;
 mod error;
+mod error_type;
 mod field;
 mod filter;
 mod layer;

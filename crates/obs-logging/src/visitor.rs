@@ -1,5 +1,8 @@
 //! From `tracing`'s values to fields.
 
+mod apart;
+mod straight;
+
 use std::error::Error;
 use std::fmt;
 
@@ -9,46 +12,68 @@ use tracing_core::field::Visit;
 use crate::callsite::{Callsite, FieldRole};
 use crate::context::fields::Key;
 use crate::encode::value;
-use crate::local::Scratch;
+
+pub(crate) use apart::Apart;
+pub(crate) use straight::Straight;
 
 /// What a value that must not be seen is replaced by.
 pub(crate) const REDACTED: &str = "[redacted]";
 
-/// Writes the values of an event or a span into the scratch buffers.
-pub(crate) struct Visitor<'a> {
-    pub(crate) callsite: &'a Callsite,
-    pub(crate) scratch: &'a mut Scratch,
+/// Writes the values of an event or a span to their places.
+pub(crate) struct Visitor<P>(pub(crate) P);
+
+/// Where values are written.
+pub(crate) trait Places<'a> {
+    fn callsite(&self) -> &'a Callsite;
+
+    /// Begins a field that the callsite has.
+    fn field(&mut self, key: &Key) -> &mut Vec<u8>;
+
+    /// Begins a field that comes of a value.
+    fn part(&mut self, key: &Key) -> &mut Vec<u8>;
+
+    /// Begins the message.
+    fn message(&mut self) -> &mut Vec<u8>;
+
+    /// A `log` record's own target.
+    fn target(&mut self) -> &mut String;
 }
 
-impl Visitor<'_> {
+impl<'a, P: Places<'a>> Visitor<P> {
     /// Where the field's value goes; nowhere when it is not to be seen.
     #[inline]
     fn place(&mut self, field: &Field) -> Option<&mut Vec<u8>> {
-        match self.callsite.fields.get(field.index())? {
-            FieldRole::Plain(key) => Some(self.scratch.fields.begin(key)),
-            FieldRole::Message => {
-                self.scratch.message.clear();
-                Some(&mut self.scratch.message)
-            }
-            FieldRole::Redacted(key) => {
-                value::text(self.scratch.fields.begin(key), REDACTED);
-                None
-            }
-            FieldRole::Target | FieldRole::Unused => None,
+        match self.role(field)? {
+            FieldRole::Plain(key, _) => Some(self.0.field(key)),
+            FieldRole::Message => Some(self.0.message()),
+            other => self.no_place(other),
         }
     }
 
-    /// A `log` record's own target.
+    #[cold]
+    fn no_place(&mut self, role: &FieldRole) -> Option<&mut Vec<u8>> {
+        if let FieldRole::Redacted(key) = role {
+            value::text(self.0.field(key), REDACTED);
+        }
+        None
+    }
+
+    #[inline]
+    fn role(&self, field: &Field) -> Option<&'a FieldRole> {
+        self.0.callsite().fields.get(field.index())
+    }
+
     #[cold]
     fn note_target(&mut self, field: &Field, value: &str) {
-        if let Some(FieldRole::Target) = self.callsite.fields.get(field.index()) {
-            self.scratch.target.clear();
-            self.scratch.target.push_str(value);
+        if let Some(FieldRole::Target) = self.role(field) {
+            let target = self.0.target();
+            target.clear();
+            target.push_str(value);
         }
     }
 }
 
-impl Visit for Visitor<'_> {
+impl<'a, P: Places<'a>> Visit for Visitor<P> {
     #[inline]
     fn record_i64(&mut self, field: &Field, value: i64) {
         if let Some(out) = self.place(field) {
@@ -103,12 +128,19 @@ impl Visit for Visitor<'_> {
         }
     }
 
-    /// `error.message`, and `error.chain` where the error has causes.
+    /// `error.message`, `error.type` where it is known, and `error.chain` where the error has causes.
     fn record_error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
-        if !matches!(self.callsite.fields.get(field.index()), Some(FieldRole::Plain(_))) {
+        let Some(FieldRole::Plain(_, keys)) = self.role(field) else {
             return self.record_debug(field, &format_args!("{error}"));
+        };
+        let keys = keys.of(field.name());
+        value::formatted(self.0.part(&keys.message), format_args!("{error}"));
+        if let Some(name) = self.0.callsite().error_types.name_of(error) {
+            value::text(self.0.part(&keys.kind), name);
         }
-        error_fields(&mut self.scratch.fields, field.name(), error);
+        if error.source().is_some() {
+            value::chain(self.0.part(&keys.chain), error);
+        }
     }
 
     #[inline]
@@ -116,17 +148,5 @@ impl Visit for Visitor<'_> {
         if let Some(out) = self.place(field) {
             value::formatted(out, format_args!("{value:?}"));
         }
-    }
-}
-
-/// `<name>.message`, and `<name>.chain` where the error has causes.
-pub(crate) fn error_fields(
-    fields: &mut crate::context::fields::Fields,
-    name: &str,
-    error: &(dyn Error + 'static),
-) {
-    value::formatted(fields.begin(&Key::with_suffix(name, ".message")), format_args!("{error}"));
-    if error.source().is_some() {
-        value::chain(fields.begin(&Key::with_suffix(name, ".chain")), error);
     }
 }

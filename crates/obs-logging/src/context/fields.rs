@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
+use super::split;
 use crate::encode::escape::escape;
+use crate::encode::put::Block;
 
 /// Names that every line has for itself; a field of such a name gets an underscore behind it.
 const RESERVED: [&str; 4] = ["timestamp", "level", "target", "event"];
@@ -10,17 +12,13 @@ const RESERVED: [&str; 4] = ["timestamp", "level", "target", "event"];
 /// Most names are shorter, with their comma, colon and quotation marks.
 const SHORT: usize = 32;
 
-/// Enough for most values.
-const ROOM: usize = 32;
-
 /// A field's name as it stands in a line, with the comma before and the colon after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     bytes: Box<[u8]>,
-    /// The same, if it is short: copied whole, and cut to length, without a loop.
-    padded: Option<[u8; SHORT]>,
-    hash: u32,
-    mask: u128,
+    /// The same, if it is short.
+    block: Option<Block<SHORT>>,
+    hash: u64,
 }
 
 impl Key {
@@ -48,20 +46,23 @@ impl Key {
         Self::from_bytes([b",\"", name, b"\":"].concat(), hash)
     }
 
-    fn from_bytes(bytes: Vec<u8>, hash: u32) -> Self {
-        let mut padded = [0; SHORT];
-        let is_short = bytes.len() <= SHORT;
-        if is_short {
-            padded[..bytes.len()].copy_from_slice(&bytes);
-        }
-        let padded = is_short.then_some(padded);
-        Self { bytes: bytes.into(), padded, hash, mask: bit(hash) }
+    fn from_bytes(bytes: Vec<u8>, hash: u64) -> Self {
+        Self { block: Block::new(&bytes), bytes: bytes.into(), hash }
     }
 
     /// The set of keys that this key alone makes.
     #[inline]
     pub(crate) fn mask(&self) -> u128 {
-        self.mask
+        bit(self.hash)
+    }
+
+    /// Appends the name with its comma and colon.
+    #[inline]
+    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
+        match &self.block {
+            Some(block) => block.append_to(out),
+            None => out.extend_from_slice(&self.bytes),
+        }
     }
 
     /// The escaped name alone.
@@ -72,7 +73,7 @@ impl Key {
 
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    hash: u32,
+    hash: u64,
     start: u32,
     key_end: u32,
 }
@@ -83,11 +84,24 @@ pub(crate) struct Fields {
     bytes: Vec<u8>,
     places: Vec<Place>,
     mask: u128,
+    shape: u64,
 }
 
 impl Fields {
     pub(crate) const fn new() -> Self {
-        Self { bytes: Vec::new(), places: Vec::new(), mask: 0 }
+        Self { bytes: Vec::new(), places: Vec::new(), mask: 0, shape: 0 }
+    }
+
+    /// Takes fields apart that were written one after another, as [`Self::as_bytes`] has them.
+    pub(crate) fn from_written(written: &[u8]) -> Self {
+        let mut fields = Self::new();
+        let mut rest = written;
+        while let Some((name, behind)) = split::name(rest) {
+            let value = split::value(behind);
+            fields.begin(&Key::of_escaped(name)).extend_from_slice(value);
+            rest = &behind[value.len()..];
+        }
+        fields
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -105,31 +119,36 @@ impl Fields {
         self.mask
     }
 
+    /// The names and their order as a number: sets of the same shape have the same names.
+    #[inline]
+    pub(crate) fn shape(&self) -> u64 {
+        self.shape
+    }
+
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.places.clear();
         self.mask = 0;
+        self.shape = 0;
     }
 
     /// Begins a field: its value is what is then appended to the returned buffer.
     #[inline]
     pub(crate) fn begin(&mut self, key: &Key) -> &mut Vec<u8> {
-        if self.mask & key.mask != 0 {
+        if self.mask & key.mask() != 0 {
             self.remove(key);
         }
-        self.mask |= key.mask;
         let start = self.bytes.len() as u32;
-        let key_end = start + key.bytes.len() as u32;
-        self.bytes.reserve(SHORT + ROOM);
-        match &key.padded {
-            Some(padded) => {
-                self.bytes.extend_from_slice(padded);
-                self.bytes.truncate(key_end as usize);
-            }
-            None => self.bytes.extend_from_slice(&key.bytes),
-        }
-        self.places.push(Place { hash: key.hash, start, key_end });
+        key.append_to(&mut self.bytes);
+        self.note(Place { hash: key.hash, start, key_end: self.bytes.len() as u32 });
         &mut self.bytes
+    }
+
+    #[inline]
+    fn note(&mut self, place: Place) {
+        self.mask |= bit(place.hash);
+        self.shape = mixed(self.shape, place.hash);
+        self.places.push(place);
     }
 
     /// Whether keeping the empty buffers costs little.
@@ -162,8 +181,7 @@ impl Fields {
         let shift = self.bytes.len() as u32;
         self.bytes.extend_from_slice(&other.bytes[from as usize..other.range(range.end - 1).end]);
         for place in places {
-            self.mask |= bit(place.hash);
-            self.places.push(Place {
+            self.note(Place {
                 hash: place.hash,
                 start: place.start - from + shift,
                 key_end: place.key_end - from + shift,
@@ -197,7 +215,7 @@ impl Fields {
     }
 
     /// Keeps the fields of which `keep` (hash, escaped name) says so.
-    fn retain(&mut self, keep: impl Fn(u32, &[u8]) -> bool) {
+    fn retain(&mut self, keep: impl Fn(u64, &[u8]) -> bool) {
         let old = std::mem::take(self);
         for at in 0..old.len() {
             if keep(old.places[at].hash, old.name(at)) {
@@ -205,13 +223,12 @@ impl Fields {
                 let range = old.range(at);
                 let key = old.places[at].key_end - old.places[at].start;
                 self.bytes.extend_from_slice(&old.bytes[range]);
-                self.mask |= bit(old.places[at].hash);
-                self.places.push(Place { hash: old.places[at].hash, start, key_end: start + key });
+                self.note(Place { hash: old.places[at].hash, start, key_end: start + key });
             }
         }
     }
 
-    fn contains_in(&self, hash: u32, name: &[u8], mut range: Range<usize>) -> bool {
+    fn contains_in(&self, hash: u64, name: &[u8], mut range: Range<usize>) -> bool {
         range.any(|at| self.places[at].hash == hash && self.name(at) == name)
     }
 
@@ -234,17 +251,23 @@ impl Fields {
     }
 }
 
-const fn bit(hash: u32) -> u128 {
+const fn bit(hash: u64) -> u128 {
     1 << (hash & 127)
 }
 
-/// FNV-1a, folded: names are short, and the values of a set of names need not be secret.
-fn hash(name: &[u8]) -> u32 {
-    let mut hash = 0x811c_9dc5_u32;
+/// The shape of a set to which one more name, or one more set, is added.
+#[inline]
+pub(crate) const fn mixed(shape: u64, hash: u64) -> u64 {
+    (shape.rotate_left(23) ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// FNV-1a, folded: names are short, and need not be secret.
+fn hash(name: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in name {
-        hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    hash ^ (hash >> 15)
+    hash ^ (hash >> 29)
 }
 
 #[cfg(test)]
@@ -267,6 +290,29 @@ mod tests {
         assert_eq!(both.as_bytes(), br#","a":3,"c":4,"b":5"#);
         assert!(both.overlaps(&fields(&[("c", "0")])));
         assert!(!both.overlaps(&fields(&[("d", "0")])));
+    }
+
+    #[test]
+    fn what_was_written_is_taken_apart() {
+        let written = [
+            r#","a":1,"b\"":"x,\"y\\","c":[1,{"d":"]"}],"e":{"f":[",",{}]},"g":"\\""#,
+            r#","h":-1.5e-7,"i":true,"j":"""#,
+        ]
+        .concat();
+        let fields = Fields::from_written(written.as_bytes());
+        assert_eq!(fields.as_bytes(), written.as_bytes());
+        let values: Vec<_> = fields.iter().map(|(_, value)| value.len()).collect();
+        assert_eq!(values, [1, 9, 13, 14, 4, 7, 4, 2]);
+        let again = Fields::from_written(br#","a":1,"b":2,"a":3"#);
+        assert_eq!(again.as_bytes(), br#","b":2,"a":3"#);
+    }
+
+    #[test]
+    fn a_shape_is_that_of_the_names_in_their_order() {
+        let shape = |of: &[(&str, &str)]| fields(of).shape();
+        assert_eq!(shape(&[("a", "1"), ("b", "2")]), shape(&[("a", "3"), ("b", "4")]));
+        assert_ne!(shape(&[("a", "1"), ("b", "2")]), shape(&[("a", "1"), ("c", "2")]));
+        assert_ne!(shape(&[("a", "1")]), shape(&[]));
     }
 
     #[test]

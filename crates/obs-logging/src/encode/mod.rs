@@ -1,5 +1,8 @@
 //! Bytes, fast: numbers, text and time as JSON.
 
 pub(crate) mod escape;
+pub(crate) mod put;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod ticks;
 pub(crate) mod time;
 pub(crate) mod value;

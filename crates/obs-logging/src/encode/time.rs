@@ -5,28 +5,43 @@
 use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::ticks::Ticks;
+
 /// A moment since the epoch, split as the text of a line needs it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment {
     /// Negative before 1970.
-    second: i64,
-    nanos: u32,
+    pub(super) second: i64,
+    pub(super) nanos: u32,
+}
+
+/// What one of the system's clocks shows.
+#[cfg(unix)]
+#[inline]
+pub(super) fn system_time(clock: libc::clockid_t) -> Moment {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is ours and whole; should the call fail, which these clocks never do, the
+    // epoch stays in it.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    Moment { second: time.tv_sec, nanos: time.tv_nsec as u32 }
 }
 
 impl Moment {
     #[cfg(unix)]
-    #[inline]
     pub(crate) fn now() -> Self {
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the structure is ours and whole; should the call fail, which this clock never does,
-        // the epoch stays in it.
-        unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut time) };
-        Self { second: time.tv_sec, nanos: time.tv_nsec as u32 }
+        system_time(libc::CLOCK_REALTIME)
     }
 
     #[cfg(not(unix))]
     pub(crate) fn now() -> Self {
         SystemTime::now().into()
+    }
+
+    /// Nanoseconds since whatever the clock begins with.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    pub(super) fn since_zero(self) -> u64 {
+        (self.second as u64).wrapping_mul(1_000_000_000).wrapping_add(u64::from(self.nanos))
     }
 
     /// Whole seconds since the epoch, rounded down.
@@ -48,14 +63,28 @@ impl From<SystemTime> for Moment {
     }
 }
 
-/// The text of one second, `2026-06-19T10:23:45.`, kept because most lines share theirs with the last.
+/// A thread's clock, and the text of one second, `2026-06-19T10:23:45.`, kept because most lines share theirs with the last.
 #[derive(Default)]
 pub(crate) struct Clock {
     second: Cell<Option<i64>>,
     text: Cell<[u8; 20]>,
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    ticks: Ticks,
 }
 
 impl Clock {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[inline]
+    pub(crate) fn now(&self) -> Moment {
+        self.ticks.now()
+    }
+
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+    #[inline]
+    pub(crate) fn now(&self) -> Moment {
+        Moment::now()
+    }
+
     /// Appends `2026-06-19T10:23:45.123456Z`.
     pub(crate) fn append(&self, out: &mut Vec<u8>, time: Moment) {
         out.extend_from_slice(&self.text(time));
@@ -96,9 +125,18 @@ fn second_text(second: i64) -> [u8; 20] {
 
 #[inline]
 fn two_digits(text: &mut [u8], at: usize, value: u32) {
-    text[at] = b'0' + (value / 10) as u8;
-    text[at + 1] = b'0' + (value % 10) as u8;
+    text[at..at + 2].copy_from_slice(&PAIRS[value as usize % 100]);
 }
+
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
 
 /// The nanoseconds since the epoch of a text that [`Clock`] made; `None` before 1970 and for other texts.
 #[cfg(feature = "otlp")]

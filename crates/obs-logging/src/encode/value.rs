@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::escape::{Escaping, escape, quoted, string};
+use super::escape::{Escaping, escape, string};
+use super::put::short;
 
 /// A value longer than this is cut: a line must stay a line.
 pub(crate) const LONGEST_VALUE: usize = 64 * 1024;
@@ -17,19 +18,19 @@ const LONGEST_CHAIN: usize = 16;
 
 #[inline]
 pub(crate) fn unsigned(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    short(out, itoa::Buffer::new().format(value).as_bytes());
 }
 
 #[inline]
 pub(crate) fn signed(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    short(out, itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// A number where it fits 64 bits; else a string, because readers of JSON would round it.
 pub(crate) fn wide_unsigned(out: &mut Vec<u8>, value: u128) {
     match u64::try_from(value) {
         Ok(value) => unsigned(out, value),
-        Err(_) => quoted(out, itoa::Buffer::new().format(value)),
+        Err(_) => string(out, itoa::Buffer::new().format(value)),
     }
 }
 
@@ -37,25 +38,58 @@ pub(crate) fn wide_unsigned(out: &mut Vec<u8>, value: u128) {
 pub(crate) fn wide_signed(out: &mut Vec<u8>, value: i128) {
     match i64::try_from(value) {
         Ok(value) => signed(out, value),
-        Err(_) => quoted(out, itoa::Buffer::new().format(value)),
+        Err(_) => string(out, itoa::Buffer::new().format(value)),
     }
 }
 
 /// A number; the three values that JSON lacks are strings, as in the JSON mapping of Protobuf.
 #[inline]
 pub(crate) fn float(out: &mut Vec<u8>, value: f64) {
-    if value.is_finite() {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    if short_decimal(out, value) {
+        // Most measurements are.
+    } else if value.is_finite() {
+        short(out, zmij::Buffer::new().format_finite(value).as_bytes());
     } else if value.is_nan() {
-        quoted(out, "NaN");
+        string(out, "NaN");
     } else {
-        quoted(out, if value > 0.0 { "Infinity" } else { "-Infinity" });
+        string(out, if value > 0.0 { "Infinity" } else { "-Infinity" });
     }
+}
+
+/// Appends a number with at most three decimal places, and answers whether it is one.
+///
+/// It is, if the thousandths, read as a decimal, are this very number: of the decimals with at most 15
+/// digits no two are, so that these digits are the fewest, too.
+#[inline]
+fn short_decimal(out: &mut Vec<u8>, value: f64) -> bool {
+    let size = value.abs();
+    if !(0.001..1e9).contains(&size) {
+        return false;
+    }
+    let thousandths = (size * 1000.0 + 0.5) as u64;
+    if thousandths as f64 / 1000.0 != size {
+        return false;
+    }
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    unsigned(out, thousandths / 1000);
+    let places = thousandths % 1000;
+    let digits = [places / 100, places / 10 % 10, places % 10].map(|digit| b'0' + digit as u8);
+    let used = if digits[2] != b'0' {
+        3
+    } else if digits[1] != b'0' {
+        2
+    } else {
+        1
+    };
+    short(out, &[b'.', digits[0], digits[1], digits[2]][..=used]);
+    true
 }
 
 #[inline]
 pub(crate) fn boolean(out: &mut Vec<u8>, value: bool) {
-    out.extend_from_slice(if value { b"true" } else { b"false" });
+    short(out, if value { b"true" } else { b"false" });
 }
 
 #[inline]
@@ -117,4 +151,30 @@ pub(crate) fn chain(out: &mut Vec<u8>, error: &(dyn Error + 'static)) -> bool {
     }
     out.push(b']');
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assert_shortest(value: f64) {
+        let mut out = Vec::new();
+        float(&mut out, value);
+        let expected = zmij::Buffer::new().format(value).to_owned();
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn floats_have_the_fewest_digits() {
+        for thousandths in (0..300_000_u64).chain(999_999_990_000..1_000_000_010_000) {
+            assert_shortest(thousandths as f64 / 1000.0);
+        }
+        for value in
+            [0.0_f64, 0.1, 0.25, 1e-3, 9.5e-4, 1e9, 999_999_999.999, 0.1 + 0.2, 1e300, 5e-324]
+        {
+            for value in [value, -value, value.next_up(), value.next_down()] {
+                assert_shortest(value);
+            }
+        }
+    }
 }

@@ -13,6 +13,15 @@ impl Redaction {
         self.0.extend(names.into_iter().map(|name| name.into().into_boxed_str()));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the fields have one of the names, whatever its value is.
+    pub(crate) fn names_one_of(&self, fields: &Fields) -> bool {
+        !self.0.is_empty() && fields.iter().any(|(name, _)| self.matches(name))
+    }
+
     pub(crate) fn matches(&self, name: &[u8]) -> bool {
         let last = name.rsplit(|byte| *byte == b'.').next().unwrap_or(name);
         let is_one = |redacted: &str| {

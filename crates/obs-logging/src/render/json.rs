@@ -1,10 +1,15 @@
 //! One JSON object a line, in a fixed order, every key once.
 
+use std::ops::Range;
+
+use obs_context::{SpanId, TraceId};
+
 use super::{Line, OwnKeys};
 use crate::callsite;
 use crate::context::fields::Fields;
 use crate::encode::escape::string;
-use crate::encode::time::Clock;
+use crate::encode::put::short;
+use crate::encode::time::{Clock, Moment};
 
 /// The two ids as a line has them, and where they stand.
 const IDS: &[u8; 75] =
@@ -12,13 +17,22 @@ const IDS: &[u8; 75] =
 const TRACE_ID: usize = 13;
 const SPAN_ID: usize = 58;
 
-/// What a line has besides its head, message and fields, at most.
-const FRAME: usize = 128;
+/// What a line begins with, up to the time.
+const OPENING: &[u8; 14] = br#"{"timestamp":""#;
+
+/// Where the time stands.
+const TIME: Range<usize> = 14..41;
 
 pub(crate) struct Json {
     pub(super) own: OwnKeys,
     /// The key of the message, with comma and colon.
     event: Box<[u8]>,
+}
+
+/// What a line of the callsite begins with, the time still missing.
+pub(crate) fn opening(head: &[u8]) -> Box<[u8]> {
+    let no_time = [b'0'; TIME.end - TIME.start];
+    [OPENING, &no_time[..], head].concat().into()
 }
 
 impl Json {
@@ -29,7 +43,43 @@ impl Json {
         Self { own: OwnKeys::new(event_key), event: event.into() }
     }
 
+    /// Begins a line: everything before the message.
     #[inline]
+    pub(crate) fn open(&self, opening: &[u8], time: Moment, clock: &Clock, line: &mut Vec<u8>) {
+        line.clear();
+        line.extend_from_slice(opening);
+        if let Some(place) = line.get_mut(TIME) {
+            place.copy_from_slice(&clock.text(time));
+        }
+    }
+
+    /// What comes before the message itself.
+    #[inline]
+    pub(crate) fn begin_message(&self, line: &mut Vec<u8>) {
+        short(line, &self.event);
+    }
+
+    /// What comes between the message and the event's own fields.
+    #[inline]
+    pub(crate) fn surround(
+        &self,
+        ids: Option<(TraceId, SpanId)>,
+        parts: &[&Fields],
+        line: &mut Vec<u8>,
+    ) {
+        if let Some((trace_id, span_id)) = ids {
+            let mut text = *IDS;
+            text[TRACE_ID..TRACE_ID + 32].copy_from_slice(&trace_id.hex());
+            text[SPAN_ID..SPAN_ID + 16].copy_from_slice(&span_id.hex());
+            line.extend_from_slice(&text);
+        }
+        for part in parts {
+            if !part.as_bytes().is_empty() {
+                line.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+
     pub(super) fn render(
         &self,
         line: &Line<'_>,
@@ -37,30 +87,17 @@ impl Json {
         clock: &Clock,
         out: &mut Vec<u8>,
     ) {
-        let fields: usize = parts.iter().map(|part| part.as_bytes().len()).sum();
-        out.reserve(fields + line.head.len() + self.event.len() + line.message.len() + FRAME);
-        out.extend_from_slice(br#"{"timestamp":""#);
-        out.extend_from_slice(&clock.text(line.time));
         if line.has_own_target {
-            out.extend_from_slice(&callsite::head(&line.level, line.target));
+            let head = callsite::head(&line.level, line.target);
+            self.open(&opening(&head), line.time, clock, out);
         } else {
-            out.extend_from_slice(line.head);
+            self.open(line.opening, line.time, clock, out);
         }
         if !line.message.is_empty() {
-            out.extend_from_slice(&self.event);
+            self.begin_message(out);
             out.extend_from_slice(line.message);
         }
-        if let Some((trace_id, span_id)) = line.ids {
-            let mut ids = *IDS;
-            ids[TRACE_ID..TRACE_ID + 32].copy_from_slice(&trace_id.hex());
-            ids[SPAN_ID..SPAN_ID + 16].copy_from_slice(&span_id.hex());
-            out.extend_from_slice(&ids);
-        }
-        for part in parts {
-            if !part.as_bytes().is_empty() {
-                out.extend_from_slice(part.as_bytes());
-            }
-        }
+        self.surround(line.ids, parts, out);
         out.extend_from_slice(b"}\n");
     }
 }

@@ -10,16 +10,16 @@ use crate::context::fields::{Fields, Key};
 use crate::encode::time::{Clock, Moment};
 
 pub(crate) use console::Console;
-pub(crate) use json::Json;
+pub(crate) use json::{Json, opening};
 
 /// Everything that a line tells, the fields already JSON.
 pub(crate) struct Line<'a> {
     pub(crate) time: Moment,
     pub(crate) level: Level,
-    /// What the callsite has ready: see `Callsite::head`.
-    pub(crate) head: &'a [u8],
+    /// What the callsite has ready: see `Callsite::opening`.
+    pub(crate) opening: &'a [u8],
     pub(crate) target: &'a str,
-    /// Whether `target` is another than that of `head`.
+    /// Whether `target` is another than that of `opening`.
     pub(crate) has_own_target: bool,
     /// A JSON string; empty where there is no message.
     pub(crate) message: &'a [u8],
@@ -35,6 +35,25 @@ pub(crate) enum Renderer {
 }
 
 impl Renderer {
+    /// JSON, where lines are that.
+    #[inline]
+    pub(crate) fn as_json(&self) -> Option<&Json> {
+        match self {
+            Self::Json(json) => Some(json),
+            Self::Console(_) => None,
+        }
+    }
+
+    /// Whether no name comes twice in the parts and among the line's own.
+    pub(crate) fn are_disjoint(&self, line: Has, parts: &Parts<'_>) -> bool {
+        line.are_disjoint(parts, self.own_keys())
+    }
+
+    /// Names that are the line's own, as bits.
+    pub(crate) fn names(&self, line: Has) -> u128 {
+        self.own_keys().mask(line)
+    }
+
     /// Appends the line to `out`. Of one name in several parts, the last holds; `merged` is used where
     /// there is such a name.
     #[inline]
@@ -46,7 +65,7 @@ impl Renderer {
         merged: &mut Fields,
         out: &mut Vec<u8>,
     ) {
-        if line.are_disjoint(parts, self.own_keys()) {
+        if self.are_disjoint(line.has(), parts) {
             self.render(line, parts, clock, out);
         } else {
             self.merge(line, parts, merged);
@@ -73,7 +92,7 @@ impl Renderer {
     pub(crate) fn merge(&self, line: &Line<'_>, parts: &Parts<'_>, merged: &mut Fields) {
         merged.clear();
         parts.iter().for_each(|part| merged.append(part));
-        self.own_keys().of(line).for_each(|key| merged.remove(key));
+        self.own_keys().of(line.has()).for_each(|key| merged.remove(key));
     }
 
     fn own_keys(&self) -> &OwnKeys {
@@ -99,23 +118,36 @@ impl OwnKeys {
     }
 
     /// Those that this line has.
-    fn of<'a>(&'a self, line: &Line<'_>) -> impl Iterator<Item = &'a Key> {
-        let ids = line.ids.is_some().then_some(&self.ids);
-        let event = self.event.as_ref().filter(|_| !line.message.is_empty());
+    fn of(&self, line: Has) -> impl Iterator<Item = &Key> {
+        let ids = line.ids.then_some(&self.ids);
+        let event = self.event.as_ref().filter(|_| line.message);
         ids.into_iter().flatten().chain(event)
     }
 
     #[inline]
-    fn mask(&self, line: &Line<'_>) -> u128 {
-        let ids = if line.ids.is_some() { self.ids[0].mask() | self.ids[1].mask() } else { 0 };
+    fn mask(&self, line: Has) -> u128 {
+        let ids = if line.ids { self.ids[0].mask() | self.ids[1].mask() } else { 0 };
         ids | self.event.as_ref().map_or(0, Key::mask)
     }
 }
 
+/// What a line has besides its fields.
+#[derive(Clone, Copy)]
+pub(crate) struct Has {
+    pub(crate) ids: bool,
+    pub(crate) message: bool,
+}
+
 impl Line<'_> {
+    fn has(&self) -> Has {
+        Has { ids: self.ids.is_some(), message: !self.message.is_empty() }
+    }
+}
+
+impl Has {
     /// Whether no name comes twice: bits first, names only where bits coincide.
     #[inline]
-    fn are_disjoint(&self, parts: &Parts<'_>, own_keys: &OwnKeys) -> bool {
+    fn are_disjoint(self, parts: &Parts<'_>, own_keys: &OwnKeys) -> bool {
         let [statics, ambient, span, bound, own] = parts.map(Fields::mask);
         let ids = own_keys.mask(self);
         let before_span = ids | statics | ambient;
@@ -129,7 +161,7 @@ impl Line<'_> {
     }
 
     #[cold]
-    fn have_other_names(&self, parts: &Parts<'_>, own_keys: &OwnKeys) -> bool {
+    fn have_other_names(self, parts: &Parts<'_>, own_keys: &OwnKeys) -> bool {
         !parts.iter().any(|part| own_keys.of(self).any(|key| part.contains(key)))
             && (1..parts.len()).all(|at| parts[..at].iter().all(|outer| !outer.overlaps(parts[at])))
     }

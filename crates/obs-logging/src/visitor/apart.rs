@@ -1,0 +1,38 @@
+//! Fields that are kept apart, until it is known what becomes of them.
+
+use super::Places;
+use crate::callsite::Callsite;
+use crate::context::fields::Key;
+use crate::local::Scratch;
+
+/// Writes the message and the fields into their own buffers.
+pub(crate) struct Apart<'a> {
+    pub(crate) callsite: &'a Callsite,
+    pub(crate) scratch: &'a mut Scratch,
+}
+
+impl<'a> Places<'a> for Apart<'a> {
+    #[inline]
+    fn callsite(&self) -> &'a Callsite {
+        self.callsite
+    }
+
+    #[inline]
+    fn field(&mut self, key: &Key) -> &mut Vec<u8> {
+        self.scratch.fields.begin(key)
+    }
+
+    fn part(&mut self, key: &Key) -> &mut Vec<u8> {
+        self.scratch.fields.begin(key)
+    }
+
+    #[inline]
+    fn message(&mut self) -> &mut Vec<u8> {
+        self.scratch.message.clear();
+        &mut self.scratch.message
+    }
+
+    fn target(&mut self) -> &mut String {
+        &mut self.scratch.target
+    }
+}
