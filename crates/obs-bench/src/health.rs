@@ -14,7 +14,7 @@ use crate::row::Row;
 /// Requests in one write, so that the server is what is measured, not the round trip.
 const PIPELINED: usize = 64;
 const ROUNDS: usize = 40;
-const SLICES: usize = 25;
+const SLICES: usize = 80;
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![Row {

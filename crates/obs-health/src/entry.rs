@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::check::Check;
 use crate::on_demand::Flight;
@@ -40,11 +41,16 @@ impl Entry {
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
+        self.verdict_at(Instant::now())
+    }
+
+    /// For those who ask many checks at one moment.
+    pub(crate) fn verdict_at(&self, now: Instant) -> Verdict {
         if self.is_disabled() {
             return Verdict::Disabled;
         }
         match self.check.time_to_live {
-            None => self.status().verdict(self.check.stale_after()),
+            None => self.status().verdict(now, self.check.stale_after()),
             Some(_) if self.flight.is_overdue(self.check.timeout) => {
                 Verdict::Down(FailureKind::Stale)
             }

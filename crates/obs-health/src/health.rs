@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -246,8 +247,9 @@ impl Health {
     /// Whether the service is in this state, and its checks are these and say the same. Allocates
     /// nothing. Checks are never taken out, so that as many are the same ones.
     pub(crate) fn looks_as(&self, state: State, checks: &[(Arc<Entry>, Verdict)]) -> bool {
+        let now = Instant::now();
         locked(&self.inner.entries).len() == checks.len()
-            && checks.iter().all(|(entry, verdict)| entry.verdict() == *verdict)
+            && checks.iter().all(|(entry, verdict)| entry.verdict_at(now) == *verdict)
             && self.state_seeing(checks.iter().map(|(entry, verdict)| (&**entry, *verdict)))
                 == state
     }

@@ -64,12 +64,13 @@ fn answer(
     }
     let format = if health_json { "application/health+json" } else { "application/json" };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-    if !healthy {
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    }
     if request.method == Method::GET {
         *response.body_mut() = body;
+    } else {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    if !healthy {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     response
 }

@@ -85,8 +85,8 @@ impl Status {
         }
     }
 
-    pub(crate) fn verdict(&self, stale_after: Duration) -> Verdict {
-        if self.ended.elapsed() > stale_after {
+    pub(crate) fn verdict(&self, now: Instant, stale_after: Duration) -> Verdict {
+        if now.saturating_duration_since(self.ended) > stale_after {
             return Verdict::Down(FailureKind::Stale);
         }
         self.settled
