@@ -1,13 +1,11 @@
 //! All series of one metric.
 
-use std::hash::{BuildHasher, Hasher};
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use foldhash::fast::FixedState;
-
 use super::idle::Idle;
+use super::key::Key;
 use super::labels::{Names, push_label};
 use super::limit::{self, Limit};
 use super::table::{RetiredTable, Table, borrowed_arc};
@@ -16,7 +14,7 @@ use crate::descriptor::Descriptor;
 use crate::expose::Expose;
 use crate::metric::Sealed;
 use crate::names::OVERFLOW_LABEL;
-use crate::storage::{self, Pin, pin};
+use crate::storage::{Pin, pin};
 
 /// What the registry needs of a family, whatever its metric type.
 pub(crate) trait Collect: Send + Sync {
@@ -41,7 +39,6 @@ pub(crate) trait Collect: Send + Sync {
 pub(crate) struct Family<M: Sealed> {
     descriptor: Arc<Descriptor>,
     settings: M::Settings,
-    hashing: FixedState,
     names: Names,
     table: Table<M::Core>,
     live: Mutex<Live<M::Core>>,
@@ -59,12 +56,10 @@ struct Live<C> {
 
 impl<M: Sealed> Family<M> {
     pub(crate) fn new(descriptor: Arc<Descriptor>, settings: M::Settings) -> Self {
-        storage::prepare();
         Self {
             names: Names::new(&descriptor.labels),
             descriptor,
             settings,
-            hashing: FixedState::with_seed(obs_context::random_u64()),
             table: Table::new(),
             live: Mutex::new(Live { series: Vec::new(), retired: Vec::new(), idle: None }),
             limit: Limit::new(limit::DEFAULT),
@@ -79,11 +74,15 @@ impl<M: Sealed> Family<M> {
     /// The series of these values, made where there is none; good as long as both the pin and the
     /// family.
     #[inline(always)]
-    pub(crate) fn find_or_make(&self, values: &[&str], pin: &Pin) -> ManuallyDrop<M> {
-        let hash = self.hash(values);
-        let series = match self.find(hash, values, pin) {
+    pub(crate) fn find_or_make<const N: usize>(
+        &self,
+        values: &[&str; N],
+        pin: &Pin,
+    ) -> ManuallyDrop<M> {
+        let key = self.names.key(values);
+        let series = match self.find(&key, values, pin) {
             Some(series) => series,
-            None => self.make(hash, values, pin),
+            None => self.make(key, values, pin),
         };
         #[allow(unsafe_code, reason = "a lookup must not touch a count that threads share")]
         // SAFETY: `live`, `retired` or `overflow` owns the series: the pin and the borrow of the family
@@ -135,44 +134,45 @@ impl<M: Sealed> Family<M> {
     }
 
     /// Removes the series of these values, and tells whether there was one.
-    pub(crate) fn remove(&self, values: &[&str]) -> bool {
-        let hash = self.hash(values);
-        self.retain(|labels| labels.hash != hash || !labels.are(&self.names, values)) > 0
+    pub(crate) fn remove<const N: usize>(&self, values: &[&str; N]) -> bool {
+        let key = self.names.key(values);
+        self.retain(|labels| !labels.are(&key, values)) > 0
     }
 
     #[inline(always)]
-    fn hash(&self, values: &[&str]) -> u64 {
-        // Each value by itself: the processor works on all of them at once.
-        values.iter().fold(0, |hash: u64, value| {
-            let mut hasher = self.hashing.build_hasher();
-            hasher.write(value.as_bytes());
-            hash.rotate_left(23).wrapping_add(hasher.finish())
-        })
-    }
-
-    #[inline(always)]
-    fn find<'p>(&self, hash: u64, values: &[&str], pin: &'p Pin) -> Option<&'p Series<M::Core>> {
-        self.table.find(hash, |series| series.labels().are(&self.names, values), pin)
+    fn find<'p, const N: usize>(
+        &self,
+        key: &Key,
+        values: &[&str; N],
+        pin: &'p Pin,
+    ) -> Option<&'p Series<M::Core>> {
+        self.table.find(key.hash, |series| series.labels().are(key, values), pin)
     }
 
     #[cold]
-    fn make<'a>(&'a self, hash: u64, values: &[&str], pin: &'a Pin) -> &'a Series<M::Core> {
+    fn make<'a, const N: usize>(
+        &'a self,
+        key: Key,
+        values: &[&str; N],
+        pin: &'a Pin,
+    ) -> &'a Series<M::Core> {
         if self.limit.is_reached() {
             return self.overflow(values);
         }
         let mut live = self.lock();
-        if let Some(series) = self.find(hash, values, pin) {
+        if let Some(series) = self.find(&key, values, pin) {
             return series;
         }
         if !self.limit.admits(live.series.len()) {
             return self.overflow(values);
         }
-        let labels = Labels::new(hash, &self.names, values);
+        let labels = Labels::new(key, &self.names, values);
+        let key = self.names.key(values);
         live.series.push(Arc::new(Series::new(labels, M::core(&self.settings))));
         let outgrown = self.table.add(&live.series);
         live.retired.extend(outgrown);
         live.free_retired();
-        match self.find(hash, values, pin) {
+        match self.find(&key, values, pin) {
             Some(series) => series,
             None => self.overflow(values),
         }

@@ -2,6 +2,7 @@
 
 mod collection;
 mod idle;
+mod key;
 mod labels;
 mod limit;
 mod series;

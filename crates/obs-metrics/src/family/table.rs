@@ -28,7 +28,7 @@ impl<C> Slots<C> {
     /// Publishes a series. There is always room: the table is at most half full.
     fn put(&self, series: &Arc<Series<C>>) {
         let mask = self.0.len() - 1;
-        let first = series.labels().hash as usize;
+        let first = series.labels().hash() as usize;
         let free = (first..first.wrapping_add(self.0.len()))
             .filter_map(|at| self.0.get(at & mask))
             .find(|slot| slot.load(Relaxed).is_null());
@@ -65,10 +65,11 @@ impl<C> Table<C> {
         let mask = slots.0.len() - 1;
         let mut at = hash as usize & mask;
         loop {
-            let pointer = slots.0.get(at)?.load(Acquire);
+            // SAFETY: the length is a power of two, so what is left of the hash is below it.
+            let pointer = unsafe { slots.0.get_unchecked(at) }.load(Acquire);
             // SAFETY: a published series lives as long as the table's pins.
             let series = unsafe { pointer.as_ref() }?;
-            if series.labels().hash == hash && is_it(series) {
+            if is_it(series) {
                 return Some(series);
             }
             at = (at + 1) & mask;
@@ -94,7 +95,7 @@ impl<C> Table<C> {
         all: &[Arc<Series<C>>],
         removed: Vec<Arc<Series<C>>>,
     ) -> Retired<Unlinked<C>> {
-        let capacity = (all.len() * 4).next_power_of_two().max(8);
+        let capacity = (all.len() * 2).next_power_of_two().max(8);
         let new = Box::into_raw(Slots::of(all, capacity));
         let old = self.slots.swap(new, std::sync::atomic::Ordering::AcqRel);
         // SAFETY: every table comes from `Box::into_raw`, and only this call took it out.

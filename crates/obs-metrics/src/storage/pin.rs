@@ -1,7 +1,7 @@
 //! Pins: a thread says that it is reading something which others may unlink; whoever unlinked it frees
 //! it once every thread that was pinned then has let go.
 //!
-//! A pin is two plain stores. The memory barrier that they would need is paid by the other side, which
+//! A pin is a few plain stores. The memory barrier that they would need is paid by the other side, which
 //! asks the kernel for it (`membarrier`, Linux 4.14); where that is refused, pins pay for a fence.
 
 #![allow(unsafe_code, reason = "`membarrier` is a system call")]
@@ -9,15 +9,12 @@
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicUsize, compiler_fence, fence};
+use std::sync::atomic::{AtomicUsize, compiler_fence, fence};
 
-use super::thread::{self, ONE_TIME, Slab};
+use super::thread::{self, Slab};
 
 /// Pins of the threads that have no slab.
 static SHARED_PINS: AtomicUsize = AtomicUsize::new(0);
-/// Whether the kernel makes the barrier for us.
-static BY_KERNEL: AtomicBool = AtomicBool::new(false);
-
 /// What is unlinked while this lives is not freed before it is dropped.
 ///
 /// It stays on its thread.
@@ -33,14 +30,11 @@ pub(crate) fn pin() -> Pin {
     let slab = thread::current().or_else(thread::current_or_take);
     match slab {
         Some(slab) => {
-            let pins = slab.pins.load(Relaxed);
-            slab.pins.store(pins + 1, Relaxed);
-            if pins % ONE_TIME == 0 {
-                if BY_KERNEL.load(Relaxed) {
-                    compiler_fence(SeqCst);
-                } else {
-                    fence(SeqCst);
-                }
+            slab.pins.store(slab.pins.load(Relaxed) + 1, Relaxed);
+            if slab.fences {
+                fence(SeqCst);
+            } else {
+                compiler_fence(SeqCst);
             }
         }
         None => {
@@ -55,9 +49,11 @@ impl Drop for Pin {
     fn drop(&mut self) {
         match self.slab {
             Some(slab) => {
-                let pins = slab.pins.load(Relaxed) - 1;
-                let one_time = if pins % ONE_TIME == 0 { ONE_TIME } else { 0 };
-                slab.pins.store(pins.wrapping_add(one_time), Release);
+                let left = slab.pins.load(Relaxed) - 1;
+                slab.pins.store(left, Release);
+                if left == 0 {
+                    slab.times.store(slab.times.load(Relaxed).wrapping_add(1), Release);
+                }
             }
             None => {
                 SHARED_PINS.fetch_sub(1, Release);
@@ -84,11 +80,13 @@ impl<T> Retired<T> {
     /// Whether every thread that could have been reading it has let go.
     pub(crate) fn is_over(&mut self) -> bool {
         if self.waits.is_none() && barrier() {
-            let pinned = |slab: &'static Slab| Some((slab, slab.held(Acquire)?));
-            self.waits = Some(thread::all().filter_map(pinned).collect());
+            // A slab that is pinned anew between both loads is not waited for: that pin came after the
+            // barrier and finds nothing that was unlinked before.
+            let pinned = thread::all().map(|slab| (slab, slab.times.load(Acquire)));
+            self.waits = Some(pinned.filter(|(slab, _)| slab.is_pinned()).collect());
         }
         let Some(waits) = &mut self.waits else { return false };
-        waits.retain(|(slab, time)| slab.held(Acquire) == Some(*time));
+        waits.retain(|(slab, time)| slab.is_pinned() && slab.times.load(Acquire) == *time);
         self.shared = self.shared && SHARED_PINS.load(SeqCst) != 0;
         waits.is_empty() && !self.shared
     }
@@ -100,18 +98,17 @@ impl std::fmt::Debug for Slab {
     }
 }
 
-/// Asks the kernel, once, to let us ask for barriers: pins are cheap from then on.
-pub(crate) fn prepare() {
-    static ASKED: OnceLock<()> = OnceLock::new();
-    ASKED.get_or_init(|| BY_KERNEL.store(membarrier(1 << 4), SeqCst));
+/// Whether the kernel lets us ask for barriers, so that pins need none. It is asked once.
+pub(super) fn kernel_makes_barriers() -> bool {
+    static ASKED: OnceLock<bool> = OnceLock::new();
+    *ASKED.get_or_init(|| membarrier(1 << 4))
 }
 
 /// Makes every thread's earlier pin visible here, and everything unlinked here visible to its later
 /// reads.
 fn barrier() -> bool {
-    prepare();
     fence(SeqCst);
-    !BY_KERNEL.load(SeqCst) || membarrier(1 << 3)
+    !kernel_makes_barriers() || membarrier(1 << 3)
 }
 
 /// `MEMBARRIER_CMD_PRIVATE_EXPEDITED` (8) and its registration (16), of linux/membarrier.h.

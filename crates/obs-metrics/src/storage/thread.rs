@@ -9,8 +9,10 @@
 use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 use std::sync::{Mutex, PoisonError};
+
+use super::pin::kernel_makes_barriers;
 
 /// Words a page.
 pub(super) const PAGE: usize = 1024;
@@ -19,38 +21,44 @@ pub(super) const PAGES: usize = 1024;
 /// Threads that have a slab of their own; others share one.
 const SLABS: usize = 256;
 
-/// What [`Slab::pins`] grows by each time that the last pin is dropped.
-pub(super) const ONE_TIME: u64 = 1 << 32;
+pub(super) type Page = [AtomicU64; PAGE];
 
-type Page = [AtomicU64; PAGE];
-
-/// One thread's words, and whether that thread is reading something that must not be freed.
+/// One thread's words, and whether that thread is reading something that must not be freed. Written by
+/// that thread alone.
 #[repr(align(128))]
 pub(crate) struct Slab {
-    /// How many pins the thread holds, and above them how often it let go of the last; written by the
-    /// thread alone.
+    /// How many pins the thread holds.
     pub(super) pins: AtomicU64,
+    /// How often it let go of the last.
+    pub(super) times: AtomicU64,
+    /// Whether a pin needs a fence.
+    pub(super) fences: bool,
     pages: [AtomicPtr<Page>; PAGES],
 }
 
 impl Slab {
-    const fn new() -> Self {
-        Self { pins: AtomicU64::new(0), pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES] }
+    const fn new(fences: bool) -> Self {
+        let (pins, times) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { pins, times, fences, pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES] }
     }
 
-    /// Which of its pinned times the thread is in, if it is.
-    pub(super) fn held(&self, order: Ordering) -> Option<u64> {
-        let pins = self.pins.load(order);
-        (!pins.is_multiple_of(ONE_TIME)).then_some(pins / ONE_TIME)
+    pub(super) fn is_pinned(&self) -> bool {
+        self.pins.load(Acquire) != 0
+    }
+
+    /// The page of this number, if it exists already.
+    #[inline(always)]
+    pub(super) fn page(&self, number: usize) -> Option<&Page> {
+        // A number past the end, whose words live elsewhere, falls on the last page, which is never made.
+        let page = self.pages[number / PAGE % PAGES].load(Acquire);
+        // SAFETY: a page that was published is never freed or moved.
+        unsafe { page.as_ref() }
     }
 
     /// The word of this number, if its page exists already.
     #[inline(always)]
     pub(super) fn word(&self, number: usize) -> Option<&AtomicU64> {
-        // A number past the end, whose words live elsewhere, falls on the last page, which is never made.
-        let page = self.pages[number / PAGE % PAGES].load(Acquire);
-        // SAFETY: a page that was published is never freed or moved.
-        unsafe { page.as_ref() }.map(|page| &page[number % PAGE])
+        self.page(number).map(|page| &page[number % PAGE])
     }
 
     /// The word of this number, making its page where there is none.
@@ -68,7 +76,7 @@ impl Slab {
 }
 
 /// Written by every thread that has no slab of its own, with atomic additions.
-pub(super) static SHARED: Slab = Slab::new();
+pub(super) static SHARED: Slab = Slab::new(true);
 
 static ALL: [AtomicPtr<Slab>; SLABS] = [const { AtomicPtr::new(ptr::null_mut()) }; SLABS];
 static MADE: AtomicUsize = AtomicUsize::new(0);
@@ -86,7 +94,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         CURRENT.set(None);
         // A thread that ends while it is pinned has leaked the guard: its slab stays with it.
-        if self.0.held(Relaxed).is_none() {
+        if !self.0.is_pinned() {
             FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
         }
     }
@@ -123,7 +131,7 @@ fn take() -> Option<&'static Slab> {
     }
     let number = MADE.load(Relaxed);
     let place = ALL.get(number)?;
-    let slab: &'static Slab = Box::leak(Box::new(Slab::new()));
+    let slab: &'static Slab = Box::leak(Box::new(Slab::new(!kernel_makes_barriers())));
     place.store(ptr::from_ref(slab).cast_mut(), Release);
     MADE.store(number + 1, Release);
     Some(slab)

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
+use super::address::in_one_register;
 use super::thread::{self, PAGE, PAGES, SHARED, Slab};
 
 /// Consecutive words whose totals are the sum over all threads.
@@ -36,8 +37,8 @@ impl Words {
     /// Adds to the word at `at`.
     #[inline(always)]
     pub(crate) fn add(&self, at: usize, amount: u64) {
-        match self.exclusive(at) {
-            Some(word) => word.store(word.load(Relaxed).wrapping_add(amount), Relaxed),
+        match thread::current().and_then(|slab| slab.page(self.number(at))) {
+            Some(page) => grow(&page[self.number(at) % PAGE], amount),
             None => {
                 cold_path();
                 self.add_slowly(at, amount);
@@ -48,13 +49,14 @@ impl Words {
     /// Adds one to the word at `at`, and `value` to the first word, which holds a float.
     #[inline(always)]
     pub(crate) fn observe(&self, at: usize, value: f64) {
-        match (self.exclusive(0), self.exclusive(at)) {
-            (Some(sum), Some(count)) => {
-                count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
-                let total = f64::from_bits(sum.load(Relaxed)) + value;
-                sum.store(total.to_bits(), Relaxed);
+        // All words lie in one page.
+        match thread::current().and_then(|slab| slab.page(self.number(0))) {
+            Some(page) => {
+                grow(&page[self.number(at) % PAGE], 1);
+                let sum = in_one_register(&page[self.number(0) % PAGE]);
+                sum.store((f64::from_bits(sum.load(Relaxed)) + value).to_bits(), Relaxed);
             }
-            _ => {
+            None => {
                 cold_path();
                 self.observe_slowly(at, value);
             }
@@ -72,14 +74,14 @@ impl Words {
     }
 
     #[inline(always)]
-    fn exclusive(&self, at: usize) -> Option<&'static AtomicU64> {
-        thread::current()?.word((self.start as usize).wrapping_add(at))
+    fn number(&self, at: usize) -> usize {
+        (self.start as usize).wrapping_add(at)
     }
 
     #[cold]
     fn add_slowly(&self, at: usize, amount: u64) {
         match self.word_or_make(at) {
-            (Some(word), true) => word.store(word.load(Relaxed).wrapping_add(amount), Relaxed),
+            (Some(word), true) => grow(word, amount),
             (Some(word), false) => {
                 word.fetch_add(amount, Relaxed);
             }
@@ -100,7 +102,7 @@ impl Words {
         if let Some(own) = &self.own {
             return (own.get(at), false);
         }
-        let number = self.start as usize + at;
+        let number = self.number(at);
         match thread::current_or_take() {
             Some(slab) => (slab.word_or_make(number), true),
             None => (SHARED.word_or_make(number), false),
@@ -108,7 +110,7 @@ impl Words {
     }
 
     fn parts(&self, at: usize) -> impl Iterator<Item = &AtomicU64> {
-        let number = self.start as usize + at;
+        let number = self.number(at);
         let own = self.own.as_ref().and_then(|own| own.get(at));
         slabs().filter_map(move |slab| slab.word(number)).chain(own)
     }
@@ -128,6 +130,13 @@ impl Drop for Words {
         }
         allocator().give_back(self.start, self.length as usize);
     }
+}
+
+/// Adds to a word that this thread alone writes.
+#[inline(always)]
+fn grow(word: &AtomicU64, amount: u64) {
+    let word = in_one_register(word);
+    word.store(word.load(Relaxed).wrapping_add(amount), Relaxed);
 }
 
 fn slabs() -> impl Iterator<Item = &'static Slab> {
