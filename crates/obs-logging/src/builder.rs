@@ -1,9 +1,7 @@
 //! Setting logging up.
 
 use std::convert::Infallible;
-use std::fmt;
-use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::io::Write;
 use std::sync::Arc;
 
 use tracing::Subscriber;
@@ -20,7 +18,7 @@ use crate::error_type::ErrorTypes;
 use crate::field::Value;
 use crate::filter::LogFilter;
 use crate::layer::{Lines, LogLayer, Plan};
-use crate::output::{Delivery, Direct, LogFile, Notice, Queue, Sink, Tally, Target};
+use crate::output::{Delivery, Direct, Notice, Output, Queue, Sink, Tally, Target};
 use crate::processor::{Pipeline, Processor};
 use crate::render::{self, Console, Json, Line, Renderer};
 use crate::{Error, Logging};
@@ -35,112 +33,6 @@ pub enum Format {
     /// [`Format::Console`] where the output is a terminal, else [`Format::Json`].
     #[default]
     Auto,
-}
-
-/// Where lines go.
-pub struct Output(Kind);
-
-enum Kind {
-    Stdout,
-    Stderr,
-    File(LogFile),
-    Writer(Box<dyn Write + Send>),
-    #[cfg(feature = "otlp")]
-    Otlp(crate::Otlp),
-}
-
-impl Output {
-    /// The standard output: where a service in a container logs.
-    pub fn stdout() -> Self {
-        Self(Kind::Stdout)
-    }
-
-    /// The standard error.
-    pub fn stderr() -> Self {
-        Self(Kind::Stderr)
-    }
-
-    /// The end of this file, which is made if it is missing.
-    pub fn file(path: impl AsRef<Path>) -> Self {
-        Self::log_file(LogFile::new(path))
-    }
-
-    /// A file that is rotated.
-    pub fn log_file(file: LogFile) -> Self {
-        Self(Kind::File(file))
-    }
-
-    /// Any writer. Unless it is [`Delivery::Blocking`], it gets many lines a call, and is flushed after
-    /// each batch.
-    pub fn writer(writer: impl Write + Send + 'static) -> Self {
-        Self(Kind::Writer(Box::new(writer)))
-    }
-
-    /// An OpenTelemetry collector, which gets log records instead of lines. Lines of another layer may
-    /// go elsewhere at the same time.
-    #[cfg(feature = "otlp")]
-    pub fn otlp(collector: crate::Otlp) -> Self {
-        Self(Kind::Otlp(collector))
-    }
-
-    fn is_terminal(&self) -> bool {
-        match &self.0 {
-            Kind::Stdout => io::stdout().is_terminal(),
-            Kind::Stderr => io::stderr().is_terminal(),
-            Kind::File(_) | Kind::Writer(_) => false,
-            #[cfg(feature = "otlp")]
-            Kind::Otlp(_) => false,
-        }
-    }
-
-    /// `event_key` is how the lines call their message.
-    #[cfg_attr(not(feature = "otlp"), expect(unused_variables, reason = "only records have parts"))]
-    fn open(self, event_key: &str) -> Result<Box<dyn Write + Send>, Error> {
-        match self.0 {
-            #[cfg(feature = "otlp")]
-            Kind::Otlp(collector) => {
-                Ok(Box::new(crate::otlp::Exporter::new(collector, event_key.to_owned())?))
-            }
-            Kind::Stdout => standard(io::stdout()),
-            Kind::Stderr => standard(io::stderr()),
-            Kind::Writer(writer) => Ok(writer),
-            Kind::File(file) => {
-                let what = format!("the log file {} cannot be opened", file.path().display());
-                let remedy = "give a path in a directory that the service may write to";
-                let file =
-                    file.open().map_err(|error| Error::new(what, remedy).caused_by(error))?;
-                Ok(Box::new(file))
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Stdout => f.write_str("stdout"),
-            Kind::Stderr => f.write_str("stderr"),
-            Kind::File(file) => write!(f, "file {}", file.path().display()),
-            Kind::Writer(_) => f.write_str("writer"),
-            #[cfg(feature = "otlp")]
-            Kind::Otlp(collector) => collector.fmt(f),
-        }
-    }
-}
-
-/// The stream behind the standard library's buffer, which would keep lines that it failed to write.
-#[cfg(unix)]
-fn standard(stream: impl std::os::fd::AsFd) -> Result<Box<dyn Write + Send>, Error> {
-    let stream = stream.as_fd().try_clone_to_owned().map_err(|error| {
-        Error::new("a standard stream cannot be used", "give the process one, or log to a file")
-            .caused_by(error)
-    })?;
-    Ok(Box::new(std::fs::File::from(stream)))
-}
-
-#[cfg(not(unix))]
-fn standard(stream: impl Write + Send + 'static) -> Result<Box<dyn Write + Send>, Error> {
-    Ok(Box::new(stream))
 }
 
 /// Says how to log, and makes the layer.
@@ -294,11 +186,12 @@ impl Builder {
                 Renderer::Console(Console::new(is_terminal && colours_are_welcome()))
             }
         };
-        let output = std::mem::replace(&mut self.output, Output::stdout()).open(&self.event_key)?;
-        let delivery = self.delivery;
-        self.assemble(filter, renderer, output, |target, tally| match delivery {
-            Delivery::Blocking => Ok(Sink::Direct(Direct::new(target, tally))),
+        let output = std::mem::replace(&mut self.output, Output::stdout());
+        let (delivery, event_key) = (self.delivery, self.event_key.clone());
+        self.assemble(filter, renderer, |notice, tally| match delivery {
+            Delivery::Blocking => output.direct(&event_key, notice, tally),
             Delivery::NonBlocking { buffer_bytes, when_full } => {
+                let target = Target::new(output.open(&event_key)?, notice);
                 Queue::start(target, tally, buffer_bytes, when_full).map(Sink::Queue)
             }
         })
@@ -307,7 +200,7 @@ impl Builder {
     /// Records are made of JSON lines, and nobody should wait for a network.
     #[cfg(feature = "otlp")]
     fn suit_collector(&mut self) -> Result<(), Error> {
-        if let Kind::Otlp(_) = self.output.0 {
+        if self.output.is_collector() {
             self.format = Format::Json;
             if self.delivery == Delivery::Blocking {
                 return Err(Error::new(
@@ -333,8 +226,11 @@ impl Builder {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let renderer = self.json();
-        let direct = |target, tally| Ok::<_, Infallible>(Sink::Direct(Direct::new(target, tally)));
-        let Ok(made) = self.assemble(filter, renderer, Box::new(writer), direct);
+        let direct = |notice, tally| {
+            let target = Target::new(Box::new(writer), notice);
+            Ok::<_, Infallible>(Sink::Direct(Direct::new(target, tally)))
+        };
+        let Ok(made) = self.assemble(filter, renderer, direct);
         made
     }
 
@@ -346,8 +242,7 @@ impl Builder {
         self,
         filter: LogFilter,
         renderer: Renderer,
-        output: Box<dyn Write + Send>,
-        sink: impl FnOnce(Target, Arc<Tally>) -> Result<Sink, E>,
+        sink: impl FnOnce(Notice, Arc<Tally>) -> Result<Sink, E>,
     ) -> Result<(LogLayer<S>, Logging), E>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -355,7 +250,7 @@ impl Builder {
         let renderer = Arc::new(renderer);
         let notice = notice_of_losses(renderer.clone(), self.statics.clone());
         let tally = Arc::new(Tally::default());
-        let sink = Arc::new(sink(Target::new(output, notice), tally.clone())?);
+        let sink = Arc::new(sink(notice, tally.clone())?);
         let ledger = Arc::new(Ledger::default());
         let lines = Lines::new(Plan {
             filter: filter.clone(),

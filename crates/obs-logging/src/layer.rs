@@ -138,22 +138,20 @@ impl Lines {
         json: &Json,
         line: &mut Vec<u8>,
     ) -> bool {
-        let none = const { &Fields::new() };
         let bound = local.bound.borrow();
         let mut stack = local.stack.borrow_mut();
         let (ambient, innermost) = stack.fields(self.number);
         let ids = active_span().map(|span| (span.trace_id, span.span_id));
-        let parts = [
-            &self.plan.statics,
-            ambient.unwrap_or(none),
-            innermost.unwrap_or(none),
-            bound.as_deref().unwrap_or(none),
-        ];
-        let begin = 1 + u64::from(ids.is_some());
-        let shape = parts.iter().fold(begin, |shape, part| mixed(shape, part.shape()));
+        let parts = [Some(&self.plan.statics), ambient, innermost, bound.as_deref()];
+        let mut shape = 1 + u64::from(ids.is_some());
+        for (place, part) in parts.iter().enumerate() {
+            if let Some(part) = part {
+                shape = mixed(shape ^ place as u64, part.shape());
+            }
+        }
         let suits = callsite.suits(shape, || self.names_if_suiting(callsite, ids.is_some(), parts));
         if suits {
-            json.surround(ids, &parts, line);
+            json.surround(ids, parts.into_iter().flatten(), line);
         }
         suits
     }
@@ -164,10 +162,11 @@ impl Lines {
         &self,
         callsite: &Callsite,
         has_ids: bool,
-        parts: [&Fields; 4],
+        parts: [Option<&Fields>; 4],
     ) -> Option<u128> {
         let plan = &self.plan;
-        let [statics, ambient, span, bound] = parts;
+        let none = const { &Fields::new() };
+        let [statics, ambient, span, bound] = parts.map(|part| part.unwrap_or(none));
         let parts = [statics, ambient, span, bound, &callsite.names];
         let has = Has { ids: has_ids, message: callsite.has_message() };
         let is_secret = |part: &&Fields| plan.pipeline.redaction.names_one_of(part);

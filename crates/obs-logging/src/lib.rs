@@ -26,7 +26,7 @@ pub mod capture;
 pub mod http;
 pub mod panic;
 
-pub use builder::{Builder, Format, Output};
+pub use builder::{Builder, Format};
 pub use context::ambient::{Context, Entered, Scoped};
 pub use cost::CallsiteCost;
 pub use error::Error;
@@ -37,7 +37,7 @@ pub use logger::Logger;
 pub use logging::Logging;
 #[cfg(feature = "otlp")]
 pub use otlp::Otlp;
-pub use output::{Counts, Delivery, FlushReport, LogFile, WhenFull};
+pub use output::{Counts, Delivery, FlushReport, LogFile, Output, WhenFull};
 pub use processor::{Processor, Record};
 
 #[doc(hidden)]

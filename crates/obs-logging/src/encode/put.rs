@@ -20,13 +20,19 @@ impl<const N: usize> Block<N> {
 
     #[inline]
     pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
-        out.reserve(N);
-        let end = out.len() + self.len;
-        // SAFETY: there is room for N bytes, of which the first `len`, at most N, now count.
-        unsafe {
-            out.as_mut_ptr().add(out.len()).copy_from_nonoverlapping(self.bytes.as_ptr(), N);
-            out.set_len(end);
-        }
+        first(out, self.bytes, self.len);
+    }
+}
+
+/// Appends the first `len` bytes, or all where there are fewer.
+#[inline]
+pub(crate) fn first<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N], len: usize) {
+    out.reserve(N);
+    let end = out.len() + len.min(N);
+    // SAFETY: there is room for N bytes, all of which are written, and at most all of which now count.
+    unsafe {
+        out.as_mut_ptr().add(out.len()).cast::<[u8; N]>().write(bytes);
+        out.set_len(end);
     }
 }
 

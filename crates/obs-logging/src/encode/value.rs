@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::escape::{Escaping, escape, string};
-use super::put::short;
+use super::put::{first, short};
 
 /// A value longer than this is cut: a line must stay a line.
 pub(crate) const LONGEST_VALUE: usize = 64 * 1024;
@@ -74,16 +74,14 @@ fn short_decimal(out: &mut Vec<u8>, value: f64) -> bool {
         out.push(b'-');
     }
     unsigned(out, thousandths / 1000);
-    let places = thousandths % 1000;
+    let places = (thousandths % 1000) as u32;
     let digits = [places / 100, places / 10 % 10, places % 10].map(|digit| b'0' + digit as u8);
-    let used = if digits[2] != b'0' {
-        3
-    } else if digits[1] != b'0' {
-        2
-    } else {
-        1
+    let zeros = match digits {
+        [_, b'0', b'0'] => 2,
+        [_, _, b'0'] => 1,
+        _ => 0,
     };
-    short(out, &[b'.', digits[0], digits[1], digits[2]][..=used]);
+    first(out, [b'.', digits[0], digits[1], digits[2]], 4 - zeros);
     true
 }
 

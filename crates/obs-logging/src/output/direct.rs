@@ -1,6 +1,5 @@
 //! The thread that logs writes.
 
-use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,12 +7,7 @@ use std::time::{Duration, Instant};
 use tracing_core::Level;
 
 use super::tally::{Counts, Tally, level_index};
-use super::{FlushReport, Target};
-
-thread_local! {
-    /// Whether this thread is inside the writer: a writer that logs must not wait for itself.
-    static WRITING: Cell<bool> = const { Cell::new(false) };
-}
+use super::{FlushReport, Target, writing};
 
 pub(crate) struct Direct {
     target: Mutex<Target>,
@@ -26,11 +20,7 @@ impl Direct {
     }
 
     pub(super) fn push(&self, level: Level, line: &[u8]) -> bool {
-        if WRITING.try_with(|writing| writing.replace(true)).unwrap_or(false) {
-            self.tally.refuse(level);
-            return false;
-        }
-        let was_taken = {
+        let was_taken = writing::once(|| {
             let mut target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
             self.tally.emitted[level_index(level)].add(1);
             let was_taken = target.write(line, &[line.len() as u32], &self.tally);
@@ -38,9 +28,11 @@ impl Direct {
                 target.tell_of_losses(self.tally.dropped(), &self.tally);
             }
             was_taken
-        };
-        let _ = WRITING.try_with(|writing| writing.set(false));
-        was_taken
+        });
+        was_taken.unwrap_or_else(|| {
+            self.tally.refuse(level);
+            false
+        })
     }
 
     pub(super) fn flush(&self, deadline: Duration) -> FlushReport {
@@ -52,7 +44,7 @@ impl Direct {
     /// Another thread may be inside a writer that is stuck, and this one inside the writer, too: a
     /// panic in it flushes.
     fn flush_within(&self, deadline: Duration) -> bool {
-        if WRITING.try_with(Cell::get).unwrap_or(true) {
+        if writing::is_writing() {
             return false;
         }
         let start = Instant::now();

@@ -1,22 +1,27 @@
 //! Where lines go, and the account of every one of them.
 
+mod choice;
 mod direct;
 mod file;
 mod policy;
 mod process;
 mod queue;
+mod shared;
 mod tally;
 mod target;
 mod worker;
+mod writing;
 
 use std::time::Duration;
 
 use tracing_core::Level;
 
+pub use choice::Output;
 pub(crate) use direct::Direct;
 pub use file::LogFile;
 pub use policy::{Delivery, WhenFull};
 pub(crate) use queue::Queue;
+pub(crate) use shared::{Shared, SharedWrite};
 pub use tally::Counts;
 pub(crate) use tally::Tally;
 pub(crate) use target::{Notice, Target};
@@ -35,6 +40,7 @@ pub struct FlushReport {
 /// The way of a line to its output.
 pub(crate) enum Sink {
     Direct(Direct),
+    Shared(Box<Shared>),
     Queue(Queue),
 }
 
@@ -44,6 +50,7 @@ impl Sink {
     pub(crate) fn push(&self, level: Level, line: &[u8]) -> bool {
         match self {
             Self::Direct(direct) => direct.push(level, line),
+            Self::Shared(shared) => shared.push(level, line),
             Self::Queue(queue) => queue.push(level, line),
         }
     }
@@ -51,6 +58,7 @@ impl Sink {
     pub(crate) fn flush(&self, deadline: Duration) -> FlushReport {
         match self {
             Self::Direct(direct) => direct.flush(deadline),
+            Self::Shared(shared) => shared.flush(),
             Self::Queue(queue) => queue.flush(deadline),
         }
     }
@@ -58,6 +66,7 @@ impl Sink {
     pub(crate) fn shutdown(&self, deadline: Duration) -> FlushReport {
         match self {
             Self::Direct(direct) => direct.flush(deadline),
+            Self::Shared(shared) => shared.flush(),
             Self::Queue(queue) => queue.shutdown(deadline),
         }
     }
@@ -65,6 +74,7 @@ impl Sink {
     pub(crate) fn counts(&self) -> Counts {
         match self {
             Self::Direct(direct) => direct.counts(),
+            Self::Shared(shared) => shared.counts(),
             Self::Queue(queue) => queue.counts(),
         }
     }

@@ -66,6 +66,11 @@ impl Tally {
         self.refused_in_all.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// As `write_errors.add(1)`, without a lock.
+    pub(super) fn note_shared_error(&self) {
+        self.write_errors.0.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A line that nobody wants after all.
     pub(crate) fn suppress(&self) {
         self.suppressed.fetch_add(1, Ordering::Relaxed);
@@ -114,6 +119,7 @@ impl Source for super::Sink {
     fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
         let (emitted, tally) = match self {
             Self::Direct(direct) => (direct.emitted(), direct.tally()),
+            Self::Shared(shared) => (shared.emitted(), shared.tally()),
             Self::Queue(queue) => (queue.emitted(), queue.tally()),
         };
         for (level, lines) in LEVELS.iter().zip(emitted) {

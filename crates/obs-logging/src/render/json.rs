@@ -61,10 +61,10 @@ impl Json {
 
     /// What comes between the message and the event's own fields.
     #[inline]
-    pub(crate) fn surround(
+    pub(crate) fn surround<'a>(
         &self,
         ids: Option<(TraceId, SpanId)>,
-        parts: &[&Fields],
+        parts: impl IntoIterator<Item = &'a Fields>,
         line: &mut Vec<u8>,
     ) {
         if let Some((trace_id, span_id)) = ids {
@@ -97,7 +97,7 @@ impl Json {
             self.begin_message(out);
             out.extend_from_slice(line.message);
         }
-        self.surround(line.ids, parts, out);
+        self.surround(line.ids, parts.iter().copied(), out);
         out.extend_from_slice(b"}\n");
     }
 }
