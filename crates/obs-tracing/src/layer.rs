@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use fastant::Instant;
-use obs_context::SpanResolver;
+use obs_context::{SpanId, SpanResolver};
 use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id, Record as Values};
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
@@ -119,27 +119,55 @@ impl Handle {
         })
     }
 
-    /// Creates a span: below `parent`, or, where it is `contextual`, below the current one. `fill` writes
-    /// what it begins with into its record. There is no record of an unsampled child.
-    #[inline]
-    pub(crate) fn begin(
-        &self,
-        name: &'static str,
-        parent: Option<&Identity>,
-        contextual: bool,
-        fill: impl FnOnce(&mut Record),
-    ) -> (Identity, Option<Box<Record>>) {
+    /// Creates a span that no subscriber knows, below a recorded one.
+    pub(crate) fn begin(&self, name: &'static str, parent: &Identity) -> Box<Record> {
         let pipeline = &self.pipeline;
-        let known = local::with(|local| pipeline.conceive(local, name, parent, contextual));
-        let (identity, mut record) = known.unwrap_or_else(|| pipeline.conceive_late(name, parent));
-        if let Some(record) = &mut record {
-            record.identity = identity.clone();
-            if identity.recording {
-                fill(record);
-                record.start = Instant::now();
-            }
+        let taken = local::with(|local| {
+            local.attached(pipeline).buffer.count(parent.recording);
+            local.take()
+        });
+        let mut record = taken.unwrap_or_else(|| {
+            pipeline.count_late(parent.recording);
+            Box::new(Record::new())
+        });
+        parent.write_child(SpanId::random(), name, &mut record.identity);
+        record
+    }
+
+    /// The same for the subscriber's span of this id; the thread remembers it as its last. There is no
+    /// record of an unsampled child.
+    #[inline]
+    fn create(&self, attributes: &Attributes<'_>, id: u64) -> Option<Box<Record>> {
+        let pipeline = &self.pipeline;
+        let name = attributes.metadata().name();
+        let contextual = attributes.is_contextual();
+        let parent = attributes.parent().and_then(|id| self.find_or_ancestor(id.into_u64()));
+        let parent = parent.as_ref().map(|(_, identity)| identity);
+        let created = local::with(|local| local.create(pipeline, id, name, parent, contextual));
+        created.unwrap_or_else(|| {
+            let mut record = Box::new(Record::new());
+            let wanted = pipeline.conceive(name, parent, None, &mut record.identity);
+            pipeline.count_late(record.identity.recording);
+            wanted.then_some(record)
+        })
+    }
+
+    /// Keeps the record of a span that was just created, with what it begins with.
+    #[inline]
+    fn keep(&self, mut record: Box<Record>, attributes: &Attributes<'_>, id: u64) {
+        let (pipeline, layer) = (&self.pipeline, self.pipeline.number());
+        if record.identity.recording {
+            let limits = &pipeline.limits;
+            attributes.record(&mut Fields { record: &mut record, limits });
+            record.start = Instant::now();
         }
-        (identity, record)
+        let Err(refused) = pipeline.table.insert(id, record) else { return };
+        pipeline.refuse(&refused);
+        local::with(|local| {
+            if let Some(last) = local.last(layer, id) {
+                last.in_table = false;
+            }
+        });
     }
 }
 
@@ -157,21 +185,10 @@ where
         if filter::is_telemetry(metadata) {
             return;
         }
-        let pipeline = &self.handle.pipeline;
-        let parent = attributes.parent().and_then(|id| self.handle.find_or_ancestor(id.into_u64()));
-        let parent = parent.as_ref().map(|(_, identity)| identity);
-        let contextual = attributes.is_contextual();
-        let (identity, record) = self.handle.begin(metadata.name(), parent, contextual, |record| {
-            let limits = &pipeline.limits;
-            attributes.record(&mut Fields { record, limits });
-        });
-        let (layer, id) = (pipeline.number(), id.into_u64());
-        let kept = record.map(|record| pipeline.table.insert(id, record));
-        if let Some(Err(refused)) = &kept {
-            pipeline.refuse(refused);
+        let id = id.into_u64();
+        if let Some(record) = self.handle.create(attributes, id) {
+            self.handle.keep(record, attributes, id);
         }
-        let in_table = matches!(kept, Some(Ok(())));
-        local::with(|local| local.remember(Entry { layer, id, identity, in_table }));
     }
 
     #[inline]

@@ -21,6 +21,7 @@ mod resource;
 mod ring;
 mod sample;
 mod span_ext;
+mod spin;
 mod sql;
 mod table;
 mod target;

@@ -22,12 +22,26 @@ pub(crate) struct Entry {
     pub(crate) in_table: bool,
 }
 
+/// No span has this id.
+const NOBODY: u64 = 0;
+
+impl Entry {
+    const NONE: Self = Self { layer: 0, id: NOBODY, identity: Identity::NONE, in_table: false };
+
+    #[inline]
+    fn is(&self, layer: usize, id: u64) -> bool {
+        self.id == id && self.layer == layer
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Local {
-    /// The spans that were entered on this thread and not yet exited, of all layers.
-    stack: Vec<Entry>,
-    /// The span that was created or exited last: most likely the next to be entered or closed.
-    last: Option<Entry>,
+    /// First the spans that were entered on this thread and not yet exited, of all layers; next to them
+    /// the one that was created or exited last, which is most likely the next to be entered or closed;
+    /// then what is to be written over.
+    spans: Vec<Entry>,
+    /// How many of them are entered.
+    depth: usize,
     /// Where spans come from that have no parent here.
     pub(crate) origin: Option<Box<Origin>>,
     pool: Chunk,
@@ -47,8 +61,8 @@ pub(crate) struct Attached {
 thread_local! {
     static LOCAL: RefCell<Local> = const {
         RefCell::new(Local {
-            stack: Vec::new(),
-            last: None,
+            spans: Vec::new(),
+            depth: 0,
             origin: None,
             pool: Vec::new(),
             spare: Vec::new(),
@@ -69,12 +83,18 @@ impl Local {
     /// The innermost span of this layer.
     #[inline]
     pub(crate) fn current(&self, layer: usize) -> Option<&Entry> {
-        self.stack.iter().rev().find(|entry| entry.layer == layer)
+        self.entered().iter().rev().find(|entry| entry.layer == layer)
     }
 
     /// The innermost span.
+    #[inline]
     pub(crate) fn innermost(&self) -> Option<&Entry> {
-        self.stack.last()
+        self.entered().last()
+    }
+
+    #[inline]
+    fn entered(&self) -> &[Entry] {
+        self.spans.get(..self.depth).unwrap_or_default()
     }
 
     /// The pipeline of a layer whose spans this thread has created or entered.
@@ -85,74 +105,123 @@ impl Local {
     /// The span of this id, where the thread knows it without asking the table.
     #[inline]
     pub(crate) fn known(&self, layer: usize, id: u64) -> Option<&Entry> {
-        let known = |entry: &&Entry| entry.id == id && entry.layer == layer;
-        let found = self.last.as_ref().filter(known);
-        found.or_else(|| self.stack.iter().rev().find(known))
+        let is_it = |entry: &&Entry| entry.is(layer, id);
+        let last = self.spans.get(self.depth).filter(is_it);
+        last.or_else(|| self.entered().iter().rev().find(is_it))
     }
 
-    /// Enters a span that the thread knows; `false` when it does not.
+    /// Creates a span for the subscriber's one of this id, below `parent` or, where it is `contextual`,
+    /// below the current one, and remembers it as the last; there is no record of an unsampled child.
     #[inline]
-    pub(crate) fn enter_known(&mut self, layer: usize, id: u64) -> bool {
-        if let Some(entry) = self.last.take_if(|last| last.id == id && last.layer == layer) {
-            self.enter(entry);
-            return true;
+    pub(crate) fn create(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        id: u64,
+        name: &'static str,
+        parent: Option<&Identity>,
+        contextual: bool,
+    ) -> Option<Box<Record>> {
+        if self.spans.len() == self.depth {
+            self.spans.push(Entry::NONE);
         }
-        let known = self.known(layer, id).cloned();
-        known.map(|entry| self.enter(entry)).is_some()
+        let layer = pipeline.number();
+        let (entered, rest) = self.spans.split_at_mut_checked(self.depth)?;
+        let last = rest.first_mut()?;
+        let current = match parent {
+            None if contextual => entered.iter().rev().find(|entry| entry.layer == layer),
+            _ => None,
+        };
+        let parent = parent.or(current.map(|entry| &entry.identity));
+        let origin = self.origin.as_deref();
+        let in_table = pipeline.conceive(name, parent, origin, &mut last.identity);
+        (last.layer, last.id, last.in_table) = (layer, id, in_table);
+        let (recording, span_id) = (last.identity.recording, last.identity.span_id);
+        let record = in_table.then(|| {
+            let mut record = take(&mut self.pool, &mut self.spare);
+            match parent {
+                Some(parent) => parent.write_child(span_id, name, &mut record.identity),
+                None => record.identity = last.identity.clone(),
+            }
+            record
+        });
+        self.attached(pipeline).buffer.count(recording);
+        record
     }
 
+    /// Remembers the span as the last one.
     #[inline]
     pub(crate) fn remember(&mut self, entry: Entry) {
-        self.last = Some(entry);
+        match self.spans.get_mut(self.depth) {
+            Some(last) => *last = entry,
+            None => self.spans.push(entry),
+        }
+    }
+
+    /// The last span, if it is this one.
+    #[inline]
+    pub(crate) fn last(&mut self, layer: usize, id: u64) -> Option<&mut Entry> {
+        self.spans.get_mut(self.depth).filter(|last| last.is(layer, id))
     }
 
     /// The span is closed: whether the table may have its record.
     #[inline]
     pub(crate) fn forget(&mut self, layer: usize, id: u64) -> bool {
-        match self.last.take_if(|last| last.id == id && last.layer == layer) {
-            Some(entry) => entry.in_table,
+        match self.last(layer, id) {
+            Some(last) => {
+                last.id = NOBODY;
+                last.identity.carried = None;
+                last.in_table
+            }
             None => true,
         }
     }
 
-    /// The span that was created last on this thread, if it has this id.
-    #[cfg(feature = "http")]
-    pub(crate) fn just_created(&self, id: u64) -> Option<&Entry> {
-        self.last.as_ref().filter(|entry| entry.id == id)
-    }
-
+    /// Forgets the last span, so that what is created next is known to be new.
     #[cfg(feature = "http")]
     pub(crate) fn forget_last(&mut self) {
-        self.last = None;
+        if let Some(last) = self.spans.get_mut(self.depth) {
+            last.id = NOBODY;
+        }
+    }
+
+    /// Enters a span that the thread knows; `false` when it does not.
+    #[inline]
+    pub(crate) fn enter_known(&mut self, layer: usize, id: u64) -> bool {
+        if self.last(layer, id).is_none() {
+            let Some(entry) = self.known(layer, id).cloned() else { return false };
+            self.remember(entry);
+        }
+        self.enter_last();
+        true
+    }
+
+    pub(crate) fn enter(&mut self, entry: Entry) {
+        self.remember(entry);
+        self.enter_last();
     }
 
     #[inline]
-    pub(crate) fn enter(&mut self, entry: Entry) {
-        set_active_span(Some(entry.identity.active()));
-        self.stack.push(entry);
+    fn enter_last(&mut self) {
+        if let Some(entry) = self.spans.get(self.depth) {
+            self.depth += 1;
+            set_active_span(Some(entry.identity.active()));
+        }
     }
 
     #[inline]
     pub(crate) fn exit(&mut self, layer: usize, id: u64) {
-        let Some(at) = self.stack.iter().rposition(|entry| entry.id == id && entry.layer == layer)
-        else {
-            return;
-        };
-        self.last = Some(self.stack.remove(at));
-        set_active_span(self.stack.last().map(|entry| entry.identity.active()));
+        let entered = self.spans.get_mut(..self.depth).unwrap_or_default();
+        let Some(at) = entered.iter().rposition(|entry| entry.is(layer, id)) else { return };
+        self.depth -= 1;
+        if at < self.depth {
+            entered[at..].rotate_left(1); // not the innermost: it becomes the last span all the same
+        }
+        set_active_span(self.innermost().map(|entry| entry.identity.active()));
     }
 
     /// An empty record.
-    #[inline]
     pub(crate) fn take(&mut self) -> Box<Record> {
-        let pooled = self.pool.pop().or_else(|| self.refill());
-        pooled.unwrap_or_else(|| Box::new(Record::new()))
-    }
-
-    #[cold]
-    fn refill(&mut self) -> Option<Box<Record>> {
-        self.spare = std::mem::replace(&mut self.pool, pool::take()?);
-        self.pool.pop()
+        take(&mut self.pool, &mut self.spare)
     }
 
     /// Keeps an empty record for the next span.
@@ -205,6 +274,18 @@ impl Local {
         self.attached.push(Attached { layer, pipeline, buffer, ended });
         self.attached.len() - 1
     }
+}
+
+#[inline]
+fn take(pool: &mut Chunk, spare: &mut Chunk) -> Box<Record> {
+    let pooled = pool.pop().or_else(|| refill(pool, spare));
+    pooled.unwrap_or_else(|| Box::new(Record::new()))
+}
+
+#[cold]
+fn refill(pool: &mut Chunk, spare: &mut Chunk) -> Option<Box<Record>> {
+    *spare = std::mem::replace(pool, pool::take()?);
+    pool.pop()
 }
 
 impl Drop for Local {

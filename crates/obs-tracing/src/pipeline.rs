@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use obs_context::{SpanId, TraceId};
 
-use crate::local::{self, Local};
+use crate::local;
 use crate::propagate::{Origin, RemoteContext};
 use crate::queue::Queue;
 use crate::record::{Chunk, Identity, Limits, Record};
@@ -90,47 +90,41 @@ impl Pipeline {
         self.number
     }
 
-    /// What a new span is: below `parent`, or, where it is `contextual`, below the current one.
+    /// Writes what a new span is, below `parent` or for a new trace, into `identity`. A child in a trace
+    /// that is not sampled is its parent to everybody, and needs no record (`false`).
     ///
     /// The decision is made once, where a trace enters this process; every span below follows it.
     #[inline]
     pub(crate) fn conceive(
-        self: &Arc<Self>,
-        local: &mut Local,
-        name: &'static str,
-        parent: Option<&Identity>,
-        contextual: bool,
-    ) -> (Identity, Option<Box<Record>>) {
-        let current = if contextual { local.current(self.number) } else { None };
-        let (identity, record) = match parent.or(current.map(|entry| &entry.identity)) {
-            Some(parent) if !parent.sampled => (Identity { name, ..parent.clone() }, None),
-            Some(parent) => (parent.child(name), Some(local.take())),
-            None => (self.root(name, local.origin.as_deref()), Some(local.take())),
-        };
-        let buffer = &local.attached(self).buffer;
-        increment(&buffer.started);
-        if !identity.recording {
-            increment(&buffer.sampled_out);
-        }
-        (identity, record)
-    }
-
-    /// The same for a thread that is at its end and keeps nothing for itself any more.
-    #[cold]
-    pub(crate) fn conceive_late(
         &self,
         name: &'static str,
         parent: Option<&Identity>,
-    ) -> (Identity, Option<Box<Record>>) {
-        let identity = match parent {
-            Some(parent) => parent.child(name),
-            None => self.root(name, None),
-        };
+        origin: Option<&Origin>,
+        identity: &mut Identity,
+    ) -> bool {
+        match parent {
+            Some(parent) if !parent.sampled => {
+                parent.write_alias(name, identity);
+                false
+            }
+            Some(parent) => {
+                parent.write_child(SpanId::random(), name, identity);
+                true
+            }
+            None => {
+                *identity = self.root(name, origin);
+                true
+            }
+        }
+    }
+
+    /// Counts a span on a thread that is at its end and keeps nothing for itself any more.
+    #[cold]
+    pub(crate) fn count_late(&self, recording: bool) {
         self.totals.started.fetch_add(1, Relaxed);
-        if !identity.recording {
+        if !recording {
             self.totals.sampled_out.fetch_add(1, Relaxed);
         }
-        (identity, Some(Box::new(Record::new())))
     }
 
     #[cold]
@@ -273,6 +267,15 @@ impl Pipeline {
 }
 
 impl Buffer {
+    /// Counts a span that begins. For the buffer's own thread.
+    #[inline]
+    pub(crate) fn count(&self, recording: bool) {
+        increment(&self.started);
+        if !recording {
+            increment(&self.sampled_out);
+        }
+    }
+
     /// Collects the ended spans: those of the moment, however fast their thread adds to them.
     pub(crate) fn take(&self, chunk: &mut Chunk) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::record::{Identity, Record};
+use crate::spin::{Held, Spin};
 
 /// Places of the first choice: as many spans as most services ever have open, 256 KiB.
 const PLACES: usize = 4096;
@@ -25,10 +26,10 @@ pub(crate) struct Table {
 /// Alone on its cache line, so that threads do not disturb one another.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-struct Place(Mutex<Option<Held>>);
+struct Place(Spin<Option<Open>>);
 
 #[derive(Debug)]
-struct Held {
+struct Open {
     id: u64,
     record: Box<Record>,
 }
@@ -55,7 +56,7 @@ impl Table {
     pub(crate) fn insert(&self, id: u64, record: Box<Record>) -> Result<(), Box<Record>> {
         let mut place = self.place(id);
         if place.is_none() {
-            *place = Some(Held { id, record });
+            *place = Some(Open { id, record });
             return Ok(());
         }
         drop(place);
@@ -76,8 +77,8 @@ impl Table {
     #[inline]
     pub(crate) fn with<R>(&self, id: u64, work: impl FnOnce(&mut Box<Record>) -> R) -> Option<R> {
         let mut place = self.place(id);
-        if let Some(held) = place.as_mut().filter(|held| held.id == id) {
-            return Some(work(&mut held.record));
+        if let Some(open) = place.as_mut().filter(|open| open.id == id) {
+            return Some(work(&mut open.record));
         }
         drop(place);
         self.shard(id).get_mut(&id).map(work)
@@ -90,8 +91,8 @@ impl Table {
     #[inline]
     pub(crate) fn remove(&self, id: u64) -> Option<Box<Record>> {
         let mut place = self.place(id);
-        if let Some(held) = place.take_if(|held| held.id == id) {
-            return Some(held.record);
+        if let Some(open) = place.take_if(|open| open.id == id) {
+            return Some(open.record);
         }
         drop(place);
         self.shard(id).remove(&id)
@@ -100,8 +101,8 @@ impl Table {
     /// Every open span at this moment, one after another.
     pub(crate) fn each(&self, mut seen: impl FnMut(&Record)) {
         for place in &self.places {
-            if let Some(held) = &*lock(&place.0) {
-                seen(&held.record);
+            if let Some(open) = &*place.0.lock() {
+                seen(&open.record);
             }
         }
         for shard in &self.shards {
@@ -110,11 +111,11 @@ impl Table {
     }
 
     #[inline]
-    fn place(&self, id: u64) -> MutexGuard<'_, Option<Held>> {
+    fn place(&self, id: u64) -> Held<'_, Option<Open>> {
         // The Registry keeps the thread that made a span in the upper bits, and small dense numbers in the
         // lower ones; any other choice is as right.
         let at = (id ^ (id >> 38).wrapping_mul(0x9d)) as usize & (self.places.len() - 1);
-        lock(&self.places[at].0)
+        self.places[at].0.lock()
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use tracing::Span;
 use tracing::span::Entered;
 
 use crate::layer::Handle;
-use crate::local;
+use crate::local::{self, Local};
 use crate::record::{Identity, Limits, Record};
 use crate::span_ext::Found;
 
@@ -26,13 +26,16 @@ pub struct EnteredSpan<'a>(#[expect(dead_code, reason = "its drop is what counts
 impl HttpSpan {
     /// Takes the span, and finds its record.
     pub(super) fn new(create: impl FnOnce() -> Span) -> Self {
-        local::with(local::Local::forget_last);
+        local::with(Local::forget_last);
         let span = create();
         let found = span.with_subscriber(|(id, dispatch)| {
             let id = id.into_u64();
-            let identity = local::with(|local| Some(local.just_created(id)?.identity.clone()));
             let pipeline = Arc::clone(&dispatch.downcast_ref::<Handle>()?.pipeline);
-            Some(Found { id, identity: identity.flatten()?, pipeline })
+            let created = |local: &mut Local| {
+                local.last(pipeline.number(), id).map(|last| last.identity.clone())
+            };
+            let identity = local::with(created).flatten()?;
+            Some(Found { id, identity, pipeline })
         });
         Self { span, found: found.flatten() }
     }

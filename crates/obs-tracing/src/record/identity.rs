@@ -43,16 +43,31 @@ impl Identity {
         carried: None,
     };
 
-    /// Of a new child of this span.
+    /// Writes a child of this span, word by word: it is read again soon, in other pieces.
     #[inline]
-    pub(crate) fn child(&self, name: &'static str) -> Self {
-        Self {
-            span_id: SpanId::random(),
-            parent_id: self.span_id,
-            name,
-            local_root: false,
-            remote_parent: false,
-            ..self.clone()
+    pub(crate) fn write_child(&self, span_id: SpanId, name: &'static str, child: &mut Self) {
+        self.write_alias(name, child);
+        child.span_id = span_id;
+        child.parent_id = self.span_id;
+        child.local_root = false;
+        child.remote_parent = false;
+    }
+
+    /// Writes this span under another name: what an unsampled child is.
+    #[inline]
+    pub(crate) fn write_alias(&self, name: &'static str, alias: &mut Self) {
+        alias.trace_id = self.trace_id;
+        alias.span_id = self.span_id;
+        alias.parent_id = self.parent_id;
+        alias.name = name;
+        alias.route = self.route;
+        alias.sampled = self.sampled;
+        alias.random = self.random;
+        alias.recording = self.recording;
+        alias.local_root = self.local_root;
+        alias.remote_parent = self.remote_parent;
+        if self.carried.is_some() || alias.carried.is_some() {
+            alias.carried.clone_from(&self.carried);
         }
     }
 

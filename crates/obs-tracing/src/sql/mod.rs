@@ -33,13 +33,13 @@ pub(crate) fn record(handle: &Handle, parent: &Identity, event: &Event<'_>) {
     event.record(&mut told);
     let limits = &handle.pipeline.limits;
     let name = event.metadata().target();
-    let begun = handle.begin(name, Some(parent), false, |record| match name {
-        QUERY => describe(record, &told, handle.pipeline.database.as_deref(), limits),
+    let mut record = handle.begin(name, parent);
+    match name {
+        QUERY => describe(&mut record, &told, handle.pipeline.database.as_deref(), limits),
         _ => record.name = Some(record.keep("acquire connection", limits)),
-    });
-    let (_, Some(mut record)) = begun else { return };
+    }
     // The clock begins with the process: nothing is older.
-    record.start = record.start.checked_sub(told.elapsed).unwrap_or(Instant::ZERO);
+    record.start = Instant::now().checked_sub(told.elapsed).unwrap_or(Instant::ZERO);
     handle.pipeline.finish(record);
 }
 
