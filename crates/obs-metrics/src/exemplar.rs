@@ -81,7 +81,7 @@ impl ExemplarSlot {
 }
 
 /// Milliseconds since the epoch.
-fn milliseconds_now() -> u64 {
+pub(crate) fn milliseconds_now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

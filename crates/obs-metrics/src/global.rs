@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
 use crate::buckets::Bounds;
 use crate::family::{Family, single};
@@ -13,6 +13,7 @@ use crate::{
     Registry,
 };
 
+static DEFAULT: OnceLock<Registry> = OnceLock::new();
 static FAILURES: AtomicU64 = AtomicU64::new(0);
 
 /// How many metrics the functions of this module could not register.
@@ -20,10 +21,26 @@ pub(crate) fn failures() -> u64 {
     FAILURES.load(Relaxed)
 }
 
+pub(crate) fn count_failure() {
+    FAILURES.fetch_add(1, Relaxed);
+}
+
 /// The registry that [`counter`] and its like register in: one a process.
 pub fn default_registry() -> &'static Registry {
-    static DEFAULT: LazyLock<Registry> = LazyLock::new(Registry::new);
-    &DEFAULT
+    DEFAULT.get_or_init(Registry::new)
+}
+
+/// Makes this registry the default one.
+pub(crate) fn install(registry: Registry) -> Result<&'static Registry, Error> {
+    let mut mine = Some(registry);
+    let default = DEFAULT.get_or_init(|| mine.take().unwrap_or_default());
+    match mine {
+        None => Ok(default),
+        Some(_) => Err(Error::conflict(
+            "the default registry is in use already: install another one first thing in `main`, before \
+             any metric is touched",
+        )),
+    }
 }
 
 /// A counter of the default registry, for a `static`.
@@ -96,7 +113,7 @@ fn stand_in<M: Sealed>(
     settings: M::Settings,
     error: &Error,
 ) -> Arc<Family<M>> {
-    FAILURES.fetch_add(1, Relaxed);
+    count_failure();
     tracing::error!(metric = name, %error, "the metric is not registered, and will not be shown");
     unregistered(name, labels, settings)
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod buckets;
+mod builder;
 mod cardinality;
 pub mod collect;
 mod descriptor;
@@ -26,11 +27,15 @@ mod storage;
 pub mod testing;
 
 pub use buckets::Buckets;
+pub use builder::Builder;
 pub use cardinality::{Cardinality, FamilyCardinality, LabelCardinality};
 #[cfg(feature = "http")]
 pub use endpoint::Endpoint;
 pub use error::Error;
-pub use family::{Child, CounterVec, GaugeVec, HistogramVec, MetricVec, SummaryVec};
+pub use family::{
+    Child, CounterVec, GaugeVec, HistogramVec, LabelSet, LabelValue, MetricVec, SummaryVec,
+    TypedVec,
+};
 pub use global::{
     counter, counter_vec, default_registry, gauge, gauge_vec, histogram, histogram_vec,
 };

@@ -75,6 +75,23 @@ pub(crate) fn check_labels(name: &str, kind: Kind, labels: &[&str]) -> Result<()
     Ok(())
 }
 
+/// Whether this may be put before every name.
+pub(crate) fn check_prefix(prefix: &str) -> Result<(), Error> {
+    if !is_word(prefix) || prefix.ends_with('_') {
+        return Err(Error::invalid(format!(
+            "`{prefix}` is no prefix: use letters, digits and `_`, neither starting with a digit nor \
+             ending with `_`, which is put after it"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether these may be labels of every series of a registry, whatever its metric type.
+pub(crate) fn check_common_labels(labels: &[&str]) -> Result<(), Error> {
+    check_labels("every metric", Kind::Histogram, labels)?;
+    check_labels("every metric", Kind::Summary, labels)
+}
+
 /// Whether the help is worth showing.
 pub(crate) fn check_help(name: &str, help: &str) -> Result<(), Error> {
     if help.trim().is_empty() {

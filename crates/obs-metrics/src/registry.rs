@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockRea
 use obs_context::Source;
 
 use crate::buckets::Bounds;
+use crate::builder::{Builder, Common};
 use crate::descriptor::Descriptor;
-use crate::expose::{Expose, Flavour, Protobuf, Text};
+use crate::expose::{Expose, Flavour, Protobuf, Text, WithCommon};
 use crate::family::{Collect, Family, single};
 use crate::metric::{Info, Sealed};
 use crate::source::Gathered;
@@ -52,6 +53,7 @@ struct Inner {
     born: Born,
     #[cfg(feature = "prometheus-client")]
     foreign: RwLock<Vec<Arc<prometheus_client::registry::Registry>>>,
+    common: Common,
 }
 
 /// When a registry was made: cumulative numbers count from there.
@@ -95,6 +97,15 @@ impl Registry {
     /// An empty registry.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A registry whose metrics have a prefix or labels in common.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn with_common(common: Common) -> Self {
+        Self(Arc::new(Inner { common, ..Inner::default() }))
     }
 
     /// A counter without labels. Its name must end in `_total`.
@@ -286,15 +297,17 @@ impl Registry {
     pub(crate) fn expose(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
         self.expose_own(out, wanted);
         #[cfg(feature = "prometheus-client")]
-        self.expose_foreign(out, wanted);
+        WithCommon::write(out, &self.0.common, true, |out| self.expose_foreign(out, wanted));
     }
 
     /// Writes what was registered and mounted as a source.
     pub(crate) fn expose_own(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
         let families = self.collectors();
-        for family in families.iter().filter(|family| wanted(family.descriptor())) {
-            family.expose(out);
-        }
+        WithCommon::write(out, &self.0.common, false, |out| {
+            for family in families.iter().filter(|family| wanted(family.descriptor())) {
+                family.expose(out);
+            }
+        });
         let mut gathered = std::mem::take(&mut *self.gathered());
         gathered.begin();
         self.collect_own(&families, &mut gathered);
@@ -302,7 +315,9 @@ impl Registry {
         for mounted in sources.iter() {
             gathered.take(&*mounted.source);
         }
-        gathered.expose(out, wanted, &|name| self.families().claims.contains_key(name));
+        WithCommon::write(out, &self.0.common, true, |out| {
+            gathered.expose(out, wanted, &|name| self.families().claims.contains_key(name));
+        });
         *self.gathered() = gathered;
     }
 
@@ -384,7 +399,10 @@ impl Registry {
         settings_text: String,
     ) -> Result<Arc<Family<M>>, Error> {
         let place = Location::caller();
+        let common = &self.0.common;
+        let name = &*format!("{}{name}", common.prefix);
         let new = Descriptor::new(name, M::KIND, help, labels, settings_text, place)?;
+        common.admits(name, labels)?;
         let mut families = self.0.families.write().unwrap_or_else(PoisonError::into_inner);
         let taken = new.claims().find_map(|claim| families.claims.get(&claim));
         if let Some(entry) = taken.and_then(|name| families.by_name.get(name)) {
@@ -393,7 +411,7 @@ impl Registry {
             return same.ok_or_else(|| new.conflict_with(there));
         }
         let claims: Vec<_> = new.claims().collect();
-        let family = Arc::new(Family::<M>::new(Arc::new(new), settings));
+        let family = Arc::new(Family::<M>::new(new, settings, common.created));
         for claim in claims {
             families.claims.insert(claim, name.into());
         }
@@ -420,5 +438,5 @@ pub(crate) fn unregistered<M: Sealed>(
 ) -> Arc<Family<M>> {
     let place = Location::caller();
     let descriptor = Descriptor::unchecked(name, M::KIND, "", labels, String::new(), place);
-    Arc::new(Family::new(Arc::new(descriptor), settings))
+    Arc::new(Family::new(descriptor, settings, false))
 }

@@ -1,5 +1,6 @@
 //! The exposition formats.
 
+mod common;
 #[cfg(feature = "http")]
 mod negotiate;
 mod number;
@@ -11,10 +12,13 @@ mod protobuf;
 mod text;
 mod wire;
 
+use std::time::Duration;
+
 use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
 use crate::metric::Snapshot;
 
+pub(crate) use common::WithCommon;
 #[cfg(feature = "http")]
 pub(crate) use negotiate::coding_quality;
 #[cfg(feature = "http")]
@@ -42,6 +46,9 @@ pub(crate) enum Flavour {
 pub(crate) trait Expose {
     /// Begins a family; its series follow.
     fn family(&mut self, family: &Descriptor);
+
+    /// When the series that follow began, since the epoch, where that is to be shown.
+    fn born(&mut self, born: Option<Duration>);
 
     fn counter(
         &mut self,

@@ -86,6 +86,23 @@ mod tests {
     }
 
     #[test]
+    fn prometheus_3_gets_what_it_prefers() {
+        // Its headers say how it would have names escaped that ours never are (scrape.go, acceptHeader).
+        let text = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+            application/openmetrics-text;version=0.0.1;q=0.5,\
+            text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        assert_eq!(negotiate(text), Flavour::OpenMetrics);
+        let protobuf = format!(
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+             encoding=delimited;escaping=allow-utf-8;q=0.7,{text}"
+        );
+        assert_eq!(negotiate(&protobuf), Flavour::Protobuf);
+        let classic =
+            "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3";
+        assert_eq!(negotiate(classic), Flavour::Classic);
+    }
+
+    #[test]
     fn a_coding_is_used_only_where_it_is_taken() {
         assert_eq!(coding_quality("gzip, deflate", "gzip"), 1000);
         assert_eq!(coding_quality("br;q=1, *;q=0.1", "gzip"), 100);

@@ -19,7 +19,9 @@ const CUMULATIVE: u64 = 2;
 /// Writes the metrics of one push.
 #[derive(Debug)]
 pub(crate) struct Otlp {
+    /// When the registry began, and the series that is being written, where that is known.
     start: u64,
+    born: Option<u64>,
     now: u64,
     /// `ScopeMetrics`
     scope: Message,
@@ -46,6 +48,7 @@ impl Otlp {
         scope.message(1, &about);
         Self {
             start: nanoseconds(start.duration_since(UNIX_EPOCH).unwrap_or_default()),
+            born: None,
             now: nanoseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
             scope,
             head: Message::default(),
@@ -122,7 +125,7 @@ impl Otlp {
 
     fn times(&self) -> Message {
         let mut point = Message::default();
-        point.fixed(2, self.start);
+        point.fixed(2, self.born.unwrap_or(self.start));
         point.fixed(3, self.now);
         point
     }
@@ -142,6 +145,10 @@ impl Expose for Otlp {
             _ => return,
         };
         self.head.string(3, unit);
+    }
+
+    fn born(&mut self, born: Option<Duration>) {
+        self.born = born.map(nanoseconds);
     }
 
     fn counter(&mut self, _: &Descriptor, labels: &str, value: Number, exemplar: Option<Exemplar>) {

@@ -1,5 +1,7 @@
 //! A scrape as plain values, for the formats of others.
 
+use std::time::Duration;
+
 use super::{Expose, Number};
 use crate::descriptor::{Descriptor, Kind};
 use crate::exemplar::Exemplar;
@@ -58,6 +60,8 @@ impl Expose for Owned {
             series: Vec::new(),
         });
     }
+
+    fn born(&mut self, _: Option<Duration>) {}
 
     fn counter(&mut self, _: &Descriptor, labels: &str, value: Number, _: Option<Exemplar>) {
         self.push(labels, OwnedValue::Counter(value));

@@ -4,6 +4,7 @@
 //! carries native histograms.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::wire::Message;
 use super::{Expose, Number};
@@ -20,6 +21,7 @@ pub(crate) struct Protobuf<'a> {
     /// Summaries and histograms that come line by line.
     lines: Vec<(Vec<(String, String)>, Lines)>,
     is_histogram: bool,
+    born: Option<Duration>,
     /// To be used again for each series.
     metric: Message,
     label: Message,
@@ -31,6 +33,7 @@ struct Lines {
     points: Vec<(f64, f64)>,
     sum: f64,
     count: f64,
+    born: Option<Duration>,
 }
 
 impl<'a> Protobuf<'a> {
@@ -40,6 +43,7 @@ impl<'a> Protobuf<'a> {
             family: None,
             lines: Vec::new(),
             is_histogram: false,
+            born: None,
             metric: Message::default(),
             label: Message::default(),
         }
@@ -63,10 +67,20 @@ impl<'a> Protobuf<'a> {
                 value.message(3, &point);
             }
             let field = if self.is_histogram { 7 } else { 4 };
+            if let Some(born) = lines.born.filter(|_| !self.is_histogram) {
+                value.message(4, &timestamp(born));
+            }
             self.metric(labels.iter().map(|(name, text)| (name, text)), field, &value);
         }
         if let Some(family) = self.family.take() {
             family.write_delimited(self.out);
+        }
+    }
+
+    /// When the series began, as a `google.protobuf.Timestamp` in this field.
+    fn push_born(&self, value: &mut Message, field: u32) {
+        if let Some(born) = self.born {
+            value.message(field, &timestamp(born));
         }
     }
 
@@ -101,12 +115,17 @@ impl Expose for Protobuf<'_> {
         self.family = Some(message);
     }
 
+    fn born(&mut self, born: Option<Duration>) {
+        self.born = born;
+    }
+
     fn counter(&mut self, _: &Descriptor, labels: &str, value: Number, exemplar: Option<Exemplar>) {
         let mut counter = Message::default();
         counter.double(1, value.as_float());
         if let Some(exemplar) = exemplar {
             counter.message(2, &exemplar_message(&exemplar));
         }
+        self.push_born(&mut counter, 3);
         self.metric(Pairs(labels), 3, &counter);
     }
 
@@ -138,6 +157,7 @@ impl Expose for Protobuf<'_> {
         if let Some(native) = native {
             push_native(&mut message, native);
         }
+        self.push_born(&mut message, 15);
         self.metric(Pairs(labels), 7, &message);
     }
 
@@ -172,7 +192,7 @@ impl Expose for Protobuf<'_> {
         }
         let known = self.lines.iter().position(|(labels, _)| *labels == pairs);
         let known = known.unwrap_or_else(|| {
-            self.lines.push((pairs, Lines::default()));
+            self.lines.push((pairs, Lines { born: self.born, ..Lines::default() }));
             self.lines.len() - 1
         });
         let Some((_, lines)) = self.lines.get_mut(known) else { return };
@@ -209,10 +229,14 @@ fn exemplar_message(exemplar: &Exemplar) -> Message {
     message.message(1, &label("trace_id", std::str::from_utf8(&trace).unwrap_or_default()));
     message.message(1, &label("span_id", std::str::from_utf8(&span).unwrap_or_default()));
     message.double(2, exemplar.value);
-    let mut time = Message::default();
-    time.unsigned(1, exemplar.time.as_secs());
-    time.unsigned(2, u64::from(exemplar.time.subsec_nanos()));
-    message.message(3, &time);
+    message.message(3, &timestamp(exemplar.time));
+    message
+}
+
+fn timestamp(time: Duration) -> Message {
+    let mut message = Message::default();
+    message.unsigned(1, time.as_secs());
+    message.unsigned(2, u64::from(time.subsec_nanos()));
     message
 }
 

@@ -1,5 +1,7 @@
 //! The two text formats: Prometheus 0.0.4 and OpenMetrics 1.0.
 
+use std::time::Duration;
+
 use super::number::{push_float, push_whole};
 use super::{Expose, Flavour, Number};
 use crate::descriptor::{Descriptor, Kind};
@@ -13,11 +15,12 @@ pub(crate) struct Text<'a> {
     flavour: Flavour,
     /// What the lines of a histogram's buckets, or of a counter, begin with.
     scratch: Vec<u8>,
+    born: Option<Duration>,
 }
 
 impl<'a> Text<'a> {
     pub(crate) fn new(out: &'a mut Vec<u8>, flavour: Flavour) -> Self {
-        Self { out, flavour, scratch: Vec::with_capacity(512) }
+        Self { out, flavour, scratch: Vec::with_capacity(512), born: None }
     }
 
     /// `name_suffix{labels} `
@@ -65,6 +68,15 @@ impl<'a> Text<'a> {
         push_float(self.out, exemplar.time.as_secs_f64());
     }
 
+    /// `name_created{labels} time`, at the end of a series.
+    fn created(&mut self, family: &Descriptor, labels: &str) {
+        if let Some(born) = self.born.filter(|_| self.flavour == Flavour::OpenMetrics) {
+            self.series(family.base(), "_created", labels);
+            push_float(self.out, born.as_secs_f64());
+            self.end_of_line();
+        }
+    }
+
     fn end_of_line(&mut self) {
         self.out.push(b'\n');
     }
@@ -84,6 +96,10 @@ impl Expose for Text<'_> {
         }
     }
 
+    fn born(&mut self, born: Option<Duration>) {
+        self.born = born;
+    }
+
     fn counter(
         &mut self,
         family: &Descriptor,
@@ -100,6 +116,7 @@ impl Expose for Text<'_> {
         }
         self.exemplar(exemplar);
         self.end_of_line();
+        self.created(family, labels);
     }
 
     fn gauge(&mut self, family: &Descriptor, labels: &str, value: f64) {
@@ -134,6 +151,7 @@ impl Expose for Text<'_> {
         self.series(&family.name, "_count", labels);
         push_whole(self.out, count);
         self.end_of_line();
+        self.created(family, labels);
     }
 
     fn sample(
@@ -151,6 +169,9 @@ impl Expose for Text<'_> {
             self.out.extend_from_slice(exemplar.as_bytes());
         }
         self.end_of_line();
+        if family.kind == Kind::Summary && suffix == "_count" {
+            self.created(family, labels);
+        }
     }
 }
 

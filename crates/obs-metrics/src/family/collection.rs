@@ -37,13 +37,15 @@ pub(crate) trait Collect: Send + Sync {
 /// All series of one metric.
 #[derive(Debug)]
 pub(crate) struct Family<M: Sealed> {
-    descriptor: Arc<Descriptor>,
+    descriptor: Descriptor,
     settings: M::Settings,
     names: Names,
     table: Table<M::Core>,
     live: Mutex<Live<M::Core>>,
     limit: Limit,
     overflow: OnceLock<Arc<Series<M::Core>>>,
+    /// Whether to show when a series began.
+    created: bool,
 }
 
 /// The series in the order of their creation, and what waits to be freed.
@@ -55,7 +57,7 @@ struct Live<C> {
 }
 
 impl<M: Sealed> Family<M> {
-    pub(crate) fn new(descriptor: Arc<Descriptor>, settings: M::Settings) -> Self {
+    pub(crate) fn new(descriptor: Descriptor, settings: M::Settings, created: bool) -> Self {
         Self {
             names: Names::new(&descriptor.labels),
             descriptor,
@@ -64,6 +66,7 @@ impl<M: Sealed> Family<M> {
             live: Mutex::new(Live { series: Vec::new(), retired: Vec::new(), idle: None }),
             limit: Limit::new(limit::DEFAULT),
             overflow: OnceLock::new(),
+            created,
         }
     }
 
@@ -214,8 +217,10 @@ impl<M: Sealed> Collect for Family<M> {
             if !std::mem::replace(&mut head, true) {
                 out.family(&self.descriptor);
             }
+            out.born(self.created.then(|| series.born()));
             M::expose(series.core(), series.labels().block(), &self.descriptor, out);
         }
+        out.born(None);
     }
 
     fn series(&self) -> usize {

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Family, parse_block};
+use super::{Collect, Family, parse_block};
 use crate::metric::Metric;
 use crate::storage::{Pin, pin};
 use crate::{Counter, Gauge, Histogram, Summary};
@@ -42,6 +42,14 @@ pub struct MetricVec<M: Metric, const N: usize>(Arc<Family<M>>);
 impl<M: Metric, const N: usize> MetricVec<M, N> {
     pub(crate) fn new(family: Arc<Family<M>>) -> Self {
         Self(family)
+    }
+
+    pub(super) fn has_names(&self, names: &[&str; N]) -> bool {
+        self.0.descriptor().labels.iter().map(|name| &**name).eq(names.iter().copied())
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.0.descriptor().name
     }
 
     /// The series of these values, in the order of the label names: one hash, no lock and no

@@ -6,6 +6,7 @@ mod histogram;
 mod info;
 mod native;
 mod summary;
+mod work;
 
 use std::fmt;
 use std::sync::Arc;

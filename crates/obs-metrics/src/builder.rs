@@ -1,0 +1,105 @@
+//! What all metrics of a registry have in common.
+
+use crate::family::push_label;
+use crate::{Error, Registry, global, names};
+
+/// Makes a [`Registry`] whose metrics have something in common: made by [`Registry::builder`].
+///
+/// ```
+/// use obs_metrics::Registry;
+///
+/// let registry = Registry::builder().prefix("shop").label("region", "eu").build()?;
+/// registry.counter("orders_total", "Orders.")?.inc();
+/// assert!(registry.encode_text().contains("shop_orders_total{region=\"eu\"} 1\n"));
+/// # Ok::<(), obs_metrics::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "no registry is made before `build` or `install`"]
+pub struct Builder {
+    prefix: String,
+    labels: Vec<(String, String)>,
+    created: bool,
+}
+
+/// A checked [`Builder`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Common {
+    /// `shop_`, or nothing.
+    pub(crate) prefix: String,
+    pub(crate) labels: Vec<(String, String)>,
+    /// The labels as the text formats write them.
+    pub(crate) block: String,
+    pub(crate) created: bool,
+}
+
+impl Builder {
+    /// Puts this and a `_` before the name of every metric that is registered. What is mounted keeps
+    /// its names.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Shows this label with every series, also those of mounted sources and registries, unless they
+    /// have it themselves.
+    ///
+    /// What says where the process runs is best left to Prometheus, which adds `instance` and `job`.
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.push((name.into(), value.into()));
+        self
+    }
+
+    /// Shows when each counter, histogram and summary began: `_created` in OpenMetrics, the created
+    /// timestamp in protobuf. Prometheus reads it with `--enable-feature=created-timestamp-zero-ingestion`;
+    /// in OpenMetrics it costs a line a series, so it is off unless asked for.
+    pub fn created_timestamps(mut self) -> Self {
+        self.created = true;
+        self
+    }
+
+    /// The registry.
+    ///
+    /// # Errors
+    ///
+    /// When the prefix or a label breaks a rule.
+    pub fn build(self) -> Result<Registry, Error> {
+        Ok(Registry::with_common(self.check()?))
+    }
+
+    /// Makes it the process's [`default_registry`](crate::default_registry): to be called first in
+    /// `main`.
+    ///
+    /// # Errors
+    ///
+    /// When the prefix or a label breaks a rule, or the default registry was used before.
+    pub fn install(self) -> Result<&'static Registry, Error> {
+        global::install(self.build()?)
+    }
+
+    fn check(self) -> Result<Common, Error> {
+        let Self { mut prefix, labels, created } = self;
+        if !prefix.is_empty() {
+            names::check_prefix(&prefix)?;
+            prefix.push('_');
+        }
+        let label_names: Vec<_> = labels.iter().map(|(name, _)| name.as_str()).collect();
+        names::check_common_labels(&label_names)?;
+        let mut block = String::new();
+        for (name, value) in &labels {
+            push_label(&mut block, name, value);
+        }
+        Ok(Common { prefix, labels, block, created })
+    }
+}
+
+impl Common {
+    /// Whether a family may have these labels beside the common ones.
+    pub(crate) fn admits(&self, name: &str, labels: &[&str]) -> Result<(), Error> {
+        match self.labels.iter().find(|(common, _)| labels.contains(&common.as_str())) {
+            Some((label, _)) => Err(Error::invalid(format!(
+                "label `{label}` of `{name}`: every series of this registry has it already: drop one"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
