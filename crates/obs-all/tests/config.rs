@@ -44,6 +44,11 @@ fn metrics_are_pushed_where_opentelemetry_says_so() {
         ("OTEL_METRIC_EXPORT_INTERVAL", "1s"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "secret"),
+        ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "secret=%zz"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "0"),
+        ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "lzma"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "deployment"),
     ] {
         let config = Config::new("orders").environment(move |name| {
             let exporter = ("OTEL_METRICS_EXPORTER", "otlp");

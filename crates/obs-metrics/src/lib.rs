@@ -14,6 +14,8 @@ mod family;
 #[cfg(feature = "prometheus-client")]
 mod foreign;
 mod global;
+#[cfg(feature = "gzip")]
+mod gzip;
 #[cfg(feature = "http")]
 pub mod http;
 mod lint;

@@ -5,9 +5,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use ureq::http::{HeaderName, HeaderValue};
+
 use crate::{Counter, Error, Registry};
 
-/// How a registry is pushed over OTLP (HTTP with protobuf).
+/// How a registry is pushed over OTLP (HTTP with protobuf; `https://` with the feature `otlp-tls`).
+///
+/// There is no gRPC: it would bring an asynchronous runtime and HTTP/2 into a crate that needs neither,
+/// for the same bytes to the same collectors, which all take both (port 4318 beside 4317).
 ///
 /// Counters and histograms go as cumulative sums and explicit-bucket histograms with their exemplars, gauges
 /// as gauges, under the names of the text format; summaries, infos and state sets as their lines.
@@ -32,6 +37,8 @@ pub struct Push {
     timeout: Duration,
     headers: Vec<(String, String)>,
     resource: Vec<(String, String)>,
+    #[cfg(feature = "gzip")]
+    gzip: bool,
 }
 
 impl Push {
@@ -43,6 +50,8 @@ impl Push {
             timeout: Duration::from_secs(10),
             headers: Vec::new(),
             resource: Vec::new(),
+            #[cfg(feature = "gzip")]
+            gzip: false,
         }
     }
 
@@ -74,20 +83,43 @@ impl Push {
         self
     }
 
+    /// Compresses every push.
+    #[cfg(feature = "gzip")]
+    pub fn gzip(mut self) -> Self {
+        self.gzip = true;
+        self
+    }
+
     /// Starts the thread that pushes this registry. The pushes are counted there, in
     /// `obs_metrics_pushes_total{result}`.
     ///
     /// # Errors
     ///
-    /// When the endpoint is no `http://` URL, or no thread can be started.
+    /// When the endpoint is no URL that can be pushed to, a header is none, or no thread can be started.
     pub fn start(self, registry: &Registry) -> Result<Pusher, Error> {
         let uri: Option<ureq::http::Uri> = self.endpoint.parse().ok();
-        if uri.is_none_or(|uri| uri.scheme_str() != Some("http") || uri.host().is_none()) {
+        let (schemes, https): (&[&str], _) = match cfg!(feature = "otlp-tls") {
+            true => (&["http", "https"], ""),
+            false => (&["http"], "; for https, turn the feature `otlp-tls` on"),
+        };
+        let is_known = |uri: &ureq::http::Uri| {
+            uri.scheme_str().is_some_and(|scheme| schemes.contains(&scheme)) && uri.host().is_some()
+        };
+        if !uri.as_ref().is_some_and(is_known) {
             return Err(Error::invalid(format!(
                 "metrics cannot be pushed to `{}`: give a URL such as \
-                 http://127.0.0.1:4318/v1/metrics; for https, push to a collector beside the service",
+                 http://127.0.0.1:4318/v1/metrics{https}",
                 self.endpoint
             )));
+        }
+        for (name, value) in &self.headers {
+            if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
+                // The value may be a secret.
+                return Err(Error::invalid(format!(
+                    "the header `{name}` cannot be sent with pushed metrics: give a name of letters, \
+                     digits and `-`, and a value without line breaks"
+                )));
+            }
         }
         let pushes = registry.counter_vec(
             "obs_metrics_pushes_total",
@@ -246,6 +278,11 @@ impl Worker {
         let body = self.registry.encode_otlp(&self.push.resource);
         let request = self.agent.post(&self.push.endpoint);
         let request = request.header("content-type", "application/x-protobuf");
+        #[cfg(feature = "gzip")]
+        let (body, request) = match self.push.gzip {
+            true => (crate::gzip::compress(&body), request.header("content-encoding", "gzip")),
+            false => (body, request),
+        };
         let headers = self.push.headers.iter();
         let request = headers.fold(request, |request, (name, value)| request.header(name, value));
         match request.send(&body[..]) {

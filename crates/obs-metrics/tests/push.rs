@@ -117,8 +117,48 @@ fn a_collector_that_never_answers_delays_a_flush_no_longer_than_its_deadline() {
 
 #[test]
 fn an_endpoint_that_cannot_be_pushed_to_is_refused() {
-    for endpoint in ["", "127.0.0.1:4318", "https://collector/", "http:///x"] {
+    for endpoint in ["", "127.0.0.1:4318", "ftp://collector/", "http:///x"] {
         let error = Push::new(endpoint).start(&Registry::new()).unwrap_err();
         assert!(error.is_invalid() && error.to_string().contains("give a URL"), "{error}");
     }
+}
+
+#[test]
+fn a_header_that_cannot_be_sent_is_refused_without_telling_it() {
+    for (name, value) in [("a b", "secret"), ("authorization", "secret\r\nx: y"), ("", "secret")] {
+        let push = Push::new("http://127.0.0.1:4318/v1/metrics").header(name, value);
+        let error = push.start(&Registry::new()).unwrap_err();
+        assert!(error.is_invalid() && !error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn https_needs_its_feature() {
+    let (url, _received) = collector("200 OK");
+    let started = Push::new(url.replace("http:", "https:")).timeout(LONG).start(&Registry::new());
+    match cfg!(feature = "otlp-tls") {
+        // Whoever does not speak TLS gets nothing.
+        true => {
+            let pusher = started.unwrap();
+            assert!(!pusher.flush(LONG));
+            assert_eq!(pusher.counts(), (0, 1));
+        }
+        false => assert!(started.unwrap_err().to_string().contains("`otlp-tls`")),
+    }
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn a_push_may_be_compressed() {
+    let (url, received) = collector("200 OK");
+    let registry = Registry::new();
+    registry.counter("orders_total", "Orders.").unwrap().inc();
+    let pusher = Push::new(url).gzip().start(&registry).unwrap();
+    assert!(pusher.flush(LONG));
+    let (head, body) = received.recv_timeout(LONG).unwrap();
+    assert!(head.contains("content-encoding: gzip"), "{head}");
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut plain).unwrap();
+    let request = ExportMetricsServiceRequest::decode(&plain[..]).unwrap();
+    assert_eq!(request.resource_metrics.len(), 1);
 }

@@ -52,15 +52,7 @@ impl Coding {
         match self {
             Self::Identity => None,
             #[cfg(feature = "gzip")]
-            Self::Gzip => {
-                use std::io::Write;
-
-                let level = flate2::Compression::fast();
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
-                // Writing into memory does not fail.
-                let _ = encoder.write_all(text);
-                Some(encoder.finish().unwrap_or_default().into())
-            }
+            Self::Gzip => Some(crate::gzip::compress(text).into()),
             #[cfg(feature = "zstd")]
             Self::Zstd => Some(zstd::bulk::compress(text, 1).unwrap_or_default().into()),
         }
