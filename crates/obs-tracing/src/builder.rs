@@ -14,7 +14,7 @@ use crate::propagate::Propagators;
 use crate::queue::Queue;
 use crate::record::Limits;
 use crate::resource::Resource;
-use crate::sample::Sampler;
+use crate::sample::{Sampler, Tail};
 use crate::table::Table;
 use crate::{Error, TraceLayer, Traces, configure};
 
@@ -68,6 +68,7 @@ pub struct Builder {
     pub(crate) retry_for: Option<Duration>,
     pub(crate) function: Option<Function>,
     pub(crate) sampler: Option<Sampler>,
+    pub(crate) tail: Option<Tail>,
     pub(crate) propagators: Option<Propagators>,
     pub(crate) resource: Vec<(String, String)>,
     pub(crate) limits: Option<Limits>,
@@ -92,6 +93,7 @@ impl Builder {
             retry_for: None,
             function: None,
             sampler: None,
+            tail: None,
             propagators: None,
             resource: Vec::new(),
             limits: None,
@@ -164,6 +166,12 @@ impl Builder {
     /// Which traces are kept. By default all those of callers who keep theirs, and all of our own.
     pub fn sampler(mut self, sampler: Sampler) -> Self {
         self.sampler = Some(sampler);
+        self
+    }
+
+    /// Of the traces that the sampler turns down, which are kept after all. None, unless it is said.
+    pub fn tail(mut self, tail: Tail) -> Self {
+        self.tail = Some(tail);
         self
     }
 
@@ -241,6 +249,7 @@ impl Builder {
         let (sampler, limits) = (resolved.sampler, resolved.limits);
         let (database, table) = (self.database.take(), Table::new(self.open_spans));
         let pipeline = Pipeline::new(exporting, sampler, limits, database, table, queue);
+        pipeline.tail.rules.store(self.tail.take().map(Arc::new));
         let pipeline = Arc::new(pipeline);
         let closing = match resolved.connect {
             None => None,

@@ -106,7 +106,7 @@ impl Handle {
     /// Unsampled children are in no table: their nearest ancestor that is in one is unsampled too.
     #[cold]
     fn unsampled(&self, id: u64) -> Option<Identity> {
-        self.ancestor(id).map(|(_, identity)| identity).filter(|identity| !identity.sampled)
+        self.ancestor(id).map(|(_, identity)| identity).filter(Identity::is_out)
     }
 
     #[cold]

@@ -31,7 +31,7 @@ impl LiveSpan {
             trace_id: identity.trace_id,
             span_id: identity.span_id,
             parent_id: identity.parent_id,
-            name: record.name.map_or(identity.name, |name| name.of(&record.text)).to_owned(),
+            name: record.name().to_owned(),
             route: identity.route,
             age: now.saturating_duration_since(record.start),
         }

@@ -169,7 +169,7 @@ impl Local {
         match self.last(layer, id) {
             Some(last) => {
                 last.id = NOBODY;
-                last.identity.carried = None;
+                last.identity.release();
                 last.in_table
             }
             None => true,
@@ -211,11 +211,14 @@ impl Local {
     #[inline]
     pub(crate) fn exit(&mut self, layer: usize, id: u64) {
         let entered = self.spans.get_mut(..self.depth).unwrap_or_default();
-        let Some(at) = entered.iter().rposition(|entry| entry.is(layer, id)) else { return };
-        self.depth -= 1;
-        if at < self.depth {
-            entered[at..].rotate_left(1); // not the innermost: it becomes the last span all the same
+        match entered.last() {
+            Some(innermost) if innermost.is(layer, id) => {}
+            _ => match entered.iter().rposition(|entry| entry.is(layer, id)) {
+                Some(at) => entered[at..].rotate_left(1), // it becomes the last span all the same
+                None => return,
+            },
         }
+        self.depth -= 1;
         set_active_span(self.innermost().map(|entry| entry.identity.active()));
     }
 

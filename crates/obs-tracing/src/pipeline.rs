@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use obs_context::{SpanId, TraceId};
 
 use crate::local;
+use crate::pending::TailMode;
 use crate::propagate::{Origin, RemoteContext};
 use crate::queue::Queue;
 use crate::record::{Chunk, Identity, Limits, Record};
@@ -29,6 +30,7 @@ pub(crate) struct Pipeline {
     /// `db.system.name` of the SQL spans.
     pub(crate) database: Option<String>,
     pub(crate) sampler: ArcSwap<Sampler>,
+    pub(crate) tail: Arc<TailMode>,
     pub(crate) table: Table,
     pub(crate) queue: Queue,
     pub(crate) totals: Totals,
@@ -76,6 +78,7 @@ impl Pipeline {
             limits,
             database,
             sampler: ArcSwap::from_pointee(sampler),
+            tail: Arc::default(),
             table,
             queue,
             totals: Totals::default(),
@@ -94,7 +97,7 @@ impl Pipeline {
     /// that is not sampled is its parent to everybody, and needs no record (`false`).
     ///
     /// The decision is made once, where a trace enters this process; every span below follows it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn conceive(
         &self,
         name: &'static str,
@@ -103,7 +106,7 @@ impl Pipeline {
         identity: &mut Identity,
     ) -> bool {
         match parent {
-            Some(parent) if !parent.sampled => {
+            Some(parent) if parent.is_out() => {
                 parent.write_alias(name, identity);
                 false
             }
@@ -133,33 +136,40 @@ impl Pipeline {
         let parent = remote.filter(|remote| remote.is_valid());
         let trace_id = parent.map_or_else(TraceId::random, RemoteContext::trace_id);
         let carried = remote.and_then(|remote| remote.carried().cloned());
-        let question = Question { trace_id, name, parent };
+        let route = origin.and_then(|origin| origin.route);
+        let question = Question { trace_id, name, route, parent };
         let decision = self.sampler.load().decide(&question, carried);
+        let undecided = self.exporting && !decision.sampled;
+        let pending = if undecided { self.tail.begin() } else { None };
         Identity {
             trace_id,
             span_id: SpanId::random(),
             name,
             parent_id: parent.map_or(SpanId::INVALID, RemoteContext::span_id),
-            route: origin.and_then(|origin| origin.route),
+            route,
             sampled: decision.sampled,
-            recording: decision.sampled && self.exporting,
+            recording: self.exporting && (decision.sampled || pending.is_some()),
             random: parent.is_none_or(RemoteContext::is_random),
             local_root: true,
             remote_parent: parent.is_some(),
             carried: decision.carried,
+            pending,
         }
     }
 
-    /// The span is over: what it recorded is final.
+    /// The span is over: what it recorded is final. Does nothing the second time.
     #[inline]
     pub(crate) fn finish(self: &Arc<Self>, mut record: Box<Record>) {
-        if !record.identity.recording {
-            record.identity.carried = None;
+        if !record.identity.recording || record.end.is_some() {
+            record.identity.release();
             record.end = None;
             local::with(|local| local.give_back(record));
             return;
         }
         record.finish();
+        if let Some(pending) = record.identity.pending.take() {
+            return self.submit(pending.end(record, &self.limits));
+        }
         let worth = if record.identity.local_root { WORTH_A_CHUNK } else { ring::ROOM };
         let mut slot = Some(record);
         let full = local::with(|local| local.end(self, slot.take()?, worth));
@@ -174,11 +184,11 @@ impl Pipeline {
     #[cfg(feature = "http")]
     pub(crate) fn finish_early(self: &Arc<Self>, id: u64) {
         let ended = self.table.with(id, |record| {
-            if !record.identity.recording {
+            if !record.identity.recording || record.end.is_some() {
                 return None;
             }
             let mut remains = Box::new(Record::new());
-            remains.identity = Identity { recording: false, ..record.identity.clone() };
+            remains.identity = record.identity.clone();
             remains.end = Some(record.start);
             Some(std::mem::replace(record, remains))
         });
@@ -189,6 +199,9 @@ impl Pipeline {
 
     /// Hands a chunk to the export thread; counts it when there is no room.
     pub(crate) fn submit(&self, chunk: Chunk) {
+        if chunk.is_empty() {
+            return;
+        }
         if let Err(refused) = self.queue.push(chunk) {
             self.totals.dropped.fetch_add(refused.len() as u64, Relaxed);
             recycle(refused);
@@ -213,9 +226,7 @@ impl Pipeline {
     fn collect(&self, buffer: &Buffer) {
         let mut chunk = Vec::new();
         buffer.take(&mut chunk);
-        if !chunk.is_empty() {
-            self.submit(chunk);
-        }
+        self.submit(chunk);
     }
 
     pub(crate) fn attach(&self) -> (Arc<Buffer>, Producer<Box<Record>>) {
@@ -241,6 +252,7 @@ impl Pipeline {
         let buffers = self.buffers();
         let mut started = self.totals.started.load(Relaxed);
         let mut sampled_out = self.totals.sampled_out.load(Relaxed);
+        sampled_out += self.tail.discarded.load(Relaxed);
         for buffer in buffers.iter() {
             started += buffer.started.load(Relaxed);
             sampled_out += buffer.sampled_out.load(Relaxed);

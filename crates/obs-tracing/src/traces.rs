@@ -13,7 +13,7 @@ use crate::layer::Handle;
 use crate::live::LiveSpan;
 use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
-use crate::sample::Sampler;
+use crate::sample::{Sampler, Tail};
 
 /// How long a shutdown takes at most, unless it is told otherwise.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -55,6 +55,8 @@ pub struct Counts {
     pub dropped: u64,
     /// Spans that were not kept: their trace is not sampled, or there is nobody to export to.
     pub sampled_out: u64,
+    /// Of these, spans that tail mode recorded and had no room for: see [`Tail::memory`].
+    pub tail_evicted: u64,
     /// Attempts of an export that failed, whether or not a later one succeeded.
     pub export_failures: u64,
     /// Of the dropped spans, those that a collector refused in an answer that accepted the rest.
@@ -111,7 +113,7 @@ impl Traces {
         self.pipeline().drain();
         if self.pipeline().queue.close() {
             // The export thread gives up a little earlier, so that its last word is heard.
-            let margin = (at_most / 10).min(Duration::from_millis(50));
+            let margin = (at_most / 10).min(Duration::from_millis(200));
             let _ = closing.send(Some(tokio::time::Instant::from_std(deadline - margin)));
         }
         let complete = self.pipeline().queue.wait_finished(deadline);
@@ -136,7 +138,7 @@ impl Traces {
         let mut live = Vec::new();
         let now = fastant::Instant::now();
         self.pipeline().table.each(|record| {
-            if record.identity.recording {
+            if record.identity.recording && record.end.is_none() {
                 live.push(LiveSpan::of(record, now));
             }
         });
@@ -162,6 +164,17 @@ impl Traces {
     /// The sampler of this moment.
     pub fn sampler(&self) -> Sampler {
         Sampler::clone(&self.pipeline().sampler.load())
+    }
+
+    /// Decides with these rules upon the ends of new traces that the sampler turns down; `None` ends tail
+    /// mode.
+    pub fn set_tail(&self, tail: Option<Tail>) {
+        self.pipeline().tail.rules.store(tail.map(Arc::new));
+    }
+
+    /// The rules of tail mode at this moment.
+    pub fn tail(&self) -> Option<Tail> {
+        self.pipeline().tail.rules.load_full().map(|rules| Tail::clone(&rules))
     }
 
     /// Every setting, with its value and where that came from. Headers are named without their values.
@@ -210,6 +223,7 @@ fn counts(pipeline: &Pipeline) -> Counts {
         exported,
         dropped,
         sampled_out,
+        tail_evicted: pipeline.tail.evicted.load(Relaxed),
         export_failures: totals.failures.load(Relaxed),
         rejected: totals.rejected.load(Relaxed),
         exported_bytes: totals.bytes.load(Relaxed),
@@ -233,6 +247,11 @@ impl Source for Numbers {
                 "obs_spans_sampled_out_total",
                 "Spans of traces that are not kept.",
                 counts.sampled_out,
+            ),
+            (
+                "obs_spans_tail_evicted_total",
+                "Spans that tail mode recorded and had no room for.",
+                counts.tail_evicted,
             ),
             (
                 "obs_span_export_failures_total",

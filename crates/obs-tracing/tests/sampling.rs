@@ -103,6 +103,19 @@ fn so_many_a_second() {
 }
 
 #[test]
+fn a_budget_for_each_route_and_each_name() {
+    let (dispatch, traces, exported) = pipeline("budget(10)".parse().unwrap());
+    tracing::dispatcher::with_default(&dispatch, || {
+        (0..300).for_each(|_| info_span!("busy").in_scope(|| {}));
+        (0..3).for_each(|_| info_span!("rare").in_scope(|| {}));
+    });
+    flush(&traces);
+    let of = |name| exported.spans().iter().filter(|span| span.name == name).count();
+    assert!((10..50).contains(&of("busy")), "{}", of("busy"));
+    assert_eq!(of("rare"), 3, "a busy name does not use up another's budget");
+}
+
+#[test]
 fn by_name_and_changed_at_run_time() {
     let sampler = Sampler::by_name([("health", Sampler::never())], Sampler::always());
     let (dispatch, traces, exported) = pipeline(sampler);

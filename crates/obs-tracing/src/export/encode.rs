@@ -127,7 +127,7 @@ fn span(out: &mut Vec<u8>, record: &Record, anchor: &Anchor) {
     if identity.parent_id.is_valid() {
         out.text(4, &identity.parent_id.get().to_be_bytes());
     }
-    out.text(5, record.name.map_or(identity.name, |name| name.of(text)).as_bytes());
+    out.text(5, record.name().as_bytes());
     out.uint(6, record.kind as u64);
     let start = record.start.as_unix_nanos(anchor);
     out.fixed64(7, start);

@@ -123,7 +123,7 @@ impl Record {
     pub(crate) fn clear(&mut self) {
         const USUAL_TEXT: usize = 4096;
         const USUAL_ITEMS: usize = 64;
-        self.identity.carried = None;
+        self.identity.release();
         self.end = None;
         self.name = None;
         self.kind = SpanKind::Internal;
@@ -143,6 +143,11 @@ impl Record {
         self.dropped_attributes = 0;
         self.dropped_events = 0;
         self.dropped_links = 0;
+    }
+
+    /// Its name so far.
+    pub(crate) fn name(&self) -> &str {
+        self.name.map_or(self.identity.name, |name| name.of(&self.text))
     }
 
     /// Ends the span now, and weighs it.
@@ -218,14 +223,7 @@ impl Record {
         }
         self.compact();
         for attribute in &later.attributes {
-            let value = match attribute.value {
-                Stored::Bool(value) => AttributeValue::Bool(value),
-                Stored::Int(value) => AttributeValue::Int(value),
-                Stored::Double(value) => AttributeValue::Double(value),
-                Stored::Static(value) => AttributeValue::Text(value),
-                Stored::Text(text) => AttributeValue::Text(text.of(&later.text)),
-            };
-            self.set(attribute.key, value, limits);
+            self.set(attribute.key, attribute.value.of(&later.text), limits);
         }
         if let Some(name) = later.name {
             self.name = Some(self.keep(name.of(&later.text), limits));

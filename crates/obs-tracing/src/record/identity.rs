@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use obs_context::{ActiveSpan, Route, SpanId, TraceId};
 
+use crate::pending::Pending;
 use crate::propagate::Carried;
 
 /// Copied to wherever it is asked for, so that nobody has to look into another span's record.
@@ -19,13 +20,15 @@ pub(crate) struct Identity {
     pub(crate) sampled: bool,
     /// Whether the trace id is random (W3C Trace Context level 2).
     pub(crate) random: bool,
-    /// Whether this span is kept: sampled, and there is somebody to export to.
+    /// Whether this span is recorded: sampled or in tail mode, and there is somebody to export to.
     pub(crate) recording: bool,
     /// Whether the span has no parent in this process.
     pub(crate) local_root: bool,
     pub(crate) remote_parent: bool,
     /// What came with the trace and travels on: `None` where nothing did.
     pub(crate) carried: Option<Arc<Carried>>,
+    /// Where the span waits for its trace's end, in tail mode.
+    pub(crate) pending: Option<Arc<Pending>>,
 }
 
 impl Identity {
@@ -41,6 +44,7 @@ impl Identity {
         local_root: false,
         remote_parent: false,
         carried: None,
+        pending: None,
     };
 
     /// Writes a child of this span, word by word: it is read again soon, in other pieces.
@@ -68,6 +72,26 @@ impl Identity {
         alias.remote_parent = self.remote_parent;
         if self.carried.is_some() || alias.carried.is_some() {
             alias.carried.clone_from(&self.carried);
+        }
+        if self.pending.is_some() || alias.pending.is_some() {
+            alias.pending.clone_from(&self.pending);
+        }
+    }
+
+    /// Whether its children need no records, and no ids of their own.
+    #[inline]
+    pub(crate) fn is_out(&self) -> bool {
+        !self.sampled && !self.recording
+    }
+
+    /// Lets go of what others may wait for.
+    #[inline]
+    pub(crate) fn release(&mut self) {
+        if self.carried.is_some() {
+            self.carried = None;
+        }
+        if self.pending.is_some() {
+            self.pending = None;
         }
     }
 

@@ -1,16 +1,22 @@
 //! Which traces are kept: decided once, where a trace enters the process.
 
+mod budget;
+mod parse;
 mod rate;
 mod ratio;
+mod tail;
 
 use std::fmt;
 use std::sync::Arc;
 
-use obs_context::TraceId;
+use obs_context::{Route, TraceId};
 
 use crate::propagate::{Carried, RemoteContext};
+use budget::Budget;
 use rate::Rate;
 use ratio::Ratio;
+
+pub use tail::{EndedSpan, Tail};
 
 /// Decides which traces are kept. Every span below the first one of a trace in this process follows
 /// that one's decision. A clone shares its state (the budget of [`Sampler::per_second`]).
@@ -30,6 +36,7 @@ enum Kind {
     Never,
     Ratio(Ratio),
     PerSecond(Rate),
+    Budget(Budget),
     ByName { names: Vec<(String, Sampler)>, others: Sampler },
     ParentBased { root: Sampler, sampled_remotely: Option<Sampler> },
 }
@@ -38,6 +45,7 @@ enum Kind {
 pub(crate) struct Question<'a> {
     pub(crate) trace_id: TraceId,
     pub(crate) name: &'static str,
+    pub(crate) route: Option<Route>,
     /// The span of another process that caused this one; valid.
     pub(crate) parent: Option<&'a RemoteContext>,
 }
@@ -74,8 +82,14 @@ impl Sampler {
         Self(Arc::new(Kind::PerSecond(Rate::new(traces))))
     }
 
-    /// Decides by the name of the trace's first span in this process (for HTTP servers that is
-    /// `request`, for `#[instrument]` the function's name); `others` decides for all other names.
+    /// Keeps at most this many new traces a second of each kind: of each route where there is one, else of
+    /// each name of a first span; so that a rare route is seen beside a busy one.
+    pub fn budget(traces_per_second: f64) -> Self {
+        Self(Arc::new(Kind::Budget(Budget::new(traces_per_second))))
+    }
+
+    /// Decides by the route of the request (`/orders/{id}`), or by the name of the trace's first span in
+    /// this process (for `#[instrument]` the function's); `others` decides for all that is not named.
     pub fn by_name<N: Into<String>>(
         names: impl IntoIterator<Item = (N, Self)>,
         others: Self,
@@ -106,8 +120,11 @@ impl Sampler {
             Kind::Never => false,
             Kind::Ratio(ratio) => return ratio.decide(question.trace_id, carried),
             Kind::PerSecond(rate) => rate.admit(),
+            Kind::Budget(budget) => budget.admit(question.name, question.route),
             Kind::ByName { names, others } => {
-                let named = names.iter().find(|(name, _)| name == question.name);
+                let route = question.route.map(Route::as_str);
+                let is_it = |name: &str| name == question.name || Some(name) == route;
+                let named = names.iter().find(|(name, _)| is_it(name));
                 let sampler = named.map_or(others, |(_, sampler)| sampler);
                 return sampler.decide(question, carried);
             }
@@ -138,6 +155,7 @@ impl fmt::Display for Sampler {
             Kind::Never => f.write_str("never"),
             Kind::Ratio(ratio) => write!(f, "ratio({})", ratio.share()),
             Kind::PerSecond(rate) => write!(f, "per_second({})", rate.per_second()),
+            Kind::Budget(budget) => write!(f, "budget({})", budget.per_second()),
             Kind::ByName { names, others } => {
                 f.write_str("by_name(")?;
                 for (name, sampler) in names {

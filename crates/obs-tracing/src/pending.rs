@@ -1,0 +1,108 @@
+//! The spans of traces whose fate is decided at their end.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwapOption;
+
+use crate::record::{AttributeValue, Chunk, Limits, Record};
+use crate::sample::Tail;
+
+/// Tail mode of one pipeline: its rules, and what all its traces hold together.
+#[derive(Debug, Default)]
+pub(crate) struct TailMode {
+    pub(crate) rules: ArcSwapOption<Tail>,
+    bytes: AtomicU64,
+    /// Spans that were recorded and then not kept.
+    pub(crate) discarded: AtomicU64,
+    /// Of these, those for which there was no room.
+    pub(crate) evicted: AtomicU64,
+}
+
+/// One such trace, as far as this process sees it.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    mode: Arc<TailMode>,
+    rules: Arc<Tail>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Undecided { spans: Chunk, bytes: u64, reason: Option<&'static str> },
+    Kept,
+    Discarded,
+}
+
+impl TailMode {
+    /// A trace to be decided upon at its end, when there are rules.
+    pub(crate) fn begin(self: &Arc<Self>) -> Option<Arc<Pending>> {
+        let rules = self.rules.load_full()?;
+        let state = State::Undecided { spans: Vec::new(), bytes: 0, reason: None };
+        Some(Arc::new(Pending { mode: Arc::clone(self), rules, state: Mutex::new(state) }))
+    }
+
+    fn discard(&self, spans: Chunk, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Relaxed);
+        self.discarded.fetch_add(spans.len() as u64, Relaxed);
+        crate::pipeline::recycle(spans);
+    }
+}
+
+impl Pending {
+    /// Takes a span that is over; spans to be exported come back.
+    pub(crate) fn end(&self, mut record: Box<Record>, limits: &Limits) -> Chunk {
+        let reason = self.rules.reason(&record); // may run the application's code: not under the lock
+        let is_last = record.identity.local_root;
+        let mut state = self.lock();
+        let (spans, bytes, known) = match &mut *state {
+            State::Undecided { spans, bytes, reason } => (spans, bytes, reason),
+            State::Kept => return vec![record],
+            State::Discarded => {
+                drop(state);
+                self.mode.discard(vec![record], 0);
+                return Vec::new();
+            }
+        };
+        *known = known.or(reason);
+        if is_last && let Some(reason) = *known {
+            record.set("sampling.reason", AttributeValue::Text(reason), limits);
+        }
+        let weight = u64::from(record.weight);
+        spans.push(record);
+        let held = self.mode.bytes.fetch_add(weight, Relaxed) + weight;
+        *bytes += weight;
+        let no_room = held > self.rules.memory;
+        if !is_last && !no_room {
+            return Vec::new();
+        }
+        let (spans, bytes, keep) = (std::mem::take(spans), *bytes, is_last && known.is_some());
+        *state = if keep { State::Kept } else { State::Discarded };
+        drop(state);
+        if keep {
+            self.mode.bytes.fetch_sub(bytes, Relaxed);
+            return spans;
+        }
+        if no_room {
+            self.mode.evicted.fetch_add(spans.len() as u64, Relaxed);
+        }
+        self.mode.discard(spans, bytes);
+        Vec::new()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody is left who could end the trace.
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let State::Undecided { spans, bytes, .. } = state {
+            let (spans, bytes) = (std::mem::take(spans), *bytes);
+            self.mode.discard(spans, bytes);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Tail mode: what was not sampled is recorded all the same, and kept when it turns out to be worth it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::record::{AttributeValue, Record, Status, Stored};
+
+/// Which of the traces that the sampler turned down are kept after all, once their first span in this
+/// process has ended: those with an error, slow ones, or those that match a rule.
+///
+/// Until then their spans wait in memory. Only this process's part of a trace is kept; the headers of
+/// outgoing requests say "not sampled" as ever, so that each service decides on its own. A trace that is
+/// kept has the reason on its first span, `sampling.reason`: `error`, `slow` or `rule`.
+///
+/// ```
+/// use std::time::Duration;
+/// use obs_tracing::{Builder, Sampler, Tail};
+///
+/// let (layer, traces) = Builder::new("orders")
+///     .sampler(Sampler::parent_based(Sampler::ratio(0.01)))
+///     .tail(Tail::errors().slower_than(Duration::from_millis(500)).attribute("tenant.tier", "gold"))
+///     .build()?;
+/// # drop((layer, traces));
+/// # Ok::<(), obs_tracing::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Tail {
+    pub(crate) errors: bool,
+    pub(crate) slower_than: Option<Duration>,
+    attributes: Vec<(String, String)>,
+    rule: Option<Rule>,
+    pub(crate) memory: u64,
+}
+
+type Rule = Arc<dyn Fn(&EndedSpan<'_>) -> bool + Send + Sync>;
+
+/// A span that is over, as a rule of [`Tail::when`] sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct EndedSpan<'a>(&'a Record);
+
+impl Tail {
+    /// Keeps traces in which a span has the status ERROR.
+    pub fn errors() -> Self {
+        Self::nothing().and_errors()
+    }
+
+    /// Keeps nothing yet: for rules that do not ask about errors.
+    pub fn nothing() -> Self {
+        Self {
+            errors: false,
+            slower_than: None,
+            attributes: Vec::new(),
+            rule: None,
+            memory: 32 * 1024 * 1024,
+        }
+    }
+
+    /// Keeps traces in which a span has the status ERROR, too.
+    pub fn and_errors(mut self) -> Self {
+        self.errors = true;
+        self
+    }
+
+    /// Keeps traces whose first span in this process took this long or longer.
+    pub fn slower_than(mut self, duration: Duration) -> Self {
+        self.slower_than = Some(duration);
+        self
+    }
+
+    /// Keeps traces in which a span has this attribute with this value, compared as text. May be said more
+    /// than once: any of them is enough.
+    pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.attributes.push((key.into(), value.into()));
+        self
+    }
+
+    /// Keeps traces with a span of which the function says so. It runs where the span ends, once a span.
+    pub fn when(mut self, rule: impl Fn(&EndedSpan<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.rule = Some(Arc::new(rule));
+        self
+    }
+
+    /// Bytes of spans that may wait for their traces' ends. 32 MiB. A trace that finds no room is not
+    /// recorded any further, and counted: [`Counts::tail_evicted`](crate::Counts::tail_evicted).
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Why this span is reason enough to keep its trace.
+    pub(crate) fn reason(&self, record: &Record) -> Option<&'static str> {
+        let span = EndedSpan(record);
+        if self.errors && record.status == Status::Error {
+            return Some("error");
+        }
+        let slow = |least| record.identity.local_root && span.duration() >= least;
+        if self.slower_than.is_some_and(slow) {
+            return Some("slow");
+        }
+        let has = |(key, value): &(String, String)| span.attribute_is(key, value);
+        let matches =
+            self.attributes.iter().any(has) || self.rule.as_ref().is_some_and(|rule| rule(&span));
+        matches.then_some("rule")
+    }
+}
+
+impl EndedSpan<'_> {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// How long it took.
+    pub fn duration(&self) -> Duration {
+        let end = self.0.end.unwrap_or(self.0.start);
+        end.saturating_duration_since(self.0.start)
+    }
+
+    /// How it went.
+    pub fn status(&self) -> Status {
+        self.0.status
+    }
+
+    /// The value of an attribute.
+    pub fn attribute(&self, key: &str) -> Option<AttributeValue<'_>> {
+        let known = self.0.attributes.iter().find(|known| known.key == key)?;
+        Some(known.value.of(&self.0.text))
+    }
+
+    fn attribute_is(&self, key: &str, expected: &str) -> bool {
+        match self.attribute(key) {
+            Some(AttributeValue::Text(text)) => text == expected,
+            Some(AttributeValue::Bool(value)) => value.to_string() == expected,
+            Some(AttributeValue::Int(value)) => value.to_string() == expected,
+            Some(AttributeValue::Double(value)) => value.to_string() == expected,
+            None => false,
+        }
+    }
+}
+
+impl Stored {
+    /// The value, with its text out of the record's.
+    pub(crate) fn of(self, text: &str) -> AttributeValue<'_> {
+        match self {
+            Self::Bool(value) => AttributeValue::Bool(value),
+            Self::Int(value) => AttributeValue::Int(value),
+            Self::Double(value) => AttributeValue::Double(value),
+            Self::Static(value) => AttributeValue::Text(value),
+            Self::Text(value) => AttributeValue::Text(value.of(text)),
+        }
+    }
+}
+
+impl fmt::Display for Tail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rules = Vec::new();
+        if self.errors {
+            rules.push("errors".to_owned());
+        }
+        rules.extend(self.slower_than.map(|least| format!("slower than {least:?}")));
+        rules.extend(self.attributes.iter().map(|(key, value)| format!("{key} = {value}")));
+        if self.rule.is_some() {
+            rules.push("a rule of the code's".to_owned());
+        }
+        write!(f, "tail({}; {} bytes)", rules.join(", "), self.memory)
+    }
+}
+
+impl fmt::Debug for Tail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tail({self})")
+    }
+}
