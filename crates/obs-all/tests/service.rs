@@ -92,6 +92,12 @@ async fn every_pillar_tells_the_same_of_a_request() {
     assert!(sampled.contains("ratio(0.5)"), "{sampled}");
     let greedy = send(admin, "PUT /debug/sampler HTTP/1.1\r\n", r#"{"ratio": 7}"#).await;
     assert!(greedy.starts_with("HTTP/1.1 400"), "{greedy}");
+    let tail = r#"{"sampler": "parent_based(budget(5))", "tail": {"errors": true, "slower_than_ms": 500, "attributes": {"tier": "gold"}}}"#;
+    let tailed = send(admin, "PUT /debug/sampler HTTP/1.1\r\n", tail).await;
+    assert!(tailed.contains(r#""sampler":"parent_based(budget(5))""#), "{tailed}");
+    assert!(tailed.contains("tail(errors, slower than 500ms, tier = gold; "), "{tailed}");
+    let ended = send(admin, "PUT /debug/sampler HTTP/1.1\r\n", r#"{"tail": null}"#).await;
+    assert!(ended.contains(r#""tail":null"#), "{ended}");
     let live = send(admin, "GET /debug/spans HTTP/1.1\r\n", "").await;
     assert!(live.contains(r#"{"spans":["#), "{live}");
     let cost = send(admin, "GET /debug/cost HTTP/1.1\r\n", "").await;
