@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::Write;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use tracing::Subscriber;
@@ -21,6 +22,7 @@ use crate::layer::{Lines, LogLayer, Plan};
 use crate::output::{Delivery, Direct, Notice, Output, Queue, Sink, Tally, Target};
 use crate::processor::{Pipeline, Processor};
 use crate::render::{self, Console, Json, Line, Renderer};
+use crate::stage::{BeforeRedaction, Pacing, Processing, Redacting, Stage};
 use crate::{Error, Logging};
 
 /// How lines look.
@@ -52,11 +54,43 @@ pub enum Format {
 /// assert!(logging.shutdown(std::time::Duration::from_secs(5)).complete);
 /// # Ok::<(), obs_logging::Error>(())
 /// ```
+///
+/// What happens to a line comes in one order, and can be said in no other: sampling and rate limits, then
+/// processors, then redaction, which sees what the processors leave.
+///
+/// ```compile_fail
+/// # use obs_logging::{Builder, Record};
+/// # struct Mine;
+/// # impl obs_logging::Processor for Mine {
+/// #     fn process(&self, _: &mut Record<'_>) -> bool { true }
+/// # }
+/// let builder = Builder::new().redact(["password"]).processor(Mine); // would add what nobody redacts
+/// ```
+///
+/// ```compile_fail
+/// # use obs_logging::{Builder, Record};
+/// # struct Mine;
+/// # impl obs_logging::Processor for Mine {
+/// #     fn process(&self, _: &mut Record<'_>) -> bool { true }
+/// # }
+/// let builder = Builder::new().processor(Mine).rate_limit(100); // would process what is held back
+/// ```
+///
+/// ```
+/// # use obs_logging::{Builder, Record};
+/// # struct Mine;
+/// # impl obs_logging::Processor for Mine {
+/// #     fn process(&self, _: &mut Record<'_>) -> bool { true }
+/// # }
+/// let builder = Builder::new().rate_limit(100).processor(Mine).redact(["password"]);
+/// # let _ = builder;
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing is logged before `build` has made the layer"]
-pub struct Builder {
+pub struct Builder<S = Pacing> {
     format: Format,
     filter: String,
+    shared_filter: Option<LogFilter>,
     output: Output,
     delivery: Delivery,
     statics: Fields,
@@ -64,6 +98,7 @@ pub struct Builder {
     span_names: bool,
     event_key: String,
     error_types: ErrorTypes,
+    stage: PhantomData<S>,
 }
 
 impl Default for Builder {
@@ -78,6 +113,7 @@ impl Builder {
         Self {
             format: Format::default(),
             filter: "info".to_owned(),
+            shared_filter: None,
             output: Output::stdout(),
             delivery: Delivery::default(),
             statics: Fields::new(),
@@ -85,6 +121,48 @@ impl Builder {
             span_names: false,
             event_key: "event".to_owned(),
             error_types: ErrorTypes::default(),
+            stage: PhantomData,
+        }
+    }
+
+    /// Keeps one in `one_in` of the lines of each callsite that are less severe than `kept`; the next
+    /// line of the callsite tells how many were `suppressed`. Records of the `log` crate are all kept.
+    pub fn sample_below(mut self, kept: Level, one_in: u32) -> Self {
+        self.pipeline.pacing.sampling = Some((kept, u64::from(one_in.max(1))));
+        self
+    }
+
+    /// Lets each callsite log so many lines a second; the first line after that tells how many were
+    /// `suppressed`. Records of the `log` crate are not limited.
+    pub fn rate_limit(mut self, lines_a_second: u32) -> Self {
+        self.pipeline.pacing.limit = Some(lines_a_second);
+        self
+    }
+}
+
+impl<S: BeforeRedaction> Builder<S> {
+    /// Shows every event to a processor, which may change or drop it. Processors run in the order in
+    /// which they are added: after sampling and the rate limit, before redaction.
+    pub fn processor(mut self, processor: impl Processor) -> Builder<Processing> {
+        self.pipeline.processors.push(Box::new(processor));
+        self.at_stage()
+    }
+}
+
+impl<S: Stage> Builder<S> {
+    fn at_stage<T: Stage>(self) -> Builder<T> {
+        Builder {
+            format: self.format,
+            filter: self.filter,
+            shared_filter: self.shared_filter,
+            output: self.output,
+            delivery: self.delivery,
+            statics: self.statics,
+            pipeline: self.pipeline,
+            span_names: self.span_names,
+            event_key: self.event_key,
+            error_types: self.error_types,
+            stage: PhantomData,
         }
     }
 
@@ -97,6 +175,14 @@ impl Builder {
     /// Which events are logged, in the syntax of `EnvFilter`: `info,sqlx=warn`.
     pub fn filter(mut self, filter: impl Into<String>) -> Self {
         self.filter = filter.into();
+        self.shared_filter = None;
+        self
+    }
+
+    /// The same events as another layer logs, also when its filter is changed.
+    pub fn filter_of(mut self, other: &Logging) -> Self {
+        self.filter = other.filter();
+        self.shared_filter = Some(other.log_filter().clone());
         self
     }
 
@@ -128,30 +214,12 @@ impl Builder {
     /// Replaces the values of fields of these names by `[redacted]`, wherever they come from: events,
     /// spans, contexts, loggers. Upper and lower case are the same, and `password` is also the last part
     /// of `user.password`. The message is left as it is.
-    pub fn redact(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn redact(
+        mut self,
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Builder<Redacting> {
         self.pipeline.redaction.add(names);
-        self
-    }
-
-    /// Keeps one in `one_in` of the lines of each callsite that are less severe than `kept`; the next
-    /// line of the callsite tells how many were `suppressed`. Records of the `log` crate are all kept.
-    pub fn sample_below(mut self, kept: Level, one_in: u32) -> Self {
-        self.pipeline.pacing.sampling = Some((kept, u64::from(one_in.max(1))));
-        self
-    }
-
-    /// Lets each callsite log so many lines a second; the first line after that tells how many were
-    /// `suppressed`. Records of the `log` crate are not limited.
-    pub fn rate_limit(mut self, lines_a_second: u32) -> Self {
-        self.pipeline.pacing.limit = Some(lines_a_second);
-        self
-    }
-
-    /// Shows every event to a processor, which may change or drop it. Processors run in the order in
-    /// which they are added: after sampling and the rate limit, before redaction.
-    pub fn processor(mut self, processor: impl Processor) -> Self {
-        self.pipeline.processors.push(Box::new(processor));
-        self
+        self.at_stage()
     }
 
     /// Makes errors of this type known by name: as the value of a field `error` they get an `error.type`
@@ -171,13 +239,16 @@ impl Builder {
     ///
     /// # Errors
     /// When the filter is none, the output cannot be opened, or there is no thread for the writer.
-    pub fn build<S>(mut self) -> Result<(LogLayer<S>, Logging), Error>
+    pub fn build<R>(mut self) -> Result<(LogLayer<R>, Logging), Error>
     where
-        S: Subscriber + for<'a> LookupSpan<'a>,
+        R: Subscriber + for<'a> LookupSpan<'a>,
     {
         #[cfg(feature = "otlp")]
         self.suit_collector()?;
-        let filter = LogFilter::new(&self.filter)?;
+        let filter = match self.shared_filter.take() {
+            Some(shared) => shared,
+            None => LogFilter::new(&self.filter)?,
+        };
         let is_terminal = self.output.is_terminal();
         let renderer = match self.format {
             Format::Json => self.json(),
@@ -217,13 +288,13 @@ impl Builder {
     }
 
     /// JSON, blocking, to this writer: nothing of it can fail.
-    pub(crate) fn captured<S>(
+    pub(crate) fn captured<R>(
         self,
         filter: LogFilter,
         writer: impl Write + Send + 'static,
-    ) -> (LogLayer<S>, Logging)
+    ) -> (LogLayer<R>, Logging)
     where
-        S: Subscriber + for<'a> LookupSpan<'a>,
+        R: Subscriber + for<'a> LookupSpan<'a>,
     {
         let renderer = self.json();
         let direct = |notice, tally| {
@@ -238,14 +309,14 @@ impl Builder {
         Renderer::Json(Json::new(&self.event_key))
     }
 
-    fn assemble<S, E>(
+    fn assemble<R, E>(
         self,
         filter: LogFilter,
         renderer: Renderer,
         sink: impl FnOnce(Notice, Arc<Tally>) -> Result<Sink, E>,
-    ) -> Result<(LogLayer<S>, Logging), E>
+    ) -> Result<(LogLayer<R>, Logging), E>
     where
-        S: Subscriber + for<'a> LookupSpan<'a>,
+        R: Subscriber + for<'a> LookupSpan<'a>,
     {
         let renderer = Arc::new(renderer);
         let notice = notice_of_losses(renderer.clone(), self.statics.clone());

@@ -18,6 +18,7 @@ mod otlp;
 mod output;
 mod processor;
 mod render;
+
 mod visitor;
 
 pub mod bridge;
@@ -25,6 +26,7 @@ pub mod capture;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod panic;
+pub mod stage;
 
 pub use builder::{Builder, Format};
 pub use context::ambient::{Context, Entered, Scoped};
@@ -37,7 +39,9 @@ pub use logger::Logger;
 pub use logging::Logging;
 #[cfg(feature = "otlp")]
 pub use otlp::Otlp;
-pub use output::{Counts, Delivery, FlushReport, LogFile, Output, WhenFull};
+#[cfg(unix)]
+pub use output::reopen_files_on_hangup;
+pub use output::{Counts, Delivery, FlushReport, LogFile, Output, WhenFull, reopen_files};
 pub use processor::{Processor, Record};
 
 #[doc(hidden)]

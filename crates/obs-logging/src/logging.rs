@@ -9,7 +9,7 @@ use obs_context::Source;
 use crate::Error;
 use crate::cost::{CallsiteCost, Ledger};
 use crate::filter::LogFilter;
-use crate::output::{Counts, FlushReport, Sink, Tally};
+use crate::output::{Accounts, Counts, FlushReport, Sink, Tally};
 
 /// How long a dropped handle waits for the output.
 const AT_DROP: Duration = Duration::from_secs(5);
@@ -52,7 +52,16 @@ impl Logging {
 
     /// The same as metrics, for whatever exposes metrics.
     pub fn source(&self) -> Arc<dyn Source> {
-        self.sink.clone()
+        Arc::new(Accounts::new(vec![(None, self.sink.clone())]))
+    }
+
+    /// The metrics of several outputs in one, told apart by the label `output`: what [`Logging::source`]
+    /// gives for each would clash in one registry.
+    pub fn source_of<'a, Name: Into<String>>(
+        outputs: impl IntoIterator<Item = (Name, &'a Self)>,
+    ) -> Arc<dyn Source> {
+        let named = |(name, logging): (Name, &Self)| (Some(name.into()), logging.sink.clone());
+        Arc::new(Accounts::new(outputs.into_iter().map(named).collect()))
     }
 
     /// The bill: which callsite has logged how much, the most bytes first.
@@ -79,6 +88,10 @@ impl Logging {
     /// When the text is no filter; the one before still holds.
     pub fn set_filter_for(&self, filter: &str, time: Duration) -> Result<(), Error> {
         self.filter.set_for(filter, time)
+    }
+
+    pub(crate) fn log_filter(&self) -> &LogFilter {
+        &self.filter
     }
 
     pub(crate) fn sink(&self) -> &Arc<Sink> {

@@ -45,6 +45,10 @@ impl Collector {
                             _ => b"",
                         };
                         if answer.starts_with("200") {
+                            let body = match head.contains("content-encoding: gzip") {
+                                true => unzipped(&body),
+                                false => body,
+                            };
                             let request = ExportLogsServiceRequest::decode(&*body).unwrap();
                             requests.lock().unwrap().push(request);
                         }
@@ -77,6 +81,12 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> 
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     Some((head, body))
+}
+
+fn unzipped(body: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    flate2::read::GzDecoder::new(body).read_to_end(&mut all).unwrap();
+    all
 }
 
 fn respond(stream: &mut TcpStream, answer: &str, body: &[u8]) {
@@ -173,6 +183,32 @@ fn a_busy_collector_is_asked_again_and_refusals_are_counted() {
     let counts = logging.counts();
     assert_eq!((counts.emitted, counts.written, counts.dropped), (1, 0, 1));
     assert_eq!(refusing.heads.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn requests_are_compressed_where_that_is_said() {
+    let collector = Collector::start(&[]);
+    let logging = logged(Otlp::new(&collector.endpoint).gzip(true), || {
+        (0..500).for_each(|number| tracing::info!(number, "many alike"));
+    });
+    assert!(logging.shutdown(Duration::from_secs(10)).complete);
+    let records = collector.records();
+    assert_eq!(records.len(), 500);
+    assert_eq!(attribute(&records[499], "number"), Some(Value::IntValue(499)));
+    let heads = collector.heads.lock().unwrap();
+    assert!(heads.iter().all(|head| head.contains("content-encoding: gzip")), "{heads:?}");
+}
+
+#[test]
+fn a_drop_after_the_shutdown_does_not_wait_again() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let otlp = Otlp::new(format!("http://{nobody}")).retry_for(Duration::from_secs(600));
+    let logging = logged(otlp, || tracing::info!("never"));
+    let begun = Instant::now();
+    assert!(!logging.shutdown(Duration::from_millis(50)).complete);
+    let shutdown = begun.elapsed();
+    drop(logging);
+    assert!(begun.elapsed() - shutdown < shutdown + Duration::from_secs(1));
 }
 
 #[test]

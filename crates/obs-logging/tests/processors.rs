@@ -96,7 +96,7 @@ fn processors_run_in_order_and_before_redaction() {
         }
     }
     let builder =
-        Builder::new().redact(["password"]).processor(First).processor(Panics).processor(Second);
+        Builder::new().processor(First).processor(Panics).processor(Second).redact(["password"]);
     let (dispatch, kept, _logging) = kept(builder);
     tracing::dispatcher::with_default(&dispatch, || {
         let _span = info_span!("span", customer = "acme").entered();

@@ -1,27 +1,19 @@
-//! Reads back the lines that this crate writes: one flat JSON object each.
+//! Reads back the lines that this crate writes: one JSON object each.
 
 use super::Value;
 
 /// The fields of an object, or `None` where the text is none.
 pub(crate) fn object(text: &str) -> Option<Vec<(String, Value)>> {
-    let mut reader = Reader(text.trim_end());
-    let mut fields = Vec::new();
-    reader.take('{')?;
-    while reader.take('}').is_none() {
-        if !fields.is_empty() {
-            reader.take(',')?;
-        }
-        let name = reader.string()?;
-        reader.take(':')?;
-        fields.push((name, reader.value()?));
-    }
-    Some(fields)
+    Reader(text.trim_end()).object(DEEPEST)
 }
 
 /// One value.
 pub(super) fn value(text: &str) -> Option<Value> {
-    Reader(text).value()
+    Reader(text).value(DEEPEST)
 }
+
+/// Lists and objects inside one another past this many are not read.
+const DEEPEST: usize = 64;
 
 struct Reader<'a>(&'a str);
 
@@ -31,22 +23,38 @@ impl Reader<'_> {
         Some(())
     }
 
-    fn value(&mut self) -> Option<Value> {
+    /// At most so many levels `deep`.
+    fn value(&mut self, deep: usize) -> Option<Value> {
         match self.0.chars().next()? {
             '"' => self.string().map(Value::Text),
-            '[' => self.list(),
+            '[' => self.list(deep.checked_sub(1)?),
+            '{' => self.object(deep.checked_sub(1)?).map(Value::Map),
             _ => self.bare(),
         }
     }
 
-    fn list(&mut self) -> Option<Value> {
+    fn object(&mut self, deep: usize) -> Option<Vec<(String, Value)>> {
+        let mut fields = Vec::new();
+        self.take('{')?;
+        while self.take('}').is_none() {
+            if !fields.is_empty() {
+                self.take(',')?;
+            }
+            let name = self.string()?;
+            self.take(':')?;
+            fields.push((name, self.value(deep)?));
+        }
+        Some(fields)
+    }
+
+    fn list(&mut self, deep: usize) -> Option<Value> {
         let mut values = Vec::new();
         self.take('[')?;
         while self.take(']').is_none() {
             if !values.is_empty() {
                 self.take(',')?;
             }
-            values.push(self.value()?);
+            values.push(self.value(deep)?);
         }
         Some(Value::List(values))
     }
@@ -58,6 +66,7 @@ impl Reader<'_> {
         match word {
             "true" => Some(Value::Bool(true)),
             "false" => Some(Value::Bool(false)),
+            "null" => Some(Value::Missing),
             _ => match word.parse() {
                 Ok(integer) => Some(Value::Integer(integer)),
                 Err(_) => word.parse().ok().map(Value::Float),
@@ -86,6 +95,8 @@ impl Reader<'_> {
         Some(match letter {
             'n' => '\n',
             'r' => '\r',
+            'b' => '\u{8}',
+            'f' => '\u{c}',
             't' => '\t',
             'u' => {
                 let (digits, rest) = self.0.split_at_checked(4)?;

@@ -21,6 +21,7 @@ use tracing::instrument::{WithDispatch, WithSubscriber};
 use tracing_core::Dispatch;
 use tracing_subscriber::layer::SubscriberExt;
 
+use crate::stage::Stage;
 use crate::{Builder, Error, LogFilter, Logging};
 
 pub use value::{Captured, Value};
@@ -43,12 +44,12 @@ impl Capture {
     ///
     /// # Errors
     /// When the filter is none.
-    pub fn with(builder: Builder) -> Result<Self, Error> {
+    pub fn with<S: Stage>(builder: Builder<S>) -> Result<Self, Error> {
         let filter = LogFilter::new(builder.filter_text())?;
         Ok(Self::of(builder, filter))
     }
 
-    fn of(builder: Builder, filter: LogFilter) -> Self {
+    fn of<S: Stage>(builder: Builder<S>, filter: LogFilter) -> Self {
         let written = Written::default();
         let (layer, logging) = builder.span_names(true).captured(filter, written.clone());
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));

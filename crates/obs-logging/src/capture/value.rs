@@ -5,7 +5,7 @@ use std::ops::Index;
 /// A value of a line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// What the line does not have.
+    /// What the line does not have, or has as `null`.
     Missing,
     /// `true` or `false`.
     Bool(bool),
@@ -17,6 +17,8 @@ pub enum Value {
     Text(String),
     /// Several values: the causes of an error.
     List(Vec<Value>),
+    /// Named values: what is nested in a field.
+    Map(Vec<(String, Value)>),
 }
 
 /// One captured line. Index it by the name of a field.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{self, Poll};
 
@@ -14,6 +14,9 @@ use crate::local;
 
 /// More bytes of fields than this are not kept: they would be copied to every line.
 const LONGEST: usize = 64 * 1024;
+
+/// How many fields found no room, in all contexts.
+static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
 /// The ambient fields of one piece of work: what `bind!` adds to, and what is on each of its lines.
 ///
@@ -49,12 +52,18 @@ impl Context {
 
     /// Adds a field, which replaces an earlier one of the same name.
     ///
-    /// Fields past 64 KiB in all are left out.
+    /// Fields past 64 KiB in all are left out, and counted: see [`Context::fields_left_out`].
     pub fn bind(&self, name: &str, value: impl Value) -> &Self {
         let mut field = Fields::new();
         value.encode(field.begin(&Key::new(name)));
         self.0.append(&field);
         self
+    }
+
+    /// How many fields found no room in their context, in the whole process. As a metric it is
+    /// `obs_log_context_fields_left_out_total`.
+    pub fn fields_left_out() -> u64 {
+        LEFT_OUT.load(Ordering::Relaxed)
     }
 
     /// Makes this the current context of the thread until the guard is dropped.
@@ -82,6 +91,7 @@ impl Ambient {
     pub(crate) fn append(&self, added: &Fields) {
         let mut fields = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
         if fields.as_bytes().len() + added.as_bytes().len() > LONGEST {
+            LEFT_OUT.fetch_add(added.len() as u64, Ordering::Relaxed);
             return;
         }
         Arc::make_mut(&mut fields).append(added);

@@ -97,6 +97,11 @@ fn any_value(out: &mut Vec<u8>, value: &Value) {
             Err(_) => bytes(out, 1, value.to_string().as_bytes()),
         },
         Value::Float(value) => fixed64(out, 4, value.to_bits()),
+        Value::Map(fields) => nested(out, 6, |out| {
+            fields
+                .iter()
+                .for_each(|(name, value)| nested(out, 1, |out| key_value(out, name, value)));
+        }),
         Value::List(values) => nested(out, 5, |out| {
             values.iter().for_each(|value| nested(out, 1, |out| any_value(out, value)));
         }),

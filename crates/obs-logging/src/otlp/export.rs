@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tracing_core::Dispatch;
 use ureq::Agent;
 use ureq::http::StatusCode;
-use ureq::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use ureq::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 
 use super::{Otlp, encode};
 use crate::Error;
@@ -32,6 +34,7 @@ pub(crate) struct Exporter {
     resource: Vec<u8>,
     event_key: String,
     retry_for: Duration,
+    gzip: bool,
     rejected: Arc<AtomicU64>,
     sent_last: Option<Instant>,
     /// Whether the lines of one pass have begun to be sent.
@@ -61,6 +64,7 @@ impl Exporter {
             resource: encode::resource(&otlp.resource),
             event_key,
             retry_for: otlp.retry_for,
+            gzip: otlp.gzip,
             rejected: otlp.rejected,
             sent_last: None,
             is_sending: false,
@@ -88,6 +92,9 @@ impl Exporter {
 
     fn send(&self, request: &[u8]) -> Result<(), Failure> {
         let mut post = self.agent.post(&self.url).header(CONTENT_TYPE, "application/x-protobuf");
+        if self.gzip {
+            post = post.header(CONTENT_ENCODING, "gzip");
+        }
         for (name, value) in &self.headers {
             post = post.header(name, value);
         }
@@ -138,6 +145,7 @@ impl Write for Exporter {
             thread::sleep(APART.saturating_sub(passed));
         }
         let request = encode::request(&self.resource, &self.event_key, part);
+        let request = if self.gzip { gzip(&request)? } else { request };
         // What the client itself logs must not come here again.
         let sent =
             tracing_core::dispatcher::with_default(&Dispatch::none(), || self.deliver(&request));
@@ -149,6 +157,12 @@ impl Write for Exporter {
         self.is_sending = false;
         Ok(())
     }
+}
+
+fn gzip(request: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(request)?;
+    encoder.finish()
 }
 
 /// `partial_success.rejected_log_records` of an `ExportLogsServiceResponse`.

@@ -38,6 +38,7 @@ pub struct Otlp {
     resource: Vec<(String, String)>,
     timeout: Duration,
     retry_for: Duration,
+    gzip: bool,
     rejected: Arc<AtomicU64>,
 }
 
@@ -51,6 +52,7 @@ impl Otlp {
             resource: Vec::new(),
             timeout: Duration::from_secs(10),
             retry_for: Duration::from_secs(30),
+            gzip: false,
             rejected: Arc::default(),
         }
     }
@@ -77,6 +79,13 @@ impl Otlp {
     /// seconds if nothing is said. After that its records are counted as dropped.
     pub fn retry_for(mut self, retry_for: Duration) -> Self {
         self.retry_for = retry_for;
+        self
+    }
+
+    /// Whether requests are compressed with gzip: they are a tenth as long, and cost a few microseconds
+    /// a kilobyte in the writer's thread.
+    pub fn gzip(mut self, gzip: bool) -> Self {
+        self.gzip = gzip;
         self
     }
 

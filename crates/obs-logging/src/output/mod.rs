@@ -7,6 +7,7 @@ mod policy;
 mod process;
 mod queue;
 mod shared;
+mod source;
 mod tally;
 mod target;
 mod worker;
@@ -18,10 +19,13 @@ use tracing_core::Level;
 
 pub use choice::Output;
 pub(crate) use direct::Direct;
-pub use file::LogFile;
+#[cfg(unix)]
+pub use file::reopen_files_on_hangup;
+pub use file::{LogFile, reopen_files};
 pub use policy::{Delivery, WhenFull};
 pub(crate) use queue::Queue;
 pub(crate) use shared::{Shared, SharedWrite};
+pub(crate) use source::Accounts;
 pub use tally::Counts;
 pub(crate) use tally::Tally;
 pub(crate) use target::{Notice, Target};
@@ -76,6 +80,23 @@ impl Sink {
             Self::Direct(direct) => direct.counts(),
             Self::Shared(shared) => shared.counts(),
             Self::Queue(queue) => queue.counts(),
+        }
+    }
+
+    /// Lines by level, errors first.
+    fn emitted(&self) -> [u64; 5] {
+        match self {
+            Self::Direct(direct) => direct.emitted(),
+            Self::Shared(shared) => shared.emitted(),
+            Self::Queue(queue) => queue.emitted(),
+        }
+    }
+
+    fn tally(&self) -> &Tally {
+        match self {
+            Self::Direct(direct) => direct.tally(),
+            Self::Shared(shared) => shared.tally(),
+            Self::Queue(queue) => queue.tally(),
         }
     }
 }

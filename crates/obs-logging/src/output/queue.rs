@@ -1,7 +1,7 @@
 //! Lines wait in a few shards for a thread that writes them.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -44,6 +44,8 @@ pub(super) struct Shared {
     capacity: usize,
     when_full: WhenFull,
     phase: AtomicU8,
+    /// Whether a deadline has passed: the writer is not waited for again.
+    is_abandoned: AtomicBool,
     /// Whose child this process was when the queue was made: see `process::forks`.
     forks: u32,
     pub(super) target: Mutex<Target>,
@@ -102,6 +104,7 @@ impl Queue {
             capacity: buffer_bytes,
             when_full,
             phase: AtomicU8::new(RUNNING),
+            is_abandoned: AtomicBool::new(false),
             forks: process::forks(),
             target: Mutex::new(target),
             tally,
@@ -170,7 +173,8 @@ impl Queue {
     pub(super) fn shutdown(&self, deadline: Duration) -> FlushReport {
         let shared = &*self.shared;
         let _ = shared.phase.compare_exchange(RUNNING, ENDING, Ordering::SeqCst, Ordering::Relaxed);
-        let complete = shared.await_answer(deadline);
+        let was_abandoned = shared.is_abandoned.load(Ordering::Relaxed);
+        let complete = shared.await_answer(if was_abandoned { Duration::ZERO } else { deadline });
         if shared.is_orphaned() {
             // The thread is the parent's.
         } else if complete {
@@ -302,6 +306,7 @@ impl Shared {
 
     /// The writer is stuck: whatever waits for it is lost, and counted.
     fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::Relaxed);
         self.end();
         for shard in &self.shards {
             let mut lines = shard.lock();

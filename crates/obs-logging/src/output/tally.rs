@@ -2,10 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use obs_context::{Sample, SampleKind, Source};
 use tracing_core::Level;
-
-use crate::callsite::level_name;
 
 /// How many lines there were, and what became of them.
 ///
@@ -71,6 +68,10 @@ impl Tally {
         self.write_errors.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn suppressed(&self) -> u64 {
+        self.suppressed.load(Ordering::Relaxed)
+    }
+
     /// A line that nobody wants after all.
     pub(crate) fn suppress(&self) {
         self.suppressed.fetch_add(1, Ordering::Relaxed);
@@ -110,44 +111,5 @@ pub(super) const fn level_index(level: Level) -> usize {
         Level::INFO => 2,
         Level::DEBUG => 3,
         Level::TRACE => 4,
-    }
-}
-
-const LEVELS: [Level; 5] = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
-
-impl Source for super::Sink {
-    fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
-        let (emitted, tally) = match self {
-            Self::Direct(direct) => (direct.emitted(), direct.tally()),
-            Self::Shared(shared) => (shared.emitted(), shared.tally()),
-            Self::Queue(queue) => (queue.emitted(), queue.tally()),
-        };
-        for (level, lines) in LEVELS.iter().zip(emitted) {
-            sink(Sample {
-                name: "obs_log_lines_total",
-                help: "Log lines that were made, by level.",
-                kind: SampleKind::Counter,
-                labels: &[("level", level_name(level))],
-                value: lines as f64,
-            });
-        }
-        let counts = self.counts();
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let totals = [
-            ("obs_log_lines_written_total", "Log lines that the output took.", counts.written),
-            ("obs_log_lines_dropped_total", "Log lines that were lost.", counts.dropped),
-            (
-                "obs_log_lines_suppressed_total",
-                "Log lines that sampling or a rate limit held back.",
-                read(&tally.suppressed),
-            ),
-            ("obs_log_write_errors_total", "Writes of log lines that failed.", counts.write_errors),
-            ("obs_log_bytes_total", "Bytes of log lines that the output took.", counts.bytes),
-            ("panics_total", "Panics that the panic hook saw.", read(&tally.panics)),
-        ];
-        for (name, help, value) in totals {
-            let kind = SampleKind::Counter;
-            sink(Sample { name, help, kind, labels: &[], value: value as f64 });
-        }
     }
 }

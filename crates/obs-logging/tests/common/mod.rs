@@ -8,6 +8,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
+use obs_logging::stage::Stage;
 use obs_logging::{Builder, Delivery, Format, Logging, Output};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -48,7 +49,7 @@ impl Write for Kept {
 }
 
 /// A subscriber that writes blocking to what is returned.
-pub fn kept(builder: Builder) -> (Dispatch, Kept, Logging) {
+pub fn kept<S: Stage>(builder: Builder<S>) -> (Dispatch, Kept, Logging) {
     let kept = Kept::default();
     let (layer, logging) = builder
         .format(Format::Json)

@@ -1,5 +1,6 @@
 //! Lines in a file, which may be rotated by us or by others.
 
+mod reopen;
 mod retention;
 
 use std::fs::{File, OpenOptions};
@@ -9,6 +10,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::encode::time::Clock;
 
+pub use reopen::reopen_files;
+#[cfg(unix)]
+pub use reopen::reopen_files_on_hangup;
 pub(crate) use retention::Retention;
 
 /// How often it looks whether the file is still where it was.
@@ -88,6 +92,7 @@ impl LogFile {
             is_regular,
             period,
             looked: Instant::now(),
+            reopenings: reopen::asked(),
         };
         opened.plan.retention.apply(&opened.plan.path);
         Ok(opened)
@@ -111,6 +116,8 @@ pub(crate) struct OpenFile {
     is_regular: bool,
     period: u128,
     looked: Instant,
+    /// How often all files had been asked to be opened anew when this one was.
+    reopenings: u32,
 }
 
 impl Write for OpenFile {
@@ -143,6 +150,10 @@ impl Write for OpenFile {
 impl OpenFile {
     /// Sees to it that there is a file, the right one, and with room for the next line.
     fn look_after(&mut self, next_line: usize) -> io::Result<()> {
+        if self.reopenings != reopen::asked() {
+            self.reopenings = reopen::asked();
+            self.file = None;
+        }
         if self.file.is_some() && self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
             if !self.is_in_place() {
