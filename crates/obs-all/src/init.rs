@@ -34,6 +34,7 @@ pub fn init(service: &str) -> Result<Obs, Error> {
 #[must_use = "the telemetry ends when this is dropped: keep it, or hand it to `serve`"]
 pub struct Obs {
     pub(crate) logging: Arc<Logging>,
+    pub(crate) log_records: Option<Arc<Logging>>,
     pub(crate) traces: Arc<Traces>,
     pub(crate) server_span: ServerSpan,
     pub(crate) client_span: ClientSpan,
@@ -59,11 +60,21 @@ impl Obs {
             .output(output(&settings.log_output))
             .build()
             .map_err(Error::part("logs"))?;
+        let (record_layer, log_records) = settings
+            .log_push
+            .map(|otlp| {
+                let output = Output::otlp(otlp);
+                let builder = obs_logging::Builder::new().filter_of(&logging);
+                builder.output(output).build().map_err(Error::part("logs"))
+            })
+            .transpose()?
+            .unzip();
         let (trace_layer, traces) = settings.traces.build().map_err(Error::part("traces"))?;
         explanation.extend_with_traces(traces.settings());
         // The trace layer first: what it makes current is there when the other layers are told.
         let trace_layer = trace_layer.with_filter(TraceFilter::default());
-        let subscriber = tracing_subscriber::registry().with(trace_layer).with(log_layer);
+        let subscriber =
+            tracing_subscriber::registry().with(trace_layer).with(log_layer).with(record_layer);
         ::tracing::subscriber::set_global_default(subscriber)
             .map_err(|source| Error::new(Kind::Taken { source: source.into() }))?;
         obs_logging::bridge::install()
@@ -78,7 +89,12 @@ impl Obs {
             other => other.map_err(Error::part("metrics"))?,
         }
         let health = Health::new();
-        for source in [logging.source(), traces.source(), health.source()] {
+        let log_records = log_records.map(Arc::new);
+        let logs = match &log_records {
+            None => logging.source(),
+            Some(records) => Logging::source_of([("lines", &*logging), ("otlp", records)]),
+        };
+        for source in [logs, traces.source(), health.source()] {
             registry.mount(source);
         }
         let push = settings.push.map(|push| push.start(registry));
@@ -102,6 +118,7 @@ impl Obs {
             server_span: ServerSpan::new().propagators(traces.propagators()),
             client_span: ClientSpan::new().propagators(traces.propagators()),
             logging,
+            log_records,
             traces,
             push,
             red,
@@ -154,13 +171,21 @@ impl Obs {
         &self.explanation
     }
 
+    /// The lines, and the records of a collector where there is one.
+    pub(crate) fn log_outputs(&self) -> impl Iterator<Item = &Arc<Logging>> {
+        std::iter::once(&self.logging).chain(&self.log_records)
+    }
+
     /// Sends what is buffered, for programs that do not [`Obs::serve`]. Waits at most `deadline`; answers
     /// whether everything was delivered.
     pub fn flush(&self, deadline: Duration) -> bool {
         let pushed = self.push.as_ref().is_none_or(|push| push.flush(deadline));
         let traces = self.traces.flush(deadline);
-        let logs = self.logging.flush(deadline);
-        pushed && traces.complete && traces.lost == 0 && logs.complete && logs.dropped == 0
+        let logs = self.log_outputs().all(|logging| {
+            let report = logging.flush(deadline);
+            report.complete && report.dropped == 0
+        });
+        pushed && traces.complete && traces.lost == 0 && logs
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -65,11 +66,17 @@ impl Obs {
                 Flushed { delivered: push.counts().0, lost }
             });
         }
-        let logging = Arc::clone(&self.logging);
+        let outputs: Vec<_> = self.log_outputs().cloned().collect();
         lifecycle.on_flush(Stage::Logs, move |deadline| {
-            let _ = logging.shutdown(deadline);
-            let counts = logging.counts();
-            Flushed { delivered: counts.written, lost: counts.dropped }
+            let begun = Instant::now();
+            let mut flushed = Flushed { delivered: 0, lost: 0 };
+            for logging in &outputs {
+                let _ = logging.shutdown(deadline.saturating_sub(begun.elapsed()));
+                let counts = logging.counts();
+                flushed.delivered += counts.written;
+                flushed.lost += counts.dropped;
+            }
+            flushed
         });
         self.tell_addresses(&listener);
         Ok(Server::new(listener).serve(app, lifecycle).await)

@@ -1,6 +1,7 @@
 //! What can be set: in code, over the environment, over the defaults.
 
 mod explain;
+mod log_push;
 mod parse;
 mod push;
 mod settings;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use obs_logging::Format;
-use obs_tracing::Sampler;
+use obs_tracing::{Sampler, Tail};
 
 use crate::{Error, Obs};
 pub use explain::{Explanation, Origin};
@@ -50,6 +51,7 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_WATCHDOG` | `on` or `off`: `/healthz` answers 503 while the async runtime is wedged | `on` |
 /// | `OBS_HEALTH_DISABLE` | checks to take out, such as `redis,search`; an unknown name is an error when serving starts | none |
 /// | `OTEL_METRICS_EXPORTER` | `otlp`: metrics are pushed as well, over HTTP with protobuf | nothing is pushed |
+/// | `OTEL_LOGS_EXPORTER` | `otlp`: log lines go to a collector as well, over HTTP with protobuf | nothing is sent |
 /// | `OTEL_*` | endpoint, headers, sampler, limits, resource of the traces, as OpenTelemetry names them | nothing is sent |
 #[must_use = "call `init`"]
 pub struct Config {
@@ -69,6 +71,7 @@ pub struct Config {
     disabled_checks: Option<Vec<String>>,
     otlp_endpoint: Option<String>,
     sampler: Option<Sampler>,
+    tail: Option<Tail>,
     database_system: Option<String>,
 }
 
@@ -92,6 +95,7 @@ impl Config {
             disabled_checks: None,
             otlp_endpoint: None,
             sampler: None,
+            tail: None,
             database_system: None,
         }
     }
@@ -196,6 +200,12 @@ impl Config {
     /// Which traces are kept.
     pub fn sampler(mut self, sampler: Sampler) -> Self {
         self.sampler = Some(sampler);
+        self
+    }
+
+    /// Of the traces that the sampler turns down, which are kept after all: those with errors, slow ones.
+    pub fn tail(mut self, tail: Tail) -> Self {
+        self.tail = Some(tail);
         self
     }
 

@@ -97,7 +97,7 @@ pub(super) fn resolve(
 }
 
 /// `key=value` pairs with commas between them, percent-encoded as the W3C's baggage.
-fn pairs(
+pub(super) fn pairs(
     read: &dyn Fn(&str) -> Option<String>,
     name: &'static str,
     is_secret: bool,
@@ -124,7 +124,7 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn milliseconds(
+pub(super) fn milliseconds(
     read: &dyn Fn(&str) -> Option<String>,
     name: &'static str,
 ) -> Result<Option<Duration>, Error> {

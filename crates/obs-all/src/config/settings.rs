@@ -8,7 +8,7 @@ use std::sync::Arc;
 use obs_health::lifecycle::Deadlines;
 use obs_logging::Format;
 
-use crate::config::{Config, Explanation, Origin, Preset, parse, push};
+use crate::config::{Config, Explanation, Origin, Preset, log_push, parse, push};
 use crate::error::{Error, Kind};
 
 /// The values in force.
@@ -23,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) disabled_checks: Vec<String>,
     pub(crate) traces: obs_tracing::Builder,
     pub(crate) push: Option<obs_metrics::Push>,
+    pub(crate) log_push: Option<obs_logging::Otlp>,
     pub(crate) explanation: Explanation,
 }
 
@@ -120,6 +121,7 @@ impl Settings {
         )?;
         let traces = choose.traces();
         let push = push::resolve(config, &mut choose.explanation)?;
+        let log_push = log_push::resolve(config, &mut choose.explanation)?;
         Ok(Self {
             log_filter,
             log_format,
@@ -131,6 +133,7 @@ impl Settings {
             disabled_checks,
             traces,
             push,
+            log_push,
             explanation: choose.explanation,
         })
     }
@@ -221,6 +224,9 @@ impl Choose<'_> {
         }
         if let Some(sampler) = &config.sampler {
             traces = traces.sampler(sampler.clone());
+        }
+        if let Some(tail) = &config.tail {
+            traces = traces.tail(tail.clone());
         }
         if let Some(system) = &config.database_system {
             traces = traces.database_system(system.clone());
