@@ -4,10 +4,10 @@
 
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::Series;
+use crate::storage::sync::AtomicPtr;
 use crate::storage::{Pin, Retired};
 
 /// An open-addressed table of pointers, at most half full. Entries are only added; to remove some, a
@@ -107,7 +107,7 @@ impl<C> Table<C> {
 impl<C> Drop for Table<C> {
     fn drop(&mut self) {
         // SAFETY: nobody else has the table any more, and it came from `Box::into_raw`.
-        drop(unsafe { Box::from_raw(*self.slots.get_mut()) });
+        drop(unsafe { Box::from_raw(self.slots.load(Relaxed)) });
     }
 }
 

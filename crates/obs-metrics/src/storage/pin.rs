@@ -2,19 +2,18 @@
 //! it once every thread that was pinned then has let go.
 //!
 //! A pin is a few plain stores. The memory barrier that they would need is paid by the other side, which
-//! asks the kernel for it (`membarrier`, Linux 4.14); where that is refused, pins pay for a fence.
-
-#![allow(unsafe_code, reason = "`membarrier` is a system call")]
+//! asks the kernel for it; where that is refused, pins pay for a fence.
 
 use std::marker::PhantomData;
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicUsize, compiler_fence, fence};
 
+use super::membarrier;
+use super::sync::{AtomicUsize, compiler_fence, fence, shared};
 use super::thread::{self, Slab};
 
-/// Pins of the threads that have no slab.
-static SHARED_PINS: AtomicUsize = AtomicUsize::new(0);
+// Pins of the threads that have no slab.
+shared!(static SHARED_PINS: AtomicUsize = AtomicUsize::new(0));
+
 /// What is unlinked while this lives is not freed before it is dropped.
 ///
 /// It stays on its thread.
@@ -98,54 +97,9 @@ impl std::fmt::Debug for Slab {
     }
 }
 
-/// Whether the kernel lets us ask for barriers, so that pins need none. It is asked once.
-pub(super) fn kernel_makes_barriers() -> bool {
-    static ASKED: OnceLock<bool> = OnceLock::new();
-    *ASKED.get_or_init(|| membarrier(1 << 4))
-}
-
 /// Makes every thread's earlier pin visible here, and everything unlinked here visible to its later
 /// reads.
 fn barrier() -> bool {
     fence(SeqCst);
-    !kernel_makes_barriers() || membarrier(1 << 3)
-}
-
-/// `MEMBARRIER_CMD_PRIVATE_EXPEDITED` (8) and its registration (16), of linux/membarrier.h.
-#[cfg(target_os = "linux")]
-fn membarrier(command: libc::c_int) -> bool {
-    // SAFETY: this system call reads and writes none of our memory.
-    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn membarrier(_: i32) -> bool {
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// One test, since pins of other tests' threads would be waited for too.
-    #[test]
-    fn what_is_retired_waits_for_the_pins_of_its_time_alone() {
-        let first = pin();
-        let second = pin();
-        let mut retired = Retired::new(());
-        assert!(!retired.is_over());
-        drop(first);
-        assert!(!retired.is_over(), "the thread is still pinned");
-        drop(second);
-        let _later = pin();
-        assert!(wait(&mut retired), "a later pin does not matter");
-    }
-
-    /// Other tests' threads are pinned for moments only.
-    fn wait(retired: &mut Retired<()>) -> bool {
-        (0..1000).any(|_| {
-            std::thread::yield_now();
-            retired.is_over()
-        })
-    }
+    !membarrier::is_offered() || membarrier::make()
 }

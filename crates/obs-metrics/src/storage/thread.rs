@@ -8,18 +8,13 @@
 
 use std::cell::Cell;
 use std::ptr;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
-use std::sync::{Mutex, PoisonError};
 
-use super::pin::kernel_makes_barriers;
-
-/// Words a page.
-pub(super) const PAGE: usize = 1024;
-/// Pages a slab, the last of which stays empty: a million words.
-pub(super) const PAGES: usize = 1024;
-/// Threads that have a slab of their own; others share one.
-const SLABS: usize = 256;
+use super::membarrier;
+use super::sync::{
+    AtomicPtr, AtomicU64, AtomicUsize, Mutex, PAGE, PAGES, SLABS, constant, each, local, shared,
+};
 
 pub(super) type Page = [AtomicU64; PAGE];
 
@@ -37,9 +32,11 @@ pub(crate) struct Slab {
 }
 
 impl Slab {
-    const fn new(fences: bool) -> Self {
-        let (pins, times) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { pins, times, fences, pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES] }
+    constant! {
+        fn new(fences: bool) -> Self {
+            let (pins, times) = (AtomicU64::new(0), AtomicU64::new(0));
+            Self { pins, times, fences, pages: each!(AtomicPtr::new(ptr::null_mut())) }
+        }
     }
 
     pub(super) fn is_pinned(&self) -> bool {
@@ -65,7 +62,7 @@ impl Slab {
     pub(super) fn word_or_make(&self, number: usize) -> Option<&AtomicU64> {
         let place = self.pages.get(number / PAGE).filter(|_| number / PAGE < PAGES - 1)?;
         if place.load(Acquire).is_null() {
-            let page = Box::into_raw(Box::new([const { AtomicU64::new(0) }; PAGE]));
+            let page = Box::into_raw(Box::<Page>::new(each!(AtomicU64::new(0))));
             if place.compare_exchange(ptr::null_mut(), page, AcqRel, Acquire).is_err() {
                 // SAFETY: it was made above and published nowhere.
                 drop(unsafe { Box::from_raw(page) });
@@ -75,24 +72,24 @@ impl Slab {
     }
 }
 
+shared!(static ALL: [AtomicPtr<Slab>; SLABS] = each!(AtomicPtr::new(ptr::null_mut())));
+shared!(static MADE: AtomicUsize = AtomicUsize::new(0));
+shared!(static FREE: Mutex<Vec<&'static Slab>> = Mutex::new(Vec::new()));
+local!(static CURRENT: Cell<Option<&'static Slab>> = Cell::new(None));
+local!(static LEASE: Cell<Option<Lease>> = Cell::new(None));
+
 /// Written by every thread that has no slab of its own, with atomic additions.
-pub(super) static SHARED: Slab = Slab::new(true);
-
-static ALL: [AtomicPtr<Slab>; SLABS] = [const { AtomicPtr::new(ptr::null_mut()) }; SLABS];
-static MADE: AtomicUsize = AtomicUsize::new(0);
-static FREE: Mutex<Vec<&'static Slab>> = Mutex::new(Vec::new());
-
-thread_local! {
-    static CURRENT: Cell<Option<&'static Slab>> = const { Cell::new(None) };
-    static LEASE: Cell<Option<Lease>> = const { Cell::new(None) };
+pub(super) fn common() -> &'static Slab {
+    shared!(static COMMON: Slab = Slab::new(true));
+    &COMMON
 }
 
 /// Gives the slab back when its thread ends.
-struct Lease(&'static Slab);
+pub(super) struct Lease(&'static Slab);
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        CURRENT.set(None);
+        let _ = CURRENT.try_with(|current| current.set(None));
         // A thread that ends while it is pinned has leaked the guard: its slab stays with it.
         if !self.0.is_pinned() {
             FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
@@ -103,21 +100,21 @@ impl Drop for Lease {
 /// This thread's slab, where it has one already.
 #[inline(always)]
 pub(super) fn current() -> Option<&'static Slab> {
-    CURRENT.get()
+    CURRENT.with(Cell::get)
 }
 
 /// This thread's slab, taking one where it can: not while the thread is ending, and not past the
 /// limit.
 #[cold]
 pub(super) fn current_or_take() -> Option<&'static Slab> {
-    if let Some(slab) = CURRENT.get() {
+    if let Some(slab) = current() {
         return Some(slab);
     }
     LEASE
         .try_with(|lease| {
             let slab = take()?;
             lease.set(Some(Lease(slab)));
-            CURRENT.set(Some(slab));
+            CURRENT.with(|current| current.set(Some(slab)));
             Some(slab)
         })
         .ok()
@@ -131,7 +128,7 @@ fn take() -> Option<&'static Slab> {
     }
     let number = MADE.load(Relaxed);
     let place = ALL.get(number)?;
-    let slab: &'static Slab = Box::leak(Box::new(Slab::new(!kernel_makes_barriers())));
+    let slab: &'static Slab = Box::leak(Box::new(Slab::new(!membarrier::is_offered())));
     place.store(ptr::from_ref(slab).cast_mut(), Release);
     MADE.store(number + 1, Release);
     Some(slab)

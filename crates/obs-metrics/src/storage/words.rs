@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
 use super::address::in_one_register;
-use super::thread::{self, PAGE, PAGES, SHARED, Slab};
+use super::sync::{PAGE, PAGES};
+use super::thread::{self, Slab};
 
 /// Consecutive words whose totals are the sum over all threads.
 ///
@@ -105,7 +106,7 @@ impl Words {
         let number = self.number(at);
         match thread::current_or_take() {
             Some(slab) => (slab.word_or_make(number), true),
-            None => (SHARED.word_or_make(number), false),
+            None => (thread::common().word_or_make(number), false),
         }
     }
 
@@ -140,7 +141,7 @@ fn grow(word: &AtomicU64, amount: u64) {
 }
 
 fn slabs() -> impl Iterator<Item = &'static Slab> {
-    std::iter::once(&SHARED).chain(thread::all())
+    std::iter::once(thread::common()).chain(thread::all())
 }
 
 /// Which numbers are taken.

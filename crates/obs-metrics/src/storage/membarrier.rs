@@ -1,0 +1,33 @@
+//! Memory barriers of all threads, made by the kernel (`membarrier`, Linux 4.14).
+
+#![allow(unsafe_code, reason = "it is a system call")]
+
+use std::sync::OnceLock;
+
+/// Whether the kernel lets us ask for barriers, so that pins need none. It is asked once.
+pub(super) fn is_offered() -> bool {
+    /// `MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED` of linux/membarrier.h.
+    const REGISTER: i32 = 1 << 4;
+
+    static ASKED: OnceLock<bool> = OnceLock::new();
+    *ASKED.get_or_init(|| membarrier(REGISTER))
+}
+
+/// Makes every running thread pass a memory barrier.
+pub(super) fn make() -> bool {
+    /// `MEMBARRIER_CMD_PRIVATE_EXPEDITED`
+    const MAKE: i32 = 1 << 3;
+
+    membarrier(MAKE)
+}
+
+#[cfg(target_os = "linux")]
+fn membarrier(command: i32) -> bool {
+    // SAFETY: this system call reads and writes none of our memory.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn membarrier(_: i32) -> bool {
+    false
+}

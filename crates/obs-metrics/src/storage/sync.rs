@@ -1,0 +1,41 @@
+//! What threads meet at, under the names that the model in `tests/loom.rs` gives another meaning.
+
+pub(crate) use std::sync::Mutex;
+pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, compiler_fence, fence};
+
+/// Words a page.
+pub(crate) const PAGE: usize = 1024;
+/// Pages a slab, the last of which stays empty: a million words.
+pub(crate) const PAGES: usize = 1024;
+/// Threads that have a slab of their own; others share one.
+pub(crate) const SLABS: usize = 256;
+
+/// A static that all threads see.
+macro_rules! shared {
+    (static $name:ident: $type:ty = $value:expr) => {
+        static $name: $type = $value;
+    };
+}
+
+/// A static of each thread.
+macro_rules! local {
+    (static $name:ident: $type:ty = $value:expr) => {
+        thread_local! { static $name: $type = const { $value } }
+    };
+}
+
+/// As many of these as the array has.
+macro_rules! each {
+    ($value:expr) => {
+        [const { $value }; _]
+    };
+}
+
+/// A function whose values may be statics.
+macro_rules! constant {
+    (fn $name:ident($($argument:ident: $type:ty),*) -> $result:ty $body:block) => {
+        const fn $name($($argument: $type),*) -> $result $body
+    };
+}
+
+pub(crate) use {constant, each, local, shared};
