@@ -10,10 +10,14 @@ use tracing_core::{Event, Kind, Level};
 
 use crate::Error;
 
+#[cfg(feature = "kv")]
+mod key_values;
+
 /// Sends every record of the `log` crate to the current `tracing` subscriber, from now on.
 ///
 /// This sets the process's logger. The levels are those of the subscriber's filters, also when they
-/// change; a record's own target is what they look at.
+/// change; a record's own target is what they look at. With the feature `kv` a record's key-values are
+/// fields of its line, nested ones as JSON; other layers do not see them.
 ///
 /// # Errors
 /// When the process has a logger already.
@@ -87,6 +91,8 @@ fn send(dispatch: &Dispatch, record: &Record<'_>) {
         line.as_ref().map(|line| line as &dyn Value),
     ];
     let fields = metadata.fields();
+    #[cfg(feature = "kv")]
+    let _fields = key_values::apply(record);
     dispatch.event(&Event::new(metadata, &fields.value_set_all(&values)));
 }
 

@@ -13,6 +13,8 @@ mod layer;
 mod local;
 mod logger;
 mod logging;
+#[cfg(feature = "valuable")]
+mod nested;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod output;
@@ -37,6 +39,8 @@ pub use filter::LogFilter;
 pub use layer::{Lines, LogLayer};
 pub use logger::Logger;
 pub use logging::Logging;
+#[cfg(feature = "valuable")]
+pub use nested::{Structured, valuable};
 #[cfg(feature = "otlp")]
 pub use otlp::Otlp;
 #[cfg(unix)]

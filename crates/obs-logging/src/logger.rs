@@ -40,8 +40,13 @@ impl Logger {
 
     #[doc(hidden)]
     pub fn apply(&self) -> impl Drop + use<> {
-        Applied(local::with(|local| local.bound.replace(Some(self.0.clone()))))
+        apply(self.0.clone())
     }
+}
+
+/// Puts the fields on the lines of this thread until it is dropped.
+pub(crate) fn apply(fields: Arc<Fields>) -> impl Drop + use<> {
+    Applied(local::with(|local| local.bound.replace(Some(fields))))
 }
 
 impl fmt::Debug for Logger {

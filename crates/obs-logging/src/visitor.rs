@@ -143,10 +143,22 @@ impl<'a, P: Places<'a>> Visit for Visitor<P> {
         }
     }
 
+    #[cfg(not(feature = "valuable"))]
     #[inline]
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if let Some(out) = self.place(field) {
             value::formatted(out, format_args!("{value:?}"));
+        }
+    }
+
+    #[cfg(feature = "valuable")]
+    #[inline]
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let is_message = matches!(self.role(field), Some(FieldRole::Message));
+        match self.place(field) {
+            Some(out) if is_message => crate::nested::text(out, value),
+            Some(out) => crate::nested::field(out, value),
+            None => {}
         }
     }
 }

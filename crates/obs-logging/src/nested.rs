@@ -1,0 +1,87 @@
+//! Values with a structure, as JSON inside of a line.
+
+mod writer;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use valuable::Valuable;
+
+use crate::encode::value::{self, LONGEST_VALUE};
+
+/// A value that a line shows as JSON of its own, not as text: made by [`valuable()`].
+#[derive(Clone, Copy)]
+pub struct Structured<'a>(&'a dyn Valuable);
+
+/// Shows a value as the JSON object, list or number that it is: `order = ?valuable(&order)`.
+///
+/// Enums are their variant's name, with `{"Variant":{...}}` around fields; absent options are `null`. Past 64
+/// KiB, or 32 levels deep, it is text. Other layers see what its `Debug` writes.
+///
+/// ```
+/// use obs_logging::valuable;
+///
+/// let items = vec![vec![1, 2], vec![3]];
+/// let capture = obs_logging::capture::Capture::new();
+/// capture.run(|| tracing::info!(items = ?valuable(&items), "packed"));
+/// assert!(matches!(&capture.lines()[0]["items"], obs_logging::capture::Value::List(_)));
+/// ```
+pub fn valuable(value: &dyn Valuable) -> Structured<'_> {
+    Structured(value)
+}
+
+thread_local! {
+    /// Whether a field is just being formatted, which could be JSON.
+    static ASKED: Cell<bool> = const { Cell::new(false) };
+    static ANSWER: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+impl fmt::Debug for Structured<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if ASKED.take()
+            && let Some(json) = self.json()
+        {
+            ANSWER.set(Some(json));
+            return Ok(());
+        }
+        self.0.as_value().fmt(f)
+    }
+}
+
+impl Structured<'_> {
+    fn json(&self) -> Option<Vec<u8>> {
+        let mut json = Vec::new();
+        let write = AssertUnwindSafe(|| writer::write(&mut json, &self.0.as_value()));
+        match catch_unwind(write) {
+            Ok(is_whole) => (is_whole && json.len() <= LONGEST_VALUE).then_some(json),
+            Err(panic) => {
+                std::mem::forget(panic); // it may panic again when it is dropped
+                None
+            }
+        }
+    }
+}
+
+/// The value of a field: JSON if it is [`Structured`] and nothing else, else text.
+pub(crate) fn field(out: &mut Vec<u8>, shown: &dyn fmt::Debug) {
+    let start = out.len();
+    let before = ASKED.replace(true);
+    value::formatted(out, format_args!("{shown:?}"));
+    ASKED.set(before);
+    let Some(json) = ANSWER.take() else { return };
+    let is_alone = out.len() == start + 2;
+    out.truncate(start);
+    if is_alone {
+        out.extend_from_slice(&json);
+    } else {
+        text(out, shown);
+    }
+}
+
+/// Text, whatever it is made of.
+pub(crate) fn text(out: &mut Vec<u8>, shown: &dyn fmt::Debug) {
+    let before = ASKED.replace(false);
+    value::formatted(out, format_args!("{shown:?}"));
+    ASKED.set(before);
+}
