@@ -1,0 +1,74 @@
+//! `cargo xtask bench e2e`: the same service under the same load, with our telemetry and with the stock
+//! crates'.
+//!
+//! What is told is the CPU time of the server for 10,000 requests, to the end of its process, so that what
+//! its background threads do counts too; requests a second at saturation; latencies at a fixed rate; and
+//! whether every line, span and counted request is there.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
+
+mod case;
+mod collector;
+mod load;
+mod server;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use obs_bench_e2e::Failure;
+
+use crate::case::{Case, Measured};
+use crate::collector::Collector;
+
+/// Measures the whole service and prints the table.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Requests of one run.
+    #[arg(long, default_value_t = 30_000)]
+    requests: usize,
+    /// Runs of each case; the one with the least CPU time is told.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Requests a second of the latency runs.
+    #[arg(long, default_value_t = 2_000)]
+    rate: usize,
+    /// Exit with 1 when a bar is missed.
+    #[arg(long)]
+    check: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments).await {
+        Ok(all_met) if all_met || !arguments.check => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<bool, Failure> {
+    let collector = Collector::start().await?;
+    let cases = Case::all();
+    let mut measured: Vec<Option<Measured>> = cases.iter().map(|_| None).collect();
+    for round in 1..=arguments.rounds.max(1) {
+        for (case, best) in cases.iter().zip(&mut measured) {
+            eprintln!("round {round}: {case} ...");
+            let latest = case.measure(&collector, arguments.requests, arguments.rate).await?;
+            match best {
+                Some(best) => best.keep_better(latest),
+                None => *best = Some(latest),
+            }
+        }
+    }
+    let measured: Vec<(Case, Measured)> =
+        cases.into_iter().zip(measured).filter_map(|(case, one)| Some((case, one?))).collect();
+    print!("{}", table::text(&measured));
+    let bars = table::Bars::of(&measured);
+    print!("{bars}");
+    Ok(bars.all_met())
+}

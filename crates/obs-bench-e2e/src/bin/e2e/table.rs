@@ -1,0 +1,96 @@
+//! The table, and the bars that it is held against.
+
+use std::fmt;
+
+use crate::case::{Case, Measured, Telemetry, Who};
+
+pub(crate) fn text(measured: &[(Case, Measured)]) -> String {
+    let mut text = format!(
+        "{:<48} {:>9} {:>8} {:>9} {:>8} {:>8}  {}\n",
+        "orders service, 16 connections",
+        "CPU s/10k",
+        "x bare",
+        "req/s",
+        "p50 ms",
+        "p99 ms",
+        "lost"
+    );
+    for (case, one) in measured {
+        let bare = cpu(measured, Telemetry::Bare, Who::Ours, case.with_query);
+        text += &format!(
+            "{:<48} {:>9.3} {:>8.2} {:>9.0} {:>8.2} {:>8.2}  {}\n",
+            case.to_string(),
+            one.cpu,
+            one.cpu / bare,
+            one.a_second,
+            one.latencies.p50,
+            one.latencies.p99,
+            lost(one)
+        );
+    }
+    text
+}
+
+fn lost(one: &Measured) -> String {
+    let spans = one.spans_lost.map(|spans| format!("{spans} spans"));
+    let lines = (one.lines_lost != 0).then(|| format!("{} lines", one.lines_lost));
+    let counts = (one.counts_lost != 0).then(|| format!("{} counts", one.counts_lost));
+    let parts: Vec<String> = [lines, counts, spans].into_iter().flatten().collect();
+    if parts.is_empty() { "-".to_owned() } else { parts.join(", ") }
+}
+
+fn cpu(measured: &[(Case, Measured)], telemetry: Telemetry, who: Who, with_query: bool) -> f64 {
+    let wanted = Case { who, telemetry, with_query };
+    let found = measured.iter().find(|(case, _)| *case == wanted);
+    found.map_or(f64::NAN, |(_, one)| one.cpu)
+}
+
+/// What must hold, what was measured, and whether it does.
+pub(crate) struct Bars(Vec<(String, f64, f64)>);
+
+impl Bars {
+    pub(crate) fn of(measured: &[(Case, Measured)]) -> Self {
+        let mut bars = Vec::new();
+        for with_query in [false, true] {
+            let cpu = |telemetry, who| cpu(measured, telemetry, who, with_query);
+            let bare = cpu(Telemetry::Bare, Who::Ours);
+            let query = if with_query { "with the query" } else { "without the query" };
+            let added = |telemetry, who| cpu(telemetry, who) - bare;
+            bars.push((
+                format!("CPU added by everything, ours to stock, {query}"),
+                added(Telemetry::All, Who::Ours) / added(Telemetry::All, Who::Stock),
+                1.0 / 8.0,
+            ));
+            bars.push((
+                format!("the whole with 1 % of traces, ours to bare, {query}"),
+                cpu(Telemetry::AllSampled, Who::Ours) / bare,
+                if with_query { 1.1 } else { 1.3 },
+            ));
+        }
+        let ours = measured.iter().filter(|(case, _)| case.who == Who::Ours);
+        let lost = ours.map(|(_, one)| {
+            one.lines_lost.abs() + one.counts_lost.abs() + one.spans_lost.unwrap_or(0).abs()
+        });
+        bars.push((
+            "lines, counts and spans that ours lost".to_owned(),
+            lost.sum::<i64>() as f64,
+            0.0,
+        ));
+        Self(bars)
+    }
+
+    pub(crate) fn all_met(&self) -> bool {
+        self.0.iter().all(|(_, value, bar)| value <= bar)
+    }
+}
+
+impl fmt::Display for Bars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n{:<64} {:>9} {:>7}  met", "", "measured", "bar")?;
+        for (what, value, bar) in &self.0 {
+            let met = if value <= bar { "yes" } else { "NO" };
+            writeln!(f, "{what:<64} {value:>9.3} {bar:>7.3}  {met}")?;
+        }
+        Ok(())
+    }
+}
