@@ -143,6 +143,55 @@ fn a_value_without_end_is_cut() {
     let line = logged(|| info!(endless = %Endless, long = "x".repeat(1_000_000), "event")).line();
     for name in ["endless", "long"] {
         let text = line[name].as_str().unwrap();
-        assert!(text.len() < 70_000 && text.ends_with("[cut]"));
+        assert!(text.len() < 70_000 && text.ends_with("[truncated]"));
     }
+}
+
+#[test]
+fn a_message_of_eight_mebibytes_is_truncated_and_says_so() {
+    let long = "message ".repeat(1 << 20);
+    let lines = logged(|| {
+        info!(after = 1, "{long}");
+        info!(long, escaped = "\n".repeat(8 << 20), "text");
+        let _span = info_span!("span", long).entered();
+        info!("in a span");
+    })
+    .lines();
+    assert_eq!(lines[0]["after"], 1);
+    for text in [&lines[0]["event"], &lines[1]["long"], &lines[1]["escaped"], &lines[2]["long"]] {
+        let text = text.as_str().unwrap();
+        assert!(text.len() < 65 * 1024 && text.ends_with("… [truncated]"), "{}", text.len());
+    }
+}
+
+#[test]
+fn an_errors_source_chain_is_kept() {
+    #[derive(Debug)]
+    struct NotSaved(fmt::Error);
+    impl fmt::Display for NotSaved {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("not saved")
+        }
+    }
+    impl std::error::Error for NotSaved {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    let error = std::io::Error::other(NotSaved(fmt::Error));
+    let line = logged(|| error!(error = &error as &dyn std::error::Error, "not saved")).line();
+    assert_eq!(line["error.chain"], serde_json::json!([fmt::Error.to_string()]));
+    assert_eq!(line["error.type"], "std::io::Error");
+}
+
+#[test]
+fn wide_integers_nan_and_bytes_that_are_no_text_are_chosen_and_documented() {
+    let line = logged(|| {
+        let bytes: &[u8] = &[0xff, 0x00, 0x41];
+        info!(wide = u128::MAX, nan = f64::NAN, infinite = -f64::INFINITY, bytes, "event");
+    })
+    .line();
+    assert_eq!(line["wide"], u128::MAX.to_string());
+    assert_eq!((&line["nan"], &line["infinite"]), (&"NaN".into(), &"-Infinity".into()));
+    assert_eq!(line["bytes"], "ff0041");
 }

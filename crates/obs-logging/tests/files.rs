@@ -160,3 +160,25 @@ fn writers_of_tracing_appender_are_outputs() {
     drop((logging, guard));
     assert_eq!(files(&folder.path().join("app.log"))[0].1, [1]);
 }
+
+#[test]
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "sends a signal to this process")]
+fn a_hangup_opens_the_files_anew_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    obs_logging::reopen_files_on_hangup().unwrap();
+    let (dispatch, logging) = logging(LogFile::new(&path), Delivery::Blocking);
+    tracing::dispatcher::with_default(&dispatch, || {
+        info!(n = 0, "line");
+        for n in 1..4_u64 {
+            fs::rename(&path, folder.path().join(format!("app.log.{n}"))).unwrap();
+            // SAFETY: the signal is handled.
+            assert_eq!(unsafe { libc::raise(libc::SIGHUP) }, 0);
+            info!(n, "line");
+        }
+    });
+    let numbers: Vec<_> = files(&path).into_iter().map(|(_, numbers)| numbers).collect();
+    assert_eq!(numbers, [[0], [1], [2], [3]]);
+    drop(logging);
+}

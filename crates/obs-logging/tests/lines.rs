@@ -232,3 +232,42 @@ fn the_key_of_the_message_can_be_another() {
     assert_eq!(lines[1]["msg"], "field");
     assert!(lines[0]["event"].is_null());
 }
+
+#[test]
+fn errors_have_a_type_where_it_is_known() {
+    #[derive(Debug)]
+    struct Declined;
+    impl std::fmt::Display for Declined {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("declined")
+        }
+    }
+    impl std::error::Error for Declined {}
+    let shown = |builder: Builder| {
+        let (dispatch, kept, _logging) = kept(builder);
+        tracing::dispatcher::with_default(&dispatch, || {
+            info!(error = &Declined as &dyn std::error::Error, "own");
+            let number = "x".parse::<u8>().unwrap_err();
+            let _span = info_span!("span", error.r#type = "outer").entered();
+            info!(cause = &number as &dyn std::error::Error, "std");
+            info!(error = &number as &dyn std::error::Error, "over that of the span");
+        });
+        kept.lines()
+    };
+    assert!(shown(Builder::new())[0]["error.type"].is_null());
+    let lines = shown(Builder::new().error_type::<Declined>());
+    assert!(lines[0]["error.type"].as_str().unwrap().ends_with("::Declined"), "{lines:?}");
+    assert_eq!(lines[1]["cause.type"], "std::num::ParseIntError");
+    assert_eq!(lines[2]["error.type"], "std::num::ParseIntError");
+}
+
+#[test]
+fn fields_past_the_room_of_a_context_are_counted() {
+    let before = obs_logging::Context::fields_left_out();
+    let context = obs_logging::Context::new();
+    context.bind("fits", 1).bind("long", "x".repeat(60_000)).bind("more", "y".repeat(60_000));
+    let _entered = context.enter();
+    let line = logged(|| info!("event")).line();
+    assert!(line["more"].is_null() && line["fits"] == 1);
+    assert_eq!(obs_logging::Context::fields_left_out() - before, 1);
+}

@@ -101,6 +101,6 @@ fn what_is_too_deep_too_long_or_panics_is_text() {
     .line();
     assert!(line["fits"].is_array());
     assert!(line["deep"].is_string());
-    assert!(line["long"].as_str().unwrap().ends_with("[cut]"));
+    assert!(line["long"].as_str().unwrap().ends_with("[truncated]"));
     assert_eq!(line["panics"], "<its Debug or Display panicked>");
 }

@@ -1,5 +1,6 @@
 //! Whatever is logged: every line is one JSON object, and says what was logged.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+#![allow(clippy::print_stderr, reason = "a test says what it skips")]
 
 mod common;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use common::{kept, logged};
 use obs_logging::{Builder, Context};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use tracing::instrument::WithSubscriber;
 use tracing::{Instrument, info, info_span};
 
@@ -203,5 +205,98 @@ proptest! {
                 prop_assert!(line["inner"].is_null());
             }
         }
+    }
+}
+
+/// Each task has its own context and span, and moves between threads at every await.
+#[test]
+fn ten_thousand_tasks_that_hop_threads_show_no_foreign_field() {
+    const TASKS: u64 = 10_000;
+    let (dispatch, kept, _logging) = kept(Builder::new());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+    runtime.block_on(async {
+        let mut set = tokio::task::JoinSet::new();
+        for number in 0..TASKS {
+            let context = Context::new();
+            context.bind("ambient", number);
+            let work = async move {
+                for step in 0..3 {
+                    let thread = format!("{:?}", std::thread::current().id());
+                    info!(expected = number, step, thread, "line");
+                    tokio::task::yield_now().await;
+                    assert!(obs_logging::bind!(bound = number));
+                }
+            };
+            let span = || info_span!("task", of_span = number);
+            let span = tracing::dispatcher::with_default(&dispatch, span);
+            let work = context.scope(work.instrument(span));
+            set.spawn(work.with_subscriber(dispatch.clone()));
+        }
+        assert_eq!(set.join_all().await.len() as u64, TASKS);
+    });
+    let mut threads = BTreeMap::new();
+    let mut hops = 0;
+    let lines = kept.lines();
+    assert_eq!(lines.len() as u64, TASKS * 3);
+    for line in lines {
+        for name in ["ambient", "of_span"] {
+            assert_eq!(line[name], line["expected"], "{name}");
+        }
+        assert!(line["bound"].is_null() || line["bound"] == line["expected"]);
+        let (number, thread) = (line["expected"].as_u64(), line["thread"].clone());
+        hops += u64::from(threads.insert(number, thread.clone()).is_some_and(|was| was != thread));
+    }
+    assert!(hops > 0, "no task has changed its thread");
+}
+
+/// What another parser, of another language, makes of lines with any values.
+#[test]
+fn pythons_json_reads_what_serde_json_reads() {
+    const PROGRAM: &str = r#"
+import json, sys
+def once(pairs):
+    names = [name for name, _ in pairs]
+    assert len(names) == len(set(names)), names
+    return dict(pairs)
+def refuse(text):
+    raise ValueError(text)
+for line in sys.stdin.buffer.read().split(b"\n")[:-1]:
+    print(json.dumps(json.loads(line, object_pairs_hook=once, parse_constant=refuse)))
+"#;
+    let kept = logged(|| {
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let any = (any::<String>(), any::<f64>(), any::<u128>(), any_value());
+        for _ in 0..1000 {
+            let (text, number, big, value) = any.new_tree(&mut runner).unwrap().current();
+            let context = Context::new();
+            bind(&context, &text, &value);
+            let _context = context.enter();
+            let _span = info_span!("span", in_span = %text, text).entered();
+            let error = std::io::Error::other(text.clone());
+            let error = &error as &dyn std::error::Error;
+            info!(number, big, debug = ?text, error, bytes = text.as_bytes(), "{text}");
+        }
+    });
+    let python = std::process::Command::new("python3")
+        .args(["-c", PROGRAM])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut python) = python else {
+        let is_required = std::env::var("OBS_REQUIRE_PEERS").is_ok_and(|set| set == "1");
+        assert!(!is_required, "python3 is missing");
+        return eprintln!("skipped: python3 is not installed");
+    };
+    let (text, mut stdin) = (kept.text(), python.stdin.take().unwrap());
+    let lines = text.clone();
+    std::thread::spawn(move || std::io::Write::write_all(&mut stdin, lines.as_bytes()).unwrap());
+    let read = python.wait_with_output().unwrap();
+    assert!(read.status.success());
+    let read = String::from_utf8(read.stdout).unwrap();
+    assert_eq!(read.lines().count(), 1000);
+    for (ours, pythons) in text.lines().zip(read.lines()) {
+        let [ours, pythons] =
+            [ours, pythons].map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        assert_eq!(ours, pythons);
     }
 }

@@ -11,7 +11,7 @@ use super::put::{first, short};
 pub(crate) const LONGEST_VALUE: usize = 64 * 1024;
 
 /// What stands at the end of a value that was cut.
-const CUT: &str = "… [cut]";
+const CUT: &str = "… [truncated]";
 
 /// Causes past this many are left out: a chain may be a ring.
 const LONGEST_CHAIN: usize = 16;
