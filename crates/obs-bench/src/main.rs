@@ -11,6 +11,7 @@ mod health;
 mod logging;
 mod measure;
 mod metrics;
+mod metrics_peers;
 mod metrics_scrape;
 mod parallel;
 mod row;
@@ -44,9 +45,15 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let rows: Vec<Row> =
-        [logging::rows(), metrics::rows(), metrics_scrape::rows(), tracing::rows(), health::rows()]
-            .concat();
+    let rows: Vec<Row> = [
+        logging::rows(),
+        metrics::rows(),
+        metrics_scrape::rows(),
+        metrics_peers::rows(),
+        tracing::rows(),
+        health::rows(),
+    ]
+    .concat();
     if let Some([row, contender]) = arguments.contender.as_deref() {
         return row::measure_here(&rows, row, contender);
     }

@@ -13,7 +13,7 @@ const METRICS: &str = "metrics-exporter-prometheus";
 pub(crate) const BOUNDS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 pub(crate) const NAMES: [&str; 3] = ["method", "path", "status"];
-const VALUES: [&str; 3] = ["GET", "/orders/{id}", "200"];
+pub(crate) const VALUES: [&str; 3] = ["GET", "/orders/{id}", "200"];
 
 pub(crate) fn rows() -> Vec<Row> {
     let row =
@@ -44,7 +44,7 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
-fn counter_cached() -> f64 {
+pub(crate) fn counter_cached() -> f64 {
     let registry = Registry::new();
     let counter = registry.counter("requests_total", "Requests.").expect("a good name");
     nanoseconds(|| counter.inc())
@@ -55,7 +55,7 @@ fn official_counter_cached() -> f64 {
     nanoseconds(|| counter.inc())
 }
 
-fn counter_found() -> f64 {
+pub(crate) fn counter_found() -> f64 {
     let registry = Registry::new();
     let requests = registry.counter_vec("requests_total", "Requests.", NAMES).expect("good names");
     nanoseconds(|| requests.with(VALUES).inc())
@@ -67,7 +67,7 @@ fn tikv_counter_found() -> f64 {
     nanoseconds(|| requests.with_label_values(&VALUES).inc())
 }
 
-fn histogram_cached() -> f64 {
+pub(crate) fn histogram_cached() -> f64 {
     let registry = Registry::new();
     let duration = registry.histogram("duration_seconds", "Duration.", Buckets::new(BOUNDS));
     let duration = duration.expect("good buckets");
@@ -79,7 +79,7 @@ fn official_histogram_cached() -> f64 {
     nanoseconds(|| duration.observe(0.042))
 }
 
-fn histogram_found() -> f64 {
+pub(crate) fn histogram_found() -> f64 {
     let registry = Registry::new();
     let duration =
         registry.histogram_vec("duration_seconds", "Duration.", NAMES, Buckets::new(BOUNDS));

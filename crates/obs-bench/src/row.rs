@@ -27,7 +27,7 @@ pub(crate) struct Measured {
 
 impl Measured {
     pub(crate) fn met(&self) -> bool {
-        self.ratio <= self.row.bar
+        self.row.bar.is_infinite() || self.ratio <= self.row.bar
     }
 }
 

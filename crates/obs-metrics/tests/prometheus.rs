@@ -92,8 +92,17 @@ impl Prometheus {
 
 /// Serves this registry, and tells where.
 async fn serve(registry: &Registry) -> u16 {
+    serve_as(registry, None).await
+}
+
+/// Serves this registry as if the scraper accepted this alone.
+async fn serve_as(registry: &Registry, accept: Option<&'static str>) -> u16 {
     let endpoint = Endpoint::new(registry.clone());
-    let answer = any(move |request: axum::extract::Request| async move {
+    let answer = any(move |mut request: axum::extract::Request| async move {
+        if let Some(accept) = accept {
+            let accept = axum::http::HeaderValue::from_static(accept);
+            request.headers_mut().insert("accept", accept);
+        }
         endpoint.respond(&request.into_parts().0).map(axum::body::Body::from)
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -151,6 +160,25 @@ async fn prometheus_reads_openmetrics_and_gives_the_trace_back() {
     assert_eq!(labels["trace_id"], "00000000000000000000000000000abc", "{found}");
     let formats = prometheus.ask("query?query=obs_metrics_scrapes_total").await;
     assert_eq!(formats[0]["metric"]["format"], "openmetrics");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_the_classic_text() {
+    let registry = registry();
+    let target = serve_as(&registry, Some("text/plain")).await;
+    let Some(prometheus) = Prometheus::start(target, free_port().await, "exemplar-storage") else {
+        return;
+    };
+    let orders = prometheus.ask("query?query=orders_total").await;
+    assert_eq!(orders[0]["metric"]["by"], "a\"\\\n");
+    let formats = prometheus.ask("query?query=obs_metrics_scrapes_total").await;
+    assert_eq!(formats[0]["metric"]["format"], "text");
+    // Of the same data as the native histogram: 0.5 lies in the bucket from 0.1 to 1, which the classic
+    // buckets cannot tell from its middle.
+    let median = prometheus.ask("query?query=histogram_quantile(0.5,wait_seconds_bucket)").await;
+    assert!((number(&median) - 0.5).abs() < 0.1, "{median}");
+    let count = prometheus.ask("query?query=wait_seconds_count").await;
+    assert!((number(&count) - 101.0).abs() < 1e-9);
 }
 
 #[tokio::test(flavor = "multi_thread")]
