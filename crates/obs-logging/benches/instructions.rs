@@ -12,7 +12,7 @@ use tracing::{info, info_span};
 use tracing_subscriber::layer::SubscriberExt;
 
 /// What the works may cost at most.
-const LIMITS: [(&str, u64); 3] = [("no context", 2_300), ("one span", 2_400), ("request", 10_800)];
+const LIMITS: [(&str, u64); 3] = [("no context", 1_800), ("one span", 1_920), ("request", 9_500)];
 
 /// The difference of two runs is free of what only the start costs.
 const COUNTS: [u64; 2] = [2_000, 12_000];

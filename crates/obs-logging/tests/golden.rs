@@ -91,3 +91,10 @@ fn json_lines() {
 fn console_lines() {
     compare(Format::Console, "console.log");
 }
+
+#[test]
+fn the_readme_shows_the_console_as_it_is() {
+    let readme = include_str!("../README.md");
+    let shown = readme.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(shown, include_str!("golden/console.log"), "copy the file to the README");
+}
