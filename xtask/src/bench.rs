@@ -8,7 +8,8 @@ use crate::system::cargo;
 /// What is measured.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// One pillar only: logging, metrics or tracing.
+    /// One part only: logging, metrics, tracing or health; or e2e: a whole service with our telemetry, and
+    /// the same with the stock crates', under load.
     pillar: Option<String>,
     /// Print the rows as JSON.
     #[arg(long)]
@@ -18,10 +19,17 @@ pub(crate) struct Options {
     check: bool,
 }
 
-/// Builds `obs-bench` optimised, with the peers, and runs it.
+/// Builds the benchmarks optimised, with the peers, and runs them.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let mut arguments = vec!["run", "--quiet", "--release", "-p", "obs-bench", "--"];
-    arguments.extend(options.pillar.as_deref());
+    let mut arguments = vec!["run", "--quiet", "--release"];
+    if options.pillar.as_deref() == Some("e2e") {
+        // The two services that it starts.
+        cargo(["build", "--quiet", "--release", "-p", "obs-bench-e2e"])?;
+        arguments.extend(["-p", "obs-bench-e2e", "--bin", "e2e", "--"]);
+    } else {
+        arguments.extend(["-p", "obs-bench", "--"]);
+        arguments.extend(options.pillar.as_deref());
+    }
     if options.json {
         arguments.push("--json");
     }

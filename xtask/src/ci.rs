@@ -56,6 +56,8 @@ fn documentation() -> Result<(), Failure> {
             "--workspace",
             "--exclude",
             "obs-bench",
+            "--exclude",
+            "obs-bench-e2e",
             "--no-deps",
             "--all-features",
         ])

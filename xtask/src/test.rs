@@ -20,7 +20,10 @@ pub(crate) struct Options {
 /// fail instead.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.scenario.is_none() {
-        cargo(["test", "--quiet", "--workspace", "--exclude", "obs-bench", "--all-features"])?;
+        // The benchmarks have no tests, and minutes of peers to compile.
+        let benchmarks = ["--exclude", "obs-bench", "--exclude", "obs-bench-e2e"];
+        let tests = ["test", "--quiet", "--workspace", "--all-features"];
+        cargo(tests.into_iter().chain(benchmarks))?;
     }
     scenario::run(options.scenario.as_deref())
 }

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use crate::health::Health;
 use crate::watchdog::Settings;
 use crate::watchdog::report::{Report, Reporter};
+use crate::watchdog::threads;
 
 /// How long the last report may take before the process is ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -21,6 +22,8 @@ pub(crate) struct Beat {
     reporter: Reporter,
     /// Heartbeats in a row without an answer and without a movement.
     missed: u32,
+    /// The CPU time of the threads at the last silent heartbeat.
+    used: Option<Duration>,
     wedged: bool,
 }
 
@@ -31,7 +34,7 @@ impl Beat {
         runtime: Handle,
         reporter: Reporter,
     ) -> Self {
-        Self { health, settings, runtime, reporter, missed: 0, wedged: false }
+        Self { health, settings, runtime, reporter, missed: 0, used: None, wedged: false }
     }
 
     /// Until the watchdog or its runtime is dropped.
@@ -79,9 +82,24 @@ impl Beat {
             self.health.tell_transition();
         }
         self.missed = 0;
+        self.used = None;
+    }
+
+    /// Whether threads want to run and the machine does not let them: since the last silent heartbeat
+    /// they had less than half a processor. A runtime that is wedged sleeps, or has what it burns.
+    fn is_starved(&mut self) -> bool {
+        let Some(load) = threads::load() else { return false };
+        let before = self.used.replace(load.used);
+        let Some(used) = before.map(|before| load.used.saturating_sub(before)) else {
+            return false;
+        };
+        load.wants_more && used < self.settings.heartbeat / 2
     }
 
     fn silent(&mut self) {
+        if self.is_starved() {
+            return;
+        }
         self.missed = self.missed.saturating_add(1);
         if self.missed >= self.settings.missed && !self.wedged {
             self.wedged = true;

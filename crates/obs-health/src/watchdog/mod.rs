@@ -7,7 +7,9 @@
 //!
 //! It counts its own heartbeats, never the clock: a process that was stopped (SIGSTOP, a suspended
 //! machine) has missed one heartbeat, however long it slept. A dependency that hangs, a pool that is
-//! exhausted and tasks that wait do not hold a worker, so they are never reported.
+//! exhausted and tasks that wait do not hold a worker, so they are never reported. Heartbeats in which
+//! the machine kept the process's threads from running, although they could have, do not count either
+//! (Linux tells).
 
 mod beat;
 mod report;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 /// Past this many the line would be a book.
 const MOST: usize = 256;
@@ -18,20 +19,49 @@ pub(crate) fn states() -> String {
     all.join("; ")
 }
 
+/// What the threads do and would do, without the one that asks.
+pub(crate) struct Load {
+    /// Their CPU time.
+    pub(crate) used: Duration,
+    /// Whether one runs, or waits for a processor.
+    pub(crate) wants_more: bool,
+}
+
+/// `None` where there is no `/proc`, or its kernel keeps no account.
+pub(crate) fn load() -> Option<Load> {
+    let mut load = Load { used: Duration::ZERO, wants_more: false };
+    for entry in fs::read_dir("/proc/self/task").ok()? {
+        let task = entry.ok()?.path();
+        // It may have ended meanwhile.
+        let Some((name, _, letter)) = name_and_letter(&task) else { continue };
+        if name.starts_with("obs-watchdog") {
+            continue;
+        }
+        let account = fs::read_to_string(task.join("schedstat")).ok()?;
+        load.used += Duration::from_nanos(account.split(' ').next()?.parse().ok()?);
+        load.wants_more |= letter == 'R';
+    }
+    Some(load)
+}
+
 /// `None` when the thread has ended meanwhile.
 fn state(task: &Path) -> Option<String> {
-    let id = task.file_name()?.to_str()?;
-    let stat = fs::read_to_string(task.join("stat")).ok()?;
-    // `4242 (a name) S ...`: the name may have spaces and parentheses.
-    let (before, after) = stat.rsplit_once(')')?;
-    let name = before.split_once('(')?.1;
-    let letter = after.trim_start().chars().next()?;
+    let (name, id, letter) = name_and_letter(task)?;
     let wchan = fs::read_to_string(task.join("wchan")).unwrap_or_default();
     let place = match wchan.trim() {
         "" | "0" => String::new(),
         place => format!(" in {place}"),
     };
     Some(format!("{name} {id} {}{place}", word(letter)))
+}
+
+fn name_and_letter(task: &Path) -> Option<(String, &str, char)> {
+    let id = task.file_name()?.to_str()?;
+    let stat = fs::read_to_string(task.join("stat")).ok()?;
+    // `4242 (a name) S ...`: the name may have spaces and parentheses.
+    let (before, after) = stat.rsplit_once(')')?;
+    let name = before.split_once('(')?.1.to_owned();
+    Some((name, id, after.trim_start().chars().next()?))
 }
 
 /// proc_pid_stat(5), field 3.

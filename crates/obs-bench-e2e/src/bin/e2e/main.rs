@@ -33,6 +33,9 @@ struct Arguments {
     /// Requests a second of the latency runs.
     #[arg(long, default_value_t = 2_000)]
     rate: usize,
+    /// Print the rows and the bars as JSON.
+    #[arg(long)]
+    json: bool,
     /// Exit with 1 when a bar is missed.
     #[arg(long)]
     check: bool,
@@ -67,8 +70,10 @@ async fn run(arguments: &Arguments) -> Result<bool, Failure> {
     }
     let measured: Vec<(Case, Measured)> =
         cases.into_iter().zip(measured).filter_map(|(case, one)| Some((case, one?))).collect();
-    print!("{}", table::text(&measured));
     let bars = table::Bars::of(&measured);
-    print!("{bars}");
+    match arguments.json {
+        true => println!("{}", table::json(&measured, &bars)),
+        false => print!("{}{bars}", table::text(&measured)),
+    }
     Ok(bars.all_met())
 }

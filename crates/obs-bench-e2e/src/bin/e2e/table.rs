@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 use crate::case::{Case, Measured, Telemetry, Who};
 
 pub(crate) fn text(measured: &[(Case, Measured)]) -> String {
@@ -29,6 +31,24 @@ pub(crate) fn text(measured: &[(Case, Measured)]) -> String {
         );
     }
     text
+}
+
+pub(crate) fn json(measured: &[(Case, Measured)], bars: &Bars) -> Value {
+    let row = |(case, one): &(Case, Measured)| {
+        json!({
+            "case": case.to_string(),
+            "cpu_seconds_per_10000": one.cpu,
+            "requests_per_second": one.a_second,
+            "p50_ms": one.latencies.p50,
+            "p99_ms": one.latencies.p99,
+            "lines_lost": one.lines_lost,
+            "counts_lost": one.counts_lost,
+            "spans_lost": one.spans_lost,
+        })
+    };
+    let bar = |(what, value, bar): &(String, f64, f64)| json!({"what": what, "measured": value, "bar": bar, "met": value <= bar});
+    let rows: Value = measured.iter().map(row).collect();
+    json!({"rows": rows, "bars": bars.0.iter().map(bar).collect::<Value>()})
 }
 
 fn lost(one: &Measured) -> String {
