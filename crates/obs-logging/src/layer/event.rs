@@ -1,0 +1,230 @@
+//! One event, from its values to the output.
+
+use std::sync::Arc;
+
+use obs_context::{ActiveSpan, SpanResolver, active_span};
+use tracing_core::{Event, Level, Subscriber, span};
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::{LookupSpan, Scope};
+
+use super::Lines;
+use crate::callsite::Callsite;
+use crate::context::fields::{Fields, mixed};
+use crate::encode::escape::string;
+use crate::encode::time::Moment;
+use crate::encode::value;
+use crate::local::{Local, Scratch};
+use crate::render::{Has, Json, Line};
+use crate::visitor::{Apart, Straight, Visitor};
+
+impl Lines {
+    /// The line of an event, from its values to the output.
+    #[inline]
+    pub(super) fn line<S: Subscriber + for<'a> LookupSpan<'a>>(
+        &self,
+        local: &Local,
+        event: &Event<'_>,
+        callsite: &Callsite,
+        scratch: &mut Scratch,
+        context: &Context<'_, S>,
+    ) {
+        let time = local.clock.now();
+        let metadata = event.metadata();
+        let level = *metadata.level();
+        let plan = &self.plan;
+        let mut held_back = 0;
+        if let Some(pace) = &callsite.pace {
+            match plan.pipeline.pacing.admit(pace, level, time) {
+                Some(before) => held_back = before,
+                None => return self.suppress(callsite),
+            }
+        }
+        if held_back == 0
+            && let Some(json) = plan.renderer.as_json().filter(|_| callsite.is_straight)
+            && event.is_contextual()
+        {
+            json.open(&callsite.opening, time, &local.clock, &mut scratch.line);
+            let surround = |line: &mut Vec<u8>| self.surround(local, callsite, json, line);
+            let mut visitor = Visitor(Straight::new(callsite, scratch, json, surround));
+            event.record(&mut visitor);
+            if visitor.0.end() {
+                return self.hand_over(level, callsite, &scratch.line);
+            }
+        } else {
+            if plan.span_names {
+                self.name_spans(event, scratch.fields.begin(&self.spans), context);
+            }
+            event.record(&mut Visitor(Apart { callsite, scratch }));
+            if held_back > 0 {
+                value::unsigned(scratch.fields.begin(&self.suppressed), held_back);
+            }
+        }
+        self.compose(local, event, time, callsite, scratch, context);
+    }
+
+    /// Appends what surrounds the event, if it can stand in the line as it is.
+    #[inline]
+    fn surround(
+        &self,
+        local: &Local,
+        callsite: &Callsite,
+        json: &Json,
+        line: &mut Vec<u8>,
+    ) -> bool {
+        let bound = local.bound.borrow();
+        let mut stack = local.stack.borrow_mut();
+        let (ambient, innermost) = stack.fields(self.number);
+        let ids = active_span().map(|span| (span.trace_id, span.span_id));
+        let parts = [Some(&self.plan.statics), ambient, innermost, bound.as_deref()];
+        let mut shape = 1 + u64::from(ids.is_some());
+        for (place, part) in parts.iter().enumerate() {
+            if let Some(part) = part {
+                shape = mixed(shape ^ place as u64, part.shape());
+            }
+        }
+        let suits = callsite.suits(shape, || self.names_if_suiting(callsite, ids.is_some(), parts));
+        if suits {
+            json.surround(ids, parts.into_iter().flatten(), line);
+        }
+        suits
+    }
+
+    /// All names of the line, as bits, if none comes twice, and none whose value must not be seen.
+    #[cold]
+    fn names_if_suiting(
+        &self,
+        callsite: &Callsite,
+        has_ids: bool,
+        parts: [Option<&Fields>; 4],
+    ) -> Option<u128> {
+        let plan = &self.plan;
+        let none = const { &Fields::new() };
+        let [statics, ambient, span, bound] = parts.map(|part| part.unwrap_or(none));
+        let parts = [statics, ambient, span, bound, &callsite.names];
+        let has = Has { ids: has_ids, message: callsite.has_message() };
+        let is_secret = |part: &&Fields| plan.pipeline.redaction.names_one_of(part);
+        if !plan.renderer.are_disjoint(has, &parts) || parts[..4].iter().any(is_secret) {
+            return None;
+        }
+        Some(parts.iter().fold(plan.renderer.names(has), |names, part| names | part.mask()))
+    }
+
+    /// A line whose values are apart: the general way.
+    fn compose<S: Subscriber + for<'a> LookupSpan<'a>>(
+        &self,
+        local: &Local,
+        event: &Event<'_>,
+        time: Moment,
+        callsite: &Callsite,
+        scratch: &mut Scratch,
+        context: &Context<'_, S>,
+    ) {
+        let plan = &self.plan;
+        let metadata = event.metadata();
+        let level = *metadata.level();
+        // From here on nothing of the user's runs, except for processors.
+        let Scratch { fields, message, target, merged, line } = scratch;
+        if !target.is_empty() && !plan.filter.wants_target(target, &level) {
+            return;
+        }
+        let none = const { &Fields::new() };
+        let bound = local.bound.borrow();
+        let mut stack = local.stack.borrow_mut();
+        let (ambient, innermost) = stack.fields(self.number);
+        let explicit;
+        let (ids, ambient, span) = if event.is_contextual() {
+            (active_span(), ambient, innermost)
+        } else {
+            explicit = self.explicit(event, context);
+            (explicit.ids, explicit.ambient.as_deref().or(ambient), explicit.span.as_deref())
+        };
+        let parts = [
+            &plan.statics,
+            ambient.unwrap_or(none),
+            span.unwrap_or(none),
+            bound.as_deref().unwrap_or(none),
+            &*fields,
+        ];
+        let whole = Line {
+            time,
+            level,
+            opening: &callsite.opening,
+            target: if target.is_empty() { metadata.target() } else { target },
+            has_own_target: !target.is_empty(),
+            message,
+            ids: ids.map(|span| (span.trace_id, span.span_id)),
+        };
+        if plan.pipeline.rewrites(&parts) {
+            plan.renderer.merge(&whole, &parts, merged);
+            drop((stack, bound));
+            if !plan.pipeline.rewrite(level, whole.target, merged) {
+                return self.suppress(callsite);
+            }
+            plan.renderer.render(&whole, &[merged], &local.clock, line);
+        } else {
+            plan.renderer.render_parts(&whole, &parts, &local.clock, merged, line);
+            drop((stack, bound));
+        }
+        self.hand_over(level, callsite, line);
+    }
+
+    #[inline]
+    fn hand_over(&self, level: Level, callsite: &Callsite, line: &[u8]) {
+        let was_taken = self.plan.sink.push(level, line);
+        callsite.cost.add_line(line.len(), was_taken);
+    }
+
+    fn suppress(&self, callsite: &Callsite) {
+        self.plan.tally.suppress();
+        callsite.cost.add_suppressed();
+    }
+
+    fn name_spans<S: Subscriber + for<'a> LookupSpan<'a>>(
+        &self,
+        event: &Event<'_>,
+        out: &mut Vec<u8>,
+        context: &Context<'_, S>,
+    ) {
+        let scope = context.event_scope(event);
+        let spans = scope.into_iter().flat_map(Scope::from_root);
+        out.push(b'[');
+        for (position, span) in spans.enumerate() {
+            if position > 0 {
+                out.push(b',');
+            }
+            string(out, span.name());
+        }
+        out.push(b']');
+    }
+
+    /// What surrounds an event that names its parent, or says that it has none.
+    #[cold]
+    fn explicit<S: Subscriber + for<'a> LookupSpan<'a>>(
+        &self,
+        event: &Event<'_>,
+        context: &Context<'_, S>,
+    ) -> Explicit {
+        let Some(id) = event.parent() else { return Explicit::default() };
+        let span = context.span(id).and_then(|span| self.context_of(&span));
+        let ambient = span.as_ref().and_then(|span| span.ambient());
+        Explicit {
+            ids: self.resolve(id),
+            ambient: ambient.map(|ambient| ambient.snapshot().1),
+            span: span.as_ref().map(|span| span.snapshot().1),
+        }
+    }
+
+    /// The ids of a span: the tracing layer knows them, when there is one.
+    fn resolve(&self, id: &span::Id) -> Option<ActiveSpan> {
+        let dispatch = self.dispatch.get()?.upgrade()?;
+        dispatch.downcast_ref::<SpanResolver>()?.resolve(id.into_u64())
+    }
+}
+
+/// What surrounds an event with an explicit parent.
+#[derive(Default)]
+struct Explicit {
+    ids: Option<ActiveSpan>,
+    ambient: Option<Arc<Fields>>,
+    span: Option<Arc<Fields>>,
+}
