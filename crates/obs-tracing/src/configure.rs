@@ -148,7 +148,15 @@ pub(crate) fn queue(resolver: &mut Resolver, code: Option<u32>) -> Result<usize,
 pub(crate) fn transport(
     resolver: &mut Resolver,
     code: &mut Builder,
+    resource: &Resource,
 ) -> Result<Option<Connect>, Error> {
+    #[cfg(not(feature = "otel-sdk"))]
+    let _ = resource; // requests begin with it, which are encoded elsewhere
+    #[cfg(feature = "otel-sdk")]
+    if let Some(mut exporter) = code.exporter.take() {
+        exporter.begin(resource);
+        return Ok(Some(Box::new(move || Ok(Transport::Sdk(exporter)))));
+    }
     if let Some(function) = code.function.take() {
         return Ok(Some(Box::new(move || Ok(Transport::Function(function)))));
     }

@@ -1,7 +1,7 @@
 //! What is not traced.
 
 use tracing::subscriber::Interest;
-use tracing::{Level, Metadata, Subscriber};
+use tracing::{Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
@@ -29,19 +29,27 @@ const O: [&str; 4] = ["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp"
 #[derive(Clone, Copy, Debug)]
 pub struct TraceFilter {
     spans: LevelFilter,
+    events: LevelFilter,
 }
 
 impl TraceFilter {
     /// Lets spans up to this level through.
     pub const fn new(spans: LevelFilter) -> Self {
-        Self { spans }
+        Self { spans, events: LevelFilter::ERROR }
+    }
+
+    /// Lets events up to this level through, to be copied into spans: see
+    /// [`Builder::copy_events`](crate::Builder::copy_events).
+    pub fn events(mut self, level: LevelFilter) -> Self {
+        self.events = level.max(LevelFilter::ERROR);
+        self
     }
 
     fn wants(self, metadata: &Metadata<'_>) -> bool {
         if metadata.is_span() {
             *metadata.level() <= self.spans && !is_telemetry(metadata)
         } else {
-            *metadata.level() == Level::ERROR || sql::is_sqlx(metadata)
+            *metadata.level() <= self.events || sql::is_sqlx(metadata)
         }
     }
 }
@@ -67,7 +75,7 @@ impl<S: Subscriber> Filter<S> for TraceFilter {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.spans.max(LevelFilter::DEBUG)) // sqlx's events
+        Some(self.spans.max(self.events).max(LevelFilter::DEBUG)) // sqlx's events
     }
 }
 

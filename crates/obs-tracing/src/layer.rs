@@ -16,7 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::local::{self, Entry};
 use crate::pipeline::Pipeline;
 use crate::record::{Fields, Identity, Link, Record};
-use crate::{exception, filter, sql};
+use crate::{event, exception, filter, sql};
 
 /// The layer that makes traces of `tracing` spans: made by [`Builder::build`](crate::Builder::build),
 /// added to a `tracing_subscriber::Registry` beside any other layer.
@@ -215,22 +215,25 @@ where
     }
 
     #[inline]
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let metadata = event.metadata();
+    fn on_event(&self, happened: &Event<'_>, _: Context<'_, S>) {
+        let metadata = happened.metadata();
         let query = sql::is_sqlx(metadata);
-        if !query && !is_error(metadata) {
+        let error = is_error(metadata);
+        if !query && !error && *metadata.level() > self.handle.pipeline.copied {
             return;
         }
-        let Some((id, span)) = self.span_of(event) else {
+        let Some((id, span)) = self.span_of(happened) else {
             return;
         };
         if !span.recording || filter::is_telemetry(metadata) {
             return;
         }
         if query {
-            sql::record(&self.handle, &span, event);
+            sql::record(&self.handle, &span, happened);
+        } else if error {
+            exception::of_event(&self.handle.pipeline, id, happened);
         } else {
-            exception::of_event(&self.handle.pipeline, id, event);
+            event::copy(&self.handle.pipeline, id, happened);
         }
     }
 
@@ -241,12 +244,20 @@ where
         if known == Some(false) {
             self.enter_unknown(id, &context);
         }
+        #[cfg(feature = "otel-sdk")]
+        if self.handle.pipeline.activates {
+            crate::otel_context::enter(layer, id.into_u64());
+        }
     }
 
     #[inline]
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
         let layer = self.handle.pipeline.number();
         local::with(|local| local.exit(layer, id.into_u64()));
+        #[cfg(feature = "otel-sdk")]
+        if self.handle.pipeline.activates {
+            crate::otel_context::exit(layer, id.into_u64());
+        }
     }
 
     #[inline]

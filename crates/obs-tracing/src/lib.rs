@@ -4,6 +4,7 @@ mod builder;
 mod configure;
 mod environment;
 mod error;
+mod event;
 mod exception;
 mod export;
 mod filter;
@@ -12,6 +13,8 @@ pub mod http;
 mod layer;
 mod live;
 mod local;
+#[cfg(feature = "otel-sdk")]
+mod otel_context;
 mod pending;
 mod pipeline;
 mod pool;
@@ -34,6 +37,8 @@ pub use error::Error;
 pub use filter::TraceFilter;
 pub use layer::TraceLayer;
 pub use live::LiveSpan;
+#[cfg(feature = "otel-sdk")]
+pub use opentelemetry_sdk;
 pub use record::{AttributeValue, Limits, SpanKind, Status};
 pub use sample::{EndedSpan, Sampler, Tail};
 pub use span_ext::{SpanExt, add_event, add_link, record_error, set_attribute, set_status};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use obs_context::{SpanId, TraceId};
+use tracing::level_filters::LevelFilter;
 
 use crate::local;
 use crate::pending::TailMode;
@@ -29,6 +30,11 @@ pub(crate) struct Pipeline {
     pub(crate) limits: Limits,
     /// `db.system.name` of the SQL spans.
     pub(crate) database: Option<String>,
+    /// Events of this level and above are copied into their spans.
+    pub(crate) copied: LevelFilter,
+    /// Whether spans are current for OpenTelemetry's own API, too.
+    #[cfg(feature = "otel-sdk")]
+    pub(crate) activates: bool,
     pub(crate) sampler: ArcSwap<Sampler>,
     pub(crate) tail: Arc<TailMode>,
     pub(crate) table: Table,
@@ -68,6 +74,7 @@ impl Pipeline {
         sampler: Sampler,
         limits: Limits,
         database: Option<String>,
+        copied: LevelFilter,
         table: Table,
         queue: Queue,
     ) -> Self {
@@ -77,6 +84,9 @@ impl Pipeline {
             exporting,
             limits,
             database,
+            copied,
+            #[cfg(feature = "otel-sdk")]
+            activates: false,
             sampler: ArcSwap::from_pointee(sampler),
             tail: Arc::default(),
             table,
@@ -261,9 +271,9 @@ impl Pipeline {
     }
 
     /// Adds what one request holds of each name.
-    pub(crate) fn add_costs(&self, request: impl Iterator<Item = (&'static str, u64, u64)>) {
+    pub(crate) fn add_costs(&self, request: &[(&'static str, u64, u64)]) {
         let mut costs = self.costs();
-        for (name, spans, bytes) in request {
+        for &(name, spans, bytes) in request {
             let cost = costs.entry(name).or_default();
             *cost = (cost.0 + spans, cost.1 + bytes);
         }

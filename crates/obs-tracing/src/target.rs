@@ -54,7 +54,8 @@ mod otlp {
         let compression = compression(resolver, code.compression)?;
         let headers = headers(resolver, &code.headers)?;
         let Some(endpoint) = endpoint else { return Ok(None) };
-        if endpoint.scheme() == Some(&Scheme::HTTPS) && !cfg!(feature = "tls") {
+        let secure = endpoint.scheme() == Some(&Scheme::HTTPS);
+        if secure && !cfg!(feature = "tls") {
             return Err(Error::new(
                 format_args!("the endpoint {} needs TLS", without_password(&endpoint)),
                 "enable the feature `tls` of obs-tracing, or give an http:// endpoint",
@@ -65,11 +66,11 @@ mod otlp {
             uri: service(endpoint, protocol, whole)?,
             headers,
             compression,
+            #[cfg(feature = "tls")]
+            tls: tls(resolver, code, secure)?,
             timeout: code.timeout.unwrap_or(Duration::from_secs(10)),
         };
-        Ok(Some(Box::new(move || {
-            Client::new(target).map(|client| Transport::Otlp(Box::new(client)))
-        })))
+        Ok(Some(Box::new(move || Ok(Transport::Otlp(Box::new(Client::new(target)))))))
     }
 
     const REMEDY: &str = "give a URL such as http://127.0.0.1:4317";
@@ -96,17 +97,19 @@ mod otlp {
         let parse = |text: &str| match text {
             "grpc" => Some(Protocol::Grpc),
             "http/protobuf" => Some(Protocol::HttpProtobuf),
+            "http/json" => Some(Protocol::HttpJson),
             _ => None,
         };
         let show = |protocol: &Protocol| {
             match protocol {
                 Protocol::Grpc => "grpc",
                 Protocol::HttpProtobuf => "http/protobuf",
+                Protocol::HttpJson => "http/json",
             }
             .to_owned()
         };
         let variables = &["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
-        let remedy = "give grpc or http/protobuf";
+        let remedy = "give grpc, http/protobuf or http/json";
         resolver.choose("protocol", code, variables, parse, remedy, of_port, show)
     }
 
@@ -154,15 +157,65 @@ mod otlp {
         parsed.collect()
     }
 
+    /// Who is trusted, and who we are.
+    #[cfg(feature = "tls")]
+    fn tls(
+        resolver: &mut Resolver,
+        code: &Builder,
+        secure: bool,
+    ) -> Result<rustls::ClientConfig, Error> {
+        use crate::export::{TlsFiles, tls_config};
+
+        let mut file = |name, code: Option<String>, variables: &[&'static str; 2]| {
+            let path = |text: &str| Some(Some(text.to_owned()));
+            let show = |path: &Option<String>| path.clone().unwrap_or_else(|| "none".to_owned());
+            resolver.choose(name, code.map(Some), variables, path, "", None, show)
+        };
+        let roots = file(
+            "trusted_roots",
+            code.roots.clone(),
+            &["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"],
+        )?;
+        let (chain, key) = code.client.clone().unzip();
+        let chain = file(
+            "client_certificate",
+            chain,
+            &[
+                "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+                "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+            ],
+        )?;
+        let key = file(
+            "client_key",
+            key,
+            &["OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"],
+        )?;
+        let client = match (chain, key) {
+            (None, None) => None,
+            (Some(chain), Some(key)) => Some((chain, key)),
+            _ => {
+                return Err(Error::new(
+                    "a client's certificate is nothing without its key",
+                    "set both OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY",
+                ));
+            }
+        };
+        let files = TlsFiles { roots, client };
+        tls_config(&files, secure)
+            .map_err(|cause| Error::new(cause, "give readable PEM files that fit"))
+    }
+
     /// The URL of the service below the endpoint.
     fn service(endpoint: Uri, protocol: Protocol, whole: bool) -> Result<Uri, Error> {
         let path = endpoint.path().trim_end_matches('/');
         let path = match protocol {
             Protocol::Grpc => GRPC_PATH.to_owned(),
-            Protocol::HttpProtobuf if whole || path.ends_with("/v1/traces") => {
+            Protocol::HttpProtobuf | Protocol::HttpJson
+                if whole || path.ends_with("/v1/traces") =>
+            {
                 endpoint.path().to_owned()
             }
-            Protocol::HttpProtobuf => format!("{path}/v1/traces"),
+            Protocol::HttpProtobuf | Protocol::HttpJson => format!("{path}/v1/traces"),
         };
         let mut parts = endpoint.into_parts();
         parts.path_and_query = path.parse::<PathAndQuery>().ok();

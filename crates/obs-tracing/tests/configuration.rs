@@ -124,7 +124,7 @@ fn a_wrong_value_names_its_variable_and_the_remedy() {
 fn a_wrong_value_of_the_exporter_names_its_variable() {
     for (name, value, remedy) in [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4317", "http://127.0.0.1:4317"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "grpc or http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml", "http/protobuf or http/json"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "gzip"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "milliseconds"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "novalue", "name=value"),

@@ -46,7 +46,7 @@ fn delivered_over_grpc_and_over_http() {
         let collector = Collector::default();
         let server = match protocol {
             Protocol::Grpc => collector.grpc(),
-            Protocol::HttpProtobuf => collector.http(),
+            Protocol::HttpProtobuf | Protocol::HttpJson => collector.http(),
         };
         let builder = to(server.endpoint()).protocol(protocol).header("x-tenant", "seven");
         let (layer, traces) = builder.build().unwrap();
@@ -73,7 +73,7 @@ fn compressed() {
         let collector = Collector::default();
         let server = match protocol {
             Protocol::Grpc => collector.grpc(),
-            Protocol::HttpProtobuf => collector.http(),
+            Protocol::HttpProtobuf | Protocol::HttpJson => collector.http(),
         };
         let builder = to(server.endpoint()).protocol(protocol);
         let (layer, traces) = builder.compression(obs_tracing::Compression::Gzip).build().unwrap();
@@ -131,6 +131,17 @@ fn a_shutdown_keeps_its_deadline_with_a_collector_that_hangs() {
 }
 
 #[test]
+fn a_name_that_nobody_knows() {
+    let (layer, traces) = to("http://collector.invalid:4317".to_owned()).build().unwrap();
+    spans(layer, 50);
+    let began = Instant::now();
+    let delivery = traces.shutdown(Duration::from_secs(1));
+    assert!(began.elapsed() < Duration::from_millis(1800), "{:?}", began.elapsed());
+    assert_eq!(delivery, Delivery { delivered: 0, lost: 50, complete: true });
+    settled(&traces, 0, 50);
+}
+
+#[test]
 fn a_hanging_attempt_is_tried_again() {
     let collector = Collector::answering([Answer::Hang]);
     let server = collector.http();
@@ -176,7 +187,7 @@ fn only_what_may_be_retried_is_retried() {
         let collector = Collector::answering([answer]);
         let server = match protocol {
             Protocol::Grpc => collector.grpc(),
-            Protocol::HttpProtobuf => collector.http(),
+            Protocol::HttpProtobuf | Protocol::HttpJson => collector.http(),
         };
         let (layer, traces) = to(server.endpoint()).protocol(protocol).build().unwrap();
         spans(layer, 3);
@@ -209,7 +220,7 @@ fn the_collector_says_how_long_to_wait() {
         let collector = Collector::answering([answer]);
         let server = match protocol {
             Protocol::Grpc => collector.grpc(),
-            Protocol::HttpProtobuf => collector.http(),
+            Protocol::HttpProtobuf | Protocol::HttpJson => collector.http(),
         };
         let (layer, traces) = to(server.endpoint()).protocol(protocol).build().unwrap();
         spans(layer, 3);
@@ -226,7 +237,7 @@ fn what_a_collector_refuses_is_counted() {
         let collector = Collector::answering([Answer::Partial(4)]);
         let server = match protocol {
             Protocol::Grpc => collector.grpc(),
-            Protocol::HttpProtobuf => collector.http(),
+            Protocol::HttpProtobuf | Protocol::HttpJson => collector.http(),
         };
         let (layer, traces) = to(server.endpoint()).protocol(protocol).build().unwrap();
         spans(layer, 10);

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use obs_tracing::{Builder, Delivery, Protocol, Status};
+use obs_tracing::{Builder, Compression, Delivery, Protocol, Status};
 use tracing::{info_span, subscriber::with_default};
 use tracing_subscriber::prelude::*;
 
@@ -74,11 +74,12 @@ fn start() -> Option<Rotel> {
 }
 
 /// What the receiver printed of one trace that was sent with this protocol.
-fn received(rotel: &Rotel, protocol: Protocol) -> String {
+fn received(rotel: &Rotel, protocol: Protocol, compression: Compression) -> String {
     let port = if protocol == Protocol::Grpc { rotel.grpc } else { rotel.http };
     let (layer, traces) = Builder::new("rotel-test")
         .endpoint(format!("http://127.0.0.1:{port}"))
         .protocol(protocol)
+        .compression(compression)
         .build()
         .unwrap();
     with_default(tracing_subscriber::registry().with(layer), || {
@@ -104,8 +105,14 @@ fn received(rotel: &Rotel, protocol: Protocol) -> String {
 #[test]
 fn understands_what_we_send() {
     let Some(rotel) = start() else { return };
-    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
-        let printed = received(&rotel, protocol);
+    let mut ways = vec![Compression::None];
+    #[cfg(feature = "gzip")]
+    ways.push(Compression::Gzip);
+    let protocols = [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson];
+    for (protocol, compression) in
+        protocols.into_iter().flat_map(|protocol| ways.iter().map(move |way| (protocol, *way)))
+    {
+        let printed = received(&rotel, protocol, compression);
         for expected in [
             "rotel-test",
             "outer",
@@ -119,7 +126,7 @@ fn understands_what_we_send() {
         ] {
             assert!(
                 printed.contains(expected),
-                "{expected} is missing over {protocol:?}:\n{printed}"
+                "{expected} is missing over {protocol:?}, {compression:?}:\n{printed}"
             );
         }
     }

@@ -206,3 +206,26 @@ fn telemetry_makes_no_telemetry() {
     assert_eq!(exported.span("mine").parent_span_id, exported.span("outer").span_id);
     assert_eq!(exported.span("named alike").parent_span_id, exported.span("outer").span_id);
 }
+
+#[test]
+fn events_are_copied_where_it_is_asked_for() {
+    use tracing::level_filters::LevelFilter;
+    let exported = common::Exported::default();
+    let (layer, traces) = exported.builder().copy_events(LevelFilter::INFO).build().unwrap();
+    let filter = obs_tracing::TraceFilter::default().events(LevelFilter::INFO);
+    let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter));
+    tracing::subscriber::with_default(subscriber, || {
+        info_span!("work").in_scope(|| {
+            info!(rows = 3, "half {}", "way");
+            tracing::debug!("too much");
+            error!("failed");
+        });
+        info!("outside of every span");
+    });
+    flush(&traces);
+    let span = exported.span("work");
+    let names: Vec<_> = span.events.iter().map(|event| event.name.as_str()).collect();
+    assert_eq!(names, ["half way", "exception"]);
+    assert_eq!(event_attribute(&span.events[0], "rows").as_deref(), Some("3"));
+    assert_eq!(event_attribute(&span.events[0], "level").as_deref(), Some("INFO"));
+}

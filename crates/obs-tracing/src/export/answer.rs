@@ -64,7 +64,7 @@ fn duration(message: &[u8]) -> Duration {
 }
 
 /// The fields of a message: number and content. Stops at what is no message.
-fn fields(mut message: &[u8]) -> impl Iterator<Item = (u64, Content<'_>)> {
+pub(super) fn fields(mut message: &[u8]) -> impl Iterator<Item = (u64, Content<'_>)> {
     std::iter::from_fn(move || {
         let tag = read_varint(&mut message)?;
         let content = match tag as u32 & 7 {
@@ -83,7 +83,7 @@ fn fields(mut message: &[u8]) -> impl Iterator<Item = (u64, Content<'_>)> {
     })
 }
 
-enum Content<'a> {
+pub(super) enum Content<'a> {
     Number(u64),
     Bytes(&'a [u8]),
 }

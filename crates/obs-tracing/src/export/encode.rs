@@ -89,8 +89,8 @@ impl Request {
     }
 
     /// What the request holds of each name: name, spans, bytes.
-    pub(crate) fn costs(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
-        self.costs.iter().copied()
+    pub(crate) fn costs(&self) -> &[(&'static str, u64, u64)] {
+        &self.costs
     }
 
     /// The whole request, and where in the buffer it begins: what is before that is free for the

@@ -1,6 +1,6 @@
 //! OTLP over HTTP, as gRPC or as plain protobuf: one hyper client for both.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{
@@ -13,14 +13,16 @@ use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::grpc;
 use super::outcome::Outcome;
+use super::{grpc, http_date, json};
 use crate::builder::{Compression, Protocol};
 
 #[cfg(not(feature = "tls"))]
 type Connector = HttpConnector;
 #[cfg(feature = "tls")]
 type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+
+const JSON: &str = "application/json";
 
 /// An answer is an acknowledgement, not a document.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -33,6 +35,9 @@ pub(crate) struct Target {
     pub(crate) uri: Uri,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) compression: Compression,
+    /// Who is trusted.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: rustls::ClientConfig,
     pub(crate) timeout: Duration,
 }
 
@@ -53,27 +58,32 @@ impl Body {
 
 impl Client {
     /// To be called on the runtime that the client is for.
-    pub(crate) fn new(target: Target) -> Result<Self, String> {
+    pub(crate) fn new(target: Target) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(target.timeout));
         connector.set_nodelay(true);
         let pool = Pool::builder(TokioExecutor::new())
             .http2_only(target.protocol == Protocol::Grpc)
-            .build(secured(connector)?);
-        Ok(Self { target, pool })
+            .build(secured(connector, &target));
+        Self { target, pool }
     }
 
     /// Makes the body of an encoded request; what is before `start` is free.
     pub(crate) fn body(&self, buffer: Vec<u8>, start: usize) -> Body {
+        let plain = match self.target.protocol {
+            Protocol::HttpJson => (json::request(&buffer[start..]).into_bytes(), 0),
+            _ => (buffer, start),
+        };
+        let (buffer, start) = plain;
         match (self.target.protocol, self.target.compression) {
             (Protocol::Grpc, Compression::None) => Body(grpc::frame(buffer, start)),
-            (Protocol::HttpProtobuf, Compression::None) => Body(Bytes::from(buffer).slice(start..)),
+            (_, Compression::None) => Body(Bytes::from(buffer).slice(start..)),
             #[cfg(feature = "gzip")]
             (Protocol::Grpc, Compression::Gzip) => {
                 Body(grpc::frame_compressed(&gzip(&buffer[start..])))
             }
             #[cfg(feature = "gzip")]
-            (Protocol::HttpProtobuf, Compression::Gzip) => Body(gzip(&buffer[start..]).into()),
+            (_, Compression::Gzip) => Body(gzip(&buffer[start..]).into()),
         }
     }
 
@@ -84,7 +94,7 @@ impl Client {
         };
         match self.target.protocol {
             Protocol::Grpc => grpc::outcome(response).await,
-            Protocol::HttpProtobuf => outcome(response).await,
+            Protocol::HttpProtobuf | Protocol::HttpJson => outcome(response).await,
         }
     }
 
@@ -103,8 +113,12 @@ impl Client {
         let compressed = self.target.compression != Compression::None;
         match self.target.protocol {
             Protocol::Grpc => grpc::headers(headers, compressed),
-            Protocol::HttpProtobuf => {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+            Protocol::HttpProtobuf | Protocol::HttpJson => {
+                let content_type = match self.target.protocol {
+                    Protocol::HttpJson => JSON,
+                    _ => "application/x-protobuf",
+                };
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
                 if compressed {
                     headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
                 }
@@ -121,6 +135,8 @@ impl Client {
 async fn outcome(response: Response<Incoming>) -> Outcome {
     let status = response.status();
     let after = retry_after(response.headers());
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let is_json = content_type.is_some_and(|kind| kind.as_bytes().starts_with(JSON.as_bytes()));
     let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
     let body = match body {
         Ok(body) => body.to_bytes(),
@@ -133,6 +149,10 @@ async fn outcome(response: Response<Incoming>) -> Outcome {
         Err(_) => Bytes::new(),
     };
     if status.is_success() {
+        if is_json {
+            let (rejected, message) = json::rejected(&body);
+            return Outcome::Accepted { rejected, message };
+        }
         return Outcome::accepted(&body);
     }
     let reason = format!("the collector answered {status}");
@@ -145,10 +165,14 @@ async fn outcome(response: Response<Incoming>) -> Outcome {
     }
 }
 
-/// `Retry-After` in seconds; a date is not worth a clock's trouble, and counts as none.
+/// `Retry-After`: seconds, or a date; one that is over is now.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let now = UNIX_EPOCH.elapsed().unwrap_or_default();
+    Some(Duration::from_secs(http_date::seconds(text)?).saturating_sub(now))
 }
 
 /// An error with its causes: hyper keeps the telling one inside.
@@ -157,17 +181,19 @@ pub(super) fn causes(error: &dyn std::error::Error) -> String {
 }
 
 #[cfg(not(feature = "tls"))]
-fn secured(connector: HttpConnector) -> Result<Connector, String> {
-    Ok(connector)
+fn secured(connector: HttpConnector, _: &Target) -> Connector {
+    connector
 }
 
 #[cfg(feature = "tls")]
-fn secured(mut connector: HttpConnector) -> Result<Connector, String> {
+fn secured(mut connector: HttpConnector, target: &Target) -> Connector {
     connector.enforce_http(false);
-    let builder = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-        .map_err(|error| format!("the system's root certificates cannot be read: {error}"))?;
-    Ok(builder.https_or_http().enable_http1().enable_http2().wrap_connector(connector))
+    hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(target.tls.clone())
+        .https_or_http()
+        .enable_http1()
+        .enable_http2()
+        .wrap_connector(connector)
 }
 
 #[cfg(feature = "gzip")]

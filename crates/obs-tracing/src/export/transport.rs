@@ -1,10 +1,14 @@
-//! Where requests go.
+//! Where spans go, and in which shape.
 
 use std::fmt;
 
+use super::encode::{Head, Request};
 #[cfg(feature = "otlp")]
 use super::otlp::{Body, Client};
 use super::outcome::Outcome;
+#[cfg(feature = "otel-sdk")]
+use super::sdk;
+use crate::record::Record;
 
 /// What takes encoded requests in place of a collector.
 pub(crate) type Function = Box<dyn FnMut(&[u8], usize) -> Result<(), String> + Send>;
@@ -12,13 +16,24 @@ pub(crate) type Function = Box<dyn FnMut(&[u8], usize) -> Result<(), String> + S
 pub(crate) enum Transport {
     #[cfg(feature = "otlp")]
     Otlp(Box<Client>),
+    #[cfg(feature = "otel-sdk")]
+    Sdk(Box<dyn sdk::Exporter>),
     Function(Function),
+}
+
+/// A request being put together.
+pub(crate) enum Draft {
+    Encoded(Request),
+    #[cfg(feature = "otel-sdk")]
+    Sdk(sdk::Batch),
 }
 
 /// A request made ready once, and sent as often as it takes.
 pub(crate) enum Parcel {
     #[cfg(feature = "otlp")]
     Otlp(Body),
+    #[cfg(feature = "otel-sdk")]
+    Sdk(sdk::Parcel),
     Function {
         buffer: Vec<u8>,
         start: usize,
@@ -27,11 +42,27 @@ pub(crate) enum Parcel {
 }
 
 impl Transport {
-    pub(crate) fn pack(&self, buffer: Vec<u8>, start: usize, spans: usize) -> Parcel {
+    pub(crate) fn draft(&self, head: &Head) -> Draft {
         match self {
-            #[cfg(feature = "otlp")]
-            Self::Otlp(client) => Parcel::Otlp(client.body(buffer, start)),
-            Self::Function(_) => Parcel::Function { buffer, start, spans },
+            #[cfg(feature = "otel-sdk")]
+            Self::Sdk(_) => Draft::Sdk(sdk::Batch::new()),
+            _ => Draft::Encoded(Request::new(head)),
+        }
+    }
+
+    pub(crate) fn pack(&self, draft: Draft, head: &Head) -> Parcel {
+        match draft {
+            Draft::Encoded(request) => {
+                let spans = request.spans();
+                let (buffer, start) = request.finish(head);
+                match self {
+                    #[cfg(feature = "otlp")]
+                    Self::Otlp(client) => Parcel::Otlp(client.body(buffer, start)),
+                    _ => Parcel::Function { buffer, start, spans },
+                }
+            }
+            #[cfg(feature = "otel-sdk")]
+            Draft::Sdk(batch) => Parcel::Sdk(batch.finish()),
         }
     }
 
@@ -39,14 +70,60 @@ impl Transport {
         match (self, parcel) {
             #[cfg(feature = "otlp")]
             (Self::Otlp(client), Parcel::Otlp(body)) => client.send(body).await,
+            #[cfg(feature = "otel-sdk")]
+            (Self::Sdk(exporter), Parcel::Sdk(parcel)) => sdk::send(&**exporter, parcel).await,
             (Self::Function(function), Parcel::Function { buffer, start, spans }) => {
                 match function(buffer.get(*start..).unwrap_or_default(), *spans) {
                     Ok(()) => Outcome::Accepted { rejected: 0, message: String::new() },
                     Err(reason) => Outcome::Refused { reason },
                 }
             }
-            #[cfg(feature = "otlp")]
+            #[cfg(any(feature = "otlp", feature = "otel-sdk"))]
             _ => Outcome::Refused { reason: "packed for another transport".to_owned() },
+        }
+    }
+
+    /// Nothing comes any more.
+    pub(crate) fn end(&self) {
+        #[cfg(feature = "otel-sdk")]
+        if let Self::Sdk(exporter) = self {
+            exporter.end(std::time::Duration::from_secs(1));
+        }
+    }
+}
+
+impl Draft {
+    pub(crate) fn add(&mut self, record: &Record) {
+        match self {
+            Self::Encoded(request) => request.add(record),
+            #[cfg(feature = "otel-sdk")]
+            Self::Sdk(batch) => batch.add(record),
+        }
+    }
+
+    pub(crate) fn spans(&self) -> usize {
+        match self {
+            Self::Encoded(request) => request.spans(),
+            #[cfg(feature = "otel-sdk")]
+            Self::Sdk(batch) => batch.spans(),
+        }
+    }
+
+    /// Encoded bytes so far.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Encoded(request) => request.len(),
+            #[cfg(feature = "otel-sdk")]
+            Self::Sdk(_) => 0,
+        }
+    }
+
+    /// What it holds of each name, where it is known: name, spans, bytes.
+    pub(crate) fn costs(&self) -> &[(&'static str, u64, u64)] {
+        match self {
+            Self::Encoded(request) => request.costs(),
+            #[cfg(feature = "otel-sdk")]
+            Self::Sdk(_) => &[],
         }
     }
 }
@@ -57,6 +134,8 @@ impl Parcel {
         match self {
             #[cfg(feature = "otlp")]
             Self::Otlp(body) => body.len(),
+            #[cfg(feature = "otel-sdk")]
+            Self::Sdk(_) => 0,
             Self::Function { buffer, start, .. } => buffer.len() - start,
         }
     }

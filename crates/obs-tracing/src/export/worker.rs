@@ -9,7 +9,7 @@ use std::vec;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::encode::{Head, Request};
+use super::encode::Head;
 use super::outcome::Outcome;
 use super::transport::{Parcel, Transport};
 use crate::pipeline::{self, Pipeline};
@@ -101,11 +101,12 @@ impl Worker {
         while let Some((parcel, spans)) = self.next_request() {
             self.deliver(parcel, spans).await;
         }
+        self.transport.end();
     }
 
     /// Encodes as many of the spans that wait as one request takes.
     fn next_request(&mut self) -> Option<(Parcel, usize)> {
-        let mut request = None;
+        let mut draft = None;
         loop {
             let Some(record) = self.chunk.next() else {
                 pipeline::recycle(std::mem::take(&mut self.encoded));
@@ -115,18 +116,17 @@ impl Worker {
                 }
                 continue;
             };
-            let request = request.get_or_insert_with(|| Request::new(&self.head));
-            request.add(&record);
+            let draft = draft.get_or_insert_with(|| self.transport.draft(&self.head));
+            draft.add(&record);
             self.encoded.push(record);
-            if request.spans() >= self.pace.batch || request.len() >= LARGEST_REQUEST {
+            if draft.spans() >= self.pace.batch || draft.len() >= LARGEST_REQUEST {
                 break;
             }
         }
-        let request = request?;
-        let spans = request.spans();
-        self.pipeline.add_costs(request.costs());
-        let (buffer, start) = request.finish(&self.head);
-        Some((self.transport.pack(buffer, start, spans), spans))
+        let draft = draft?;
+        let spans = draft.spans();
+        self.pipeline.add_costs(draft.costs());
+        Some((self.transport.pack(draft, &self.head), spans))
     }
 
     /// Sends until the request's fate is known.

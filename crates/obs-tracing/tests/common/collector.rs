@@ -114,6 +114,19 @@ impl Collector {
         })
     }
 
+    #[cfg(feature = "tls")]
+    pub(crate) fn grpc_secured(&self, tls: tonic::transport::ServerTlsConfig) -> Running {
+        let service = TraceServiceServer::new(self.clone());
+        run(SocketAddr::from(([127, 0, 0, 1], 0)), move |listener, stop| async move {
+            let incoming = tonic::transport::server::TcpIncoming::from(listener);
+            let mut server = tonic::transport::Server::builder().tls_config(tls).unwrap();
+            tokio::select! {
+                served = server.add_service(service).serve_with_incoming(incoming) => served.unwrap(),
+                _ = stop => {}
+            }
+        })
+    }
+
     pub(crate) fn http(&self) -> Running {
         let collector = self.clone();
         run(SocketAddr::from(([127, 0, 0, 1], 0)), move |listener, mut stop| async move {
