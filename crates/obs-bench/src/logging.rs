@@ -1,5 +1,6 @@
 //! Logging: JSON lines into a writer that throws them away.
 
+mod others;
 mod peers;
 
 use std::io;
@@ -40,6 +41,7 @@ pub(crate) fn rows() -> Vec<Row> {
             .against("bare tracing"),
     ];
     rows.extend(peers::rows());
+    rows.extend(others::rows());
     rows
 }
 

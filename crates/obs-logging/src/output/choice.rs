@@ -42,7 +42,7 @@ impl Output {
         Self(Kind::File(file))
     }
 
-    /// Any writer. Unless it is [`Delivery::Blocking`], it gets many lines a call, and is flushed after
+    /// Any writer. Unless it is [`Delivery::Blocking`](crate::Delivery::Blocking), it gets many lines a call, and is flushed after
     /// each batch.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
         Self(Kind::Writer(Box::new(writer)))
@@ -51,7 +51,7 @@ impl Output {
     /// A writer that many threads may call at once, because a reference to it is a writer: a
     /// [`File`](std::fs::File), [`io::Sink`], or one of your own that takes each line whole.
     ///
-    /// With [`Delivery::Blocking`] there is no lock: every line is one call, made by the thread that logs
+    /// With [`Delivery::Blocking`](crate::Delivery::Blocking) there is no lock: every line is one call, made by the thread that logs
     /// it. Lines that the writer takes in several parts may get mixed with those of other threads.
     pub fn shared_writer<W>(writer: W) -> Self
     where
