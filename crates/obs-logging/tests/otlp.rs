@@ -208,7 +208,7 @@ fn a_drop_after_the_shutdown_does_not_wait_again() {
     assert!(!logging.shutdown(Duration::from_millis(50)).complete);
     let shutdown = begun.elapsed();
     drop(logging);
-    assert!(begun.elapsed() - shutdown < shutdown + Duration::from_secs(1));
+    assert!(begun.elapsed() - shutdown < Duration::from_secs(4), "it waited again");
 }
 
 #[test]
