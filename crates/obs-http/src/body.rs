@@ -66,8 +66,12 @@ impl<B: Body, X: Exchange> Body for ObservedBody<B, X> {
         };
         match &frame {
             Some(Ok(frame)) => {
-                if let (Some(running), Some(data)) = (this.running, frame.data_ref()) {
-                    running.sent(data.remaining() as u64);
+                if let Some(running) = this.running {
+                    if let Some(data) = frame.data_ref() {
+                        running.sent(data.remaining() as u64);
+                    } else if let Some(trailers) = frame.trailers_ref() {
+                        running.trailers(trailers);
+                    }
                 }
             }
             Some(Err(_)) => end(this.running, Outcome::BodyFailed),

@@ -1,6 +1,6 @@
 //! What a pillar implements to watch exchanges, and how several watch the same one.
 
-use http::{request, response};
+use http::{HeaderMap, request, response};
 
 use crate::End;
 
@@ -34,6 +34,9 @@ pub trait Exchange: Send + 'static {
     /// The response's head is there; its body is still to come.
     fn response(&mut self, _response: &mut response::Parts) {}
 
+    /// The body's trailers are there, as gRPC has them; nothing comes after them.
+    fn trailers(&mut self, _trailers: &HeaderMap) {}
+
     /// The exchange is over. Called with the outer observers entered, not this one.
     fn end(self, end: &End);
 }
@@ -64,6 +67,11 @@ impl<A: Exchange, B: Exchange> Exchange for (A, B) {
         self.0.response(response);
     }
 
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        self.1.trailers(trailers);
+        self.0.trailers(trailers);
+    }
+
     fn end(self, end: &End) {
         let entered = self.0.enter();
         self.1.end(end);
@@ -90,6 +98,12 @@ impl<A: Exchange> Exchange for Option<A> {
     fn response(&mut self, response: &mut response::Parts) {
         if let Some(exchange) = self {
             exchange.response(response);
+        }
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        if let Some(exchange) = self {
+            exchange.trailers(trailers);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use http::{HeaderValue, Method, StatusCode, header, request, response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request, response};
 use obs_context::Route;
 
 use crate::{End, Exchange, Observe, Outcome, RouteOf};
@@ -67,6 +67,13 @@ impl<X: Exchange> Running<X> {
         }
         let length = response.headers.get(header::CONTENT_LENGTH).map(HeaderValue::to_str)?;
         length.ok()?.parse().ok()
+    }
+
+    pub(crate) fn trailers(&mut self, trailers: &HeaderMap) {
+        self.expected = Some(0); // nothing comes after them
+        if let Some(exchange) = &mut self.exchange {
+            exchange.trailers(trailers);
+        }
     }
 
     pub(crate) fn sent(&mut self, bytes: u64) {

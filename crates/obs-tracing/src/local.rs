@@ -7,7 +7,7 @@ use obs_context::set_active_span;
 
 use crate::pipeline::{Buffer, Pipeline};
 use crate::pool;
-use crate::propagate::Origin;
+use crate::propagate::{Baggage, Carried, Origin};
 use crate::record::{Chunk, Identity, Record};
 use crate::ring::Producer;
 
@@ -44,6 +44,8 @@ pub(crate) struct Local {
     depth: usize,
     /// Where spans come from that have no parent here.
     pub(crate) origin: Option<Box<Origin>>,
+    /// What new spans carry in place of their parents' baggage.
+    pub(crate) baggage: Option<Baggage>,
     pool: Chunk,
     /// An emptied pool, for the next chunk that is handed over.
     spare: Chunk,
@@ -64,6 +66,7 @@ thread_local! {
             spans: Vec::new(),
             depth: 0,
             origin: None,
+            baggage: None,
             pool: Vec::new(),
             spare: Vec::new(),
             attached: Vec::new(),
@@ -133,12 +136,17 @@ impl Local {
         };
         let parent = parent.or(current.map(|entry| &entry.identity));
         let origin = self.origin.as_deref();
-        let in_table = pipeline.conceive(name, parent, origin, &mut last.identity);
+        let wanted = pipeline.conceive(name, parent, origin, &mut last.identity);
+        // With baggage of its own, an unsampled child is more than an alias of its parent.
+        let in_table = wanted || self.baggage.is_some();
         (last.layer, last.id, last.in_table) = (layer, id, in_table);
+        if let Some(baggage) = &self.baggage {
+            last.identity.carried = Carried::with(last.identity.carried.as_ref(), baggage);
+        }
         let (recording, span_id) = (last.identity.recording, last.identity.span_id);
         let record = in_table.then(|| {
             let mut record = take(&mut self.pool, &mut self.spare);
-            match parent {
+            match parent.filter(|_| self.baggage.is_none()) {
                 Some(parent) => parent.write_child(span_id, name, &mut record.identity),
                 None => record.identity = last.identity.clone(),
             }

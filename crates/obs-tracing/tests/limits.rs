@@ -193,3 +193,39 @@ fn large_spans_do_not_fill_the_memory() {
     let counts = traces.counts();
     assert_eq!(counts.started, counts.exported + counts.dropped);
 }
+
+#[test]
+fn a_million_spans_that_nobody_closes() {
+    const SPANS: u64 = 1_000_000;
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        (0..SPANS).for_each(|number| std::mem::forget(info_span!("leaked", number)));
+    });
+    let counts = traces.counts();
+    assert_eq!(counts.started, SPANS);
+    assert!((60_000..110_000).contains(&counts.in_flight()), "{counts:?}");
+    assert_eq!(counts.dropped + counts.in_flight(), SPANS);
+    assert_eq!(traces.live(usize::MAX).len() as u64, counts.in_flight());
+}
+
+#[test]
+fn ten_thousand_events_and_a_mebibyte_of_text() {
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().build().unwrap();
+    let text = "x".repeat(1024 * 1024);
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let span = info_span!("full", text = text.as_str(), debug = ?text);
+        (0..10_000).for_each(|_| span.add_event(&text, &[("text", text.as_str().into())]));
+        (0..10_000).for_each(|_| span.set_attribute("again", text.as_str()));
+        span.record_error(&std::io::Error::other(text.as_str()));
+    });
+    flush(&traces);
+    let span = exported.span("full");
+    assert_eq!((span.events.len(), span.dropped_events_count), (128, 9_873));
+    assert_eq!(attribute(&span, "text").map(|text| text.len()), Some(4096));
+    assert_eq!(attribute(&span, "debug").map(|text| text.len()), Some(4096));
+    assert_eq!(attribute(&span, "again").map(|text| text.len()), Some(4096));
+    let bytes = traces.counts().exported_bytes;
+    assert!(bytes < 128 * 2 * 4200 + 8 * 4200, "{bytes}");
+}

@@ -12,12 +12,14 @@
 //! ```
 
 mod client;
+mod grpc;
 mod server;
 mod span;
 
 use obs_http::{ObserveLayer, RouteOf, unrouted};
 
 pub use client::{ClientExchange, ClientSpan};
+pub use grpc::{GrpcClientSpan, GrpcExchange, GrpcServerSpan};
 pub use server::{ServerExchange, ServerSpan};
 pub use span::EnteredSpan;
 
@@ -30,4 +32,15 @@ pub fn server_layer(route_of: RouteOf) -> ObserveLayer<ServerSpan> {
 /// context on.
 pub fn client_layer() -> ObserveLayer<ClientSpan> {
     ObserveLayer::new(ClientSpan::new(), unrouted)
+}
+
+/// A tower layer that makes a SERVER span of every gRPC call: `tonic::transport::Server::builder().layer(...)`.
+pub fn grpc_server_layer() -> ObserveLayer<GrpcServerSpan> {
+    ObserveLayer::new(GrpcServerSpan::new(), unrouted)
+}
+
+/// A tower layer for a gRPC client: around tonic's `Channel`, a CLIENT span around every call, whose
+/// metadata carries the context on.
+pub fn grpc_client_layer() -> ObserveLayer<GrpcClientSpan> {
+    ObserveLayer::new(GrpcClientSpan::new(), unrouted)
 }

@@ -94,6 +94,32 @@ impl RemoteContext {
     }
 }
 
+/// Runs `work` with this baggage for all of its spans.
+pub(super) fn with_baggage<R>(baggage: Baggage, work: impl FnOnce() -> R) -> R {
+    /// Puts the former baggage back, also when `work` panics.
+    struct Restore(Option<Baggage>);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let former = self.0.take();
+            local::with(|local| local.baggage = former);
+        }
+    }
+
+    let former = local::with(|local| local.baggage.replace(baggage)).flatten();
+    let _restore = Restore(former);
+    work()
+}
+
+impl Carried {
+    /// The same with other baggage.
+    pub(crate) fn with(of: Option<&Arc<Self>>, baggage: &Baggage) -> Option<Arc<Self>> {
+        let state = of.map(|carried| carried.state.clone()).unwrap_or_default();
+        let empty = state.is_empty() && baggage.is_empty();
+        (!empty).then(|| Arc::new(Self { state, baggage: baggage.clone() }))
+    }
+}
+
 /// Runs `work` with this origin for its parentless spans.
 pub(crate) fn within<R>(origin: Origin, work: impl FnOnce() -> R) -> R {
     /// Puts the former origin back, also when `work` panics.

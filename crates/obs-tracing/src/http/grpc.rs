@@ -1,0 +1,164 @@
+//! The spans of gRPC calls, whose fate is in their trailers.
+
+use std::sync::Arc;
+
+use http::header::HeaderMap;
+use http::{request, response};
+use obs_http::{End, Exchange, Observe, Outcome};
+use tracing::info_span;
+
+use super::span::{EnteredSpan, HttpSpan};
+use crate::propagate::{Origin, Propagators, within};
+use crate::record::{Limits, Record, SpanKind, Status};
+
+/// Makes a SERVER span of every gRPC call that is served, by OpenTelemetry's RPC conventions: a tower
+/// layer around tonic's routes, or any other gRPC service.
+///
+/// The span is a child of the caller's, and ends with the trailers. `rpc.grpc.status_code` is theirs; of
+/// the codes, those that are the server's fault set the status ERROR: 2, 4, 12, 13, 14, 15.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GrpcServerSpan {
+    propagators: Propagators,
+}
+
+/// Makes a CLIENT span around every gRPC call, and writes its context into the metadata: a tower layer
+/// around tonic's channel. Any code but 0 sets the status ERROR.
+#[derive(Clone, Debug, Default)]
+pub struct GrpcClientSpan {
+    propagators: Propagators,
+    server: Option<(Arc<str>, u16)>,
+}
+
+/// A gRPC call.
+#[derive(Debug)]
+pub struct GrpcExchange {
+    span: HttpSpan,
+    kind: SpanKind,
+    /// What the trailers said, or the head of a response that has no body.
+    code: Option<u16>,
+}
+
+impl GrpcServerSpan {
+    /// With the attributes of the conventions.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads these formats; see [`Traces::propagators`](crate::Traces::propagators).
+    pub fn propagators(mut self, propagators: Propagators) -> Self {
+        self.propagators = propagators;
+        self
+    }
+}
+
+impl GrpcClientSpan {
+    /// With the attributes of the conventions.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds `server.address` and `server.port`: tonic's channel keeps them to itself.
+    pub fn with_server(mut self, host: &str, port: u16) -> Self {
+        self.server = Some((host.into(), port));
+        self
+    }
+
+    /// Writes these formats; see [`Traces::propagators`](crate::Traces::propagators).
+    pub fn propagators(mut self, propagators: Propagators) -> Self {
+        self.propagators = propagators;
+        self
+    }
+}
+
+impl Observe for GrpcServerSpan {
+    type Exchange = GrpcExchange;
+
+    fn begin(&self, request: &mut request::Parts) -> GrpcExchange {
+        let remote = self.propagators.extract(&request.headers);
+        let create = || info_span!(target: "obs_http", parent: None, "call");
+        let span = HttpSpan::new(|| within(Origin { remote, route: None }, create));
+        span.change(|record, limits| describe(request, record, SpanKind::Server, limits));
+        GrpcExchange { span, kind: SpanKind::Server, code: None }
+    }
+}
+
+impl Observe for GrpcClientSpan {
+    type Exchange = GrpcExchange;
+
+    fn begin(&self, request: &mut request::Parts) -> GrpcExchange {
+        let span = HttpSpan::new(|| info_span!(target: "obs_http", "call"));
+        span.change(|record, limits| {
+            describe(request, record, SpanKind::Client, limits);
+            let known = request.uri.host().zip(request.uri.port_u16());
+            let told = self.server.as_ref().map(|(host, port)| (&**host, *port));
+            if let Some((host, port)) = told.or(known) {
+                record.set("server.address", host.into(), limits);
+                record.set("server.port", port.into(), limits);
+            }
+        });
+        match span.identity() {
+            Some(identity) => self.propagators.write(identity, &mut request.headers),
+            // The span is filtered out, but not the trace.
+            None => self.propagators.inject(&mut request.headers),
+        }
+        GrpcExchange { span, kind: SpanKind::Client, code: None }
+    }
+}
+
+impl Exchange for GrpcExchange {
+    type Entered<'a> = EnteredSpan<'a>;
+
+    fn enter(&self) -> EnteredSpan<'_> {
+        self.span.enter()
+    }
+
+    fn response(&mut self, response: &mut response::Parts) {
+        self.code = code(&response.headers);
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        self.code = code(trailers).or(self.code);
+    }
+
+    fn end(self, end: &End) {
+        let (kind, code) = (self.kind, self.code);
+        self.span.change(|record, limits| fate(record, kind, code, end, limits));
+        self.span.end();
+    }
+}
+
+fn describe(request: &request::Parts, record: &mut Record, kind: SpanKind, limits: &Limits) {
+    let path = request.uri.path().trim_start_matches('/');
+    record.kind = kind;
+    record.name = Some(record.keep(path, limits));
+    record.set("rpc.system", "grpc".into(), limits);
+    if let Some((service, method)) = path.rsplit_once('/') {
+        record.set("rpc.service", service.into(), limits);
+        record.set("rpc.method", method.into(), limits);
+    }
+}
+
+fn code(headers: &HeaderMap) -> Option<u16> {
+    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
+}
+
+fn fate(record: &mut Record, kind: SpanKind, code: Option<u16>, end: &End, limits: &Limits) {
+    const CANCELLED: u16 = 1;
+    const UNKNOWN: u16 = 2;
+    let code = match (end.outcome, code) {
+        (_, Some(code)) => code,
+        (Outcome::Cancelled | Outcome::BodyAborted, None) => CANCELLED,
+        (_, None) => UNKNOWN,
+    };
+    record.set("rpc.grpc.status_code", code.into(), limits);
+    let is_error = match kind {
+        SpanKind::Server => matches!(code, 2 | 4 | 12 | 13 | 14 | 15),
+        _ => code != 0,
+    };
+    if is_error {
+        record.set("error.type", code.to_string().as_str().into(), limits);
+        if record.status == Status::Unset {
+            record.set_status(Status::Error, "", limits);
+        }
+    }
+}
