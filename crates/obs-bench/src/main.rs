@@ -17,6 +17,7 @@ mod parallel;
 mod row;
 mod table;
 mod tracing;
+mod tracing_process;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         metrics_scrape::rows(),
         metrics_peers::rows(),
         tracing::rows(),
+        tracing_process::rows(),
         health::rows(),
     ]
     .concat();
