@@ -6,6 +6,8 @@ mod error;
 mod http;
 mod init;
 mod serve;
+#[cfg(all(feature = "profiling", target_os = "linux"))]
+mod stacks;
 
 pub use config::{Config, Explanation, Origin, Preset};
 pub use error::Error;
@@ -16,4 +18,6 @@ pub use obs_context as context;
 pub use obs_health as health;
 pub use obs_logging as logging;
 pub use obs_metrics as metrics;
+#[cfg(feature = "profiling")]
+pub use obs_profiling as profiling;
 pub use obs_tracing as tracing;

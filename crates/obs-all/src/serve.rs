@@ -44,6 +44,8 @@ impl Obs {
         self.health.disable(&self.disabled_checks).map_err(Error::part("OBS_HEALTH_DISABLE"))?;
         self.health.start();
         let watchdog = watchdog::Builder::new(self.health.clone());
+        #[cfg(all(feature = "profiling", target_os = "linux"))]
+        let watchdog = watchdog.stacks(crate::stacks::of_this_process);
         let _watchdog = match self.watchdog {
             true => Some(watchdog.start().map_err(Error::part("health"))?),
             false => None,

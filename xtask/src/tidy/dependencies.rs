@@ -9,7 +9,7 @@ use crate::tidy::metadata::Package;
 
 /// Package, workspace packages that it may name, foreign crates that its default features may pull in
 /// directly.
-const ALLOWED: [(&str, &[&str], &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
     ("obs-context", &[], &["uuid"]),
     (
         "obs-http",
@@ -73,6 +73,22 @@ const ALLOWED: [(&str, &[&str], &[&str]); 8] = [
         ],
     ),
     (
+        "obs-profiling",
+        &["obs-context"],
+        &[
+            "blazesym",
+            "flate2",
+            "framehop",
+            "inferno",
+            "libc",
+            "nix",
+            "object",
+            "perf-event-open-sys",
+            "prost",
+            "serde_json",
+        ],
+    ),
+    (
         "obs-console",
         &["obs-context"],
         &[
@@ -97,7 +113,15 @@ const ALLOWED: [(&str, &[&str], &[&str]); 8] = [
     ),
     (
         "obs-all",
-        &["obs-context", "obs-http", "obs-logging", "obs-metrics", "obs-tracing", "obs-health"],
+        &[
+            "obs-context",
+            "obs-http",
+            "obs-logging",
+            "obs-metrics",
+            "obs-tracing",
+            "obs-health",
+            "obs-profiling",
+        ],
         &["*"],
     ),
 ];

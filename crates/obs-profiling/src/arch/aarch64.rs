@@ -1,0 +1,55 @@
+//! What is special about 64-bit ARM: registers. Checked to compile; it has not run.
+
+use framehop::UnwindRegsNative;
+
+/// What an unwinder begins with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Registers {
+    instruction: u64,
+    stack: u64,
+    frame: u64,
+    link: u64,
+}
+
+/// Bits of `perf_event_attr.sample_regs_user`, <asm/perf_regs.h>: X29, LR, SP and PC, in this order.
+pub(crate) const PERF_REGISTERS: u64 = 0b1111 << 29;
+pub(crate) const PERF_REGISTER_COUNT: usize = 4;
+
+/// Frames hang on the link register and the stack here: nothing to recover.
+pub(crate) fn with_frame_pointer(
+    _: UnwindRegsNative,
+    _: &mut impl FnMut(u64, u64) -> Option<u64>,
+) -> Option<UnwindRegsNative> {
+    None
+}
+
+/// Not told by the code here.
+pub(crate) fn frame_pointer_offset(_: &[u8]) -> Option<u64> {
+    None
+}
+
+impl Registers {
+    /// Of a thread that is stopped under ptrace.
+    pub(crate) fn of_thread(registers: &libc::user_regs_struct) -> Self {
+        let [.., frame, link] = registers.regs;
+        Self { instruction: registers.pc, stack: registers.sp, frame, link }
+    }
+
+    /// As a perf sample has them, in the order of their bits.
+    pub(crate) fn of_sample([frame, link, stack, instruction]: [u64; PERF_REGISTER_COUNT]) -> Self {
+        Self { instruction, stack, frame, link }
+    }
+
+    /// Of a thread that waits in the kernel, of which these two are known.
+    pub(crate) fn of_waiting(instruction: u64, stack: u64) -> Self {
+        Self { instruction, stack, frame: 0, link: 0 }
+    }
+
+    pub(crate) fn stack_pointer(&self) -> u64 {
+        self.stack
+    }
+
+    pub(crate) fn for_unwinding(&self) -> (u64, UnwindRegsNative) {
+        (self.instruction, UnwindRegsNative::new(self.link, self.stack, self.frame))
+    }
+}

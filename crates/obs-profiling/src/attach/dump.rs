@@ -1,0 +1,193 @@
+//! Every thread's stack at this moment.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::arch::{self, Registers};
+use crate::attach::image::{self, Unwinder};
+use crate::attach::maps::{self, Mapping};
+use crate::attach::stop::{self, Missed};
+use crate::attach::symbols::{Beginnings, Symbols};
+use crate::attach::unwind::{Addresses, Cache, Captured, unwind, unwind_waiting};
+use crate::attach::{memory, threads, waiting};
+use crate::error::{Error, Kind};
+use crate::stack::Stack;
+
+/// Bytes: all pushes and the room for variables are made within.
+const LONGEST_PROLOGUE: u64 = 64;
+
+/// How threads are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Method {
+    /// Each thread is stopped for some microseconds, one at a time.
+    #[default]
+    Stop,
+    /// No thread is stopped: those that wait are read as they are, those that run are passed over.
+    Nonstop,
+}
+
+/// The stacks of a process's threads.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Dump {
+    /// The process.
+    pub pid: i32,
+    /// Its threads, in the order of their ids.
+    pub threads: Vec<Thread>,
+}
+
+/// One thread of a [`Dump`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Thread {
+    /// Its id.
+    pub tid: i32,
+    /// Its name.
+    pub name: String,
+    /// Its stack, or why there is none.
+    pub stack: Result<Stack, Absence>,
+    /// How long it stood still for it.
+    pub stood: Duration,
+}
+
+/// Why a [`Thread`] has no stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// It ran, and was not to be stopped.
+    Running,
+    /// It does not stop: it waits for a disk, or the like.
+    Unstoppable,
+    /// Something else traces it.
+    Refused,
+}
+
+/// Reads every thread's stack. Threads that end meanwhile are left out.
+///
+/// Everything but the copying of registers and stacks happens while the threads run: reading unwind
+/// tables, unwinding, symbols.
+///
+/// # Errors
+///
+/// When there is no such process, or it may not be looked into; the error says what would allow it.
+pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
+    let mappings = maps::of(pid)?;
+    let unwinder = image::unwinder(pid, &mappings);
+    let mut cache = Cache::new();
+    let mut seen = Vec::new();
+    for tid in threads::of(pid)? {
+        let copied = match method {
+            Method::Stop => stopped(pid, tid, &mappings),
+            Method::Nonstop => Ok(nonstop(pid, tid, &mappings)),
+        };
+        let copy = match copied {
+            Ok(copy) => copy,
+            Err(Missed::Gone) => continue,
+            Err(Missed::Unstoppable) => Copy::absent(Absence::Unstoppable),
+            Err(Missed::Failed(errno)) => {
+                if seen.is_empty() {
+                    let source = io::Error::from(errno);
+                    return Err(Error::new(Kind::Trace { pid, source }));
+                }
+                Copy::absent(Absence::Refused)
+            }
+        };
+        seen.push((tid, threads::name(pid, tid), copy));
+    }
+    // No thread is held any more.
+    let mut beginnings = Beginnings::of(pid);
+    let unwound: Vec<_> = seen
+        .into_iter()
+        .map(|(tid, name, copy)| {
+            let stood = copy.stood;
+            let addresses = match method {
+                Method::Stop => copy.unwound(&unwinder, &mut cache),
+                Method::Nonstop => copy.unwound_waiting(&unwinder, &mut cache, &mut beginnings),
+            };
+            (tid, name, stood, addresses)
+        })
+        .collect();
+    let known = unwound.iter().filter_map(|(.., addresses)| addresses.as_ref().ok());
+    let symbols = Symbols::of(pid, &mappings, known.map(|addresses| &addresses.frames))?;
+    let threads = unwound.into_iter().map(|(tid, name, stood, addresses)| {
+        let stack = addresses.map(|addresses| symbols.stack(&addresses));
+        Thread { tid, name, stack, stood }
+    });
+    Ok(Dump { pid, threads: threads.collect() })
+}
+
+/// What is known of a thread before it is unwound.
+struct Copy {
+    copied: Result<(Registers, Vec<u8>), Absence>,
+    stood: Duration,
+}
+
+impl Copy {
+    fn absent(absence: Absence) -> Self {
+        Self { copied: Err(absence), stood: Duration::ZERO }
+    }
+
+    fn unwound(self, unwinder: &Unwinder, cache: &mut Cache) -> Result<Addresses, Absence> {
+        let (registers, stack) = self.copied?;
+        Ok(unwind(unwinder, cache, &Captured { registers, stack: &stack }))
+    }
+
+    fn unwound_waiting(
+        self,
+        unwinder: &Unwinder,
+        cache: &mut Cache,
+        beginnings: &mut Beginnings,
+    ) -> Result<Addresses, Absence> {
+        let (registers, stack) = self.copied?;
+        let captured = Captured { registers, stack: &stack };
+        Ok(unwind_waiting(unwinder, cache, &captured, |address, pointer| {
+            let beginning = beginnings.before(address)?;
+            let length = address.checked_sub(beginning)?.min(LONGEST_PROLOGUE);
+            let code = memory::read(beginnings.pid(), beginning, length as usize);
+            pointer.checked_add(arch::frame_pointer_offset(&code)?)
+        }))
+    }
+}
+
+fn stopped(pid: i32, tid: i32, mappings: &[Mapping]) -> Result<Copy, Missed> {
+    let stopped = stop::copy(pid, tid, mappings)?;
+    Ok(Copy { copied: Ok((stopped.registers, stopped.stack)), stood: stopped.stood })
+}
+
+fn nonstop(pid: i32, tid: i32, mappings: &[Mapping]) -> Copy {
+    let Some(registers) = waiting::registers(pid, tid) else {
+        return Copy::absent(Absence::Running);
+    };
+    let stack = stop::stack(pid, mappings, registers.stack_pointer());
+    Copy { copied: Ok((registers, stack)), stood: Duration::ZERO }
+}
+
+impl fmt::Display for Absence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running: not stopped",
+            Self::Unstoppable => "it does not stop: it waits for a disk, or the like",
+            Self::Refused => "it may not be traced: something else does",
+        })
+    }
+}
+
+/// As `obs-profile dump` prints it.
+impl fmt::Display for Dump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for thread in &self.threads {
+            writeln!(f, "{thread}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Thread {} \"{}\"", self.tid, self.name)?;
+        match &self.stack {
+            Ok(stack) => write!(f, "{stack}"),
+            Err(absence) => writeln!(f, "    ({absence})"),
+        }
+    }
+}

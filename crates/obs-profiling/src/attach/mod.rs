@@ -1,0 +1,13 @@
+//! Looking into another process, with no change to it.
+
+pub(crate) mod dump;
+mod image;
+mod maps;
+mod memory;
+mod perf;
+pub(crate) mod record;
+mod stop;
+mod symbols;
+mod threads;
+mod unwind;
+mod waiting;

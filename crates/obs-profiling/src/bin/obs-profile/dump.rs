@@ -1,0 +1,75 @@
+//! `obs-profile dump`.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use obs_profiling::{Dump, Error, Method, dump};
+use serde_json::{Value, json};
+
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The process.
+    #[arg(short, long)]
+    pid: i32,
+    /// Stop no thread: those that wait are read as they are, those that run are passed over.
+    #[arg(long)]
+    nonstop: bool,
+    /// Show the async runtime's idle threads, too.
+    #[arg(long)]
+    all: bool,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Error> {
+    let method = if options.nonstop { Method::Nonstop } else { Method::Stop };
+    let dump = dump(options.pid, method)?;
+    let text = if options.json { json(&dump).to_string() + "\n" } else { text(&dump, options.all) };
+    // Whoever reads may have had enough.
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(())
+}
+
+fn text(dump: &Dump, all: bool) -> String {
+    let mut text = String::new();
+    let mut idle = 0;
+    for thread in &dump.threads {
+        if !all && thread.stack.as_ref().is_ok_and(obs_profiling::Stack::is_idle) {
+            idle += 1;
+            continue;
+        }
+        text += &format!("{thread}\n");
+    }
+    if idle > 0 {
+        text += &format!("{idle} idle threads of the async runtime; --all shows them\n");
+    }
+    text
+}
+
+fn json(dump: &Dump) -> Value {
+    let thread = |thread: &obs_profiling::Thread| {
+        let frames = thread.stack.as_ref().ok().map(|stack| {
+            let frame = |frame: &obs_profiling::Frame| {
+                json!({
+                    "function": &*frame.function,
+                    "file": frame.place.as_ref().map(|(file, _)| &**file),
+                    "line": frame.place.as_ref().map(|(_, line)| line),
+                    "module": &*frame.module,
+                    "inlined": frame.is_inlined,
+                })
+            };
+            stack.frames.iter().map(frame).collect::<Vec<_>>()
+        });
+        json!({
+            "tid": thread.tid,
+            "name": thread.name,
+            "stopped_us": thread.stood.as_secs_f64() * 1e6,
+            "complete": thread.stack.as_ref().is_ok_and(|stack| stack.is_complete),
+            "absent": thread.stack.as_ref().err().map(ToString::to_string),
+            "idle": thread.stack.as_ref().is_ok_and(obs_profiling::Stack::is_idle),
+            "frames": frames,
+        })
+    };
+    json!({"pid": dump.pid, "threads": dump.threads.iter().map(thread).collect::<Vec<_>>()})
+}

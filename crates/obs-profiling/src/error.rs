@@ -1,0 +1,140 @@
+//! What can go wrong, and what to do about it.
+
+use std::fmt;
+use std::io;
+
+/// Why a process could not be looked into, or a profile not be written.
+#[derive(Debug)]
+pub struct Error(Box<Kind>);
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// Its files under `/proc` cannot be read.
+    Process {
+        pid: i32,
+        source: io::Error,
+    },
+    /// It cannot be stopped, or its memory not be read.
+    Trace {
+        pid: i32,
+        source: io::Error,
+    },
+    Perf {
+        pid: i32,
+        source: io::Error,
+    },
+    Symbols {
+        pid: i32,
+        text: String,
+    },
+    Format {
+        name: String,
+    },
+    Write {
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self(Box::new(kind))
+    }
+
+    /// Whether the system does not let this user look into the process.
+    pub fn is_denied(&self) -> bool {
+        match &*self.0 {
+            Kind::Process { source, .. }
+            | Kind::Trace { source, .. }
+            | Kind::Perf { source, .. } => is_denied(source),
+            _ => false,
+        }
+    }
+
+    /// Whether there is no such process (any more).
+    pub fn is_gone(&self) -> bool {
+        match &*self.0 {
+            Kind::Process { source, .. }
+            | Kind::Trace { source, .. }
+            | Kind::Perf { source, .. } => is_gone(source),
+            _ => false,
+        }
+    }
+}
+
+fn is_denied(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Kind::Process { pid, source }
+            | Kind::Trace { pid, source }
+            | Kind::Perf { pid, source }
+                if is_gone(source) =>
+            {
+                write!(
+                    f,
+                    "there is no process {pid}: it has ended, or lives in another PID namespace"
+                )
+            }
+            Kind::Process { pid, source } if is_denied(source) => write!(
+                f,
+                "process {pid} belongs to another user: run as that user, or with CAP_SYS_PTRACE"
+            ),
+            Kind::Trace { pid, source } if is_denied(source) => {
+                write!(f, "not allowed to look into process {pid}: {}", remedy_of_trace())
+            }
+            Kind::Perf { pid, source } if is_denied(source) => write!(
+                f,
+                "not allowed to sample process {pid}: run as its user with kernel.perf_event_paranoid \
+                 at 2 or less, or with CAP_PERFMON; in a container the seccomp profile must allow \
+                 perf_event_open"
+            ),
+            Kind::Process { pid, source } => write!(f, "process {pid} cannot be read: {source}"),
+            Kind::Trace { pid, source } => write!(f, "process {pid} cannot be traced: {source}"),
+            Kind::Perf { pid, source } => write!(f, "process {pid} cannot be sampled: {source}"),
+            Kind::Symbols { pid, text } => {
+                write!(f, "the symbols of process {pid} cannot be read: {text}")
+            }
+            Kind::Format { name } => write!(
+                f,
+                "no format is called {name:?}: give svg, pprof, folded or speedscope, or end the \
+                 file's name in .svg, .pb.gz, .folded or .speedscope.json"
+            ),
+            Kind::Write { source } => {
+                write!(f, "the profile cannot be written: {source}; check the path and the disk")
+            }
+        }
+    }
+}
+
+/// Yama's ptrace_scope(5) is the usual reason, and can be read.
+fn remedy_of_trace() -> &'static str {
+    let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    match scope.trim() {
+        "1" => "kernel.yama.ptrace_scope is 1: run with CAP_SYS_PTRACE, or set it to 0",
+        "2" => "kernel.yama.ptrace_scope is 2: run with CAP_SYS_PTRACE",
+        "3" => "kernel.yama.ptrace_scope is 3: nothing may be traced until the next boot",
+        _ => {
+            "run as its user or with CAP_SYS_PTRACE, and end another debugger that is attached; in a \
+              container add the capability to the pod"
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.0 {
+            Kind::Process { source, .. }
+            | Kind::Trace { source, .. }
+            | Kind::Perf { source, .. }
+            | Kind::Write { source } => Some(source),
+            Kind::Symbols { .. } | Kind::Format { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! pprof's protobuf, compressed: <https://github.com/google/pprof/blob/main/proto/profile.proto>.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::time::UNIX_EPOCH;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use prost::Message;
+
+use crate::profile::Profile;
+use crate::stack::Frame;
+
+pub(super) fn write(profile: &Profile, to: impl Write) -> io::Result<()> {
+    let mut compressed = GzEncoder::new(to, Compression::default());
+    compressed.write_all(&encoded(profile).encode_to_vec())?;
+    compressed.finish()?.flush()
+}
+
+fn encoded(profile: &Profile) -> Encoded {
+    let mut tables = Tables::default();
+    tables.text(""); // the first must be empty
+    let period = profile.period.as_nanos() as i64;
+    let cpu = ValueType { r#type: tables.text("cpu"), unit: tables.text("nanoseconds") };
+    let samples = ValueType { r#type: tables.text("samples"), unit: tables.text("count") };
+    let (thread, tid) = (tables.text("thread"), tables.text("tid"));
+    let sample = profile.samples.iter().map(|sample| EncodedSample {
+        location_id: sample.stack.frames.iter().map(|frame| tables.location(frame)).collect(),
+        value: vec![sample.count as i64, (sample.count as i64).saturating_mul(period)],
+        label: vec![
+            Label { key: thread, str: tables.text(&sample.thread), num: 0 },
+            Label { key: tid, str: 0, num: i64::from(sample.tid) },
+        ],
+    });
+    let sample = sample.collect();
+    let begun = profile.begun.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Encoded {
+        sample_type: vec![samples, cpu],
+        sample,
+        location: tables.locations,
+        function: tables.functions,
+        string_table: tables.strings,
+        time_nanos: begun.as_nanos() as i64,
+        duration_nanos: profile.lasted.as_nanos() as i64,
+        period_type: Some(cpu),
+        period,
+    }
+}
+
+/// Every string, function and location once; the place is the number, from 1 for the latter two.
+#[derive(Default)]
+struct Tables {
+    strings: Vec<String>,
+    string_ids: HashMap<String, i64>,
+    functions: Vec<Function>,
+    function_ids: HashMap<(i64, i64), u64>,
+    locations: Vec<Location>,
+    location_ids: HashMap<(u64, i64), u64>,
+}
+
+impl Tables {
+    fn text(&mut self, text: &str) -> i64 {
+        if let Some(id) = self.string_ids.get(text) {
+            return *id;
+        }
+        let id = self.strings.len() as i64;
+        self.strings.push(text.to_owned());
+        self.string_ids.insert(text.to_owned(), id);
+        id
+    }
+
+    fn location(&mut self, frame: &Frame) -> u64 {
+        let (file, line) = match &frame.place {
+            Some((file, line)) => (&**file, i64::from(*line)),
+            None => (&*frame.module, 0),
+        };
+        let (name, filename) = (self.text(&frame.function), self.text(file));
+        let functions = &mut self.functions;
+        let function_id = *self.function_ids.entry((name, filename)).or_insert_with(|| {
+            let id = functions.len() as u64 + 1;
+            functions.push(Function { id, name, system_name: name, filename });
+            id
+        });
+        let locations = &mut self.locations;
+        *self.location_ids.entry((function_id, line)).or_insert_with(|| {
+            let id = locations.len() as u64 + 1;
+            locations.push(Location { id, line: vec![Line { function_id, line }] });
+            id
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Encoded {
+    #[prost(message, repeated, tag = "1")]
+    sample_type: Vec<ValueType>,
+    #[prost(message, repeated, tag = "2")]
+    sample: Vec<EncodedSample>,
+    #[prost(message, repeated, tag = "4")]
+    location: Vec<Location>,
+    #[prost(message, repeated, tag = "5")]
+    function: Vec<Function>,
+    #[prost(string, repeated, tag = "6")]
+    string_table: Vec<String>,
+    #[prost(int64, tag = "9")]
+    time_nanos: i64,
+    #[prost(int64, tag = "10")]
+    duration_nanos: i64,
+    #[prost(message, optional, tag = "11")]
+    period_type: Option<ValueType>,
+    #[prost(int64, tag = "12")]
+    period: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct ValueType {
+    #[prost(int64, tag = "1")]
+    r#type: i64,
+    #[prost(int64, tag = "2")]
+    unit: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct EncodedSample {
+    #[prost(uint64, repeated, tag = "1")]
+    location_id: Vec<u64>,
+    #[prost(int64, repeated, tag = "2")]
+    value: Vec<i64>,
+    #[prost(message, repeated, tag = "3")]
+    label: Vec<Label>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Label {
+    #[prost(int64, tag = "1")]
+    key: i64,
+    #[prost(int64, tag = "2")]
+    str: i64,
+    #[prost(int64, tag = "3")]
+    num: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Location {
+    #[prost(uint64, tag = "1")]
+    id: u64,
+    #[prost(message, repeated, tag = "4")]
+    line: Vec<Line>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Line {
+    #[prost(uint64, tag = "1")]
+    function_id: u64,
+    #[prost(int64, tag = "2")]
+    line: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Function {
+    #[prost(uint64, tag = "1")]
+    id: u64,
+    #[prost(int64, tag = "2")]
+    name: i64,
+    #[prost(int64, tag = "3")]
+    system_name: i64,
+    #[prost(int64, tag = "4")]
+    filename: i64,
+}

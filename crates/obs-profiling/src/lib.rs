@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+
+mod arch;
+mod attach;
+mod error;
+mod format;
+mod profile;
+mod stack;
+
+pub use attach::dump::{Absence, Dump, Method, Thread, dump};
+pub use attach::record::{Progress, Recording, record};
+pub use error::Error;
+pub use format::Format;
+pub use profile::{Profile, Sample};
+pub use stack::{Frame, Stack};

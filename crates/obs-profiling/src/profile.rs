@@ -1,0 +1,72 @@
+//! What was sampled: stacks and how often.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use crate::stack::Stack;
+
+/// How often each stack was found at work.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Profile {
+    /// When it began.
+    pub begun: SystemTime,
+    /// How long it took.
+    pub lasted: Duration,
+    /// The CPU time that one sample stands for.
+    pub period: Duration,
+    /// Each stack of each thread once, the most frequent first.
+    pub samples: Vec<Sample>,
+    /// Samples that were lost because they came faster than they could be read.
+    pub lost: u64,
+}
+
+/// One stack of one thread.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Sample {
+    /// The thread.
+    pub tid: i32,
+    /// Its name.
+    pub thread: String,
+    /// What was at work.
+    pub stack: Stack,
+    /// How often it was found.
+    pub count: u64,
+}
+
+impl Profile {
+    /// How many samples there are.
+    pub fn total(&self) -> u64 {
+        self.samples.iter().map(|sample| sample.count).sum()
+    }
+
+    /// How many samples have a stack that does not reach its thread's beginning.
+    pub fn truncated(&self) -> u64 {
+        let cut = self.samples.iter().filter(|sample| !sample.stack.is_complete);
+        cut.map(|sample| sample.count).sum()
+    }
+
+    /// Each function with the samples in which it was innermost, and those in which it was at work at all;
+    /// the greatest own share first.
+    pub fn functions(&self) -> Vec<(String, u64, u64)> {
+        let mut functions: HashMap<&str, (u64, u64)> = HashMap::new();
+        for sample in &self.samples {
+            let mut names: Vec<&str> =
+                sample.stack.frames.iter().map(|frame| &*frame.function).collect();
+            if let Some(innermost) = names.first() {
+                functions.entry(innermost).or_default().0 += sample.count;
+            }
+            // A function that calls itself is at work once.
+            names.sort_unstable();
+            names.dedup();
+            for name in names {
+                functions.entry(name).or_default().1 += sample.count;
+            }
+        }
+        let mut sorted: Vec<(String, u64, u64)> =
+            functions.into_iter().map(|(name, (own, all))| (name.to_owned(), own, all)).collect();
+        sorted.sort_by(|one, other| (other.1, other.2, &one.0).cmp(&(one.1, one.2, &other.0)));
+        sorted
+    }
+}

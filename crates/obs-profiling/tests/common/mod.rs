@@ -1,0 +1,93 @@
+//! A process to look into: this very test program, started again.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, dead_code, reason = "shared by test programs")]
+
+use std::hint::black_box;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The child ends with this.
+pub(crate) struct Target(pub(crate) Child);
+
+impl Target {
+    /// Runs the test called `child`, which must call [`be_the_target`].
+    pub(crate) fn start() -> Self {
+        Self::start_program(&std::env::current_exe().unwrap())
+    }
+
+    pub(crate) fn start_program(program: &std::path::Path) -> Self {
+        let mut child = Command::new(program)
+            .args(["--exact", "child", "--nocapture"])
+            .env("OBS_PROFILING_TARGET", "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("target is ready")));
+        // Its standard output stays open, unread.
+        std::mem::forget(lines);
+        Self(child)
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.0.id()).unwrap()
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// In the child: two parts to one of CPU time in two functions, and twenty threads that wait.
+pub(crate) fn be_the_target() {
+    if std::env::var_os("OBS_PROFILING_TARGET").is_none() {
+        return;
+    }
+    for number in 0..20 {
+        let name = format!("waiter-{number}");
+        std::thread::Builder::new().name(name).spawn(waits_for_ever).unwrap();
+    }
+    std::thread::Builder::new().name("burner".into()).spawn(burns).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    println!("target is ready");
+    std::thread::sleep(Duration::from_secs(120));
+}
+
+#[inline(never)]
+fn waits_for_ever() {
+    loop {
+        std::thread::sleep(Duration::from_secs(60));
+    }
+}
+
+fn burns() {
+    loop {
+        black_box(two_parts());
+        black_box(one_part());
+    }
+}
+
+#[inline(never)]
+fn two_parts() -> u64 {
+    work(200_000)
+}
+
+#[inline(never)]
+fn one_part() -> u64 {
+    work(100_000)
+}
+
+#[inline(always)]
+fn work(rounds: u64) -> u64 {
+    let mut sum = 1_u64;
+    let mut round = 0;
+    while round < rounds {
+        sum = black_box((sum ^ round) << 1 | 1);
+        round += 1;
+    }
+    sum
+}

@@ -1,0 +1,132 @@
+//! Profiles of another process.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a failed test is a panic"
+)]
+
+mod common;
+
+use std::io::Read;
+use std::process::Command;
+use std::time::Duration;
+
+use common::Target;
+use obs_profiling::{Format, Profile, Recording, record};
+
+#[test]
+fn child() {
+    common::be_the_target();
+}
+
+/// A profile of the target; `None` where the kernel does not let us sample, which is said.
+fn profile(rate: u32, seconds: f64) -> Option<Profile> {
+    let target = Target::start();
+    let recording = Recording { rate, duration: Duration::from_secs_f64(seconds) };
+    match record(target.pid(), recording, |_| true) {
+        Ok(profile) => Some(profile),
+        Err(error) if error.is_denied() => {
+            println!("skipped: {error}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_known_split_is_found() {
+    let Some(profile) = profile(997, 2.0) else { return };
+    let functions = profile.functions();
+    let share = |name: &str| {
+        let found = functions.iter().filter(|(function, ..)| function.contains(name));
+        found.map(|(.., at_work)| *at_work).max().unwrap_or(0) as f64
+    };
+    let (two, one) = (share("two_parts"), share("one_part"));
+    assert!(two + one > 100.0, "{functions:?}");
+    let part = two / (two + one);
+    assert!((part - 2.0 / 3.0).abs() < 0.08, "{part} of {}", two + one);
+    assert_eq!(profile.truncated(), 0);
+}
+
+#[test]
+fn every_format_tells_the_same() {
+    let Some(profile) = profile(199, 1.0) else { return };
+    let mut folded = Vec::new();
+    profile.write(Format::Folded, &mut folded).unwrap();
+    let folded = String::from_utf8(folded).unwrap();
+    let counts =
+        folded.lines().map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap());
+    assert_eq!(counts.sum::<u64>(), profile.total());
+    assert!(folded.contains("burner;") && folded.contains("two_parts"), "{folded}");
+
+    let mut svg = Vec::new();
+    profile.write(Format::Svg, &mut svg).unwrap();
+    let svg = String::from_utf8(svg).unwrap();
+    assert!(svg.contains("<svg") && svg.contains("two_parts") && svg.contains("</svg>"));
+
+    let mut speedscope = Vec::new();
+    profile.write(Format::Speedscope, &mut speedscope).unwrap();
+    let speedscope: serde_json::Value = serde_json::from_slice(&speedscope).unwrap();
+    let weights = speedscope["profiles"].as_array().unwrap().iter();
+    let weights = weights.flat_map(|one| one["weights"].as_array().unwrap().clone());
+    let total: u64 = weights.map(|weight| weight.as_u64().unwrap()).sum();
+    assert_eq!(total, profile.total() * profile.period.as_nanos() as u64);
+
+    let mut pprof = Vec::new();
+    profile.write(Format::Pprof, &mut pprof).unwrap();
+    let mut message = Vec::new();
+    flate2::read::GzDecoder::new(&pprof[..]).read_to_end(&mut message).unwrap();
+    let text = String::from_utf8_lossy(&message);
+    assert!(text.contains("two_parts") && text.contains("nanoseconds"));
+}
+
+#[test]
+fn go_reads_the_pprof_file() {
+    let Ok(go) = Command::new("go").arg("version").output() else {
+        assert!(std::env::var_os("OBS_REQUIRE_PEERS").is_none(), "go is not installed");
+        println!("skipped: go is not installed");
+        return;
+    };
+    assert!(go.status.success());
+    let Some(profile) = profile(199, 1.5) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cpu.pb.gz");
+    profile.write(Format::Pprof, std::fs::File::create(&file).unwrap()).unwrap();
+    let top =
+        Command::new("go").args(["tool", "pprof", "-top", "-cum"]).arg(&file).output().unwrap();
+    let top = String::from_utf8_lossy(&top.stdout).into_owned();
+    assert!(top.contains("two_parts") && top.contains("one_part"), "{top}");
+}
+
+#[test]
+fn a_process_that_ends_keeps_what_was_recorded() {
+    let mut target = Target::start();
+    let recording = Recording { rate: 199, duration: Duration::from_secs(60) };
+    let mut killed = false;
+    let recorded = record(target.pid(), recording, |progress| {
+        if progress.samples > 20 && !killed {
+            killed = true;
+            target.0.kill().unwrap();
+        }
+        true
+    });
+    match recorded {
+        Ok(profile) => {
+            assert!(killed && profile.total() > 20);
+            let functions = profile.functions();
+            assert!(functions.iter().any(|(name, ..)| name.contains("two_parts")), "{functions:?}");
+        }
+        Err(error) => assert!(error.is_denied(), "{error}"),
+    }
+}
+
+#[test]
+fn a_format_that_there_is_none_of_is_said() {
+    let error = "flame".parse::<Format>().unwrap_err().to_string();
+    assert!(error.contains("svg, pprof, folded or speedscope"), "{error}");
+    assert_eq!(Format::of_file("x/cpu.pb.gz".as_ref()).unwrap(), Format::Pprof);
+    assert!(Format::of_file("cpu.txt".as_ref()).is_err());
+}
