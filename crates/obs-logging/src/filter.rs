@@ -48,6 +48,10 @@ struct Rules {
     kind: Kind,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one a layer, and the common kind is reached directly"
+)]
 enum Kind {
     Static(Targets),
     Dynamic(Box<EnvFilter>),
