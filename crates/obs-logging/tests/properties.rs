@@ -283,9 +283,7 @@ for line in sys.stdin.buffer.read().split(b"\n")[:-1]:
         .stdout(std::process::Stdio::piped())
         .spawn();
     let Ok(mut python) = python else {
-        let is_required = std::env::var("OBS_REQUIRE_PEERS").is_ok_and(|set| set == "1");
-        assert!(!is_required, "python3 is missing");
-        return eprintln!("skipped: python3 is not installed");
+        return obs_testing::skipped("python3 is not installed");
     };
     let (text, mut stdin) = (kept.text(), python.stdin.take().unwrap());
     let lines = text.clone();
