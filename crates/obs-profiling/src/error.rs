@@ -23,9 +23,10 @@ pub(crate) enum Kind {
         pid: i32,
         source: io::Error,
     },
-    Symbols {
-        pid: i32,
-        text: String,
+    /// It cannot be started.
+    Start {
+        program: String,
+        source: io::Error,
     },
     Format {
         name: String,
@@ -42,21 +43,32 @@ impl Error {
 
     /// Whether the system does not let this user look into the process.
     pub fn is_denied(&self) -> bool {
-        match &*self.0 {
-            Kind::Process { source, .. }
-            | Kind::Trace { source, .. }
-            | Kind::Perf { source, .. } => is_denied(source),
-            _ => false,
-        }
+        self.looking().is_some_and(is_denied)
     }
 
     /// Whether there is no such process (any more).
     pub fn is_gone(&self) -> bool {
+        self.looking().is_some_and(is_gone)
+    }
+
+    /// What the system answered when the process was looked at.
+    fn looking(&self) -> Option<&io::Error> {
         match &*self.0 {
-            Kind::Process { source, .. }
-            | Kind::Trace { source, .. }
-            | Kind::Perf { source, .. } => is_gone(source),
-            _ => false,
+            Kind::Start { .. } | Kind::Write { .. } => None,
+            kind => kind.source(),
+        }
+    }
+}
+
+impl Kind {
+    fn source(&self) -> Option<&io::Error> {
+        match self {
+            Self::Process { source, .. }
+            | Self::Trace { source, .. }
+            | Self::Perf { source, .. }
+            | Self::Start { source, .. }
+            | Self::Write { source } => Some(source),
+            Self::Format { .. } => None,
         }
     }
 }
@@ -67,6 +79,10 @@ fn is_denied(error: &io::Error) -> bool {
 
 fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 impl fmt::Display for Error {
@@ -95,16 +111,21 @@ impl fmt::Display for Error {
                  at 2 or less, or with CAP_PERFMON; in a container the seccomp profile must allow \
                  perf_event_open"
             ),
+            Kind::Perf { pid, source } if is_out_of_descriptors(source) => write!(
+                f,
+                "process {pid} has more threads than there may be open files here: sampling takes one \
+                 for each thread on each processor; raise the limit (`ulimit -n`)"
+            ),
             Kind::Process { pid, source } => write!(f, "process {pid} cannot be read: {source}"),
             Kind::Trace { pid, source } => write!(f, "process {pid} cannot be traced: {source}"),
             Kind::Perf { pid, source } => write!(f, "process {pid} cannot be sampled: {source}"),
-            Kind::Symbols { pid, text } => {
-                write!(f, "the symbols of process {pid} cannot be read: {text}")
+            Kind::Start { program, source } => {
+                write!(f, "{program:?} cannot be started: {source}; check its path")
             }
             Kind::Format { name } => write!(
                 f,
-                "no format is called {name:?}: give svg, pprof, folded or speedscope, or end the \
-                 file's name in .svg, .pb.gz, .folded or .speedscope.json"
+                "no format is called {name:?}: give svg, pprof, folded, speedscope or firefox, or end \
+                 the file's name in .svg, .pb.gz, .folded, .speedscope.json or .firefox.json"
             ),
             Kind::Write { source } => {
                 write!(f, "the profile cannot be written: {source}; check the path and the disk")
@@ -129,12 +150,6 @@ fn remedy_of_trace() -> &'static str {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &*self.0 {
-            Kind::Process { source, .. }
-            | Kind::Trace { source, .. }
-            | Kind::Perf { source, .. }
-            | Kind::Write { source } => Some(source),
-            Kind::Symbols { .. } | Kind::Format { .. } => None,
-        }
+        self.0.source().map(|source| source as _)
     }
 }

@@ -5,7 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use crate::arch::{self, Registers};
-use crate::attach::image::{self, Unwinder};
+use crate::attach::code::Code;
+use crate::attach::image::Unwinder;
 use crate::attach::maps::{self, Mapping};
 use crate::attach::stop::{self, Missed};
 use crate::attach::symbols::{Beginnings, Symbols};
@@ -72,7 +73,7 @@ pub enum Absence {
 /// When there is no such process, or it may not be looked into; the error says what would allow it.
 pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
     let mappings = maps::of(pid)?;
-    let unwinder = image::unwinder(pid, &mappings);
+    let code = Code::mapped(pid, &mappings);
     let mut cache = Cache::new();
     let mut seen = Vec::new();
     for tid in threads::of(pid)? {
@@ -95,20 +96,25 @@ pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
         seen.push((tid, threads::name(pid, tid), copy));
     }
     // No thread is held any more.
-    let mut beginnings = Beginnings::of(pid);
+    let mut beginnings = Beginnings::of(&code);
     let unwound: Vec<_> = seen
         .into_iter()
         .map(|(tid, name, copy)| {
             let stood = copy.stood;
             let addresses = match method {
-                Method::Stop => copy.unwound(&unwinder, &mut cache),
-                Method::Nonstop => copy.unwound_waiting(&unwinder, &mut cache, &mut beginnings),
+                Method::Stop => copy.unwound(code.unwinder(), &mut cache),
+                Method::Nonstop => copy.unwound_waiting(code.unwinder(), &mut cache, |address| {
+                    let beginning = beginnings.before(address)?;
+                    let length = address.checked_sub(beginning)?.min(LONGEST_PROLOGUE);
+                    Some(memory::read(pid, beginning, length as usize))
+                }),
             };
             (tid, name, stood, addresses)
         })
         .collect();
     let known = unwound.iter().filter_map(|(.., addresses)| addresses.as_ref().ok());
-    let symbols = Symbols::of(pid, &mappings, known.map(|addresses| &addresses.frames))?;
+    let mut symbols = Symbols::new();
+    symbols.learn(&code, known.map(|addresses| &addresses.frames));
     let threads = unwound.into_iter().map(|(tid, name, stood, addresses)| {
         let stack = addresses.map(|addresses| symbols.stack(&addresses));
         Thread { tid, name, stack, stood }
@@ -136,14 +142,12 @@ impl Copy {
         self,
         unwinder: &Unwinder,
         cache: &mut Cache,
-        beginnings: &mut Beginnings,
+        mut first_instructions: impl FnMut(u64) -> Option<Vec<u8>>,
     ) -> Result<Addresses, Absence> {
         let (registers, stack) = self.copied?;
         let captured = Captured { registers, stack: &stack };
         Ok(unwind_waiting(unwinder, cache, &captured, |address, pointer| {
-            let beginning = beginnings.before(address)?;
-            let length = address.checked_sub(beginning)?.min(LONGEST_PROLOGUE);
-            let code = memory::read(beginnings.pid(), beginning, length as usize);
+            let code = first_instructions(address)?;
             pointer.checked_add(arch::frame_pointer_offset(&code)?)
         }))
     }

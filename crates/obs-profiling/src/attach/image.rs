@@ -1,17 +1,15 @@
-//! The unwind tables of what a process has mapped, read from the files themselves.
+//! The unwind tables of a program or library, read from its file.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::ops::{Deref, Range};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use framehop::{ExplicitModuleSectionInfo, Module, Unwinder as _, UnwinderNative};
-use object::read::{ReadCache, ReadRef};
+use framehop::{ExplicitModuleSectionInfo, Module, UnwinderNative};
+use object::read::ReadCache;
 use object::{Object, ObjectSection, ObjectSegment, SegmentFlags};
 
 use crate::attach::maps::Mapping;
-use crate::attach::memory;
 
 /// Bytes of a section, shared by the modules of one file.
 #[derive(Clone, Default)]
@@ -27,21 +25,8 @@ impl Deref for Bytes {
 
 pub(crate) type Unwinder = UnwinderNative<Bytes, framehop::MayAllocateDuringUnwind>;
 
-/// An unwinder for these mappings; mappings whose file cannot be read are left out, and stacks end there.
-pub(crate) fn unwinder(pid: i32, mappings: &[Mapping]) -> Unwinder {
-    let mut unwinder = Unwinder::new();
-    let mut images = HashMap::new();
-    for mapping in mappings.iter().filter(|mapping| mapping.executable) {
-        let key = (mapping.inode, mapping.path.clone());
-        let image = images.entry(key).or_insert_with(|| Image::of(pid, mapping).map(Arc::new));
-        if let Some(module) = image.as_ref().and_then(|image| image.module(mapping)) {
-            unwinder.add_module(module);
-        }
-    }
-    unwinder
-}
-
-struct Image {
+/// What unwinding needs of a file.
+pub(crate) struct Image {
     /// File offset and length, and the address in the image, of each executable segment.
     segments: Vec<(Range<u64>, u64)>,
     text: Option<Range<u64>>,
@@ -57,38 +42,19 @@ struct Section {
 }
 
 impl Image {
-    fn of(pid: i32, mapping: &Mapping) -> Option<Self> {
-        if mapping.path == "[vdso]" {
-            let length = (mapping.range.end - mapping.range.start) as usize;
-            let bytes = memory::read(pid, mapping.range.start, length);
-            return Self::parse(bytes.as_slice(), |range| bytes.get(range).map(<[u8]>::to_vec));
-        }
-        if mapping.inode == 0 {
-            return None;
-        }
-        let file = open(pid, mapping)?;
-        let cache = ReadCache::new(file.try_clone().ok()?);
-        Self::parse(&cache, |range| {
-            let mut bytes = vec![0; range.end.checked_sub(range.start)?];
-            file.read_exact_at(&mut bytes, range.start as u64).ok()?;
-            Some(bytes)
-        })
-    }
-
-    fn parse<'data>(
-        data: impl ReadRef<'data>,
-        read: impl Fn(Range<usize>) -> Option<Vec<u8>>,
-    ) -> Option<Self> {
-        let object = object::File::parse(data).ok()?;
+    /// `None` when it is no file that can be executed.
+    pub(crate) fn of(file: &File) -> Option<Self> {
+        let object = ReadCache::new(file.try_clone().ok()?);
+        let object = object::File::parse(&object).ok()?;
         let range_of = |name: &str| {
             let section = object.section_by_name(name)?;
             Some(section.address()..section.address().saturating_add(section.size()))
         };
         let section = |name: &str| {
-            let section = object.section_by_name(name)?;
-            let (offset, length) = section.file_range()?;
-            let end = offset.checked_add(length)?;
-            let bytes = read(usize::try_from(offset).ok()?..usize::try_from(end).ok()?)?;
+            let (offset, length) = object.section_by_name(name)?.file_range()?;
+            let end = offset.checked_add(length).filter(|end| *end <= size(file))?;
+            let mut bytes = vec![0; usize::try_from(end - offset).ok()?];
+            file.read_exact_at(&mut bytes, offset).ok()?;
             Some(Section { addresses: range_of(name)?, bytes: Bytes(bytes.into()) })
         };
         let segments = object.segments().filter(is_executable).map(|segment| {
@@ -105,7 +71,8 @@ impl Image {
         })
     }
 
-    fn module(&self, mapping: &Mapping) -> Option<Module<Bytes>> {
+    /// Where a mapping of the file has put it.
+    pub(crate) fn module(&self, mapping: &Mapping) -> Option<Module<Bytes>> {
         let length = mapping.range.end - mapping.range.start;
         let mapped = mapping.offset..mapping.offset.saturating_add(length);
         let overlaps =
@@ -138,21 +105,7 @@ fn is_executable<'data>(segment: &impl ObjectSegment<'data>) -> bool {
     matches!(segment.flags(), SegmentFlags::Elf { p_flags } if p_flags & PF_X != 0)
 }
 
-/// The file as the process sees it, although it may have been deleted or replaced since.
-fn open(pid: i32, mapping: &Mapping) -> Option<File> {
-    let Range { start, end } = mapping.range;
-    // Needs a capability; the others do not.
-    File::open(format!("/proc/{pid}/map_files/{start:x}-{end:x}"))
-        .or_else(|_| File::open(format!("/proc/{pid}/root{}", mapping.path)))
-        .or_else(|error| match is_program(pid, mapping) {
-            true => File::open(format!("/proc/{pid}/exe")),
-            false => Err(error),
-        })
-        .ok()
-}
-
-fn is_program(pid: i32, mapping: &Mapping) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let program = std::fs::metadata(format!("/proc/{pid}/exe"));
-    program.is_ok_and(|program| program.ino() == mapping.inode)
+/// A section cannot be longer than its file, whatever its header says.
+fn size(file: &File) -> u64 {
+    file.metadata().map_or(0, |metadata| metadata.len())
 }

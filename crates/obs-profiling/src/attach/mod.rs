@@ -1,5 +1,6 @@
 //! Looking into another process, with no change to it.
 
+mod code;
 pub(crate) mod dump;
 mod image;
 mod maps;

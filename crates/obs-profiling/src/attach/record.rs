@@ -6,8 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::attach::image;
-use crate::attach::maps;
+use crate::attach::code::Code;
 use crate::attach::perf::Ring;
 use crate::attach::symbols::Symbols;
 use crate::attach::threads;
@@ -56,8 +55,7 @@ pub fn record(
     let rate = u64::from(recording.rate.max(1));
     let mut names: HashMap<i32, String> = HashMap::new();
     let mut rings = rings(pid, rate)?;
-    let mappings = maps::of(pid)?;
-    let unwinder = image::unwinder(pid, &mappings);
+    let code = Code::of(pid)?;
     let mut cache = Cache::new();
     let mut counts: HashMap<(i32, Addresses), u64> = HashMap::new();
     let (mut samples, mut lost) = (0, 0);
@@ -74,7 +72,7 @@ pub fn record(
         for ring in &mut rings {
             lost += ring.drain(|taken| {
                 let captured = Captured { registers: taken.registers, stack: taken.stack };
-                let addresses = unwind(&unwinder, &mut cache, &captured);
+                let addresses = unwind(code.unwinder(), &mut cache, &captured);
                 *counts.entry((taken.tid, addresses)).or_default() += 1;
                 names.entry(taken.tid).or_insert_with(|| threads::name(pid, taken.tid));
                 samples += 1;
@@ -86,8 +84,8 @@ pub fn record(
         }
     }
     let lasted = started.elapsed();
-    let symbols =
-        Symbols::of(pid, &mappings, counts.keys().map(|(_, addresses)| &addresses.frames))?;
+    let mut symbols = Symbols::new();
+    symbols.learn(&code, counts.keys().map(|(_, addresses)| &addresses.frames));
     let mut samples: Vec<Sample> = counts
         .into_iter()
         .map(|((tid, addresses), count)| Sample {

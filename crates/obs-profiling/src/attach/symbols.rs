@@ -1,74 +1,88 @@
 //! From addresses to functions, files and lines.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use blazesym::Pid;
-use blazesym::symbolize::source::{Elf, Process, Source};
-use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
+use blazesym::symbolize::source::{Elf, Source};
+use blazesym::symbolize::{CodeInfo, Input, Symbolized, Symbolizer};
 
-use crate::attach::maps::{self, Mapping};
+use crate::attach::code::Code;
 use crate::attach::unwind::Addresses;
-use crate::error::{Error, Kind};
 use crate::stack::{Frame, Stack};
 
 /// The functions of each address, the innermost first.
-pub(crate) struct Symbols(HashMap<u64, Vec<Frame>>);
+pub(crate) struct Symbols {
+    symbolizer: Symbolizer,
+    known: HashMap<u64, Vec<Frame>>,
+}
 
 impl Symbols {
-    /// Of all these addresses of a process that has, or had, these mappings.
-    pub(crate) fn of(
-        pid: i32,
-        mappings: &[Mapping],
-        stacks: impl Iterator<Item = impl AsRef<[u64]>>,
-    ) -> Result<Self, Error> {
-        let mut addresses: Vec<u64> = stacks.flat_map(|one| one.as_ref().to_vec()).collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        let failed = |text: String| Error::new(Kind::Symbols { pid, text });
-        let number = u32::try_from(pid).map_err(|error| failed(error.to_string()))?;
-        let mut process = Process::new(Pid::from(number));
-        process.perf_map = false;
-        process.map_files = are_map_files_readable(pid);
-        let symbolizer = Symbolizer::new();
-        match symbolizer.symbolize(&Source::Process(process), Input::AbsAddr(&addresses)) {
-            Ok(found) => {
-                let frames = addresses.iter().zip(found);
-                let frames = frames.map(|(address, found)| (*address, frames_of(*address, &found)));
-                Ok(Self(frames.collect()))
+    pub(crate) fn new() -> Self {
+        Self { symbolizer: Symbolizer::new(), known: HashMap::new() }
+    }
+
+    /// Looks up those of these addresses that are not known yet.
+    pub(crate) fn learn(&mut self, code: &Code, stacks: impl Iterator<Item = impl AsRef<[u64]>>) {
+        let mut unknown_yet: Vec<u64> = Vec::new();
+        for stack in stacks {
+            let new = stack.as_ref().iter().filter(|address| !self.known.contains_key(address));
+            unknown_yet.extend(new);
+        }
+        unknown_yet.sort_unstable();
+        unknown_yet.dedup();
+        // File by file: that is one search through each.
+        let mut files: BTreeMap<(PathBuf, Arc<str>), Vec<(u64, u64)>> = BTreeMap::new();
+        for address in unknown_yet {
+            match code.place(address) {
+                Some((mapping, file, offset)) => {
+                    let module = mapping.path.rsplit('/').next().unwrap_or_default();
+                    files.entry((file, module.into())).or_default().push((address, offset));
+                }
+                None => {
+                    self.known.insert(address, vec![unknown(address, &"".into())]);
+                }
             }
-            // It has ended: its files are still there.
-            Err(_) if maps::of(pid).map_or(true, |now| now.is_empty()) => {
-                let found = addresses
-                    .iter()
-                    .map(|address| (*address, of_file(&symbolizer, mappings, *address)));
-                Ok(Self(found.collect()))
+        }
+        for ((file, module), places) in files {
+            let source = Source::Elf(Elf::new(file));
+            let offsets: Vec<u64> = places.iter().map(|(_, offset)| *offset).collect();
+            let found = self.symbolizer.symbolize(&source, Input::FileOffset(&offsets));
+            let mut found = found.unwrap_or_default().into_iter();
+            for (address, _) in places {
+                let frames = found.next().map_or_else(
+                    || vec![unknown(address, &module)],
+                    |found| frames_of(address, &found, &module),
+                );
+                self.known.insert(address, frames);
             }
-            Err(error) => Err(failed(error.to_string())),
         }
     }
 
     pub(crate) fn stack(&self, addresses: &Addresses) -> Stack {
-        let frames = addresses.frames.iter().filter_map(|address| self.0.get(address));
+        let frames = addresses.frames.iter().filter_map(|address| self.known.get(address));
         Stack { frames: frames.flatten().cloned().collect(), is_complete: addresses.is_complete }
     }
 }
 
+impl fmt::Debug for Symbols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Symbols").field("known", &self.known.len()).finish_non_exhaustive()
+    }
+}
+
 /// Where functions begin, without files and lines.
-pub(crate) struct Beginnings {
-    pid: i32,
+pub(crate) struct Beginnings<'a> {
+    code: &'a Code,
     symbolizer: Symbolizer,
     known: HashMap<u64, Option<u64>>,
 }
 
-impl Beginnings {
-    pub(crate) fn of(pid: i32) -> Self {
+impl<'a> Beginnings<'a> {
+    pub(crate) fn of(code: &'a Code) -> Self {
         let symbolizer = Symbolizer::builder().enable_code_info(false).enable_inlined_fns(false);
-        Self { pid, symbolizer: symbolizer.build(), known: HashMap::new() }
-    }
-
-    pub(crate) fn pid(&self) -> i32 {
-        self.pid
+        Self { code, symbolizer: symbolizer.build(), known: HashMap::new() }
     }
 
     /// The beginning of the function that the instruction before this address is in.
@@ -82,65 +96,36 @@ impl Beginnings {
     }
 
     fn find(&self, address: u64) -> Option<u64> {
-        let mut process = Process::new(Pid::from(u32::try_from(self.pid).ok()?));
-        process.perf_map = false;
-        process.debug_syms = false;
-        process.map_files = are_map_files_readable(self.pid);
-        let input = Input::AbsAddr(address);
-        let found = self.symbolizer.symbolize_single(&Source::Process(process), input).ok()?;
+        let (_, file, offset) = self.code.place(address)?;
+        let source = Source::Elf(Elf { debug_syms: false, ..Elf::new(file) });
+        let found = self.symbolizer.symbolize_single(&source, Input::FileOffset(offset)).ok()?;
         let Symbolized::Sym(symbol) = found else { return None };
         address.checked_sub(symbol.offset as u64)
     }
 }
 
-/// Reading them needs a capability that the process's own user lacks.
-fn are_map_files_readable(pid: i32) -> bool {
-    let files = std::fs::read_dir(format!("/proc/{pid}/map_files"));
-    files.is_ok_and(|mut files| files.next().is_some_and(|file| is_readable(&file)))
-}
-
-fn is_readable(file: &std::io::Result<std::fs::DirEntry>) -> bool {
-    file.as_ref().is_ok_and(|file| std::fs::File::open(file.path()).is_ok())
-}
-
-fn of_file(symbolizer: &Symbolizer, mappings: &[Mapping], address: u64) -> Vec<Frame> {
-    let found = maps::find(mappings, address).and_then(|mapping| {
-        let offset = address - mapping.range.start + mapping.offset;
-        let source = Source::Elf(Elf::new(&mapping.path));
-        let found = symbolizer.symbolize_single(&source, Input::FileOffset(offset)).ok()?;
-        Some(frames_of(address, &found))
-    });
-    found.unwrap_or_else(|| vec![unknown(address)])
-}
-
-fn unknown(address: u64) -> Frame {
+fn unknown(address: u64, module: &Arc<str>) -> Frame {
     let function = format!("{address:#x}").into();
-    Frame { function, place: None, module: "".into(), is_inlined: false }
+    Frame { function, place: None, module: Arc::clone(module), is_inlined: false }
 }
 
-fn frames_of(address: u64, found: &Symbolized<'_>) -> Vec<Frame> {
+fn frames_of(address: u64, found: &Symbolized<'_>, module: &Arc<str>) -> Vec<Frame> {
     let Symbolized::Sym(symbol) = found else {
-        return vec![unknown(address)];
+        return vec![unknown(address, module)];
     };
-    let module: Arc<str> = module(symbol).into();
     let inlined = symbol.inlined.iter().rev().map(|inlined| Frame {
         function: name(&inlined.name),
         place: inlined.code_info.as_ref().and_then(place),
-        module: Arc::clone(&module),
+        module: Arc::clone(module),
         is_inlined: true,
     });
     let outer = Frame {
         function: name(&symbol.name),
         place: symbol.code_info.as_deref().and_then(place),
-        module: Arc::clone(&module),
+        module: Arc::clone(module),
         is_inlined: false,
     };
     inlined.chain([outer]).collect()
-}
-
-fn module(symbol: &Sym<'_>) -> String {
-    let path = symbol.module.as_ref().map(|module| module.to_string_lossy());
-    path.unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 /// Without the hash that the compiler appends: `::h` and 16 digits.
