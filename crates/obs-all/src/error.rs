@@ -12,7 +12,7 @@ pub struct Error {
 #[derive(Debug)]
 pub(crate) enum Kind {
     Service { name: String },
-    Variable { name: &'static str, value: String, problem: String },
+    Variable { name: String, value: String, problem: String },
     Taken { source: Box<dyn StdError + Send + Sync> },
     Part { part: &'static str, source: Box<dyn StdError + Send + Sync> },
 }

@@ -27,9 +27,9 @@ fn lines_are_sent_where_opentelemetry_says_so() {
         rows.find(|(name, ..)| *name == "logs.push").unwrap().1.to_owned()
     };
     assert_eq!(push(vec![]), "off");
-    assert_eq!(push(vec![exporter()]), "http://localhost:4318");
+    assert_eq!(push(vec![exporter()]), "http://localhost:4318/v1/logs");
     let common = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318".into());
-    assert_eq!(push(vec![exporter(), common.clone()]), "http://c:4318");
+    assert_eq!(push(vec![exporter(), common.clone()]), "http://c:4318/v1/logs");
     let own = ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://l:4318/v1/logs".into());
     assert_eq!(push(vec![exporter(), common, own]), "http://l:4318/v1/logs");
 }

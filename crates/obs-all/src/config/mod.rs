@@ -2,6 +2,7 @@
 
 mod explain;
 mod log_push;
+mod otlp;
 mod parse;
 mod push;
 mod settings;

@@ -185,7 +185,7 @@ impl Choose<'_> {
                 Ok(value) => (value, Origin::Environment(variable.into())),
                 Err(problem) => {
                     return Err(Error::new(Kind::Variable {
-                        name: variable,
+                        name: variable.to_owned(),
                         value: text,
                         problem,
                     }));
