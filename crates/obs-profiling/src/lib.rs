@@ -10,6 +10,7 @@ mod stack;
 
 pub use attach::dump::{Absence, Dump, Method, Thread, dump};
 pub use attach::record::{Progress, Recording, record};
+pub use attach::recorder::Recorder;
 pub use error::Error;
 pub use format::Format;
 pub use profile::{Profile, Sample};

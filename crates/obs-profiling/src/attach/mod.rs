@@ -7,6 +7,8 @@ mod maps;
 mod memory;
 mod perf;
 pub(crate) mod record;
+pub(crate) mod recorder;
+mod ring;
 mod stop;
 mod symbols;
 mod threads;

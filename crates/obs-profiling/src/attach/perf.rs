@@ -1,147 +1,47 @@
-//! The kernel's sampler: `perf_event_open(2)` and the rings that it fills.
+//! The kernel's sampler: `perf_event_open(2)` and the records that it writes.
 
-#![allow(unsafe_code, reason = "a system call, and memory that is shared with the kernel")]
+#![allow(unsafe_code, reason = "a system call")]
 
 use std::io;
-use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::fd::{FromRawFd, OwnedFd};
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use perf_event_open_sys::bindings as raw;
-use perf_event_open_sys::{ioctls, perf_event_open};
+use perf_event_open_sys::perf_event_open;
 
 use crate::arch::{PERF_REGISTER_COUNT, PERF_REGISTERS, Registers};
+use crate::attach::maps::Mapping;
+use crate::attach::ring;
 
 /// Bytes of stack that a sample carries; a multiple of 8.
 const STACK: u32 = 16 * 1024;
-/// Pages of a ring; a power of two.
-const PAGES: usize = 512;
-const PAGE: usize = 4096;
 
-/// One sample of a thread that used the processor.
-#[derive(Debug)]
-pub(crate) struct Taken<'a> {
+/// A thread, a processor and a rate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    /// 0 for the calling thread.
     pub(crate) tid: i32,
-    pub(crate) registers: Registers,
-    pub(crate) stack: &'a [u8],
+    pub(crate) cpu: i32,
+    /// Samples a second of the thread's CPU time.
+    pub(crate) rate: u64,
+    /// Whether only what the thread starts is sampled, from the moment on at which it executes a program.
+    pub(crate) from_exec: bool,
 }
 
-/// A ring with what fills it.
+/// What the kernel tells.
 #[derive(Debug)]
-pub(crate) struct Ring {
-    memory: NonNull<raw::perf_event_mmap_page>,
-    /// The first owns the ring, the others write into it.
-    events: Vec<OwnedFd>,
-    scratch: Vec<u8>,
+pub(crate) enum Record<'a> {
+    /// A thread used the processor.
+    Sample { pid: i32, tid: i32, registers: Registers, stack: &'a [u8] },
+    /// Code was mapped.
+    Mapped { pid: i32, mapping: Mapping },
+    /// A thread was given a name.
+    Named { tid: i32, name: String },
+    /// So many records did not fit.
+    Lost(u64),
 }
 
-impl Ring {
-    /// Samples one thread on every processor, and the threads that it starts.
-    pub(crate) fn of_thread(tid: i32, cpu: i32, rate: u64) -> io::Result<Self> {
-        let event = open(tid, cpu, rate)?;
-        let length = NonZeroUsize::new(PAGE * (PAGES + 1)).ok_or(io::ErrorKind::InvalidInput)?;
-        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a new shared mapping at a place that the kernel chooses; nobody else knows it.
-        let memory = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, &event, 0) }?;
-        Ok(Self { memory: memory.cast(), events: vec![event], scratch: Vec::new() })
-    }
-
-    /// Lets another thread's samples into this ring.
-    pub(crate) fn add(&mut self, tid: i32, cpu: i32, rate: u64) -> io::Result<()> {
-        let event = open(tid, cpu, rate)?;
-        let owner = self.events.first().ok_or(io::ErrorKind::InvalidInput)?.as_raw_fd();
-        // SAFETY: both are open perf events.
-        if unsafe { ioctls::SET_OUTPUT(event.as_raw_fd(), owner) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        self.events.push(event);
-        Ok(())
-    }
-
-    pub(crate) fn start(&self) {
-        for event in &self.events {
-            // SAFETY: an open perf event.
-            unsafe { ioctls::ENABLE(event.as_raw_fd(), 0) };
-        }
-    }
-
-    pub(crate) fn stop(&self) {
-        for event in &self.events {
-            // SAFETY: an open perf event.
-            unsafe { ioctls::DISABLE(event.as_raw_fd(), 0) };
-        }
-    }
-
-    pub(crate) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.events.first().map(AsFd::as_fd)
-    }
-
-    /// Hands over what has come since the last call; answers how many samples the kernel lost for want of
-    /// room.
-    pub(crate) fn drain(&mut self, mut taken: impl FnMut(Taken<'_>)) -> u64 {
-        const LENGTH: usize = PAGE * PAGES;
-        let page = self.memory.as_ptr();
-        // SAFETY: the kernel's half of the protocol is atomic stores to `data_head`; the field is aligned
-        // and lives as long as the mapping.
-        let head =
-            unsafe { AtomicU64::from_ptr(&raw mut (*page).data_head) }.load(Ordering::Acquire);
-        // SAFETY: as above; only we write `data_tail`.
-        let tail_cell = unsafe { AtomicU64::from_ptr(&raw mut (*page).data_tail) };
-        let mut tail = tail_cell.load(Ordering::Relaxed);
-        let mut lost = 0;
-        while tail < head {
-            let header = self.bytes(tail, 8, LENGTH);
-            let kind = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
-            let size = usize::from(u16::from_le_bytes([header[6], header[7]]));
-            if size < 8 {
-                break;
-            }
-            let record = self.bytes(tail, size, LENGTH);
-            match kind {
-                raw::PERF_RECORD_LOST => lost += word(record, 16).unwrap_or(0),
-                raw::PERF_RECORD_SAMPLE => {
-                    if let Some(sample) = parse(record) {
-                        taken(sample);
-                    }
-                }
-                _ => {}
-            }
-            tail += size as u64;
-        }
-        tail_cell.store(tail.max(head), Ordering::Release);
-        lost
-    }
-
-    /// A piece of the ring, put together where it goes around its end.
-    fn bytes(&mut self, at: u64, length: usize, ring: usize) -> &[u8] {
-        let begin = (at as usize) % ring;
-        let first = length.min(ring - begin);
-        self.scratch.clear();
-        // SAFETY: the data pages follow the first page; `begin + first` and the rest stay within them, and
-        // the kernel does not write what lies between `data_tail` and `data_head`.
-        unsafe {
-            let data = self.memory.as_ptr().cast::<u8>().add(PAGE);
-            let whole = std::slice::from_raw_parts(data.add(begin), first);
-            self.scratch.extend_from_slice(whole);
-            self.scratch.extend_from_slice(std::slice::from_raw_parts(data, length - first));
-        }
-        &self.scratch
-    }
-}
-
-// SAFETY: the mapping belongs to this value alone, and may be used from whichever thread has it.
-unsafe impl Send for Ring {}
-
-impl Drop for Ring {
-    fn drop(&mut self) {
-        // SAFETY: the mapping was made with this length, and nothing refers to it any more.
-        let _ = unsafe { munmap(self.memory.cast(), PAGE * (PAGES + 1)) };
-    }
-}
-
-fn open(tid: i32, cpu: i32, rate: u64) -> io::Result<OwnedFd> {
+/// Begins disabled. The threads and processes that the thread starts are sampled, too.
+pub(crate) fn open(event: Event) -> io::Result<OwnedFd> {
     let mut attributes = raw::perf_event_attr {
         size: size_of::<raw::perf_event_attr>() as u32,
         type_: raw::PERF_TYPE_SOFTWARE,
@@ -153,27 +53,46 @@ fn open(tid: i32, cpu: i32, rate: u64) -> io::Result<OwnedFd> {
         sample_stack_user: STACK,
         ..Default::default()
     };
-    attributes.__bindgen_anon_1.sample_freq = rate;
-    attributes.__bindgen_anon_2.wakeup_watermark = (PAGE * PAGES / 4) as u32;
+    attributes.__bindgen_anon_1.sample_freq = event.rate;
+    attributes.__bindgen_anon_2.wakeup_watermark = (ring::LARGEST / 16) as u32;
     attributes.set_freq(1);
     attributes.set_watermark(1);
     attributes.set_disabled(1);
+    attributes.set_enable_on_exec(event.from_exec.into());
     attributes.set_inherit(1);
     attributes.set_exclude_kernel(1);
     attributes.set_exclude_hv(1);
+    attributes.set_mmap(1);
+    attributes.set_mmap2(1);
+    attributes.set_comm(1);
     let flags = u64::from(raw::PERF_FLAG_FD_CLOEXEC);
     // SAFETY: the attributes are filled as the kernel wants them, and are only read.
-    let event = unsafe { perf_event_open(&raw mut attributes, tid, cpu, -1, flags) };
-    match event {
+    let opened = unsafe { perf_event_open(&raw mut attributes, event.tid, event.cpu, -1, flags) };
+    match opened {
         ..0 => Err(io::Error::last_os_error()),
         // SAFETY: a new descriptor that nobody else owns.
-        event => Ok(unsafe { OwnedFd::from_raw_fd(event) }),
+        opened => Ok(unsafe { OwnedFd::from_raw_fd(opened) }),
     }
 }
 
-/// perf_event_open(2), PERF_RECORD_SAMPLE with the three parts that [`open`] asks for.
-fn parse(record: &[u8]) -> Option<Taken<'_>> {
-    let tid = (word(record, 8)? >> 32) as i32;
+/// perf_event_open(2), "MMAP layout"; `None` for what says nothing here.
+pub(crate) fn parse(record: &[u8]) -> Option<Record<'_>> {
+    match half(record, 0)? {
+        raw::PERF_RECORD_SAMPLE => sample(record),
+        raw::PERF_RECORD_MMAP2 => mapped(record),
+        raw::PERF_RECORD_COMM => {
+            let tid = half(record, 12)? as i32;
+            let name = super::threads::printable(&text(record.get(16..)?));
+            Some(Record::Named { tid, name })
+        }
+        raw::PERF_RECORD_LOST => Some(Record::Lost(word(record, 16)?)),
+        _ => None,
+    }
+}
+
+/// Its three parts are those that [`open`] asks for.
+fn sample(record: &[u8]) -> Option<Record<'_>> {
+    let (pid, tid) = (half(record, 8)? as i32, half(record, 12)? as i32);
     let abi = word(record, 16)?;
     if abi == 0 {
         return None; // no user part: a kernel thread's
@@ -186,11 +105,34 @@ fn parse(record: &[u8]) -> Option<Taken<'_>> {
     let size = usize::try_from(word(record, at)?).ok()?;
     let stack = record.get(at + 8..at.checked_add(8)?.checked_add(size)?)?;
     let used = word(record, at + 8 + size).map_or(0, |used| used as usize);
-    Some(Taken { tid, registers: Registers::of_sample(values), stack: stack.get(..used)? })
+    let registers = Registers::of_sample(values);
+    Some(Record::Sample { pid, tid, registers, stack: stack.get(..used)? })
+}
+
+fn mapped(record: &[u8]) -> Option<Record<'_>> {
+    let begin = word(record, 16)?;
+    let mapping = Mapping {
+        range: begin..begin.checked_add(word(record, 24)?)?,
+        executable: true,
+        offset: word(record, 32)?,
+        inode: word(record, 48)?,
+        path: text(record.get(72..)?),
+    };
+    Some(Record::Mapped { pid: half(record, 8)? as i32, mapping })
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u32::from_le_bytes(*chunk))
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().map(|chunk| u64::from_le_bytes(*chunk))
+}
+
+/// Up to the first zero.
+fn text(bytes: &[u8]) -> String {
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
 }
 
 #[cfg(test)]
@@ -199,11 +141,27 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_mapping_is_read() {
+        let mut record = Vec::new();
+        record.extend(raw::PERF_RECORD_MMAP2.to_le_bytes());
+        record.extend([0; 4]); // misc and size
+        record.extend([7_u32, 8].map(u32::to_le_bytes).concat());
+        let words = [0x7f00_0000_1000_u64, 0x2000, 0x1000, 0, 42, 0, 5];
+        record.extend(words.map(u64::to_le_bytes).concat());
+        record.extend(b"/lib/libc.so.6\0\0");
+        let Some(Record::Mapped { pid: 7, mapping }) = parse(&record) else { panic!("none") };
+        assert_eq!(mapping.range, 0x7f00_0000_1000..0x7f00_0000_3000);
+        assert_eq!((mapping.offset, mapping.inode), (0x1000, 42));
+        assert_eq!(mapping.path, "/lib/libc.so.6");
+    }
+
     proptest! {
         #[test]
-        fn no_record_harms(record in proptest::collection::vec(any::<u8>(), 0..300)) {
-            if let Some(sample) = parse(&record) {
-                prop_assert!(sample.stack.len() <= record.len());
+        fn no_record_harms(mut record in proptest::collection::vec(any::<u8>(), 4..300), kind in 0..12_u8) {
+            record[..4].copy_from_slice(&u32::from(kind).to_le_bytes());
+            if let Some(Record::Sample { stack, .. }) = parse(&record) {
+                prop_assert!(stack.len() <= record.len());
             }
         }
     }

@@ -17,7 +17,12 @@ pub(crate) fn of(pid: i32) -> Result<Vec<i32>, Error> {
 /// Empty when the thread has ended.
 pub(crate) fn name(pid: i32, tid: i32) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/task/{tid}/comm")).unwrap_or_default();
-    name.trim_end().chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+    printable(name.trim_end())
+}
+
+/// Whatever a thread calls itself, it harms no terminal.
+pub(crate) fn printable(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 
 /// proc_pid_stat(5), field 3: `R`, `S`, `D`, ...; `None` when the thread has ended.

@@ -1,6 +1,7 @@
 //! `obs-profile dump`.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use clap::Args;
 use obs_profiling::{Dump, Error, Method, dump};
@@ -22,13 +23,13 @@ pub(crate) struct Options {
     json: bool,
 }
 
-pub(crate) fn run(options: &Options) -> Result<(), Error> {
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     let method = if options.nonstop { Method::Nonstop } else { Method::Stop };
     let dump = dump(options.pid, method)?;
     let text = if options.json { json(&dump).to_string() + "\n" } else { text(&dump, options.all) };
     // Whoever reads may have had enough.
     let _ = io::stdout().write_all(text.as_bytes());
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn text(dump: &Dump, all: bool) -> String {

@@ -1,0 +1,48 @@
+//! Tables as text, as `top -b` prints them.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::signals::Signals;
+use crate::top::tally::Order;
+use crate::top::{News, Source, Status, view};
+
+const FUNCTIONS: usize = 20;
+const THREADS: usize = 10;
+
+pub(crate) fn run(mut source: Source, count: u64, signals: &Signals) -> io::Result<()> {
+    let mut printed = 0;
+    while printed < count && signals.interrupts() + signals.terminations() == 0 {
+        let news = source.poll(Duration::from_millis(100));
+        if news != News::None {
+            if io::stdout().write_all(text(&source.status).as_bytes()).is_err() {
+                // Whoever reads may have had enough.
+                break;
+            }
+            printed += 1;
+        }
+        if news == News::End {
+            eprintln!("process {} has ended", source.status.pid);
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn text(status: &Status) -> String {
+    let mut text = format!("{}\n\n", view::summary(status));
+    let _ = writeln!(text, "{:>6} {:>6} {:>8} {:>8}  FUNCTION", "%OWN", "%TOTAL", "OWN", "TOTAL");
+    for row in status.tally.rows(Order::OwnShare).iter().take(FUNCTIONS) {
+        let [own, total, own_time, total_time] = view::figures(row);
+        let _ =
+            writeln!(text, "{own:>6} {total:>6} {own_time:>8} {total_time:>8}  {}", row.function);
+    }
+    let _ = writeln!(text, "\n{:>6} {:>8}  THREAD", "%CPU", "TID");
+    for thread in status.threads.iter().take(THREADS) {
+        let _ =
+            writeln!(text, "{:>6} {:>8}  {}", view::percent(thread.share), thread.tid, thread.name);
+    }
+    text.push('\n');
+    text
+}
