@@ -28,21 +28,59 @@ pub struct Stack {
 }
 
 impl Frame {
-    /// Whether it belongs to the async runtime or the standard library's start of a thread, which say
-    /// nothing of the program.
+    /// Whether it belongs to the async runtime, or to the standard library's start of a thread, and so
+    /// says nothing of the program: tools show it dimmed.
     pub fn is_runtime(&self) -> bool {
-        const PREFIXES: [&str; 8] = [
+        const PREFIXES: [&str; 13] = [
             "tokio::runtime::",
-            "<tokio::runtime::",
-            "std::rt::",
-            "std::panicking::",
-            "std::sys::",
-            "std::thread::",
+            "tokio::loom::",
+            "tokio::task::coop::",
             "core::ops::function::",
-            "__rust_begin_short_backtrace",
+            "core::panic::unwind_safe::",
+            "std::panic::",
+            "std::panicking::",
+            "std::rt::",
+            "std::sys::backtrace::",
+            "std::sys::thread::",
+            "std::sys::pal::unix::thread::",
+            "std::thread::local::",
+            "std::thread::lifecycle::",
         ];
-        PREFIXES.iter().any(|prefix| self.function.starts_with(prefix))
+        const NAMES: [&str; 8] = [
+            "__libc_start_call_main",
+            "__libc_start_main_alias_2",
+            "__rust_try",
+            "_start",
+            "clone",
+            "clone3",
+            "main",
+            "start_thread",
+        ];
+        // An implementation of a trait: `<type as trait>::function`.
+        let plain = self.function.trim_start_matches('<');
+        PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
+            || plain.starts_with("alloc::boxed::Box<") && plain.contains("FnOnce")
+            || plain.starts_with("std::thread::") && plain.contains("spawn")
+            || NAMES.contains(&&*self.function)
+            || self.place.as_ref().is_some_and(|(file, _)| is_file_of_runtime(file))
     }
+}
+
+/// Functions that were inlined have often lost the path in their name.
+fn is_file_of_runtime(file: &str) -> bool {
+    const LIBRARY: [&str; 8] = [
+        "/library/core/src/ops/function.rs",
+        "/library/core/src/panic/unwind_safe.rs",
+        "/library/std/src/panic.rs",
+        "/library/std/src/panicking.rs",
+        "/library/std/src/rt.rs",
+        "/library/std/src/sys/backtrace.rs",
+        "/library/std/src/thread/lifecycle.rs",
+        "/library/std/src/thread/local.rs",
+    ];
+    const TOKIO: [&str; 3] = ["/src/runtime/", "/src/loom/", "/src/task/coop/"];
+    LIBRARY.iter().any(|end| file.ends_with(end))
+        || file.contains("/tokio-") && TOKIO.iter().any(|part| file.contains(part))
 }
 
 impl Stack {
@@ -63,7 +101,9 @@ impl Stack {
 
 /// A task or a closure of the blocking pool is at work.
 fn is_poll(frame: &Frame) -> bool {
-    frame.function.contains("::task::core::") || frame.function.contains("::task::harness::")
+    ["::task::core::", "::task::harness::", "::task::raw::"]
+        .iter()
+        .any(|part| frame.function.contains(part))
 }
 
 fn is_wait(frame: &Frame) -> bool {
@@ -93,5 +133,50 @@ impl fmt::Display for Frame {
             write!(f, " ({})", self.module)?;
         }
         if self.is_inlined { f.write_str(" [inlined]") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(function: &str, file: Option<&str>) -> Frame {
+        let place = file.map(|file| (file.into(), 1));
+        Frame { function: function.into(), place, module: "".into(), is_inlined: file.is_some() }
+    }
+
+    fn is_runtime(function: &str) -> bool {
+        frame(function, None).is_runtime()
+    }
+
+    #[test]
+    fn an_inlined_function_is_told_by_its_file() {
+        let harness = "/registry/src/x/tokio-1.54.1/src/runtime/task/harness.rs";
+        assert!(frame("poll_future<T, S>", Some(harness)).is_runtime());
+        assert!(frame("do_call<F>", Some("/rustc/5/library/std/src/panicking.rs")).is_runtime());
+        assert!(!frame("{closure#0}", Some("src/orders.rs")).is_runtime());
+    }
+
+    #[test]
+    fn the_runtime_is_told_from_the_program() {
+        for runtime in [
+            "tokio::runtime::scheduler::multi_thread::worker::Context::run",
+            "<tokio::runtime::task::core::Core<T,S> as core::fmt::Debug>::fmt",
+            "<alloc::boxed::Box<F,A> as core::ops::function::FnOnce<Args>>::call_once",
+            "std::thread::Builder::spawn_unchecked_::{{closure}}",
+            "main",
+        ] {
+            assert!(is_runtime(runtime), "{runtime}");
+        }
+        for program in [
+            "orders::main",
+            "tokio::net::tcp::stream::TcpStream::connect",
+            "std::thread::sleep",
+            "std::sys::fs::unix::read",
+            "<alloc::boxed::Box<T> as core::clone::Clone>::clone",
+            "<my::Task as core::future::future::Future>::poll",
+        ] {
+            assert!(!is_runtime(program), "{program}");
+        }
     }
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use common::Target;
 use obs_profiling::{Format, Profile, Recording, record};
+use serde_json::Value;
 
 #[test]
 fn child() {
@@ -66,10 +67,17 @@ fn every_format_tells_the_same() {
     profile.write(Format::Svg, &mut svg).unwrap();
     let svg = String::from_utf8(svg).unwrap();
     assert!(svg.contains("<svg") && svg.contains("two_parts") && svg.contains("</svg>"));
+    // The start of a thread is dimmed, the program is not.
+    let fill = |function: &str| {
+        let shown = svg.split("<title>").find(|shown| shown.starts_with(function)).unwrap();
+        shown.split("fill=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    assert_eq!(fill("__rust_begin_short_backtrace"), "rgb(222,222,222)");
+    assert_ne!(fill("record::common::burns"), "rgb(222,222,222)");
 
     let mut speedscope = Vec::new();
     profile.write(Format::Speedscope, &mut speedscope).unwrap();
-    let speedscope: serde_json::Value = serde_json::from_slice(&speedscope).unwrap();
+    let speedscope: Value = serde_json::from_slice(&speedscope).unwrap();
     let weights = speedscope["profiles"].as_array().unwrap().iter();
     let weights = weights.flat_map(|one| one["weights"].as_array().unwrap().clone());
     let total: u64 = weights.map(|weight| weight.as_u64().unwrap()).sum();
@@ -81,6 +89,58 @@ fn every_format_tells_the_same() {
     flate2::read::GzDecoder::new(&pprof[..]).read_to_end(&mut message).unwrap();
     let text = String::from_utf8_lossy(&message);
     assert!(text.contains("two_parts") && text.contains("nanoseconds"));
+}
+
+/// Every index of every table lies in the table that it points into.
+#[test]
+fn the_firefox_profilers_tables_are_whole() {
+    let Some(profile) = profile(199, 1.0) else { return };
+    let mut firefox = Vec::new();
+    profile.write(Format::Firefox, &mut firefox).unwrap();
+    let firefox: Value = serde_json::from_slice(&firefox).unwrap();
+    assert_eq!(firefox["meta"]["preprocessedProfileVersion"], 48);
+    let categories = firefox["meta"]["categories"].as_array().unwrap().len();
+    let mut total = 0;
+    for thread in firefox["threads"].as_array().unwrap() {
+        let length = |table: &str| match thread[table]["length"].as_u64() {
+            Some(length) => length as usize,
+            None => thread[table].as_array().unwrap().len(),
+        };
+        for (table, columns) in thread.as_object().unwrap() {
+            for (name, column) in columns.as_object().into_iter().flatten() {
+                if let Some(column) = column.as_array() {
+                    assert_eq!(column.len(), length(table), "{table}.{name}");
+                }
+            }
+        }
+        let points_into = |table: &str, column: &str, most: usize| {
+            for index in thread[table][column].as_array().unwrap() {
+                let is_within = index.as_u64().is_some_and(|index| (index as usize) < most);
+                let is_none = index.is_null() || index == -1;
+                assert!(is_within || is_none, "{table}.{column}: {index} of {most}");
+            }
+        };
+        points_into("samples", "stack", length("stackTable"));
+        points_into("stackTable", "frame", length("frameTable"));
+        points_into("stackTable", "category", categories);
+        points_into("frameTable", "func", length("funcTable"));
+        points_into("frameTable", "category", categories);
+        points_into("funcTable", "name", length("stringArray"));
+        points_into("funcTable", "fileName", length("stringArray"));
+        points_into("funcTable", "resource", length("resourceTable"));
+        points_into("resourceTable", "name", length("stringArray"));
+        // A caller comes before what it calls: no circle is possible.
+        let callers = thread["stackTable"]["prefix"].as_array().unwrap();
+        for (place, caller) in callers.iter().enumerate() {
+            assert!(caller.as_u64().is_none_or(|caller| (caller as usize) < place));
+        }
+        let weights = thread["samples"]["weight"].as_array().unwrap().iter();
+        total += weights.map(|weight| weight.as_u64().unwrap()).sum::<u64>();
+        if thread["name"] == "burner" {
+            assert!(thread["stringArray"].to_string().contains("two_parts"));
+        }
+    }
+    assert_eq!(total, profile.total());
 }
 
 #[test]
@@ -128,5 +188,7 @@ fn a_format_that_there_is_none_of_is_said() {
     let error = "flame".parse::<Format>().unwrap_err().to_string();
     assert!(error.contains("folded, speedscope or firefox"), "{error}");
     assert_eq!(Format::of_file("x/cpu.pb.gz".as_ref()).unwrap(), Format::Pprof);
+    assert_eq!(Format::of_file("cpu.firefox.json".as_ref()).unwrap(), Format::Firefox);
+    assert_eq!(Format::of_file("cpu.speedscope.json".as_ref()).unwrap(), Format::Speedscope);
     assert!(Format::of_file("cpu.txt".as_ref()).is_err());
 }

@@ -34,7 +34,7 @@ fn line(sample: &Sample) -> String {
 }
 
 /// Without what separates frames and lines.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     name.chars()
         .map(|letter| if letter == ';' || letter.is_control() { ':' } else { letter })
         .collect()

@@ -1,5 +1,6 @@
 //! The files that a profile can be written as.
 
+mod firefox;
 mod flamegraph;
 mod folded;
 mod pprof;
@@ -24,6 +25,8 @@ pub enum Format {
     Folded,
     /// For <https://www.speedscope.app>: `.speedscope.json`.
     Speedscope,
+    /// For <https://profiler.firefox.com>: `.firefox.json`.
+    Firefox,
 }
 
 impl Format {
@@ -38,6 +41,7 @@ impl Format {
             (".svg", Self::Svg),
             (".pb.gz", Self::Pprof),
             (".folded", Self::Folded),
+            (".firefox.json", Self::Firefox),
             (".json", Self::Speedscope),
         ];
         let found = endings.into_iter().find(|(ending, _)| name.ends_with(ending));
@@ -47,7 +51,7 @@ impl Format {
     }
 }
 
-/// `svg`, `pprof`, `folded` or `speedscope`.
+/// `svg`, `pprof`, `folded`, `speedscope` or `firefox`.
 impl FromStr for Format {
     type Err = Error;
 
@@ -57,6 +61,7 @@ impl FromStr for Format {
             "pprof" => Ok(Self::Pprof),
             "folded" => Ok(Self::Folded),
             "speedscope" => Ok(Self::Speedscope),
+            "firefox" => Ok(Self::Firefox),
             _ => Err(Error::new(Kind::Format { name: name.to_owned() })),
         }
     }
@@ -74,6 +79,7 @@ impl Profile {
             Format::Pprof => pprof::write(self, to),
             Format::Folded => folded::write(self, to),
             Format::Speedscope => speedscope::write(self, to),
+            Format::Firefox => firefox::write(self, to),
         };
         written.map_err(|source| Error::new(Kind::Write { source }))
     }
