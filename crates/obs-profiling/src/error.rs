@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
+
+use crate::inside::error as inside;
 
 /// Why a process could not be looked into, or a profile not be written.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(crate) enum Kind {
     Write {
         source: io::Error,
     },
+    /// A profile of this very process.
+    Inside(inside::Kind),
 }
 
 impl Error {
@@ -46,6 +51,19 @@ impl Error {
         self.looking().is_some_and(is_denied)
     }
 
+    /// Whether another CPU profile of this process is being taken; trying again later may do.
+    pub fn is_under_way(&self) -> bool {
+        matches!(&*self.0, Kind::Inside(inside::Kind::UnderWay { .. }))
+    }
+
+    /// How long the profile that is being taken will take yet, where that is the reason.
+    pub fn time_left(&self) -> Option<Duration> {
+        match &*self.0 {
+            Kind::Inside(inside::Kind::UnderWay { left }) => *left,
+            _ => None,
+        }
+    }
+
     /// Whether there is no such process (any more).
     pub fn is_gone(&self) -> bool {
         self.looking().is_some_and(is_gone)
@@ -54,7 +72,7 @@ impl Error {
     /// What the system answered when the process was looked at.
     fn looking(&self) -> Option<&io::Error> {
         match &*self.0 {
-            Kind::Start { .. } | Kind::Write { .. } => None,
+            Kind::Start { .. } | Kind::Write { .. } | Kind::Inside(_) => None,
             kind => kind.source(),
         }
     }
@@ -68,6 +86,7 @@ impl Kind {
             | Self::Perf { source, .. }
             | Self::Start { source, .. }
             | Self::Write { source } => Some(source),
+            Self::Inside(kind) => kind.source(),
             Self::Format { .. } => None,
         }
     }
@@ -116,6 +135,11 @@ impl fmt::Display for Error {
                 "process {pid} has more threads than there may be open files here: sampling takes one \
                  for each thread on each processor; raise the limit (`ulimit -n`)"
             ),
+            Kind::Perf { pid, source } if source.raw_os_error() == Some(libc::EINVAL) => write!(
+                f,
+                "process {pid} cannot be sampled so often, or not here: give a rate below \
+                 kernel.perf_event_max_sample_rate"
+            ),
             Kind::Process { pid, source } => write!(f, "process {pid} cannot be read: {source}"),
             Kind::Trace { pid, source } => write!(f, "process {pid} cannot be traced: {source}"),
             Kind::Perf { pid, source } => write!(f, "process {pid} cannot be sampled: {source}"),
@@ -130,6 +154,7 @@ impl fmt::Display for Error {
             Kind::Write { source } => {
                 write!(f, "the profile cannot be written: {source}; check the path and the disk")
             }
+            Kind::Inside(kind) => kind.fmt(f),
         }
     }
 }

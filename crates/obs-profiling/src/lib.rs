@@ -5,6 +5,7 @@ mod arch;
 mod attach;
 mod error;
 mod format;
+mod inside;
 mod profile;
 mod stack;
 
@@ -13,5 +14,8 @@ pub use attach::record::{Progress, Recording, record};
 pub use attach::recorder::Recorder;
 pub use error::Error;
 pub use format::Format;
+pub use inside::cpu::CpuProfiler;
+pub use inside::labels::{Cut, Labels};
+pub use inside::telemetry::source;
 pub use profile::{Profile, Sample};
 pub use stack::{Frame, Stack};

@@ -1,8 +1,10 @@
 //! What was sampled: stacks and how often.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::inside::labels::Labels;
 use crate::stack::Stack;
 
 /// How often each stack was found at work.
@@ -15,10 +17,14 @@ pub struct Profile {
     pub lasted: Duration,
     /// The CPU time that one sample stands for.
     pub period: Duration,
-    /// Each stack of each thread once, the most frequent first.
+    /// Each stack of each thread once for each of its labels, the most frequent first.
     pub samples: Vec<Sample>,
     /// Samples that were lost because they came faster than they could be read.
     pub lost: u64,
+    /// Samples that are there without their ids, because there were too many different ones to keep.
+    pub unlabelled: u64,
+    /// Threads that could not be sampled: they block the signal, or the system gave no more timers.
+    pub unsampled: u64,
 }
 
 /// One stack of one thread.
@@ -30,7 +36,9 @@ pub struct Sample {
     /// Its name.
     pub thread: String,
     /// What was at work.
-    pub stack: Stack,
+    pub stack: Arc<Stack>,
+    /// For whom it was at work.
+    pub labels: Labels,
     /// How often it was found.
     pub count: u64,
 }

@@ -1,5 +1,7 @@
 //! What is special about 64-bit ARM: registers. Checked to compile; it has not run.
 
+#![allow(unsafe_code, reason = "a copy that sanitizers do not see")]
+
 use framehop::UnwindRegsNative;
 
 /// What an unwinder begins with.
@@ -28,6 +30,40 @@ pub(crate) fn frame_pointer_offset(_: &[u8]) -> Option<u64> {
     None
 }
 
+/// Copies memory that no sanitizer knows as ours to read, such as what lies between variables.
+///
+/// # Safety
+///
+/// So many bytes must be mapped at both places.
+pub(crate) unsafe fn copy(from: u64, to: *mut u8, count: usize) {
+    // SAFETY: as the caller promises: whole words, then the bytes that are left.
+    unsafe {
+        std::arch::asm!(
+            "2:",
+            "cmp {words}, #0",
+            "b.eq 3f",
+            "ldr {word}, [{from}], #8",
+            "str {word}, [{to}], #8",
+            "sub {words}, {words}, #1",
+            "b 2b",
+            "3:",
+            "cmp {bytes}, #0",
+            "b.eq 4f",
+            "ldrb {word:w}, [{from}], #1",
+            "strb {word:w}, [{to}], #1",
+            "sub {bytes}, {bytes}, #1",
+            "b 3b",
+            "4:",
+            words = inout(reg) count / 8 => _,
+            bytes = inout(reg) count % 8 => _,
+            from = inout(reg) from => _,
+            to = inout(reg) to => _,
+            word = out(reg) _,
+            options(nostack),
+        );
+    }
+}
+
 impl Registers {
     /// Of a thread that is stopped under ptrace.
     pub(crate) fn of_thread(registers: &libc::user_regs_struct) -> Self {
@@ -38,6 +74,13 @@ impl Registers {
     /// As a perf sample has them, in the order of their bits.
     pub(crate) fn of_sample([frame, link, stack, instruction]: [u64; PERF_REGISTER_COUNT]) -> Self {
         Self { instruction, stack, frame, link }
+    }
+
+    /// Of a thread that a signal interrupts.
+    pub(crate) fn of_signal(context: &libc::ucontext_t) -> Self {
+        let registers = &context.uc_mcontext;
+        let [.., frame, link] = registers.regs;
+        Self { instruction: registers.pc, stack: registers.sp, frame, link }
     }
 
     /// Of a thread that waits in the kernel, of which these two are known.

@@ -1,5 +1,7 @@
 //! What is special about x86-64: registers.
 
+#![allow(unsafe_code, reason = "a copy that sanitizers do not see")]
+
 use framehop::UnwindRegsNative;
 
 /// What an unwinder begins with.
@@ -55,6 +57,24 @@ pub(crate) fn frame_pointer_offset(code: &[u8]) -> Option<u64> {
     }
 }
 
+/// Copies memory that no sanitizer knows as ours to read, such as what lies between variables.
+///
+/// # Safety
+///
+/// So many bytes must be mapped at both places.
+pub(crate) unsafe fn copy(from: u64, to: *mut u8, count: usize) {
+    // SAFETY: as the caller promises; the direction flag is clear by the calling convention.
+    unsafe {
+        std::arch::asm!(
+            "rep movsb",
+            inout("rcx") count => _,
+            inout("rsi") from => _,
+            inout("rdi") to => _,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
 impl Registers {
     /// Of a thread that is stopped under ptrace.
     pub(crate) fn of_thread(registers: &libc::user_regs_struct) -> Self {
@@ -64,6 +84,19 @@ impl Registers {
     /// As a perf sample has them, in the order of their bits.
     pub(crate) fn of_sample([base, stack, instruction]: [u64; PERF_REGISTER_COUNT]) -> Self {
         Self { instruction, stack, base }
+    }
+
+    /// Of a thread that a signal interrupts.
+    pub(crate) fn of_signal(context: &libc::ucontext_t) -> Self {
+        let register = |number: libc::c_int| {
+            let found = context.uc_mcontext.gregs.get(number as usize);
+            found.map_or(0, |word| word.cast_unsigned())
+        };
+        Self {
+            instruction: register(libc::REG_RIP),
+            stack: register(libc::REG_RSP),
+            base: register(libc::REG_RBP),
+        }
     }
 
     /// Of a thread that waits in the kernel, of which these two are known.

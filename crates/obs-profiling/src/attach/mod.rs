@@ -1,6 +1,6 @@
 //! Looking into another process, with no change to it.
 
-mod code;
+pub(crate) mod code;
 pub(crate) mod dump;
 mod image;
 mod maps;
@@ -10,7 +10,7 @@ pub(crate) mod record;
 pub(crate) mod recorder;
 mod ring;
 mod stop;
-mod symbols;
-mod threads;
-mod unwind;
+pub(crate) mod symbols;
+pub(crate) mod threads;
+pub(crate) mod unwind;
 mod waiting;

@@ -16,6 +16,7 @@ use crate::attach::symbols::Symbols;
 use crate::attach::threads;
 use crate::attach::unwind::{Addresses, Cache, Captured, unwind};
 use crate::error::{Error, Kind};
+use crate::inside::labels::Labels;
 use crate::profile::{Profile, Sample};
 
 /// Different stacks that are kept between two calls of [`Recorder::take`]: samples of further ones count
@@ -80,14 +81,21 @@ impl Recorder {
         let own = i32::try_from(std::process::id()).unwrap_or_default();
         let rings = rings(own, &[0], rate, true)?;
         let program = command.get_program().to_string_lossy().into_owned();
-        let child =
-            command.spawn().map_err(|source| Error::new(Kind::Start { program, source }))?;
+        let child = command
+            .spawn()
+            .map_err(|source| Error::new(Kind::Start { program, source }))?;
         let pid = i32::try_from(child.id()).unwrap_or_default();
         let code = Code::mapped(pid, &[]);
         Ok((Self::of(pid, rate, rings, code, HashMap::new()), child))
     }
 
-    fn of(pid: i32, rate: u32, rings: Vec<Ring>, code: Code, names: HashMap<i32, String>) -> Self {
+    fn of(
+        pid: i32,
+        rate: u32,
+        rings: Vec<Ring>,
+        code: Code,
+        names: HashMap<i32, String>,
+    ) -> Self {
         Self {
             pid,
             rate: rate.max(1),
@@ -121,25 +129,28 @@ impl Recorder {
 
     /// What has been sampled since the last call, or since the beginning.
     pub fn take(&mut self) -> Profile {
+        let now = (SystemTime::now(), Instant::now());
+        let (begun, started) = std::mem::replace(&mut self.taken, now);
         let counts = std::mem::take(&mut self.counts);
         let stacks = counts.keys().map(|(_, addresses)| &addresses.frames);
         self.symbols.learn(&self.code, stacks);
         let sample = |((tid, addresses), count): ((i32, Addresses), u64)| Sample {
             tid,
             thread: self.names.get(&tid).cloned().unwrap_or_default(),
-            stack: self.symbols.stack(&addresses),
+            stack: self.symbols.stack(&addresses).into(),
+            labels: Labels::default(),
             count,
         };
         let mut samples: Vec<Sample> = counts.into_iter().map(sample).collect();
         samples.sort_by(|one, other| (other.count, one.tid).cmp(&(one.count, other.tid)));
-        let (begun, started) =
-            std::mem::replace(&mut self.taken, (SystemTime::now(), Instant::now()));
         Profile {
             begun,
-            lasted: started.elapsed(),
+            lasted: now.1.saturating_duration_since(started),
             period: Duration::from_secs(1) / self.rate,
             samples,
             lost: std::mem::take(&mut self.lost),
+            unlabelled: 0,
+            unsampled: 0,
         }
     }
 

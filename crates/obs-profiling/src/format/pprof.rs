@@ -8,7 +8,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message;
 
-use crate::profile::Profile;
+use crate::inside::labels::Labels;
+use crate::profile::{Profile, Sample};
 use crate::stack::Frame;
 
 pub(super) fn write(profile: &Profile, to: impl Write) -> io::Result<()> {
@@ -23,14 +24,10 @@ fn encoded(profile: &Profile) -> Encoded {
     let period = profile.period.as_nanos() as i64;
     let cpu = ValueType { r#type: tables.text("cpu"), unit: tables.text("nanoseconds") };
     let samples = ValueType { r#type: tables.text("samples"), unit: tables.text("count") };
-    let (thread, tid) = (tables.text("thread"), tables.text("tid"));
     let sample = profile.samples.iter().map(|sample| EncodedSample {
         location_id: sample.stack.frames.iter().map(|frame| tables.location(frame)).collect(),
         value: vec![sample.count as i64, (sample.count as i64).saturating_mul(period)],
-        label: vec![
-            Label { key: thread, str: tables.text(&sample.thread), num: 0 },
-            Label { key: tid, str: 0, num: i64::from(sample.tid) },
-        ],
+        label: tables.labels(sample),
     });
     let sample = sample.collect();
     let begun = profile.begun.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -67,6 +64,22 @@ impl Tables {
         self.strings.push(text.to_owned());
         self.string_ids.insert(text.to_owned(), id);
         id
+    }
+
+    /// `span_id` and `span_name` are what Pyroscope calls them.
+    fn labels(&mut self, sample: &Sample) -> Vec<Label> {
+        let tid = Label { key: self.text("tid"), str: 0, num: i64::from(sample.tid) };
+        let mut labels = vec![self.label("thread", &sample.thread), tid];
+        let Labels { trace_id, span_id, span, route } = sample.labels;
+        labels.extend(trace_id.map(|id| self.label("trace_id", &id.to_string())));
+        labels.extend(span_id.map(|id| self.label("span_id", &id.to_string())));
+        labels.extend(span.map(|name| self.label("span_name", name)));
+        labels.extend(route.map(|route| self.label("route", route.as_str())));
+        labels
+    }
+
+    fn label(&mut self, key: &str, text: &str) -> Label {
+        Label { key: self.text(key), str: self.text(text), num: 0 }
     }
 
     fn location(&mut self, frame: &Frame) -> u64 {

@@ -1,0 +1,275 @@
+//! SIGPROF: what brings it, and what its handler takes down of the thread that it interrupts.
+//!
+//! The handler allocates nothing, takes no lock and unwinds nothing. It copies registers, stack and the
+//! active span into a slot; whoever opened the gate does the rest.
+
+#![allow(unsafe_code, reason = "a signal handler, and system calls that have no safe face")]
+
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+
+use obs_context::ActiveSpan;
+
+use crate::arch::{self, Registers};
+use crate::error::Error;
+use crate::inside::bounds::Bounds;
+use crate::inside::error::Kind;
+use crate::inside::gate::Gate;
+use crate::inside::ring::Ring;
+use crate::inside::timed::Timed;
+use crate::inside::timers;
+
+/// Bytes of stack that are copied; deeper stacks are cut, and say so.
+pub(crate) const STACK: usize = 16 * 1024;
+
+/// What the handler took down.
+pub(crate) struct Taken {
+    pub(crate) tid: i32,
+    /// The number of its timer, or 0.
+    pub(crate) timer: usize,
+    /// The C library's pointer to the thread's own block.
+    pub(crate) thread: u64,
+    /// Periods of the timer that it stands for: more than one where signals came late.
+    pub(crate) periods: u32,
+    pub(crate) registers: Registers,
+    pub(crate) span: Option<ActiveSpan>,
+    /// What the handler took, in nanoseconds.
+    pub(crate) took: u64,
+    used: usize,
+    stack: [u8; STACK],
+}
+
+impl Taken {
+    pub(crate) fn empty() -> Self {
+        Self {
+            tid: 0,
+            timer: 0,
+            thread: 0,
+            periods: 0,
+            registers: Registers::default(),
+            span: None,
+            took: 0,
+            used: 0,
+            stack: [0; STACK],
+        }
+    }
+
+    pub(crate) fn stack(&self) -> &[u8] {
+        self.stack.get(..self.used).unwrap_or_default()
+    }
+}
+
+/// Where the signals of one purpose bring what they take down.
+pub(crate) struct Taking {
+    gate: Gate<Numbered>,
+    numbers: AtomicU32,
+}
+
+struct Numbered {
+    number: u32,
+    pid: i32,
+    ring: Arc<Ring<Taken>>,
+    timed: Arc<Timed>,
+    bounds: Arc<Bounds>,
+}
+
+/// Timers of the CPU profiler.
+pub(crate) static PROFILE: Taking = Taking::new();
+/// Signals sent to single threads.
+pub(crate) static DUMP: Taking = Taking::new();
+
+impl Taking {
+    const fn new() -> Self {
+        Self { gate: Gate::new(), numbers: AtomicU32::new(1) }
+    }
+
+    /// From now on samples come into this ring; answers the number that their signals must carry, so that a
+    /// late one of before is known.
+    pub(crate) fn begin(
+        &self,
+        ring: Arc<Ring<Taken>>,
+        timed: Arc<Timed>,
+        bounds: Arc<Bounds>,
+    ) -> u32 {
+        let number = self.numbers.fetch_add(1, Relaxed) & LAST_NUMBER;
+        let pid = std::process::id().cast_signed();
+        self.gate.open(Arc::new(Numbered { number, pid, ring, timed, bounds }));
+        number
+    }
+
+    /// Nothing comes any more.
+    pub(crate) fn end(&self) {
+        self.gate.close();
+    }
+}
+
+/// What a signal carries in a word: 26 bits for the number of [`Taking::begin`], 16 for the timer's, and 22
+/// for the thread, of which 0 is whichever runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carried {
+    pub(crate) number: u32,
+    pub(crate) timer: usize,
+    pub(crate) tid: i32,
+}
+
+const LAST_NUMBER: u32 = (1 << 26) - 1;
+const LAST_TIMER: u64 = (1 << 16) - 1;
+const LAST_TID: u64 = (1 << 22) - 1;
+
+impl Carried {
+    pub(crate) fn value(self) -> libc::sigval {
+        let tid = u64::from(self.tid.cast_unsigned()) & LAST_TID;
+        let timer = (self.timer as u64 & LAST_TIMER) << 22;
+        let word = u64::from(self.number & LAST_NUMBER) << 38 | timer | tid;
+        libc::sigval { sival_ptr: ptr::without_provenance_mut(word as usize) }
+    }
+
+    fn of(value: libc::sigval) -> Self {
+        let word = value.sival_ptr.addr() as u64;
+        let number = (word >> 38) as u32;
+        let timer = (word >> 22 & LAST_TIMER) as usize;
+        Self { number, timer, tid: (word & LAST_TID) as i32 }
+    }
+}
+
+/// Installs the handler, unless something else in the process uses the signal. It stays: the default
+/// action of a late signal would end the process.
+pub(crate) fn install() -> Result<(), Error> {
+    let failed = |source| Error::from(Kind::Signal { source });
+    let current = exchange(None).map_err(failed)?;
+    if is_ours(&current) {
+        return Ok(());
+    }
+    if !is_free(&current) {
+        return Err(Error::from(Kind::SignalTaken));
+    }
+    // SAFETY: a sigaction is plain numbers, for which zeros are valid.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    action.sa_sigaction = on_signal as *const () as usize;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+    let replaced = exchange(Some(&action)).map_err(failed)?;
+    if is_free(&replaced) || is_ours(&replaced) {
+        return Ok(());
+    }
+    // Somebody else came in between: it is theirs.
+    exchange(Some(&replaced)).map_err(failed)?;
+    Err(Error::from(Kind::SignalTaken))
+}
+
+/// Whether signals still come to our handler.
+pub(crate) fn is_installed() -> bool {
+    exchange(None).is_ok_and(|current| is_ours(&current))
+}
+
+fn exchange(new: Option<&libc::sigaction>) -> io::Result<libc::sigaction> {
+    let mut old = MaybeUninit::zeroed();
+    let new = new.map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: both point to a sigaction, or to nothing where that is allowed.
+    match unsafe { libc::sigaction(libc::SIGPROF, new, old.as_mut_ptr()) } {
+        // SAFETY: the kernel has filled it.
+        0 => Ok(unsafe { old.assume_init() }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn is_free(action: &libc::sigaction) -> bool {
+    matches!(action.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN)
+}
+
+fn is_ours(action: &libc::sigaction) -> bool {
+    action.sa_sigaction == on_signal as *const () as usize
+}
+
+extern "C" fn on_signal(_: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let begun = now();
+    // SAFETY: this thread's own; what it interrupts may be about to read it.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let saved = unsafe { *errno };
+    // SAFETY: the kernel hands over both, valid for as long as the handler runs.
+    let (info, context) = unsafe { (&*info, &*context.cast::<libc::ucontext_t>()) };
+    let (taking, periods) = match info.si_code {
+        // SAFETY: a timer's signal has its missed periods where others have the user.
+        libc::SI_TIMER => (&PROFILE, 1 + unsafe { info.si_uid() }),
+        libc::SI_QUEUE => (&DUMP, 1),
+        _ => return,
+    };
+    // SAFETY: both kinds carry a value.
+    let carried = Carried::of(unsafe { info.si_value() });
+    taking.gate.enter(|open| {
+        if open.number != carried.number {
+            return;
+        }
+        let found = match carried.tid {
+            0 => untimed(&open.timed, periods),
+            tid => Some((tid, periods)),
+        };
+        let Some((tid, periods)) = found else { return };
+        open.ring.put(|taken| {
+            taken.tid = tid;
+            taken.timer = carried.timer;
+            // SAFETY: it reads the thread's own pointer.
+            taken.thread = unsafe { libc::pthread_self() } as u64;
+            taken.periods = periods;
+            taken.registers = Registers::of_signal(context);
+            taken.span = obs_context::active_span();
+            let pointer = taken.registers.stack_pointer();
+            taken.used = match open.bounds.above(carried.timer, pointer) {
+                Some(above) => {
+                    let count = usize::try_from(above).map_or(STACK, |above| above.min(STACK));
+                    // SAFETY: it is this thread's own stack, of which so much lies above the pointer.
+                    unsafe { arch::copy(pointer, taken.stack.as_mut_ptr(), count) };
+                    count
+                }
+                None => copy(open.pid, pointer, &mut taken.stack),
+            };
+            taken.took = now().saturating_sub(begun);
+        });
+    });
+    // SAFETY: as above.
+    unsafe { *errno = saved };
+}
+
+/// The process's timer found a thread at work: one that has no timer of its own yet?
+fn untimed(timed: &Timed, periods: u32) -> Option<(i32, u32)> {
+    let tid = timers::own_tid();
+    (!timed.has(tid)).then(|| (tid, periods.saturating_mul(timers::PROCESS_PERIODS)))
+}
+
+/// Copies what is mapped there; the kernel tells where that ends, which nothing else knows for certain.
+fn copy(pid: i32, address: u64, to: &mut [u8; STACK]) -> usize {
+    let local = libc::iovec { iov_base: to.as_mut_ptr().cast(), iov_len: STACK };
+    let base = ptr::without_provenance_mut(address as usize);
+    let remote = libc::iovec { iov_base: base, iov_len: STACK };
+    // The system call itself: what sanitizers put around the function is not made for handlers.
+    let (pid, one, no_flags) = (libc::c_long::from(pid), 1_usize, 0_usize);
+    let (local, remote) = (&raw const local, &raw const remote);
+    // SAFETY: it writes `to` and nothing else; what cannot be read is an error.
+    let count = unsafe {
+        libc::syscall(libc::SYS_process_vm_readv, pid, local, one, remote, one, no_flags)
+    };
+    usize::try_from(count).unwrap_or(0).min(STACK)
+}
+
+/// Whether the copying is allowed here: a sandbox may forbid it.
+pub(crate) fn try_copy() -> io::Result<()> {
+    let mut taken = Taken::empty();
+    let address = (&raw const taken.took) as u64;
+    match copy(std::process::id().cast_signed(), address, &mut taken.stack) {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Nanoseconds of a clock that never goes back.
+fn now() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: it fills the one structure, and may be called in a signal handler (signal-safety(7)).
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}

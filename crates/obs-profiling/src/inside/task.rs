@@ -1,0 +1,149 @@
+//! Work on a thread of its own, awaited or waited for; it is told when nobody wants it any more.
+
+#![allow(unsafe_code, reason = "pthread_sigmask(3) has no safe face")]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+/// Dropping it tells the work that nobody wants it, and waits for nothing.
+#[derive(Debug)]
+pub(crate) struct Task<T>(Arc<Shared<T>>);
+
+#[derive(Debug)]
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+    stop: Arc<Stop>,
+}
+
+#[derive(Debug)]
+enum State<T> {
+    Working(Option<Waker>),
+    Done(Option<T>),
+}
+
+/// Tells work how much of it is wanted.
+#[derive(Debug, Default)]
+pub(crate) struct Stop {
+    wanted: Mutex<Wanted>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// All that it meant to do.
+    #[default]
+    All,
+    /// What it has.
+    Enough,
+    Nothing,
+}
+
+impl<T: Send + 'static> Task<T> {
+    pub(crate) fn spawn(
+        name: &str,
+        work: impl FnOnce(&Stop) -> T + Send + 'static,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::Working(None)),
+            changed: Condvar::new(),
+            stop: Arc::default(),
+        });
+        let task = Self(Arc::clone(&shared));
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        thread.spawn(move || {
+            leave_signals_to_others();
+            // A waiter must hear of a panic too, which has been reported by its hook.
+            let result = catch_unwind(AssertUnwindSafe(|| work(&shared.stop))).ok();
+            let former = std::mem::replace(&mut *shared.lock(), State::Done(result));
+            shared.changed.notify_all();
+            if let State::Working(Some(waker)) = former {
+                waker.wake();
+            }
+        })?;
+        Ok(task)
+    }
+
+    /// Asks for what the work has.
+    pub(crate) fn stop(&self) {
+        self.0.stop.tell(Wanted::Enough);
+    }
+
+    /// Blocks until the work is done.
+    pub(crate) fn wait(self) -> Option<T> {
+        let mut state = self.0.lock();
+        loop {
+            if let State::Done(result) = &mut *state {
+                return result.take();
+            }
+            let waited = self.0.changed.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// `None` when its result was taken before, or it panicked.
+impl<T: Send + 'static> Future for Task<T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        match &mut *self.0.lock() {
+            State::Done(result) => Poll::Ready(result.take()),
+            State::Working(waker) => {
+                *waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.stop.tell(Wanted::Nothing);
+    }
+}
+
+impl Stop {
+    fn tell(&self, wanted: Wanted) {
+        *self.lock() = wanted;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn wanted(&self) -> Wanted {
+        *self.lock()
+    }
+
+    /// Waits until then; `true` when it was stopped before.
+    pub(crate) fn wait_until(&self, then: Instant) -> bool {
+        let left = then.saturating_duration_since(Instant::now());
+        let goes_on = |wanted: &mut Wanted| *wanted == Wanted::All;
+        let waited = self.changed.wait_timeout_while(self.lock(), left, goes_on);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 != Wanted::All
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Wanted> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The application's handlers are to run on the application's threads.
+fn leave_signals_to_others() {
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the set is filled before it is read, and concerns this thread alone.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), ptr::null_mut());
+    }
+}
