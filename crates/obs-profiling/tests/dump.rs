@@ -1,12 +1,7 @@
 //! Stacks of another process.
 
 #![cfg(target_os = "linux")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a failed test is a panic"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
 
 mod common;
 
@@ -23,7 +18,7 @@ fn read(target: &Target, method: Method) -> Option<Dump> {
     match dump(target.pid(), method) {
         Ok(dump) => Some(dump),
         Err(error) if error.is_denied() => {
-            println!("skipped: {error}");
+            obs_testing::skipped(error);
             None
         }
         Err(error) => panic!("{error}"),

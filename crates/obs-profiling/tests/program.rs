@@ -1,13 +1,16 @@
 //! `obs-profile` as its users start it.
 
 #![cfg(all(target_os = "linux", feature = "program"))]
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a failed test is a panic")]
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
 
 mod common;
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use common::Target;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 #[test]
 fn child() {
@@ -23,7 +26,7 @@ fn is_denied(output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
     let denied = said.contains("not allowed");
     if denied {
-        println!("skipped: {said}");
+        obs_testing::skipped(said);
     }
     denied
 }
@@ -62,12 +65,105 @@ fn record_samples_a_command_to_its_end() {
     assert!(std::fs::read_to_string(&file).unwrap().contains("<svg"));
 }
 
+/// `record` of a shell script, with the recorded file.
+fn record_script(options: &[&str], script: &str) -> (Output, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cpu.folded");
+    let mut arguments = vec!["record", "-o", file.to_str().unwrap()];
+    arguments.extend(options);
+    arguments.extend(["--", "sh", "-c", script]);
+    let output = obs_profile(&arguments);
+    (output, std::fs::read_to_string(&file).unwrap_or_default())
+}
+
+#[test]
+fn record_ends_with_the_code_of_the_command() {
+    let (output, _) = record_script(&[], "exit 7");
+    if !is_denied(&output) {
+        assert_eq!(output.status.code(), Some(7), "{output:?}");
+        let (output, _) = record_script(&[], "kill -TERM $$");
+        assert_eq!(output.status.code(), Some(128 + 15), "{output:?}");
+        // The recording is over long before the command.
+        let (output, _) = record_script(&["-d", "0.2"], "sleep 1; exit 5");
+        assert_eq!(output.status.code(), Some(5), "{output:?}");
+    }
+}
+
+#[test]
+fn record_sees_a_command_from_its_first_instruction() {
+    let mut seen = String::new();
+    // One start is a matter of a millisecond or less.
+    for _ in 0..20 {
+        let (output, folded) = record_script(&["--rate", "10000"], "exit 0");
+        if is_denied(&output) {
+            return;
+        }
+        seen += &folded;
+    }
+    // The dynamic linker is at work before the program is.
+    assert!(seen.contains("sh;") && seen.contains("_dl_"), "{seen}");
+}
+
+#[test]
+fn signals_reach_the_command() {
+    for (signal, code) in [(Signal::SIGTERM, 4), (Signal::SIGINT, 9)] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cpu.folded");
+        let ready = folder.path().join("ready");
+        let script = format!(
+            "trap 'exit 4' TERM; trap 'exit 9' INT; touch {}; while :; do sleep 0.02; done",
+            ready.display()
+        );
+        // Without a terminal, so that no Ctrl-C could have reached the command by itself.
+        let mut recording = Command::new("setsid")
+            .arg(env!("CARGO_BIN_EXE_obs-profile"))
+            .args(["record", "-o", file.to_str().unwrap(), "--", "sh", "-c", &script])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while !ready.exists() {
+            if recording.try_wait().unwrap().is_some() {
+                assert!(is_denied(&recording.wait_with_output().unwrap()));
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        kill(Pid::from_raw(i32::try_from(recording.id()).unwrap()), signal).unwrap();
+        let output = recording.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert!(file.exists(), "what was recorded is kept: {output:?}");
+    }
+}
+
+#[test]
+fn a_recording_that_fails_leaves_the_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (folder.path().join("old.svg"), folder.path().join("new.svg"));
+    std::fs::write(&old, "of yesterday").unwrap();
+    for file in [&old, &new] {
+        let output = obs_profile(&["record", "-o", file.to_str().unwrap(), "--pid", "999999999"]);
+        assert!(!output.status.success());
+    }
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "of yesterday");
+    assert!(!new.exists());
+    let target = Target::start();
+    let pid = target.pid().to_string();
+    let file = old.to_str().unwrap();
+    let output = obs_profile(&["record", "-d", "0.3", "-o", file, "--pid", &pid]);
+    if !is_denied(&output) {
+        let written = std::fs::read_to_string(&old).unwrap();
+        assert!(written.contains("<svg") && written.trim_end().ends_with("</svg>"));
+    }
+}
+
 #[test]
 fn mistakes_are_one_line_with_a_remedy() {
     let gone = obs_profile(&["dump", "--pid", "999999999"]);
     let said = String::from_utf8_lossy(&gone.stderr).into_owned();
     assert!(!gone.status.success() && said.contains("there is no process"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
+    let often = obs_profile(&["record", "-o", "cpu.svg", "--rate", "0", "--pid", "1"]);
+    assert!(!often.status.success() && !std::path::Path::new("cpu.svg").exists());
     let format = obs_profile(&["record", "-o", "cpu.txt", "--pid", "1"]);
     let said = String::from_utf8_lossy(&format.stderr).into_owned();
     assert!(!format.status.success() && said.contains(".pb.gz"), "{said}");

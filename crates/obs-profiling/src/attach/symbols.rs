@@ -62,7 +62,10 @@ impl Symbols {
 
     pub(crate) fn stack(&self, addresses: &Addresses) -> Stack {
         let frames = addresses.frames.iter().filter_map(|address| self.known.get(address));
-        Stack { frames: frames.flatten().cloned().collect(), is_complete: addresses.is_complete }
+        let frames: Vec<Frame> = frames.flatten().cloned().collect();
+        // The dynamic linker's own beginning has no unwind table that says so.
+        let is_beginning = frames.last().is_some_and(|frame| &*frame.function == "_start");
+        Stack { frames, is_complete: addresses.is_complete || is_beginning }
     }
 }
 

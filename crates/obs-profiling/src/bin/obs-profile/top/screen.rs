@@ -18,6 +18,8 @@ pub(crate) fn run(mut source: Source, signals: &Signals) -> io::Result<()> {
     // Panics restore the terminal, too.
     let mut terminal = ratatui::try_init()?;
     let ended = go_on(&mut terminal, &mut source, signals);
+    // Shows the cursor again.
+    drop(terminal);
     let restored = ratatui::try_restore();
     if ended? {
         eprintln!("process {} has ended", source.status.pid);

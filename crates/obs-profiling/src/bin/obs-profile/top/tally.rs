@@ -89,16 +89,36 @@ impl Tally {
         };
         let mut rows: Vec<Row> = self.functions.iter().map(row).collect();
         let key = |row: &Row| match order {
-            Order::OwnShare => (row.own_share, row.own_time, row.total_share),
-            Order::TotalShare => (row.total_share, row.total_time, row.own_share),
-            Order::OwnTime => (row.own_time.as_secs_f64(), row.total_time, 0.0),
-            Order::TotalTime => (row.total_time.as_secs_f64(), row.own_time, 0.0),
+            Order::OwnShare => (row.own_share, row.total_share),
+            Order::TotalShare => (row.total_share, row.own_share),
+            Order::OwnTime => (row.own_time.as_secs_f64(), row.total_time.as_secs_f64()),
+            Order::TotalTime => (row.total_time.as_secs_f64(), row.own_time.as_secs_f64()),
         };
         rows.sort_by(|one, other| {
             let (this, that) = (key(one), key(other));
-            let greatest = that.0.total_cmp(&this.0).then(that.1.cmp(&this.1));
-            greatest.then(that.2.total_cmp(&this.2)).then(one.function.cmp(&other.function))
+            let greatest = that.0.total_cmp(&this.0);
+            // Of as much, the program's own say more.
+            let own = greatest.then(one.is_runtime.cmp(&other.is_runtime));
+            own.then(that.1.total_cmp(&this.1)).then_with(|| one.function.cmp(&other.function))
         });
         rows
+    }
+}
+
+#[cfg(test)]
+impl Tally {
+    /// Of a hundred samples at 100 Hz: functions with their own and their total count.
+    pub(crate) fn of_counts(counts: &[(&str, u64, u64)]) -> Self {
+        let functions = counts.iter().map(|(name, own, total)| {
+            let counts = Counts { lately: (*own, *total), all: (*own, *total) };
+            ((*name).to_owned(), counts)
+        });
+        Self {
+            functions: functions.collect(),
+            lately: 100,
+            all: 100,
+            period: Duration::from_millis(10),
+            ..Self::default()
+        }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, status: &Status, choice: Choice) {
 /// One line about the whole process.
 pub(crate) fn summary(status: &Status) -> String {
     let tally = &status.tally;
-    let cpu: f64 = status.threads.iter().map(|thread| thread.share).sum();
+    let cpu = status.threads.iter().fold(0.0, |sum, thread| sum + thread.share);
     let mut text = format!(
         "{} ({}): {} % CPU, {} threads; {} Hz, {} samples in {:.1} s, {} in all",
         status.program,
@@ -116,4 +116,68 @@ fn draw_threads(frame: &mut Frame<'_>, area: Rect, status: &Status) {
     let widths = [Constraint::Length(6), Constraint::Length(8), Constraint::Min(0)];
     let header = Row::new(header).bold().top_margin(1);
     frame.render_widget(Table::new(rows, widths).header(header), area);
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+    use crate::top::tally::Tally;
+    use crate::top::threads::Thread;
+
+    const CHOICE: Choice = Choice { order: Order::OwnShare, is_paused: false, scrolled: 0 };
+
+    fn status() -> Status {
+        let counts = [("parse", 60, 70), ("write", 30, 30), ("main", 0, 100)];
+        let thread = |tid: i32| Thread { tid, name: format!("worker-{tid}"), share: 0.5 };
+        Status {
+            pid: 1234,
+            program: "orders".to_owned(),
+            rate: 99,
+            tally: Tally::of_counts(&counts),
+            threads: (1..=30).map(thread).collect(),
+        }
+    }
+
+    fn drawn(width: u16, height: u16, choice: Choice) -> Vec<String> {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
+        terminal.draw(|frame| draw(frame, &status(), choice)).expect("a view");
+        let buffer = terminal.backend().buffer();
+        let rows = buffer.content.chunks(usize::from(width.max(1)));
+        rows.map(|row| row.iter().map(|cell| cell.symbol()).collect()).collect()
+    }
+
+    #[test]
+    fn functions_come_first_then_threads_then_keys() {
+        let lines = drawn(80, 24, CHOICE);
+        assert!(
+            lines[0].starts_with("orders (1234): 1500.0 % CPU, 30 threads; 99 Hz"),
+            "{lines:?}"
+        );
+        assert_eq!(lines[1].trim_end(), "  %OWN %TOTAL      OWN    TOTAL FUNCTION");
+        assert_eq!(lines[2].trim_end(), "  60.0   70.0    0.60s    0.70s parse");
+        assert_eq!(lines[3].trim_end(), "  30.0   30.0    0.30s    0.30s write");
+        assert!(lines.iter().any(|line| line.trim_end().ends_with("worker-1")), "{lines:?}");
+        assert!(lines[23].contains("q quit"), "{lines:?}");
+    }
+
+    #[test]
+    fn the_order_and_the_place_are_chosen() {
+        let lines = drawn(80, 24, Choice { order: Order::TotalShare, ..CHOICE });
+        assert!(lines[2].trim_end().ends_with("main"), "{lines:?}");
+        let lines = drawn(80, 4, Choice { scrolled: 2, is_paused: true, ..CHOICE });
+        assert!(lines[0].contains("1234") && lines[2].trim_end().ends_with("main"), "{lines:?}");
+    }
+
+    #[test]
+    fn no_terminal_is_too_small() {
+        for width in [0, 1, 2, 3, 5, 8, 13, 40, 200] {
+            for height in (0..15).chain([200]) {
+                let lines = drawn(width, height, Choice { scrolled: 9, ..CHOICE });
+                assert!(lines.len() == usize::from(height) || width == 0);
+            }
+        }
+    }
 }
