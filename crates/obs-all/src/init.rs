@@ -100,6 +100,12 @@ impl Obs {
         let push = settings.push.map(|push| push.start(registry));
         let push = push.transpose().map_err(Error::part("metrics"))?.map(Arc::new);
         let lifecycle = Lifecycle::new(health.clone(), settings.deadlines.clone());
+        #[cfg(feature = "profiling")]
+        let profiling = settings.profiling;
+        #[cfg(not(feature = "profiling"))]
+        let profiling = false;
+        #[cfg(all(feature = "profiling", target_os = "linux"))]
+        registry.mount(obs_profiling::source());
         let admin = admin::start(
             &settings.admin,
             &explanation,
@@ -107,6 +113,7 @@ impl Obs {
             health.clone(),
             Arc::clone(&logging),
             Arc::clone(&traces),
+            profiling,
         )?;
         Ok(Self {
             access_log: settings.access_log,

@@ -15,6 +15,8 @@ pub use attach::recorder::Recorder;
 pub use error::Error;
 pub use format::Format;
 pub use inside::cpu::CpuProfiler;
+#[cfg(feature = "http")]
+pub use inside::endpoint;
 pub use inside::labels::{Cut, Labels};
 pub use inside::telemetry::source;
 pub use profile::{Profile, Sample};

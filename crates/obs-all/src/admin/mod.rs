@@ -3,6 +3,7 @@
 mod answer;
 mod cost;
 mod log_level;
+mod pprof;
 mod sampler;
 mod spans;
 
@@ -25,6 +26,7 @@ pub(crate) fn start(
     health: Health,
     logging: Arc<Logging>,
     traces: Arc<Traces>,
+    profiling: bool,
 ) -> Result<Option<AdminServer>, Error> {
     let builder = match &admin.place {
         AdminPlace::Off => return Ok(None),
@@ -76,6 +78,9 @@ pub(crate) fn start(
             let response = cost::answer(&logging, &traces, &registry, &request);
             async { response }
         });
+    if profiling {
+        builder = pprof::add(builder);
+    }
     if let Some(token) = &admin.token {
         builder = builder.token(token);
     }

@@ -50,6 +50,7 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_SHUTDOWN_REQUESTS` | such as `20s`: how long requests under way may take | `20s` |
 /// | `OBS_GRACE_PERIOD` | the pod's termination grace period | `30s` |
 /// | `OBS_WATCHDOG` | `on` or `off`: `/healthz` answers 503 while the async runtime is wedged | `on` |
+/// | `OBS_PROFILING` | `on` or `off`: `/debug/pprof/` on the admin server; with the feature `profiling` | `off` |
 /// | `OBS_HEALTH_DISABLE` | checks to take out, such as `redis,search`; an unknown name is an error when serving starts | none |
 /// | `OTEL_METRICS_EXPORTER` | `otlp`: metrics are pushed as well, over HTTP with protobuf | nothing is pushed |
 /// | `OTEL_LOGS_EXPORTER` | `otlp`: log lines go to a collector as well, over HTTP with protobuf | nothing is sent |
@@ -69,6 +70,8 @@ pub struct Config {
     requests: Option<Duration>,
     grace_period: Option<Duration>,
     watchdog: Option<bool>,
+    #[cfg(feature = "profiling")]
+    profiling: Option<bool>,
     disabled_checks: Option<Vec<String>>,
     otlp_endpoint: Option<String>,
     sampler: Option<Sampler>,
@@ -93,6 +96,8 @@ impl Config {
             requests: None,
             grace_period: None,
             watchdog: None,
+            #[cfg(feature = "profiling")]
+            profiling: None,
             disabled_checks: None,
             otlp_endpoint: None,
             sampler: None,
@@ -155,6 +160,13 @@ impl Config {
     /// The bearer token of everything under `/debug`.
     pub fn admin_token(mut self, token: impl Into<String>) -> Self {
         self.admin_token = Some(token.into());
+        self
+    }
+
+    /// Whether the admin server takes profiles: `/debug/pprof/`, behind the token like all of `/debug`.
+    #[cfg(feature = "profiling")]
+    pub fn profiling(mut self, on: bool) -> Self {
+        self.profiling = Some(on);
         self
     }
 

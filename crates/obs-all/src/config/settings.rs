@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) admin: Admin,
     pub(crate) deadlines: Deadlines,
     pub(crate) watchdog: bool,
+    #[cfg(feature = "profiling")]
+    pub(crate) profiling: bool,
     pub(crate) disabled_checks: Vec<String>,
     pub(crate) traces: obs_tracing::Builder,
     pub(crate) push: Option<obs_metrics::Push>,
@@ -112,6 +114,14 @@ impl Settings {
             parse::switch,
             true,
         )?;
+        #[cfg(feature = "profiling")]
+        let profiling = choose.setting(
+            "profiling",
+            config.profiling,
+            &["OBS_PROFILING"],
+            parse::switch,
+            false,
+        )?;
         let disabled_checks = choose.setting(
             "health.disable",
             config.disabled_checks.clone(),
@@ -130,6 +140,8 @@ impl Settings {
             admin: Admin { place: admin_place, token: admin_token },
             deadlines,
             watchdog,
+            #[cfg(feature = "profiling")]
+            profiling,
             disabled_checks,
             traces,
             push,

@@ -2,13 +2,19 @@
 
 mod bounds;
 pub(crate) mod cpu;
+#[cfg(feature = "http")]
+pub mod endpoint;
 pub(crate) mod error;
 mod flight;
 mod gate;
 pub(crate) mod labels;
+#[cfg(feature = "http")]
+mod query;
 mod ring;
 mod sampling;
 mod signal;
+#[cfg(feature = "http")]
+mod symbol;
 mod sync;
 mod tally;
 mod task;

@@ -1,0 +1,14 @@
+//! `/debug/pprof/`, where this program was built to have it.
+
+use obs_health::admin::Builder;
+
+#[cfg(all(feature = "profiling", target_os = "linux"))]
+pub(super) fn add(builder: Builder) -> Builder {
+    use obs_profiling::endpoint::{PATHS, answer};
+    PATHS.into_iter().fold(builder, |builder, path| builder.protected(path, answer))
+}
+
+#[cfg(not(all(feature = "profiling", target_os = "linux")))]
+pub(super) fn add(builder: Builder) -> Builder {
+    builder
+}
