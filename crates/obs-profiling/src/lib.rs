@@ -17,6 +17,7 @@ pub use format::Format;
 pub use inside::cpu::CpuProfiler;
 #[cfg(feature = "http")]
 pub use inside::endpoint;
+pub use inside::heap;
 pub use inside::labels::{Cut, Labels};
 pub use inside::telemetry::source;
 pub use profile::{Profile, Sample};

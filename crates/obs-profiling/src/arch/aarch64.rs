@@ -1,6 +1,6 @@
 //! What is special about 64-bit ARM: registers. Checked to compile; it has not run.
 
-#![allow(unsafe_code, reason = "a copy that sanitizers do not see")]
+#![allow(unsafe_code, reason = "registers, and a copy that sanitizers do not see")]
 
 use framehop::UnwindRegsNative;
 
@@ -73,6 +73,21 @@ impl Registers {
 
     /// As a perf sample has them, in the order of their bits.
     pub(crate) fn of_sample([frame, link, stack, instruction]: [u64; PERF_REGISTER_COUNT]) -> Self {
+        Self { instruction, stack, frame, link }
+    }
+
+    /// Of this very place.
+    #[inline(always)]
+    pub(crate) fn here() -> Self {
+        let (instruction, stack, frame, link);
+        // SAFETY: it reads registers.
+        unsafe {
+            std::arch::asm!(
+                "adr {}, .", "mov {}, sp", "mov {}, x29", "mov {}, x30",
+                out(reg) instruction, out(reg) stack, out(reg) frame, out(reg) link,
+                options(nomem, nostack, preserves_flags),
+            );
+        }
         Self { instruction, stack, frame, link }
     }
 

@@ -1,6 +1,6 @@
 //! What is special about x86-64: registers.
 
-#![allow(unsafe_code, reason = "a copy that sanitizers do not see")]
+#![allow(unsafe_code, reason = "registers, and a copy that sanitizers do not see")]
 
 use framehop::UnwindRegsNative;
 
@@ -83,6 +83,21 @@ impl Registers {
 
     /// As a perf sample has them, in the order of their bits.
     pub(crate) fn of_sample([base, stack, instruction]: [u64; PERF_REGISTER_COUNT]) -> Self {
+        Self { instruction, stack, base }
+    }
+
+    /// Of this very place.
+    #[inline(always)]
+    pub(crate) fn here() -> Self {
+        let (instruction, stack, base);
+        // SAFETY: it reads registers.
+        unsafe {
+            std::arch::asm!(
+                "lea {}, [rip]", "mov {}, rsp", "mov {}, rbp",
+                out(reg) instruction, out(reg) stack, out(reg) base,
+                options(nomem, nostack, preserves_flags),
+            );
+        }
         Self { instruction, stack, base }
     }
 

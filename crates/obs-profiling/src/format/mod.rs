@@ -10,6 +10,8 @@ use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
 
+pub(crate) use pprof::write_heap;
+
 use crate::error::{Error, Kind};
 use crate::profile::Profile;
 

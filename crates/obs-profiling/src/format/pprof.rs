@@ -8,14 +8,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message;
 
+use crate::inside::heap::HeapProfile;
 use crate::inside::labels::Labels;
 use crate::profile::{Profile, Sample};
 use crate::stack::Frame;
 
 pub(super) fn write(profile: &Profile, to: impl Write) -> io::Result<()> {
-    let mut compressed = GzEncoder::new(to, Compression::default());
-    compressed.write_all(&encoded(profile).encode_to_vec())?;
-    compressed.finish()?.flush()
+    compress(&encoded(profile), to)
 }
 
 fn encoded(profile: &Profile) -> Encoded {
@@ -41,7 +40,52 @@ fn encoded(profile: &Profile) -> Encoded {
         duration_nanos: profile.lasted.as_nanos() as i64,
         period_type: Some(cpu),
         period,
+        default_sample_type: 0,
     }
+}
+
+/// The four types of Go's heap profiles, in their order; shown first is what is in use.
+pub(crate) fn write_heap(heap: &HeapProfile, to: impl Write) -> io::Result<()> {
+    let mut tables = Tables::default();
+    tables.text(""); // the first must be empty
+    let mut kind = |name, unit| ValueType { r#type: tables.text(name), unit: tables.text(unit) };
+    let sample_type = vec![
+        kind("alloc_objects", "count"),
+        kind("alloc_space", "bytes"),
+        kind("inuse_objects", "count"),
+        kind("inuse_space", "bytes"),
+    ];
+    let space = kind("space", "bytes");
+    let default_sample_type = kind("inuse_space", "bytes").r#type;
+    let sample = heap.samples.iter().map(|sample| EncodedSample {
+        location_id: sample.stack.frames.iter().map(|frame| tables.location(frame)).collect(),
+        value: [sample.allocated, sample.in_use]
+            .into_iter()
+            .flat_map(|memory| [memory.objects as i64, memory.bytes as i64])
+            .collect(),
+        label: Vec::new(),
+    });
+    let sample = sample.collect();
+    let taken = heap.taken.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let encoded = Encoded {
+        sample_type,
+        sample,
+        location: tables.locations,
+        function: tables.functions,
+        string_table: tables.strings,
+        time_nanos: taken.as_nanos() as i64,
+        duration_nanos: 0,
+        period_type: Some(space),
+        period: heap.interval as i64,
+        default_sample_type,
+    };
+    compress(&encoded, to)
+}
+
+fn compress(encoded: &Encoded, to: impl Write) -> io::Result<()> {
+    let mut compressed = GzEncoder::new(to, Compression::default());
+    compressed.write_all(&encoded.encode_to_vec())?;
+    compressed.finish()?.flush()
 }
 
 /// Every string, function and location once; the place is the number, from 1 for the latter two.
@@ -123,6 +167,8 @@ struct Encoded {
     period_type: Option<ValueType>,
     #[prost(int64, tag = "12")]
     period: i64,
+    #[prost(int64, tag = "14")]
+    default_sample_type: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

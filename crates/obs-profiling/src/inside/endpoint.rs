@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::format::Format;
 use crate::inside::cpu::CpuProfiler;
 use crate::inside::error::Kind;
+use crate::inside::heap;
 use crate::inside::query;
 use crate::inside::symbol;
 use crate::inside::task::Task;
@@ -54,6 +55,7 @@ pub async fn answer(request: Request<Bytes>) -> Response<Bytes> {
         "" | "pprof" => of_type("text/html; charset=utf-8", INDEX),
         "profile" => sampled(query, Format::Pprof).await,
         "flamegraph" => sampled(query, Format::Svg).await,
+        "heap" | "allocs" => on_own_thread(memory).await,
         "threads" | "goroutine" => on_own_thread(threads).await,
         "cmdline" => plain(StatusCode::OK, cmdline()),
         "symbol" if is_post => {
@@ -68,7 +70,7 @@ pub async fn answer(request: Request<Bytes>) -> Response<Bytes> {
 }
 
 /// What [`answer`] knows, for servers that route by whole paths.
-pub const PATHS: [&str; 9] = [
+pub const PATHS: [&str; 10] = [
     "/debug/pprof",
     "/debug/pprof/",
     "/debug/pprof/profile",
@@ -78,6 +80,7 @@ pub const PATHS: [&str; 9] = [
     "/debug/pprof/cmdline",
     "/debug/pprof/symbol",
     "/debug/pprof/heap",
+    "/debug/pprof/allocs",
 ];
 
 async fn sampled(query: &str, format: Format) -> Response<Bytes> {
@@ -103,6 +106,15 @@ fn written(profile: &Profile, format: Format) -> Result<Bytes, Error> {
     let mut file = Vec::new();
     profile.write(format, &mut file)?;
     Ok(file.into())
+}
+
+/// One file tells both; which is shown is its reader's choice.
+fn memory() -> Response<Bytes> {
+    let mut file = Vec::new();
+    match heap::profile().and_then(|heap| heap.write_pprof(&mut file)) {
+        Ok(()) => download(file.into(), "attachment; filename=\"heap\""),
+        Err(error) => failed(&error),
+    }
 }
 
 fn threads() -> Response<Bytes> {

@@ -8,13 +8,29 @@ use crate::error::Error;
 
 #[derive(Debug)]
 pub(crate) enum Kind {
-    Rate { rate: u32, highest: u32 },
-    UnderWay { left: Option<Duration> },
+    Rate {
+        rate: u32,
+        highest: u32,
+    },
+    UnderWay {
+        left: Option<Duration>,
+    },
     SignalTaken,
-    Signal { source: io::Error },
-    Timers { source: io::Error },
-    Copy { source: io::Error },
-    Thread { source: io::Error },
+    Signal {
+        source: io::Error,
+    },
+    Timers {
+        source: io::Error,
+    },
+    Copy {
+        source: io::Error,
+    },
+    Thread {
+        source: io::Error,
+    },
+    /// The program does not have the sampling allocator.
+    NotInstalled,
+    NotStarted,
     Broken,
 }
 
@@ -25,7 +41,12 @@ impl Kind {
             | Self::Timers { source }
             | Self::Copy { source }
             | Self::Thread { source } => Some(source),
-            Self::Rate { .. } | Self::UnderWay { .. } | Self::SignalTaken | Self::Broken => None,
+            Self::Rate { .. }
+            | Self::UnderWay { .. }
+            | Self::SignalTaken
+            | Self::NotInstalled
+            | Self::NotStarted
+            | Self::Broken => None,
         }
     }
 }
@@ -72,6 +93,13 @@ impl fmt::Display for Kind {
                 "the profiler's thread cannot be started: {source}; raise the limit of threads \
                  (`ulimit -u`, the container's pids limit)"
             ),
+            Self::NotInstalled => f.write_str(
+                "no heap profile: install the allocator in the program: #[global_allocator] static \
+                 ALLOCATOR: obs_profiling::heap::Sampling = obs_profiling::heap::Sampling::system();",
+            ),
+            Self::NotStarted => {
+                f.write_str("no heap profile: call obs_profiling::heap::start first")
+            }
             Self::Broken => f.write_str("the profile was given up before its end: take another one"),
         }
     }

@@ -7,6 +7,7 @@ pub mod endpoint;
 pub(crate) mod error;
 mod flight;
 mod gate;
+pub mod heap;
 pub(crate) mod labels;
 #[cfg(feature = "http")]
 mod query;

@@ -242,7 +242,7 @@ fn untimed(timed: &Timed, periods: u32) -> Option<(i32, u32)> {
 }
 
 /// Copies what is mapped there; the kernel tells where that ends, which nothing else knows for certain.
-fn copy(pid: i32, address: u64, to: &mut [u8; STACK]) -> usize {
+pub(crate) fn copy(pid: i32, address: u64, to: &mut [u8; STACK]) -> usize {
     let local = libc::iovec { iov_base: to.as_mut_ptr().cast(), iov_len: STACK };
     let base = ptr::without_provenance_mut(address as usize);
     let remote = libc::iovec { iov_base: base, iov_len: STACK };
