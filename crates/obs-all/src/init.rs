@@ -11,13 +11,13 @@ use obs_health::{Check, Health};
 use obs_logging::{Logging, Output};
 use obs_metrics::http::Red;
 use obs_metrics::{Pusher, Registry};
+use obs_tracing::Traces;
 use obs_tracing::http::{ClientSpan, ServerSpan};
-use obs_tracing::{TraceFilter, Traces};
-use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::config::Settings;
 use crate::error::{Error, Kind};
+use crate::layer::Pillars;
 use crate::{Config, Explanation, admin};
 
 /// Sets up logs, metrics, traces, health and the admin server of this service, configured by the
@@ -71,10 +71,8 @@ impl Obs {
             .unzip();
         let (trace_layer, traces) = settings.traces.build().map_err(Error::part("traces"))?;
         explanation.extend_with_traces(traces.settings());
-        // The trace layer first: what it makes current is there when the other layers are told.
-        let trace_layer = trace_layer.with_filter(TraceFilter::default());
-        let subscriber =
-            tracing_subscriber::registry().with(trace_layer).with(log_layer).with(record_layer);
+        let logs = std::iter::once(log_layer).chain(record_layer);
+        let subscriber = tracing_subscriber::registry().with(Pillars::new(trace_layer, logs));
         ::tracing::subscriber::set_global_default(subscriber)
             .map_err(|source| Error::new(Kind::Taken { source: source.into() }))?;
         obs_logging::bridge::install()

@@ -5,6 +5,7 @@ mod config;
 mod error;
 mod http;
 mod init;
+mod layer;
 mod serve;
 #[cfg(all(feature = "profiling", target_os = "linux"))]
 mod stacks;

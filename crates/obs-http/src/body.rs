@@ -24,7 +24,7 @@ pin_project! {
             let mut this = this.project();
             let Some(mut running) = this.running.take() else { return };
             let ended = running.has_sent_all() || this.inner.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream());
-            {
+            if this.inner.is_some() {
                 let _entered = running.enter();
                 this.inner.set(None);
             }
@@ -55,7 +55,13 @@ impl<B: Body, X: Exchange> Body for ObservedBody<B, X> {
         let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         let polled = {
             let _entered = this.running.as_ref().and_then(Running::enter);
-            catch_unwind(AssertUnwindSafe(|| inner.poll_frame(context)))
+            let polled = catch_unwind(AssertUnwindSafe(|| inner.poll_frame(context)));
+            // Dropped while its exchange is entered anyway: servers ask for no further frame.
+            let rest = this.inner.as_ref().as_pin_ref();
+            if polled.is_ok() && rest.is_some_and(|body| body.is_end_stream()) {
+                this.inner.set(None);
+            }
+            polled
         };
         let frame = match polled {
             Ok(polled) => ready!(polled),

@@ -56,16 +56,14 @@ where
                 return Poll::Pending; // polled again after its end: nothing will ever come
             };
             let _entered = running.enter();
-            catch_unwind(AssertUnwindSafe(|| inner.poll(context)))
-        };
-        if matches!(polled, Ok(Poll::Pending)) {
-            return Poll::Pending;
-        }
-        let Some(mut running) = this.running.take() else { return Poll::Pending };
-        {
-            let _entered = running.enter();
+            let polled = catch_unwind(AssertUnwindSafe(|| inner.poll(context)));
+            if matches!(polled, Ok(Poll::Pending)) {
+                return Poll::Pending;
+            }
             this.inner.set(None);
-        }
+            polled
+        };
+        let Some(mut running) = this.running.take() else { return Poll::Pending };
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(Ok(response))) => Poll::Ready(Ok(observed(response, running))),

@@ -12,10 +12,14 @@ pub trait Observe: Clone + Send + Sync + 'static {
     /// What is kept for one exchange.
     type Exchange: Exchange;
 
+    /// Whether beginning takes nothing from the outer observers, so that they need not be entered for it:
+    /// entering a span costs more than most beginnings.
+    const BEGINS_ALONE: bool = false;
+
     /// A request has come (server) or is about to leave (client).
     ///
     /// The route, where it is known already, is in the request's extensions as [`obs_context::Route`].
-    /// Called with the outer observers entered.
+    /// Called with the outer observers entered, unless [`Observe::BEGINS_ALONE`].
     fn begin(&self, request: &mut request::Parts) -> Self::Exchange;
 }
 
@@ -44,9 +48,11 @@ pub trait Exchange: Send + 'static {
 impl<A: Observe, B: Observe> Observe for (A, B) {
     type Exchange = (A::Exchange, B::Exchange);
 
+    const BEGINS_ALONE: bool = A::BEGINS_ALONE && B::BEGINS_ALONE;
+
     fn begin(&self, request: &mut request::Parts) -> Self::Exchange {
         let outer = self.0.begin(request);
-        let entered = outer.enter();
+        let entered = (!B::BEGINS_ALONE).then(|| outer.enter());
         let inner = self.1.begin(request);
         drop(entered);
         (outer, inner)
@@ -82,6 +88,8 @@ impl<A: Exchange, B: Exchange> Exchange for (A, B) {
 
 impl<A: Observe> Observe for Option<A> {
     type Exchange = Option<A::Exchange>;
+
+    const BEGINS_ALONE: bool = A::BEGINS_ALONE;
 
     fn begin(&self, request: &mut request::Parts) -> Self::Exchange {
         self.as_ref().map(|observer| observer.begin(request))

@@ -135,6 +135,18 @@ impl LogFilter {
         verdict == Verdict::Wanted
     }
 
+    /// Whether an event or a span is wanted at this moment, on this thread.
+    ///
+    /// For layers that hold a [`LogLayer`](crate::LogLayer) and ask its filter themselves: as a
+    /// [`Filter`] it lets everything pass that its layer decides event by event.
+    pub fn wants_now<S>(&self, metadata: &Metadata<'_>, context: &Context<'_, S>) -> bool {
+        match &self.0.rules.load().kind {
+            _ if is_bridge(metadata) => true, // its record is asked for later
+            Kind::Static(targets) => targets.would_enable(metadata.target(), metadata.level()),
+            Kind::Dynamic(filter) => filter.enabled(metadata, context.clone()),
+        }
+    }
+
     /// Whether a bridged record is wanted, which has a target of its own.
     pub(crate) fn wants_target(&self, target: &str, level: &Level) -> bool {
         match &self.0.rules.load().kind {
@@ -239,6 +251,9 @@ impl<S> Filter<S> for LogFilter {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, context: &Context<'_, S>) -> bool {
+        if !self.0.is_dynamic.load(Ordering::Relaxed) && !is_record(metadata) {
+            return true;
+        }
         match &self.0.rules.load().kind {
             Kind::Static(targets) => {
                 !is_record(metadata) || targets.would_enable(metadata.target(), metadata.level())

@@ -2,13 +2,20 @@
 //!
 //! Each type is an [`obs_http::Observe`]: wrap one, or a pair of them, in an [`ObserveLayer`].
 
+use std::sync::LazyLock;
+
 use http::{Extensions, HeaderName, HeaderValue, request, response};
 use obs_context::{EnteredRequest, RequestId, Route, current_request_id};
 use obs_http::{End, Exchange, Observe, ObserveLayer, Outcome, RouteOf};
 
+use crate::context::fields::Key;
 use crate::{Context, Entered};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+static REQUEST_ID_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("request_id"));
+static METHOD_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("method"));
+static PATH_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("path"));
 
 /// A tower layer of [`RequestContext`] alone; `route_of` tells the route of a request.
 pub fn layer(route_of: RouteOf) -> ObserveLayer<RequestContext> {
@@ -44,14 +51,16 @@ impl RequestContext {
 impl Observe for RequestContext {
     type Exchange = ContextExchange;
 
+    const BEGINS_ALONE: bool = true;
+
     fn begin(&self, request: &mut request::Parts) -> ContextExchange {
         let sent = request.headers.get(&REQUEST_ID).map(HeaderValue::as_bytes);
         let id = RequestId::accept(sent);
-        let context = Context::new();
-        context
-            .bind("request_id", id.as_str())
-            .bind("method", request.method.as_str())
-            .bind("path", request.uri.path());
+        let context = Context::of([
+            (&REQUEST_ID_KEY, id.as_str()),
+            (&METHOD_KEY, request.method.as_str()),
+            (&PATH_KEY, request.uri.path()),
+        ]);
         if self.has_route {
             bind_route(&context, &request.extensions);
         }
@@ -110,6 +119,8 @@ impl AccessLog {
 
 impl Observe for AccessLog {
     type Exchange = AccessExchange;
+
+    const BEGINS_ALONE: bool = true;
 
     fn begin(&self, request: &mut request::Parts) -> AccessExchange {
         AccessExchange { route: request.extensions.get().copied() }

@@ -90,6 +90,8 @@ impl Red {
 impl Observe for Red {
     type Exchange = Counting;
 
+    const BEGINS_ALONE: bool = true;
+
     fn begin(&self, _request: &mut request::Parts) -> Counting {
         self.0.in_progress.inc();
         Counting(self.0.clone())

@@ -45,6 +45,20 @@ impl Context {
         Self::default()
     }
 
+    /// A context that begins with these fields; those that find no room are left out, and counted.
+    pub(crate) fn of<const N: usize>(named: [(&Key, &str); N]) -> Self {
+        let length: usize = named.iter().map(|(_, value)| value.len() + 24).sum();
+        let mut fields = Fields::with_room(length.min(LONGEST), N);
+        for (key, value) in named {
+            value.encode(fields.begin(key));
+            if fields.as_bytes().len() > LONGEST {
+                fields.remove(key);
+                LEFT_OUT.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Self(Arc::new(Ambient { fields: Mutex::new(Arc::new(fields)), version: AtomicU32::new(0) }))
+    }
+
     /// The context that this thread works for at this moment.
     pub fn current() -> Option<Self> {
         local::with(|local| local.stack.borrow().ambient().map(|ambient| Self(ambient.clone())))

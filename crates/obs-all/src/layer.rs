@@ -1,0 +1,138 @@
+//! Logs and traces as one layer.
+//!
+//! Two layers with filters of their own would each look every span up at every enter and exit, to learn
+//! whether their filter had let it through; and where one wants what the other does not, the other's answer
+//! is kept in a thread-local until the event comes. Here both are told of everything that one of them wants,
+//! and ask their own filters.
+
+use std::any::TypeId;
+
+use ::tracing::span::{Attributes, Id, Record};
+use ::tracing::subscriber::Interest;
+use ::tracing::{Dispatch, Event, Metadata};
+use obs_logging::LogLayer;
+use obs_tracing::{TraceFilter, TraceLayer};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Context, Filter};
+use tracing_subscriber::{Layer, Registry};
+
+type Now<'a> = Context<'a, Registry>;
+
+/// Traces first: what they make current is there when the lines are told.
+pub(crate) struct Pillars {
+    traces: TraceLayer,
+    filter: TraceFilter,
+    /// Lines and, where there is a collector for them, records.
+    logs: Vec<LogLayer<Registry>>,
+}
+
+impl Pillars {
+    pub(crate) fn new(
+        traces: TraceLayer,
+        logs: impl IntoIterator<Item = LogLayer<Registry>>,
+    ) -> Self {
+        Self { traces, filter: TraceFilter::default(), logs: logs.into_iter().collect() }
+    }
+
+    fn is_traced(&self, metadata: &'static Metadata<'static>) -> bool {
+        !Filter::<Registry>::callsite_enabled(&self.filter, metadata).is_never()
+    }
+}
+
+impl Layer<Registry> for Pillars {
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        Layer::<Registry>::on_register_dispatch(&self.traces, subscriber);
+        for log in &self.logs {
+            Layer::<Registry>::on_register_dispatch(log.inner(), subscriber);
+        }
+    }
+
+    /// Always, as soon as one wants it always: the others ask their filters again.
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        let traces = Filter::<Registry>::callsite_enabled(&self.filter, metadata);
+        let logs = self
+            .logs
+            .iter()
+            .map(|log| Filter::<Registry>::callsite_enabled(log.filter(), metadata));
+        logs.fold(traces, |one, other| match (one.is_always(), one.is_never()) {
+            (true, _) => one,
+            (_, true) => other,
+            _ if other.is_always() => other,
+            _ => one,
+        })
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        let traces = Filter::<Registry>::max_level_hint(&self.filter);
+        let logs = self.logs.iter().map(|log| Filter::<Registry>::max_level_hint(log.filter()));
+        // None stands for everything.
+        logs.fold(traces, |one, other| Some(one?.max(other?)))
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, now: Now<'_>) -> bool {
+        Filter::enabled(&self.filter, metadata, &now)
+            || self.logs.iter().any(|log| log.filter().wants_now(metadata, &now))
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, now: Now<'_>) {
+        if self.is_traced(attributes.metadata()) {
+            self.traces.on_new_span(attributes, id, now.clone());
+        }
+        for log in &self.logs {
+            if Filter::enabled(log.filter(), attributes.metadata(), &now) {
+                log.filter().on_new_span(attributes, id, now.clone());
+                log.inner().on_new_span(attributes, id, now.clone());
+            }
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, now: Now<'_>) {
+        self.traces.on_record(id, values, now.clone());
+        for log in &self.logs {
+            log.filter().on_record(id, values, now.clone());
+            log.inner().on_record(id, values, now.clone());
+        }
+    }
+
+    fn on_follows_from(&self, id: &Id, follows: &Id, now: Now<'_>) {
+        self.traces.on_follows_from(id, follows, now);
+    }
+
+    fn on_event(&self, event: &Event<'_>, now: Now<'_>) {
+        self.traces.on_event(event, now.clone());
+        for log in &self.logs {
+            if Filter::enabled(log.filter(), event.metadata(), &now) {
+                log.inner().on_event(event, now.clone());
+            }
+        }
+    }
+
+    fn on_enter(&self, id: &Id, now: Now<'_>) {
+        self.traces.on_enter(id, now.clone());
+        for log in &self.logs {
+            log.filter().on_enter(id, now.clone());
+            log.inner().on_enter(id, now.clone());
+        }
+    }
+
+    fn on_exit(&self, id: &Id, now: Now<'_>) {
+        self.traces.on_exit(id, now.clone());
+        for log in &self.logs {
+            log.filter().on_exit(id, now.clone());
+            log.inner().on_exit(id, now.clone());
+        }
+    }
+
+    fn on_close(&self, id: Id, now: Now<'_>) {
+        self.traces.on_close(id.clone(), now.clone());
+        for log in &self.logs {
+            log.filter().on_close(id.clone(), now.clone());
+        }
+    }
+
+    #[allow(unsafe_code, reason = "the only way through a subscriber to one of its layers")]
+    unsafe fn downcast_raw(&self, id: TypeId) -> Option<*const ()> {
+        // SAFETY: the caller's promise is handed on; what it points to lives as long as this layer.
+        unsafe { Layer::<Registry>::downcast_raw(&self.traces, id) }
+    }
+}
