@@ -75,6 +75,14 @@ impl Code {
         &self.unwinder
     }
 
+    /// The beginning of the function that the instruction before this address is in.
+    pub(crate) fn function_before(&self, address: u64) -> Option<u64> {
+        let address = address.checked_sub(1)?;
+        let mapping = maps::find(&self.mappings, address)?;
+        let loaded = self.files.get(&key(mapping))?.as_ref()?;
+        loaded.image.as_ref()?.function_of(mapping, address)
+    }
+
     /// The mapping that an address lies in, a path to the file behind it that stays valid as long as this
     /// lives, and the place in that file.
     pub(crate) fn place(&self, address: u64) -> Option<(&Mapping, PathBuf, u64)> {
@@ -137,6 +145,13 @@ mod tests {
         let (mapping, path, _) = code.place(own as *const () as u64).expect("a place");
         assert!(mapping.executable && path.exists(), "{mapping:?}");
         assert!(code.place(0).is_none());
+    }
+
+    #[test]
+    fn a_functions_beginning_is_told_by_the_unwind_tables() {
+        let address = own as *const () as u64;
+        assert_eq!(own().function_before(address + 5), Some(address));
+        assert_eq!(own().function_before(16), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::attach::code::Code;
 use crate::attach::image::Unwinder;
 use crate::attach::maps::{self, Mapping};
 use crate::attach::stop::{self, Missed};
-use crate::attach::symbols::{Beginnings, Symbols};
+use crate::attach::symbols::Symbols;
 use crate::attach::unwind::{Addresses, Cache, Captured, unwind, unwind_waiting};
 use crate::attach::{memory, threads, waiting};
 use crate::error::{Error, Kind};
@@ -75,28 +75,18 @@ pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
     let mappings = maps::of(pid)?;
     let code = Code::mapped(pid, &mappings);
     let mut cache = Cache::new();
-    let mut seen = Vec::new();
-    for tid in threads::of(pid)? {
-        let copied = match method {
-            Method::Stop => stopped(pid, tid, &mappings),
-            Method::Nonstop => Ok(nonstop(pid, tid, &mappings)),
-        };
-        let copy = match copied {
-            Ok(copy) => copy,
-            Err(Missed::Gone) => continue,
-            Err(Missed::Unstoppable) => Copy::absent(Absence::Unstoppable),
-            Err(Missed::Failed(errno)) => {
-                if seen.is_empty() {
-                    let source = io::Error::from(errno);
-                    return Err(Error::new(Kind::Trace { pid, source }));
-                }
-                Copy::absent(Absence::Refused)
-            }
-        };
-        seen.push((tid, threads::name(pid, tid), copy));
-    }
+    let seen = match method {
+        // What does not stop stays marked to be stopped, until the thread that marked it ends.
+        Method::Stop => std::thread::scope(|scope| {
+            let failed = |source| Error::new(Kind::Trace { pid, source });
+            let looking = || look(pid, |tid| stopped(pid, tid, &mappings));
+            let looking = std::thread::Builder::new().spawn_scoped(scope, looking);
+            let looked = looking.map_err(failed)?.join();
+            looked.unwrap_or_else(|_| Err(failed(io::ErrorKind::Other.into())))
+        }),
+        Method::Nonstop => look(pid, |tid| Ok(nonstop(pid, tid, &mappings))),
+    }?;
     // No thread is held any more.
-    let mut beginnings = Beginnings::of(&code);
     let unwound: Vec<_> = seen
         .into_iter()
         .map(|(tid, name, copy)| {
@@ -104,7 +94,7 @@ pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
             let addresses = match method {
                 Method::Stop => copy.unwound(code.unwinder(), &mut cache),
                 Method::Nonstop => copy.unwound_waiting(code.unwinder(), &mut cache, |address| {
-                    let beginning = beginnings.before(address)?;
+                    let beginning = code.function_before(address)?;
                     let length = address.checked_sub(beginning)?.min(LONGEST_PROLOGUE);
                     Some(memory::read(pid, beginning, length as usize))
                 }),
@@ -120,6 +110,28 @@ pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
         Thread { tid, name, stack, stood }
     });
     Ok(Dump { pid, threads: threads.collect() })
+}
+
+/// Every thread's name and copy.
+fn look(
+    pid: i32,
+    copy: impl Fn(i32) -> Result<Copy, Missed>,
+) -> Result<Vec<(i32, String, Copy)>, Error> {
+    let mut seen = Vec::new();
+    for tid in threads::of(pid)? {
+        let copy = match copy(tid) {
+            Ok(copy) => copy,
+            Err(Missed::Gone) => continue,
+            Err(Missed::Unstoppable) => Copy::absent(Absence::Unstoppable),
+            Err(Missed::Failed(errno)) if seen.is_empty() => {
+                let source = io::Error::from(errno);
+                return Err(Error::new(Kind::Trace { pid, source }));
+            }
+            Err(Missed::Failed(_)) => Copy::absent(Absence::Refused),
+        };
+        seen.push((tid, threads::name(pid, tid), copy));
+    }
+    Ok(seen)
 }
 
 /// What is known of a thread before it is unwound.

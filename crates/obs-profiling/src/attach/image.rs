@@ -73,17 +73,7 @@ impl Image {
 
     /// Where a mapping of the file has put it.
     pub(crate) fn module(&self, mapping: &Mapping) -> Option<Module<Bytes>> {
-        let length = mapping.range.end - mapping.range.start;
-        let mapped = mapping.offset..mapping.offset.saturating_add(length);
-        let overlaps =
-            |(file, _): &&(Range<u64>, u64)| file.start < mapped.end && mapped.start < file.end;
-        let (file, address) = self.segments.iter().find(overlaps)?;
-        let base = mapping
-            .range
-            .start
-            .wrapping_sub(mapping.offset)
-            .wrapping_add(file.start)
-            .wrapping_sub(*address);
+        let base = self.base(mapping)?;
         let addresses = |section: &Option<Section>| section.as_ref().map(|it| it.addresses.clone());
         let bytes = |section: &Option<Section>| section.as_ref().map(|it| it.bytes.clone());
         let sections = ExplicitModuleSectionInfo {
@@ -98,6 +88,48 @@ impl Image {
         };
         Some(Module::new(mapping.path.clone(), mapping.range.clone(), base, sections))
     }
+
+    /// The beginning of the function that an address of a mapping of the file lies in, as its unwind tables
+    /// tell it: they are there where symbols are not.
+    pub(crate) fn function_of(&self, mapping: &Mapping, address: u64) -> Option<u64> {
+        let base = self.base(mapping)?;
+        let header = self.eh_frame_hdr.as_ref()?;
+        let begin = beginning(header, address.wrapping_sub(base))?;
+        Some(begin.wrapping_add(base))
+    }
+
+    /// What is added to an address in the file to get one of the process.
+    fn base(&self, mapping: &Mapping) -> Option<u64> {
+        let length = mapping.range.end - mapping.range.start;
+        let mapped = mapping.offset..mapping.offset.saturating_add(length);
+        let overlaps =
+            |(file, _): &&(Range<u64>, u64)| file.start < mapped.end && mapped.start < file.end;
+        let (file, address) = self.segments.iter().find(overlaps)?;
+        let base = mapping
+            .range
+            .start
+            .wrapping_sub(mapping.offset)
+            .wrapping_add(file.start)
+            .wrapping_sub(*address);
+        Some(base)
+    }
+}
+
+/// Linux Standard Base, "The .eh_frame_hdr section": a sorted table of beginnings, each with the place of
+/// its description.
+fn beginning(header: &Section, address: u64) -> Option<u64> {
+    /// Version 1; the kinds of a pointer, a count, and of a table relative to the section: as all linkers
+    /// write them.
+    const USUAL: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
+    let table = header.bytes.strip_prefix(&USUAL)?.get(8..)?;
+    let (entries, _) = table.as_chunks::<8>();
+    let start = |entry: &[u8; 8]| {
+        let [a, b, c, d, ..] = *entry;
+        let relative = i64::from(i32::from_le_bytes([a, b, c, d]));
+        header.addresses.start.wrapping_add_signed(relative)
+    };
+    let after = entries.partition_point(|entry| start(entry) <= address);
+    entries.get(after.checked_sub(1)?).map(start)
 }
 
 fn is_executable<'data>(segment: &impl ObjectSegment<'data>) -> bool {

@@ -81,21 +81,14 @@ impl Recorder {
         let own = i32::try_from(std::process::id()).unwrap_or_default();
         let rings = rings(own, &[0], rate, true)?;
         let program = command.get_program().to_string_lossy().into_owned();
-        let child = command
-            .spawn()
-            .map_err(|source| Error::new(Kind::Start { program, source }))?;
+        let child =
+            command.spawn().map_err(|source| Error::new(Kind::Start { program, source }))?;
         let pid = i32::try_from(child.id()).unwrap_or_default();
         let code = Code::mapped(pid, &[]);
         Ok((Self::of(pid, rate, rings, code, HashMap::new()), child))
     }
 
-    fn of(
-        pid: i32,
-        rate: u32,
-        rings: Vec<Ring>,
-        code: Code,
-        names: HashMap<i32, String>,
-    ) -> Self {
+    fn of(pid: i32, rate: u32, rings: Vec<Ring>, code: Code, names: HashMap<i32, String>) -> Self {
         Self {
             pid,
             rate: rate.max(1),

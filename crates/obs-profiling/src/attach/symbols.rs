@@ -75,38 +75,6 @@ impl fmt::Debug for Symbols {
     }
 }
 
-/// Where functions begin, without files and lines.
-pub(crate) struct Beginnings<'a> {
-    code: &'a Code,
-    symbolizer: Symbolizer,
-    known: HashMap<u64, Option<u64>>,
-}
-
-impl<'a> Beginnings<'a> {
-    pub(crate) fn of(code: &'a Code) -> Self {
-        let symbolizer = Symbolizer::builder().enable_code_info(false).enable_inlined_fns(false);
-        Self { code, symbolizer: symbolizer.build(), known: HashMap::new() }
-    }
-
-    /// The beginning of the function that the instruction before this address is in.
-    pub(crate) fn before(&mut self, address: u64) -> Option<u64> {
-        if let Some(known) = self.known.get(&address) {
-            return *known;
-        }
-        let found = self.find(address.checked_sub(1)?);
-        self.known.insert(address, found);
-        found
-    }
-
-    fn find(&self, address: u64) -> Option<u64> {
-        let (_, file, offset) = self.code.place(address)?;
-        let source = Source::Elf(Elf { debug_syms: false, ..Elf::new(file) });
-        let found = self.symbolizer.symbolize_single(&source, Input::FileOffset(offset)).ok()?;
-        let Symbolized::Sym(symbol) = found else { return None };
-        address.checked_sub(symbol.offset as u64)
-    }
-}
-
 fn unknown(address: u64, module: &Arc<str>) -> Frame {
     let function = format!("{address:#x}").into();
     Frame { function, place: None, module: Arc::clone(module), is_inlined: false }
