@@ -30,6 +30,21 @@ impl<O: Observe> ObserveLayer<O> {
         self.catch_panics = true;
         self
     }
+
+    /// Watches one exchange that no tower service stands for: `send` begins it.
+    pub fn observe<B, F>(
+        &self,
+        request: Request<B>,
+        send: impl FnOnce(Request<B>) -> F,
+    ) -> ObservedFuture<F, O::Exchange> {
+        let (mut head, body) = request.into_parts();
+        let running = Running::begin(&self.observer, self.route_of, &mut head);
+        let future = {
+            let _entered = running.enter();
+            send(Request::from_parts(head, body))
+        };
+        ObservedFuture::new(future, running, self.catch_panics)
+    }
 }
 
 impl<S, O: Observe> Layer<S> for ObserveLayer<O> {
@@ -62,12 +77,6 @@ where
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let (mut head, body) = request.into_parts();
-        let running = Running::begin(&self.layer.observer, self.layer.route_of, &mut head);
-        let future = {
-            let _entered = running.enter();
-            self.inner.call(Request::from_parts(head, body))
-        };
-        ObservedFuture::new(future, running, self.layer.catch_panics)
+        self.layer.observe(request, |request| self.inner.call(request))
     }
 }

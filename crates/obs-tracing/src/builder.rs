@@ -10,13 +10,13 @@ use tracing::level_filters::LevelFilter;
 use crate::environment::{Lookup, Resolver, Setting};
 use crate::export::{Function, Head, Pace, Transport, Worker};
 use crate::layer::Handle;
+use crate::open::Table;
 use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
 use crate::queue::Queue;
 use crate::record::Limits;
 use crate::resource::Resource;
-use crate::sample::{Sampler, Tail};
-use crate::table::Table;
+use crate::sample::{Rules, Sampler, Tail};
 use crate::{Error, TraceLayer, Traces, configure};
 
 /// Spans of the largest size that the limits allow would fill the memory of a queue that counts spans.
@@ -307,17 +307,15 @@ impl Builder {
         let queue = resolved.queue;
         let queue = Queue::new(queue, QUEUE_BYTES, pace.batch.min(queue / 2).max(1));
         let exporting = resolved.connect.is_some();
-        let (sampler, limits) = (resolved.sampler, resolved.limits);
+        let (rules, limits) = (Rules::new(resolved.sampler, self.tail.take()), resolved.limits);
         let (database, table) = (self.database.take(), Table::new(self.open_spans));
         let copied = self.copied;
         #[cfg_attr(not(feature = "otel-sdk"), expect(unused_mut, reason = "nothing changes it"))]
-        let mut pipeline =
-            Pipeline::new(exporting, sampler, limits, database, copied, table, queue);
+        let mut pipeline = Pipeline::new(exporting, rules, limits, database, copied, table, queue);
         #[cfg(feature = "otel-sdk")]
         {
             pipeline.activates = self.activates;
         }
-        pipeline.tail.rules.store(self.tail.take().map(Arc::new));
         let pipeline = Arc::new(pipeline);
         let closing = match resolved.connect {
             None => None,

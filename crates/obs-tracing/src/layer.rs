@@ -146,7 +146,8 @@ impl Handle {
         let created = local::with(|local| local.create(pipeline, id, name, parent, contextual));
         created.unwrap_or_else(|| {
             let mut record = Box::new(Record::new());
-            let wanted = pipeline.conceive(name, parent, None, &mut record.identity);
+            let rule = pipeline.rules.now();
+            let wanted = pipeline.conceive(name, parent, None, || &rule, &mut record.identity);
             pipeline.count_late(record.identity.recording);
             wanted.then_some(record)
         })
@@ -155,19 +156,21 @@ impl Handle {
     /// Keeps the record of a span that was just created, with what it begins with.
     #[inline]
     fn keep(&self, mut record: Box<Record>, attributes: &Attributes<'_>, id: u64) {
-        let (pipeline, layer) = (&self.pipeline, self.pipeline.number());
+        let pipeline = &self.pipeline;
         if record.identity.recording {
             let limits = &pipeline.limits;
             attributes.record(&mut Fields { record: &mut record, limits });
             record.start = Instant::now();
         }
-        let Err(refused) = pipeline.table.insert(id, record) else { return };
-        pipeline.refuse(&refused);
-        local::with(|local| {
-            if let Some(last) = local.last(layer, id) {
-                last.in_table = false;
-            }
+        let mut slot = Some(record);
+        let opened =
+            local::with(|local| slot.take().map(|record| local.open(pipeline, id, record)));
+        let opened = opened.flatten().or_else(|| {
+            slot.map(|record| pipeline.table.insert_elsewhere(id, record)) // the thread is at its end
         });
+        if let Some(Err(refused)) = opened {
+            pipeline.refuse(&refused);
+        }
     }
 }
 
@@ -229,7 +232,7 @@ where
             return;
         }
         if query {
-            sql::record(&self.handle, &span, happened);
+            sql::record(&self.handle, (id, &span), happened);
         } else if error {
             exception::of_event(&self.handle.pipeline, id, happened);
         } else {

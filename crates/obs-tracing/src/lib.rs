@@ -13,11 +13,13 @@ pub mod http;
 mod layer;
 mod live;
 mod local;
+mod open;
 #[cfg(feature = "otel-sdk")]
 mod otel_context;
 mod pending;
 mod pipeline;
 mod pool;
+mod prefetch;
 pub mod propagate;
 mod queue;
 mod record;
@@ -25,9 +27,7 @@ mod resource;
 mod ring;
 mod sample;
 mod span_ext;
-mod spin;
 mod sql;
-mod table;
 mod target;
 mod traces;
 

@@ -5,11 +5,14 @@ use std::sync::{Arc, Weak};
 
 use obs_context::set_active_span;
 
+use crate::open::OwnBlock;
 use crate::pipeline::{Buffer, Pipeline};
 use crate::pool;
+use crate::prefetch;
 use crate::propagate::{Baggage, Carried, Origin};
 use crate::record::{Chunk, Identity, Record};
 use crate::ring::Producer;
+use crate::sample::KnownRule;
 
 /// The span of an id, for one layer: ids of two subscribers collide.
 #[derive(Clone, Debug)]
@@ -58,6 +61,8 @@ pub(crate) struct Attached {
     pipeline: Weak<Pipeline>,
     pub(crate) buffer: Arc<Buffer>,
     ended: Producer<Box<Record>>,
+    open: Option<OwnBlock>,
+    rule: KnownRule,
 }
 
 thread_local! {
@@ -136,24 +141,44 @@ impl Local {
         };
         let parent = parent.or(current.map(|entry| &entry.identity));
         let origin = self.origin.as_deref();
-        let wanted = pipeline.conceive(name, parent, origin, &mut last.identity);
+        let Attached { rule, buffer, .. } = attached(&mut self.attached, pipeline);
+        let identity = &mut last.identity;
+        let wanted =
+            pipeline.conceive(name, parent, origin, || rule.update(&pipeline.rules), identity);
         // With baggage of its own, an unsampled child is more than an alias of its parent.
         let in_table = wanted || self.baggage.is_some();
         (last.layer, last.id, last.in_table) = (layer, id, in_table);
         if let Some(baggage) = &self.baggage {
             last.identity.carried = Carried::with(last.identity.carried.as_ref(), baggage);
         }
-        let (recording, span_id) = (last.identity.recording, last.identity.span_id);
-        let record = in_table.then(|| {
+        buffer.count(last.identity.recording);
+        let span_id = last.identity.span_id;
+        in_table.then(|| {
             let mut record = take(&mut self.pool, &mut self.spare);
             match parent.filter(|_| self.baggage.is_none()) {
                 Some(parent) => parent.write_child(span_id, name, &mut record.identity),
                 None => record.identity = last.identity.clone(),
             }
             record
-        });
-        self.attached(pipeline).buffer.count(recording);
-        record
+        })
+    }
+
+    /// Makes the span that was just created known to all threads; gives it back where there is no room.
+    #[inline]
+    pub(crate) fn open(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        id: u64,
+        record: Box<Record>,
+    ) -> Result<(), Box<Record>> {
+        let open = &mut self.attached(pipeline).open;
+        let refused = pipeline.table.insert(open, id, record);
+        if refused.is_err()
+            && let Some(last) = self.last(pipeline.number(), id)
+        {
+            last.in_table = false;
+        }
+        refused
     }
 
     /// Remembers the span as the last one.
@@ -269,27 +294,37 @@ impl Local {
     /// This thread's end of the pipeline.
     #[inline]
     pub(crate) fn attached(&mut self, pipeline: &Arc<Pipeline>) -> &mut Attached {
-        let layer = pipeline.number();
-        let at = match self.attached.iter().position(|attached| attached.layer == layer) {
-            Some(at) => at,
-            None => self.attach(pipeline),
-        };
-        &mut self.attached[at]
+        attached(&mut self.attached, pipeline)
     }
+}
 
-    #[cold]
-    fn attach(&mut self, pipeline: &Arc<Pipeline>) -> usize {
-        self.attached.retain(|attached| attached.pipeline.strong_count() > 0);
-        let (buffer, ended) = pipeline.attach();
-        let (layer, pipeline) = (pipeline.number(), Arc::downgrade(pipeline));
-        self.attached.push(Attached { layer, pipeline, buffer, ended });
-        self.attached.len() - 1
-    }
+#[inline]
+fn attached<'a>(known: &'a mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> &'a mut Attached {
+    let layer = pipeline.number();
+    let at = match known.iter().position(|attached| attached.layer == layer) {
+        Some(at) => at,
+        None => attach(known, pipeline),
+    };
+    &mut known[at]
+}
+
+#[cold]
+fn attach(known: &mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> usize {
+    known.retain(|attached| attached.pipeline.strong_count() > 0);
+    let (buffer, ended) = pipeline.attach();
+    let rule = pipeline.rules.known();
+    let (layer, pipeline) = (pipeline.number(), Arc::downgrade(pipeline));
+    known.push(Attached { layer, pipeline, buffer, ended, open: None, rule });
+    known.len() - 1
 }
 
 #[inline]
 fn take(pool: &mut Chunk, spare: &mut Chunk) -> Box<Record> {
     let pooled = pool.pop().or_else(|| refill(pool, spare));
+    if let [.., second, first] = &**pool {
+        first.prefetch_contents();
+        prefetch::value(&**second);
+    }
     pooled.unwrap_or_else(|| Box::new(Record::new()))
 }
 

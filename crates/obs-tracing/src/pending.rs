@@ -4,20 +4,19 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwapOption;
-
 use crate::record::{AttributeValue, Chunk, Limits, Record};
-use crate::sample::Tail;
+use crate::sample::{RULE_PANICKED, Tail};
 
-/// Tail mode of one pipeline: its rules, and what all its traces hold together.
+/// Tail mode of one pipeline: what all its traces hold together.
 #[derive(Debug, Default)]
 pub(crate) struct TailMode {
-    pub(crate) rules: ArcSwapOption<Tail>,
     bytes: AtomicU64,
     /// Spans that were recorded and then not kept.
     pub(crate) discarded: AtomicU64,
     /// Of these, those for which there was no room.
     pub(crate) evicted: AtomicU64,
+    /// Rules that panicked.
+    pub(crate) panics: AtomicU64,
 }
 
 /// One such trace, as far as this process sees it.
@@ -36,11 +35,12 @@ enum State {
 }
 
 impl TailMode {
-    /// A trace to be decided upon at its end, when there are rules.
-    pub(crate) fn begin(self: &Arc<Self>) -> Option<Arc<Pending>> {
-        let rules = self.rules.load_full()?;
+    /// A trace to be decided upon at its end.
+    #[cold]
+    pub(crate) fn begin(self: &Arc<Self>, rules: &Arc<Tail>) -> Arc<Pending> {
+        let rules = Arc::clone(rules);
         let state = State::Undecided { spans: Vec::new(), bytes: 0, reason: None };
-        Some(Arc::new(Pending { mode: Arc::clone(self), rules, state: Mutex::new(state) }))
+        Arc::new(Pending { mode: Arc::clone(self), rules, state: Mutex::new(state) })
     }
 
     fn discard(&self, spans: Chunk, bytes: u64) {
@@ -54,6 +54,9 @@ impl Pending {
     /// Takes a span that is over; spans to be exported come back.
     pub(crate) fn end(&self, mut record: Box<Record>, limits: &Limits) -> Chunk {
         let reason = self.rules.reason(&record); // may run the application's code: not under the lock
+        if reason == Some(RULE_PANICKED) {
+            self.mode.panics.fetch_add(1, Relaxed);
+        }
         let is_last = record.identity.local_root;
         let mut state = self.lock();
         let (spans, bytes, known) = match &mut *state {

@@ -5,18 +5,18 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
 use obs_context::{SpanId, TraceId};
 use tracing::level_filters::LevelFilter;
 
 use crate::local;
+use crate::open::Table;
 use crate::pending::TailMode;
 use crate::propagate::{Origin, RemoteContext};
 use crate::queue::Queue;
-use crate::record::{Chunk, Identity, Limits, Record};
+use crate::record::{Chunk, Identity, Limits, Record, SpanKind};
 use crate::ring::{self, Consumer, Producer};
-use crate::sample::{Question, Sampler};
-use crate::table::Table;
+use crate::sample::{Question, Rule, Rules};
+use crate::sql;
 
 /// A thread hands its ended spans over in chunks of at least this many, at the end of a trace; in the
 /// middle of one no later than when its ring is full.
@@ -35,7 +35,7 @@ pub(crate) struct Pipeline {
     /// Whether spans are current for OpenTelemetry's own API, too.
     #[cfg(feature = "otel-sdk")]
     pub(crate) activates: bool,
-    pub(crate) sampler: ArcSwap<Sampler>,
+    pub(crate) rules: Rules,
     pub(crate) tail: Arc<TailMode>,
     pub(crate) table: Table,
     pub(crate) queue: Queue,
@@ -71,7 +71,7 @@ pub(crate) struct Buffer {
 impl Pipeline {
     pub(crate) fn new(
         exporting: bool,
-        sampler: Sampler,
+        rules: Rules,
         limits: Limits,
         database: Option<String>,
         copied: LevelFilter,
@@ -87,7 +87,7 @@ impl Pipeline {
             copied,
             #[cfg(feature = "otel-sdk")]
             activates: false,
-            sampler: ArcSwap::from_pointee(sampler),
+            rules,
             tail: Arc::default(),
             table,
             queue,
@@ -103,16 +103,17 @@ impl Pipeline {
         self.number
     }
 
-    /// Writes what a new span is, below `parent` or for a new trace, into `identity`. A child in a trace
-    /// that is not sampled is its parent to everybody, and needs no record (`false`).
+    /// Writes what a new span is, below `parent` or, by the `rule`, for a new trace, into `identity`. A child
+    /// in a trace that is not sampled is its parent to everybody, and needs no record (`false`).
     ///
     /// The decision is made once, where a trace enters this process; every span below follows it.
     #[inline(always)]
-    pub(crate) fn conceive(
+    pub(crate) fn conceive<'a>(
         &self,
         name: &'static str,
         parent: Option<&Identity>,
         origin: Option<&Origin>,
+        rule: impl FnOnce() -> &'a Rule,
         identity: &mut Identity,
     ) -> bool {
         match parent {
@@ -125,7 +126,7 @@ impl Pipeline {
                 true
             }
             None => {
-                *identity = self.root(name, origin);
+                self.write_root(name, origin, rule(), identity);
                 true
             }
         }
@@ -140,30 +141,38 @@ impl Pipeline {
         }
     }
 
-    #[cold]
-    fn root(&self, name: &'static str, origin: Option<&Origin>) -> Identity {
+    #[inline(never)]
+    fn write_root(
+        &self,
+        name: &'static str,
+        origin: Option<&Origin>,
+        rule: &Rule,
+        identity: &mut Identity,
+    ) {
         let remote = origin.map(|origin| &origin.remote);
         let parent = remote.filter(|remote| remote.is_valid());
         let trace_id = parent.map_or_else(TraceId::random, RemoteContext::trace_id);
         let carried = remote.and_then(|remote| remote.carried().cloned());
         let route = origin.and_then(|origin| origin.route);
         let question = Question { trace_id, name, route, parent };
-        let decision = self.sampler.load().decide(&question, carried);
-        let undecided = self.exporting && !decision.sampled;
-        let pending = if undecided { self.tail.begin() } else { None };
-        Identity {
-            trace_id,
-            span_id: SpanId::random(),
-            name,
-            parent_id: parent.map_or(SpanId::INVALID, RemoteContext::span_id),
-            route,
-            sampled: decision.sampled,
-            recording: self.exporting && (decision.sampled || pending.is_some()),
-            random: parent.is_none_or(RemoteContext::is_random),
-            local_root: true,
-            remote_parent: parent.is_some(),
-            carried: decision.carried,
-            pending,
+        let decision = rule.sampler.decide(&question, carried);
+        let tail = rule.tail.as_ref().filter(|_| self.exporting && !decision.sampled);
+        identity.release();
+        identity.trace_id = trace_id;
+        identity.span_id = SpanId::random();
+        identity.parent_id = parent.map_or(SpanId::INVALID, RemoteContext::span_id);
+        identity.name = name;
+        identity.route = route;
+        identity.sampled = decision.sampled;
+        identity.random = parent.is_none_or(RemoteContext::is_random);
+        identity.recording = self.exporting && (decision.sampled || tail.is_some());
+        identity.local_root = true;
+        identity.remote_parent = parent.is_some();
+        if decision.carried.is_some() {
+            identity.carried = decision.carried;
+        }
+        if let Some(tail) = tail {
+            identity.pending = Some(self.tail.begin(tail));
         }
     }
 
@@ -175,6 +184,9 @@ impl Pipeline {
             record.end = None;
             local::with(|local| local.give_back(record));
             return;
+        }
+        if record.kind == SpanKind::Client && sql::is_sea_orm(record.identity.name) {
+            sql::normalise(&mut record, &self.limits);
         }
         record.finish();
         if let Some(pending) = record.identity.pending.take() {

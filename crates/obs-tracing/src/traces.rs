@@ -57,6 +57,8 @@ pub struct Counts {
     pub sampled_out: u64,
     /// Of these, spans that tail mode recorded and had no room for: see [`Tail::memory`].
     pub tail_evicted: u64,
+    /// Times that a rule of [`Tail::when`] panicked: its trace was kept.
+    pub rule_panics: u64,
     /// Attempts of an export that failed, whether or not a later one succeeded.
     pub export_failures: u64,
     /// Of the dropped spans, those that a collector refused in an answer that accepted the rest.
@@ -158,23 +160,23 @@ impl Traces {
 
     /// Decides upon new traces with this sampler from now on.
     pub fn set_sampler(&self, sampler: Sampler) {
-        self.pipeline().sampler.store(Arc::new(sampler));
+        self.pipeline().rules.change(|rule| rule.sampler = sampler);
     }
 
     /// The sampler of this moment.
     pub fn sampler(&self) -> Sampler {
-        Sampler::clone(&self.pipeline().sampler.load())
+        self.pipeline().rules.now().sampler.clone()
     }
 
     /// Decides with these rules upon the ends of new traces that the sampler turns down; `None` ends tail
     /// mode.
     pub fn set_tail(&self, tail: Option<Tail>) {
-        self.pipeline().tail.rules.store(tail.map(Arc::new));
+        self.pipeline().rules.change(|rule| rule.tail = tail.map(Arc::new));
     }
 
     /// The rules of tail mode at this moment.
     pub fn tail(&self) -> Option<Tail> {
-        self.pipeline().tail.rules.load_full().map(|rules| Tail::clone(&rules))
+        self.pipeline().rules.now().tail.as_deref().cloned()
     }
 
     /// Every setting, with its value and where that came from. Headers are named without their values.
@@ -224,6 +226,7 @@ fn counts(pipeline: &Pipeline) -> Counts {
         dropped,
         sampled_out,
         tail_evicted: pipeline.tail.evicted.load(Relaxed),
+        rule_panics: pipeline.tail.panics.load(Relaxed),
         export_failures: totals.failures.load(Relaxed),
         rejected: totals.rejected.load(Relaxed),
         exported_bytes: totals.bytes.load(Relaxed),
@@ -252,6 +255,11 @@ impl Source for Numbers {
                 "obs_spans_tail_evicted_total",
                 "Spans that tail mode recorded and had no room for.",
                 counts.tail_evicted,
+            ),
+            (
+                "obs_span_rule_panics_total",
+                "Panics of rules that decide upon traces at their end.",
+                counts.rule_panics,
             ),
             (
                 "obs_span_export_failures_total",

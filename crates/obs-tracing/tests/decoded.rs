@@ -4,8 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "it is a test")]
 #![allow(clippy::print_stderr, reason = "it is a test, which says what it skips")]
 
+#[path = "common/relay.rs"]
+mod relay;
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -141,16 +145,18 @@ fn others_read_what_was_meant() {
     let spawned = Command::new("python3").args(["-c", RECEIVER]).stdout(Stdio::piped()).spawn();
     let mut receiver = Receiver(spawned.unwrap());
     let mut lines = BufReader::new(receiver.0.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let endpoint = format!("http://127.0.0.1:{}", lines.next().unwrap());
+    let address = SocketAddr::from(([127, 0, 0, 1], lines.next().unwrap().parse().unwrap()));
+    let (endpoint, relayed) = (format!("http://{address}"), relay::relay(address));
     let mut ways = vec![(Compression::None, "none")];
     #[cfg(feature = "gzip")]
     ways.push((Compression::Gzip, "gzip"));
-    for (protocol, content_type) in [
-        (Protocol::HttpProtobuf, "application/x-protobuf"),
-        (Protocol::HttpJson, "application/json"),
+    for (endpoint, protocol, content_type) in [
+        (&relayed, Protocol::Grpc, "application/x-protobuf"),
+        (&endpoint, Protocol::HttpProtobuf, "application/x-protobuf"),
+        (&endpoint, Protocol::HttpJson, "application/json"),
     ] {
         for (compression, encoding) in &ways {
-            send(&endpoint, protocol, *compression);
+            send(endpoint, protocol, *compression);
             let mut seen = String::new();
             for line in lines.by_ref() {
                 seen += &line;

@@ -108,3 +108,89 @@ fn a_statement_with_its_trace() {
         });
     });
 }
+
+/// As sea-orm 2.0.4 has it with `tracing-spans` (`src/database/tracing_spans.rs`): around the query, whose
+/// text is told where `record_stmt_in_spans` is on; sqlx's event comes from inside.
+macro_rules! sea_orm {
+    ($name:literal, $operation:expr, $statement:expr, $result:expr, $inside:expr) => {{
+        let operation: &str = $operation;
+        let span = info_span!(
+            target: "sea_orm::database::db_connection",
+            $name,
+            otel.kind = "client",
+            db.system = "postgresql",
+            db.operation = %operation,
+            db.statement = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+            exception.message = tracing::field::Empty,
+        );
+        let statement: Option<&str> = $statement;
+        if let Some(statement) = statement {
+            span.record("db.statement", statement);
+        }
+        span.in_scope(|| $inside);
+        let result: Result<(), &str> = $result;
+        match result {
+            Ok(()) => span.record("otel.status_code", "OK"),
+            Err(error) => span
+                .record("otel.status_code", "ERROR")
+                .record("exception.message", tracing::field::display(error)),
+        };
+    }};
+}
+
+#[test]
+fn spans_of_sea_orm_speak_todays_conventions() {
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let text = "SELECT id FROM orders WHERE note = 'secret'";
+        sea_orm!("sea_orm.query_all", "SELECT", Some(text), Ok(()), {});
+        sea_orm!("sea_orm.execute", "INSERT", None, Err("Query Error: disk full"), {});
+        sea_orm!("sea_orm.begin", "EXECUTE", None, Ok(()), {});
+        sea_orm!("sea_orm.execute_unprepared", "EXECUTE", None, Ok(()), {});
+    });
+    flush(&traces);
+    let span = exported.span("SELECT orders");
+    assert_eq!(span.kind(), SpanKind::Client);
+    assert_eq!(
+        span.status.clone().unwrap_or_default().code,
+        0,
+        "a success is the application's to declare"
+    );
+    let mut keys = common::keys(&span);
+    keys.sort_unstable();
+    let known = ["db.collection.name", "db.operation.name", "db.query.text", "db.system.name"];
+    assert_eq!(keys, known);
+    assert_eq!(attribute(&span, "db.system.name").as_deref(), Some("postgresql"));
+    let text = attribute(&span, "db.query.text");
+    assert_eq!(text.as_deref(), Some("SELECT id FROM orders WHERE note = ?"));
+
+    let failed = exported.span("INSERT");
+    assert_eq!(attribute(&failed, "error.type").as_deref(), Some("sea_orm::DbErr"));
+    assert_eq!(attribute(&failed, "exception.message"), None);
+    let status = failed.status.clone().unwrap_or_default();
+    assert_eq!((status.code, &*status.message), (2, "Query Error: disk full"));
+
+    assert_eq!(attribute(&exported.span("BEGIN"), "db.operation.name").as_deref(), Some("BEGIN"));
+    let unknown = exported.span("sea_orm.execute_unprepared");
+    assert_eq!(attribute(&unknown, "db.operation.name"), None);
+}
+
+#[test]
+fn a_query_of_sea_orms_is_one_span() {
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let text = "SELECT id FROM orders WHERE id = 4711";
+        sea_orm!("sea_orm.query_one", "SELECT", None, Ok(()), query(text, "SELECT id FROM …"));
+    });
+    flush(&traces);
+    assert_eq!(exported.spans().len(), 1);
+    let span = exported.span("SELECT orders");
+    let text = attribute(&span, "db.query.text");
+    assert_eq!(text.as_deref(), Some("SELECT id FROM orders WHERE id = ?"));
+    assert_eq!(attribute(&span, "db.response.returned_rows").as_deref(), Some("3"));
+    assert_eq!(attribute(&span, "db.system.name").as_deref(), Some("postgresql"));
+    assert_eq!(traces.counts().started, 1);
+}

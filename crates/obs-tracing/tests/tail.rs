@@ -162,3 +162,23 @@ fn sampled_traces_do_not_wait() {
         assert_eq!(exported.spans().len(), 1);
     });
 }
+
+#[test]
+fn a_rule_that_panics_keeps_the_trace_and_is_counted() {
+    std::panic::set_hook(Box::new(|_| {})); // its message is expected
+    let rule = |span: &EndedSpan<'_>| match span.name() {
+        "bad" => panic!("a rule of the application's"),
+        _ => false,
+    };
+    let (layer, traces, exported) = pipeline(Tail::nothing().when(rule));
+    within(layer, || {
+        info_span!("request").in_scope(|| info_span!("bad").in_scope(|| {}));
+        info_span!("other").in_scope(|| {});
+    });
+    flush(&traces);
+    assert_eq!(exported.spans().len(), 2);
+    let root = exported.span("request");
+    assert_eq!(attribute(&root, "sampling.reason").as_deref(), Some("rule panicked"));
+    let counts = traces.counts();
+    assert_eq!((counts.rule_panics, counts.exported, counts.sampled_out), (1, 2, 1));
+}

@@ -45,6 +45,9 @@ pub(crate) struct Worker {
     chunk: vec::IntoIter<Box<Record>>,
     encoded: Chunk,
     warned: Option<Instant>,
+    /// Of how many panics of rules the last warning told.
+    known_panics: u64,
+    warned_of_panics: Option<Instant>,
 }
 
 impl Worker {
@@ -71,6 +74,8 @@ impl Worker {
                             chunk: Vec::new().into_iter(),
                             encoded: Vec::new(),
                             warned: None,
+                            known_panics: 0,
+                            warned_of_panics: None,
                         };
                         worker.run().await;
                     }
@@ -94,6 +99,7 @@ impl Worker {
                 changed = self.closing.changed() => if changed.is_err() { break },
             }
             self.pipeline.drain();
+            self.warn_of_panics();
             while let Some((parcel, spans)) = self.next_request() {
                 self.deliver(parcel, spans).await;
             }
@@ -203,9 +209,24 @@ impl Worker {
         self.warn(reason, spans as u64);
     }
 
+    /// Told from here: where a span ends, a log line could end up in that very span.
+    fn warn_of_panics(&mut self) {
+        let panics = self.pipeline.tail.panics.load(Relaxed);
+        if panics == self.known_panics || is_recent(self.warned_of_panics) {
+            return;
+        }
+        self.known_panics = panics;
+        self.warned_of_panics = Some(Instant::now());
+        tracing::warn!(
+            target: "obs_tracing",
+            panics,
+            "a rule of Tail::when panicked, so its traces are kept: mend the function, its panics are in the log"
+        );
+    }
+
     /// One line now and then, with all that was lost so far.
     fn warn(&mut self, reason: &str, lost_now: u64) {
-        if self.warned.is_some_and(|warned| warned.elapsed() < BETWEEN_WARNINGS) {
+        if is_recent(self.warned) {
             return;
         }
         self.warned = Some(Instant::now());
@@ -218,6 +239,10 @@ impl Worker {
             "spans are not delivered: check that the collector runs where OTEL_EXPORTER_OTLP_ENDPOINT says"
         );
     }
+}
+
+fn is_recent(warned: Option<Instant>) -> bool {
+    warned.is_some_and(|warned| warned.elapsed() < BETWEEN_WARNINGS)
 }
 
 /// Completes at the deadline of the shutdown, once there is one.

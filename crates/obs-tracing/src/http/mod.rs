@@ -13,11 +13,15 @@
 
 mod client;
 mod grpc;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod server;
 mod span;
 
 use obs_http::{ObserveLayer, RouteOf, unrouted};
 
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::ReqwestSpan;
 pub use client::{ClientExchange, ClientSpan};
 pub use grpc::{GrpcClientSpan, GrpcExchange, GrpcServerSpan};
 pub use server::{ServerExchange, ServerSpan};

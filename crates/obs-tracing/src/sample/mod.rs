@@ -4,6 +4,7 @@ mod budget;
 mod parse;
 mod rate;
 mod ratio;
+mod rules;
 mod tail;
 
 use std::fmt;
@@ -16,6 +17,8 @@ use budget::Budget;
 use rate::Rate;
 use ratio::Ratio;
 
+pub(crate) use rules::{KnownRule, Rule, Rules};
+pub(crate) use tail::RULE_PANICKED;
 pub use tail::{EndedSpan, Tail};
 
 /// Decides which traces are kept. Every span below the first one of a trace in this process follows

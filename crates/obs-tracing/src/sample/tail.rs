@@ -1,10 +1,14 @@
 //! Tail mode: what was not sampled is recorded all the same, and kept when it turns out to be worth it.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::record::{AttributeValue, Record, Status, Stored};
+
+/// The reason of a trace upon which no rule could decide.
+pub(crate) const RULE_PANICKED: &str = "rule panicked";
 
 /// Which of the traces that the sampler turned down are kept after all, once their first span in this
 /// process has ended: those with an error, slow ones, or those that match a rule.
@@ -76,6 +80,10 @@ impl Tail {
     }
 
     /// Keeps traces with a span of which the function says so. It runs where the span ends, once a span.
+    ///
+    /// A function that panics does not reach the application: the trace is kept (`sampling.reason` is
+    /// `rule panicked`), the panic is counted ([`Counts::rule_panics`](crate::Counts::rule_panics)), and a
+    /// warning tells of it now and then.
     pub fn when(mut self, rule: impl Fn(&EndedSpan<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.rule = Some(Arc::new(rule));
         self
@@ -99,9 +107,14 @@ impl Tail {
             return Some("slow");
         }
         let has = |(key, value): &(String, String)| span.attribute_is(key, value);
-        let matches =
-            self.attributes.iter().any(has) || self.rule.as_ref().is_some_and(|rule| rule(&span));
-        matches.then_some("rule")
+        if self.attributes.iter().any(has) {
+            return Some("rule");
+        }
+        let rule = self.rule.as_ref()?;
+        match catch_unwind(AssertUnwindSafe(|| rule(&span))) {
+            Ok(matches) => matches.then_some("rule"),
+            Err(_) => Some(RULE_PANICKED),
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 //! connection that was waited for.
 
 mod comment;
+mod sea_orm;
 mod statement;
 
 pub use comment::sql_with_trace;
+pub(crate) use sea_orm::{is_sea_orm, normalise};
 
 use std::fmt;
 use std::time::Duration;
@@ -27,15 +29,23 @@ pub(crate) fn is_sqlx(metadata: &Metadata<'_>) -> bool {
 }
 
 /// Makes a span of the event: it ends now, and began as long ago as sqlx says. A query is a CLIENT
-/// span, the wait for a connection an INTERNAL one.
-pub(crate) fn record(handle: &Handle, parent: &Identity, event: &Event<'_>) {
+/// span, the wait for a connection an INTERNAL one. A query in a span of sea-orm's is that very span.
+pub(crate) fn record(handle: &Handle, (id, parent): (u64, &Identity), event: &Event<'_>) {
     let mut told = Told::default();
     event.record(&mut told);
     let limits = &handle.pipeline.limits;
     let name = event.metadata().target();
+    let (statement, system) = (told.statement(), handle.pipeline.database.as_deref());
+    if name == QUERY && is_sea_orm(parent.name) {
+        handle
+            .pipeline
+            .table
+            .with(id, |record| describe(record, &told, &statement, system, limits));
+        return;
+    }
     let mut record = handle.begin(name, parent);
     match name {
-        QUERY => describe(&mut record, &told, handle.pipeline.database.as_deref(), limits),
+        QUERY => describe(&mut record, &told, &statement, system, limits),
         _ => record.name = Some(record.keep("acquire connection", limits)),
     }
     // The clock begins with the process: nothing is older.
@@ -43,23 +53,34 @@ pub(crate) fn record(handle: &Handle, parent: &Identity, event: &Event<'_>) {
     handle.pipeline.finish(record);
 }
 
-fn describe(record: &mut Record, told: &Told, system: Option<&str>, limits: &Limits) {
-    let text = if told.statement.trim().is_empty() { &told.summary } else { &told.statement };
-    let statement = Statement::read(text);
-    record.kind = SpanKind::Client;
-    record.name = Some(record.keep(&statement.name(), limits));
-    record.set("db.query.text", AttributeValue::Text(&statement.text), limits);
-    if let Some(operation) = &statement.operation {
-        record.set("db.operation.name", AttributeValue::Text(operation), limits);
-    }
-    if let Some(collection) = &statement.collection {
-        record.set("db.collection.name", AttributeValue::Text(collection), limits);
-    }
+fn describe(
+    record: &mut Record,
+    told: &Told,
+    statement: &Statement,
+    system: Option<&str>,
+    limits: &Limits,
+) {
+    statement.describe(record, limits);
     if let Some(system) = system {
         record.set("db.system.name", AttributeValue::Text(system), limits);
     }
     if let Some(rows) = told.rows_returned {
         record.set("db.response.returned_rows", rows.into(), limits);
+    }
+}
+
+impl Statement {
+    /// Says of the span what the statement does.
+    fn describe(&self, record: &mut Record, limits: &Limits) {
+        record.kind = SpanKind::Client;
+        record.name = Some(record.keep(&self.name(), limits));
+        record.set("db.query.text", AttributeValue::Text(&self.text), limits);
+        if let Some(operation) = &self.operation {
+            record.set("db.operation.name", AttributeValue::Text(operation), limits);
+        }
+        if let Some(collection) = &self.collection {
+            record.set("db.collection.name", AttributeValue::Text(collection), limits);
+        }
     }
 }
 
@@ -70,6 +91,13 @@ struct Told {
     statement: String,
     rows_returned: Option<u64>,
     elapsed: Duration,
+}
+
+impl Told {
+    fn statement(&self) -> Statement {
+        let has_text = !self.statement.trim().is_empty();
+        Statement::read(if has_text { &self.statement } else { &self.summary })
+    }
 }
 
 impl Visit for Told {

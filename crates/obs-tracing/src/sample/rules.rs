@@ -1,0 +1,85 @@
+//! What decides upon traces at this moment, and each thread's copy of it.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Sampler, Tail};
+
+/// Changed at run time, seldom.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    now: Mutex<Arc<Rule>>,
+    /// How many times they were changed.
+    version: AtomicU64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    pub(crate) sampler: Sampler,
+    /// Upon the ends of traces that the sampler turns down.
+    pub(crate) tail: Option<Arc<Tail>>,
+}
+
+/// The rules as a thread knows them: asking costs a load of a word that hardly ever changes.
+#[derive(Debug)]
+pub(crate) struct KnownRule {
+    version: u64,
+    rule: Arc<Rule>,
+}
+
+impl Rules {
+    pub(crate) fn new(sampler: Sampler, tail: Option<Tail>) -> Self {
+        let rule = Rule { sampler, tail: tail.map(Arc::new) };
+        Self { now: Mutex::new(Arc::new(rule)), version: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn now(&self) -> Arc<Rule> {
+        Arc::clone(&self.lock())
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Rule)) {
+        let mut now = self.lock();
+        let mut rule = Rule::clone(&now);
+        change(&mut rule);
+        *now = Arc::new(rule);
+        self.version.store(self.version.load(Acquire) + 1, Release);
+    }
+
+    /// What a thread is to remember.
+    pub(crate) fn known(&self) -> KnownRule {
+        let version = self.version.load(Acquire); // first: at worst the thread asks once more
+        KnownRule { version, rule: self.now() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Rule>> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KnownRule {
+    /// The rule of this moment.
+    #[inline]
+    pub(crate) fn update(&mut self, rules: &Rules) -> &Rule {
+        if self.version != rules.version.load(Acquire) {
+            *self = rules.known();
+        }
+        &self.rule
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_learns_of_a_change() {
+        let rules = Rules::new(Sampler::always(), None);
+        let mut known = rules.known();
+        assert_eq!(known.update(&rules).sampler.to_string(), "always");
+        rules.change(|rule| rule.sampler = Sampler::never());
+        rules.change(|rule| rule.tail = Some(Arc::new(Tail::errors())));
+        assert_eq!(known.update(&rules).sampler.to_string(), "never");
+        assert!(known.update(&rules).tail.is_some());
+    }
+}
