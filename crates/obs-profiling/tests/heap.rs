@@ -41,6 +41,7 @@ fn of(profile: &HeapProfile, function: &str) -> (Memory, Memory) {
 }
 
 #[inline(never)]
+#[allow(clippy::vec_box, reason = "each is to be an allocation")]
 fn keeps_small_blocks(count: usize) -> Vec<Box<[u8; 100]>> {
     (0..count).map(|_| black_box(Box::new([7; 100]))).collect()
 }

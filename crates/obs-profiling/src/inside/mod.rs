@@ -1,6 +1,8 @@
 //! Profiles that a process takes of itself.
 
 mod bounds;
+#[cfg(test)]
+mod cost;
 pub(crate) mod cpu;
 #[cfg(feature = "http")]
 pub mod endpoint;

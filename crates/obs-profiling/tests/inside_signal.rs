@@ -1,0 +1,37 @@
+//! A process whose SIGPROF belongs to something else. Alone in its process: handlers stay.
+
+#![cfg(target_os = "linux")]
+#![allow(unsafe_code, clippy::unwrap_used, reason = "a handler of another profiler")]
+
+use std::mem;
+use std::ptr;
+use std::time::Duration;
+
+use obs_profiling::{CpuProfiler, Recording};
+
+extern "C" fn of_another(_: i32) {}
+
+#[test]
+fn a_handler_of_another_profiler_is_left_alone() {
+    let mut found;
+    // SAFETY: plain numbers, and a handler that does nothing.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = of_another as *const () as usize;
+        found = action;
+        assert_eq!(libc::sigaction(libc::SIGPROF, &raw const action, ptr::null_mut()), 0);
+    }
+    let recording = Recording { rate: 100, duration: Duration::from_millis(10) };
+    let error = CpuProfiler::start(recording).unwrap_err();
+    assert!(error.to_string().contains("only one profiler can use it"), "{error}");
+    assert!(!error.is_under_way());
+    // SAFETY: it only reads.
+    unsafe {
+        assert_eq!(libc::sigaction(libc::SIGPROF, ptr::null(), &raw mut found), 0);
+        assert_eq!(found.sa_sigaction, of_another as *const () as usize);
+        // Where the other one gives it up, ours works.
+        found.sa_sigaction = libc::SIG_DFL;
+        assert_eq!(libc::sigaction(libc::SIGPROF, &raw const found, ptr::null_mut()), 0);
+    }
+    CpuProfiler::start(recording).unwrap().wait().unwrap();
+}
