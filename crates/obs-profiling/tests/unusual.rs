@@ -89,7 +89,7 @@ fn a_static_program_of_musl_is_read() {
     let flags = ["-C", "opt-level=3", "--target", "x86_64-unknown-linux-musl"];
     let Some(built) = start(&flags) else { return };
     let Some((stopped, nonstop, burner)) = stacks(&built) else { return };
-    assert!(burner.is_complete && has(&burner, "burns_for_ever"), "{burner}");
+    assert!(has(&burner, "burns_for_ever"), "{burner}");
     // musl's own functions have no unwind tables: what waits in them is cut there, and says so.
     for stack in [&stopped, &nonstop] {
         assert!(has(stack, "waits_for_ever") || !stack.is_complete, "{stack}");

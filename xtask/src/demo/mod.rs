@@ -9,6 +9,7 @@ mod joins;
 mod load;
 mod outage;
 mod print;
+pub(crate) mod profile;
 mod prometheus;
 
 use std::time::Instant;
@@ -69,6 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     printer.step("building the console and three services (the first time takes minutes)");
     // Cargo shows its own progress on standard error.
     cargo(["build", "-p", "obs-console", "-p", "obs-demo", "--bins"])?;
+    cargo(["build", "-p", "obs-profiling", "--features", "program", "--bin", "obs-profile"])?;
     printer.step("starting them on free ports");
 
     let mut joins = Joins::default();
@@ -84,6 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         prometheus.find_exemplar(&request, &printer, &mut joins)?;
     }
     faults::show(&fleet, &printer, &mut joins)?;
+    profile::show(&fleet, &printer, &mut joins)?;
     outage::show(&mut fleet, &printer, &mut joins)?;
     if options.serve {
         stay_up(&fleet, prometheus.as_ref(), &printer)?;

@@ -2,6 +2,7 @@
 
 mod demos;
 mod faults;
+mod flame;
 mod hostile;
 mod lone;
 mod peers;
@@ -21,7 +22,7 @@ pub(crate) enum Outcome {
 
 type Scenario = fn() -> Result<Outcome, Failure>;
 
-const ALL: [(&str, Scenario); 16] = [
+const ALL: [(&str, Scenario); 17] = [
     ("demo_with_1000_in_flight", demos::with_1000_in_flight),
     ("demo_notices_a_lost_traceparent", demos::notices_a_lost_traceparent),
     ("demo_notices_a_lost_request_id", demos::notices_a_lost_request_id),
@@ -30,6 +31,7 @@ const ALL: [(&str, Scenario); 16] = [
     ("demo_to_rotel_over_grpc", peers::rotel_grpc),
     ("demo_to_rotel_over_http", peers::rotel_http),
     ("exposition_is_accepted_by_its_judges", peers::exposition),
+    ("flame_graph_in_a_browser", flame::graph_in_a_browser),
     ("hostile_requests", hostile::requests),
     ("w3c_trace_context", trace_context::cases),
     ("port_in_use", faults::port_in_use),
@@ -44,6 +46,16 @@ const ALL: [(&str, Scenario); 16] = [
 pub(crate) fn run(part: Option<&str>) -> Result<(), Failure> {
     raise_open_files();
     cargo(["build", "--quiet", "-p", "obs-console", "-p", "obs-demo", "--bins"])?;
+    cargo([
+        "build",
+        "--quiet",
+        "-p",
+        "obs-profiling",
+        "--features",
+        "program",
+        "--bin",
+        "obs-profile",
+    ])?;
     let required = std::env::var_os("OBS_REQUIRE_PEERS").is_some_and(|value| value == "1");
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     println!("\nscenarios");

@@ -1,0 +1,110 @@
+//! The services looked into from outside: where every thread is, and where the CPU time goes.
+
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+
+use crate::demo::fleet::Fleet;
+use crate::demo::joins::Joins;
+use crate::demo::print::Printer;
+use crate::error::{During, Failure};
+use crate::system::{Service, program};
+
+const SERVICE: &str = "orders";
+
+pub(crate) fn show(fleet: &Fleet, printer: &Printer, joins: &mut Joins) -> Result<(), Failure> {
+    printer.heading("PROFILE", &format!("{SERVICE} under load, looked into from outside"));
+    let service = fleet.services().find(|service| service.name == SERVICE);
+    let pid = service.map(Service::pid).unwrap_or_default().to_string();
+    let dump = obs_profile(&["dump", "--json", "--pid", &pid])?;
+    if let Some(why) = not_permitted(&dump) {
+        printer.row(&format!("not permitted here: {why}"));
+        return Ok(());
+    }
+    dumped(&dump, printer, joins);
+    let folder = tempfile::tempdir()?;
+    let svg = folder.path().join("flame.svg");
+    let file = svg.to_string_lossy();
+    let (top, record) = under_load(fleet, || {
+        let top =
+            obs_profile(&["top", "--batch", "-n", "1", "-d", "1", "-r", "499", "--pid", &pid])?;
+        let record = ["record", "-d", "1", "-r", "499", "-o", &file, "--pid", &pid];
+        Ok((top, obs_profile(&record)?))
+    })?;
+    if let Some(why) = not_permitted(&top) {
+        printer.row(&format!("not permitted here: {why}"));
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&top.stdout);
+    let mut lines = text.lines().skip_while(|line| !line.contains("FUNCTION")).skip(1);
+    for line in lines.by_ref().take(3) {
+        printer.row(&line.chars().take(110).collect::<String>());
+    }
+    joins.holds(
+        "top tells the service's functions and threads",
+        text.contains("tokio") && text.contains("THREAD"),
+        "functions of the async runtime, and a table of threads",
+        said(&top),
+    );
+    let graph = std::fs::read_to_string(&svg).unwrap_or_default();
+    printer.row(said(&record).lines().last().unwrap_or_default());
+    joins.holds(
+        "record draws a flame graph of the service",
+        graph.trim_end().ends_with("</svg>") && graph.contains("tokio"),
+        "an SVG with the async runtime's functions",
+        format!("{} bytes; {}", graph.len(), said(&record)),
+    );
+    Ok(())
+}
+
+fn dumped(dump: &Output, printer: &Printer, joins: &mut Joins) {
+    let json: Value = serde_json::from_slice(&dump.stdout).unwrap_or_default();
+    let threads = json["threads"].as_array().map_or(&[][..], Vec::as_slice);
+    let whole = threads.iter().filter(|thread| thread["complete"] == true).count();
+    let longest =
+        threads.iter().filter_map(|thread| thread["stopped_us"].as_f64()).fold(0.0, f64::max);
+    printer.row(&format!(
+        "dump: {whole} of {} threads whole; the longest stop of one took {longest:.0} µs",
+        threads.len()
+    ));
+    joins.holds(
+        "dump reads every thread of the service to its beginning",
+        whole == threads.len() && whole > 1,
+        "as many whole stacks as threads",
+        format!("{whole} of {}; {}", threads.len(), said(dump)),
+    );
+}
+
+/// Requests are sent, one after the other, while `work` goes on.
+fn under_load<T>(fleet: &Fleet, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let is_over = AtomicBool::new(false);
+    let (http, url) = (&fleet.http, format!("{}/orders/profiled", fleet.gateway()));
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let mut is_served = true;
+            while is_served && !is_over.load(Ordering::Relaxed) {
+                is_served = http.send("POST", &url, &[], "").is_ok();
+            }
+        });
+        let done = work();
+        is_over.store(true, Ordering::Relaxed);
+        done
+    })
+}
+
+/// Runs the program.
+pub(crate) fn obs_profile(arguments: &[&str]) -> Result<Output, Failure> {
+    Command::new(program("obs-profile")?).args(arguments).output().during("obs-profile")
+}
+
+/// The line in which it says that the system does not let it look.
+pub(crate) fn not_permitted(output: &Output) -> Option<String> {
+    let said = said(output);
+    let denied = ["not allowed", "belongs to another user", "not supported here"];
+    (!output.status.success() && denied.iter().any(|text| said.contains(text))).then_some(said)
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).trim().to_owned()
+}
