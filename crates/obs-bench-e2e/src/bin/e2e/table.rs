@@ -9,7 +9,7 @@ use crate::case::{Case, Measured, Telemetry, Who};
 pub(crate) fn text(measured: &[(Case, Measured)]) -> String {
     let mut text = format!(
         "{:<48} {:>9} {:>8} {:>9} {:>8} {:>8}  {}\n",
-        "orders service, 16 connections",
+        "orders service, 16 connections, best of all runs",
         "CPU s/10k",
         "x bare",
         "req/s",
