@@ -22,7 +22,7 @@ fn churn() {
     set_active_span(Some(ActiveSpan {
         trace_id: TraceId::new(u128::from(number)),
         span_id: SpanId::new(number),
-        sampled: number % 2 == 0,
+        sampled: number.is_multiple_of(2),
         name: "churn",
         route: Some(Route::intern("/churn")),
     }));
@@ -32,7 +32,7 @@ fn churn() {
     }
     black_box(&words);
     black_box(nested(number % 100));
-    if number % 16 == 0 {
+    if number.is_multiple_of(16) {
         let threads = (0..4).map(|_| std::thread::spawn(|| black_box(vec![0_u64; 5_000]).len()));
         let threads: Vec<_> = threads.collect();
         threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), 5_000));
