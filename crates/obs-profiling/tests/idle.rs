@@ -25,7 +25,7 @@ fn child() {
     let runtime = runtime.worker_threads(3).enable_all().build().unwrap();
     runtime.block_on(async {
         tokio::spawn(async { polls_for_ever() });
-        tokio::task::spawn_blocking(|| blocks_for_ever());
+        tokio::task::spawn_blocking(blocks_for_ever);
         // Another thread of the blocking pool, which has nothing to do afterwards.
         tokio::task::spawn_blocking(|| ()).await.unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;

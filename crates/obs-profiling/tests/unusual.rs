@@ -116,7 +116,7 @@ fn two_thousand_threads_are_read() {
     let recording = Recording { duration: Duration::from_millis(500), ..Recording::default() };
     match record(built.pid(), recording, |_| true) {
         Ok(profile) => {
-            assert!(profile.functions().iter().any(|it| it.0.contains("burns_for_ever")))
+            assert!(profile.functions().iter().any(|it| it.0.contains("burns_for_ever")));
         }
         Err(error) => assert!(error.to_string().contains("ulimit -n"), "{error}"),
     }

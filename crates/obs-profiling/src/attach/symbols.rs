@@ -12,6 +12,9 @@ use crate::attach::code::Code;
 use crate::attach::unwind::Addresses;
 use crate::stack::{Frame, Stack};
 
+/// Where it can be read, and what the process calls it.
+type File = (PathBuf, Arc<str>);
+
 /// The functions of each address, the innermost first.
 pub(crate) struct Symbols {
     symbolizer: Symbolizer,
@@ -33,7 +36,7 @@ impl Symbols {
         unknown_yet.sort_unstable();
         unknown_yet.dedup();
         // File by file: that is one search through each.
-        let mut files: BTreeMap<(PathBuf, Arc<str>), Vec<(u64, u64)>> = BTreeMap::new();
+        let mut files: BTreeMap<File, Vec<(u64, u64)>> = BTreeMap::new();
         for address in unknown_yet {
             match code.place(address) {
                 Some((mapping, file, offset)) => {

@@ -146,7 +146,7 @@ mod tests {
         terminal.draw(|frame| draw(frame, &status(), choice)).expect("a view");
         let buffer = terminal.backend().buffer();
         let rows = buffer.content.chunks(usize::from(width.max(1)));
-        rows.map(|row| row.iter().map(|cell| cell.symbol()).collect()).collect()
+        rows.map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect()).collect()
     }
 
     #[test]
