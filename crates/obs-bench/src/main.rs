@@ -14,6 +14,7 @@ mod metrics;
 mod metrics_peers;
 mod metrics_scrape;
 mod parallel;
+mod profiling;
 mod row;
 mod table;
 mod tracing;
@@ -28,7 +29,7 @@ use crate::row::Row;
 /// Measures against the peers and prints the table of ratios.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// One pillar only: logging, metrics, tracing or health.
+    /// One pillar only: logging, metrics, tracing, health or profiling.
     pillar: Option<String>,
     /// Print the rows as JSON.
     #[arg(long)]
@@ -42,10 +43,17 @@ struct Arguments {
     /// Measure one contender and print its nanoseconds: what the processes of a row are started with.
     #[arg(long, hide = true, num_args = 2, value_names = ["ROW", "CONTENDER"])]
     contender: Option<Vec<String>>,
+    /// Be a program to look into.
+    #[arg(long, hide = true, value_name = "KIND")]
+    target: Option<String>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(kind) = arguments.target.as_deref() {
+        profiling::be_target(kind);
+        return ExitCode::SUCCESS;
+    }
     let rows: Vec<Row> = [
         logging::rows(),
         metrics::rows(),
@@ -54,6 +62,7 @@ fn main() -> ExitCode {
         tracing::rows(),
         tracing_process::rows(),
         health::rows(),
+        profiling::rows(),
     ]
     .concat();
     if let Some([row, contender]) = arguments.contender.as_deref() {
@@ -62,7 +71,7 @@ fn main() -> ExitCode {
     let wanted = |row: &&Row| arguments.pillar.as_deref().is_none_or(|pillar| pillar == row.pillar);
     let wanted: Vec<&Row> = rows.iter().filter(wanted).collect();
     if wanted.is_empty() {
-        eprintln!("no such pillar: give logging, metrics, tracing or health");
+        eprintln!("no such pillar: give logging, metrics, tracing, health or profiling");
         return ExitCode::FAILURE;
     }
     let mut results = Vec::new();
