@@ -18,6 +18,7 @@ mod profiling;
 mod row;
 mod table;
 mod tracing;
+mod tracing_export;
 mod tracing_process;
 
 use std::process::ExitCode;
@@ -46,10 +47,16 @@ struct Arguments {
     /// Be a program to look into.
     #[arg(long, hide = true, value_name = "KIND")]
     target: Option<String>,
+    /// Take spans over gRPC: what the contenders of an export send to.
+    #[arg(long, hide = true)]
+    receiver: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.receiver {
+        return tracing_export::receive();
+    }
     if let Some(kind) = arguments.target.as_deref() {
         profiling::be_target(kind);
         return ExitCode::SUCCESS;
@@ -61,6 +68,7 @@ fn main() -> ExitCode {
         metrics_peers::rows(),
         tracing::rows(),
         tracing_process::rows(),
+        tracing_export::rows(),
         health::rows(),
         profiling::rows(),
     ]

@@ -1,6 +1,7 @@
 //! Tracing: a trace four spans deep, with two attributes and one event a span.
 
 use std::future::ready;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrace::collector::{Config, Reporter, SpanRecord};
@@ -12,6 +13,7 @@ use opentelemetry::trace::{TraceContextExt, Tracer, TracerProvider};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace as sdk;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+use sentry_core::{ClientOptions, Envelope, Hub, Transport, TransportFactory, TransportOptions};
 use tracing::{Subscriber, info, info_span, subscriber::set_global_default};
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::layer::SubscriberExt;
@@ -21,6 +23,8 @@ use crate::measure::nanoseconds;
 use crate::row::Row;
 
 pub(crate) const LEAN: &str = "tracing-opentelemetry + batch, lean";
+const STOCK: &str = "tracing-opentelemetry + batch, default";
+const SENTRY: &str = "sentry-tracing, sent nowhere";
 const BARE: &str = "bare Registry";
 const SDK: &str = "OpenTelemetry SDK directly";
 const FASTRACE: &str = "fastrace, local spans";
@@ -31,6 +35,8 @@ pub(crate) fn rows() -> Vec<Row> {
         |work, peer, bar, ours, theirs| Row { pillar: "tracing", work, peer, bar, ours, theirs };
     vec![
         row("span, sampled", LEAN, 0.22, sampled, lean_sampled),
+        row("span, sampled", STOCK, f64::INFINITY, sampled, stock_sampled),
+        row("span, sampled", SENTRY, f64::INFINITY, sampled, sentry_sampled),
         row("span, sampled", BARE, 1.6, sampled, bare),
         row("span, sampled", SDK, f64::INFINITY, sampled, sdk_sampled),
         row("span, sampled", FASTRACE, f64::INFINITY, sampled, fastrace_sampled),
@@ -72,6 +78,20 @@ pub(crate) fn ours(sampler: Sampler) -> (TraceLayer, Traces) {
         .export_with(|_, _| Ok(()))
         .build()
         .expect("a function to export with is all it needs")
+}
+
+fn stock_sampled() -> f64 {
+    let provider = SdkTracerProvider::builder().with_batch_exporter(Nowhere).build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
+    with(tracing_subscriber::registry().with(layer))
+}
+
+fn sentry_sampled() -> f64 {
+    let mut options = ClientOptions::new().traces_sample_rate(1.0);
+    options.dsn = "http://public@127.0.0.1/1".parse().ok();
+    options.transport = Some(Arc::new(SentToNowhere));
+    Hub::current().bind_client(Some(Arc::new(options.into())));
+    with(tracing_subscriber::registry().with(sentry_tracing::SpanLayer::new()))
 }
 
 fn with_lean(sampler: sdk::Sampler) -> f64 {
@@ -168,6 +188,18 @@ pub(crate) fn trace() {
     let fourth = info_span!("row", key = "k-7", bytes = 512_u64);
     let _fourth = fourth.enter();
     info!(rows = 4_u64, "handled");
+}
+
+struct SentToNowhere;
+
+impl TransportFactory for SentToNowhere {
+    fn create_transport_with_options(&self, _: TransportOptions) -> Arc<dyn Transport> {
+        Arc::new(Self)
+    }
+}
+
+impl Transport for SentToNowhere {
+    fn send_envelope(&self, _: Envelope) {}
 }
 
 /// Takes every batch and throws it away.

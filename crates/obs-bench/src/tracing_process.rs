@@ -69,7 +69,7 @@ fn with_ours(work: impl Fn()) -> (f64, f64) {
     })
 }
 
-fn with_provider(exporter: impl SpanExporter + 'static, work: impl Fn()) -> (f64, f64) {
+pub(crate) fn with_provider(exporter: impl SpanExporter + 'static, work: impl Fn()) -> (f64, f64) {
     let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).build();
     set_global_default(tracing_subscriber::registry().with(lean(&provider)))
         .expect("each contender has its own process");
@@ -77,7 +77,7 @@ fn with_provider(exporter: impl SpanExporter + 'static, work: impl Fn()) -> (f64
 }
 
 /// CPU time of a span in nanoseconds: of the whole process, and of all but this thread; the median burst.
-fn measure(work: impl Fn(), flush: impl Fn()) -> (f64, f64) {
+pub(crate) fn measure(work: impl Fn(), flush: impl Fn()) -> (f64, f64) {
     let mut bursts: Vec<_> = (0..BURSTS)
         .map(|_| {
             let (process, thread) = (process_time(), cpu_time());
