@@ -46,6 +46,7 @@ impl Context {
     }
 
     /// A context that begins with these fields; those that find no room are left out, and counted.
+    #[cfg(feature = "http")]
     pub(crate) fn of<const N: usize>(named: [(&Key, &str); N]) -> Self {
         let length: usize = named.iter().map(|(_, value)| value.len() + 24).sum();
         let mut fields = Fields::with_room(length.min(LONGEST), N);

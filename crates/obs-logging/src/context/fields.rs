@@ -93,6 +93,7 @@ impl Fields {
     }
 
     /// For so many bytes in so many fields.
+    #[cfg(feature = "http")]
     pub(crate) fn with_room(bytes: usize, fields: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), places: Vec::with_capacity(fields), ..Self::new() }
     }
