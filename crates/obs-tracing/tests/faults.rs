@@ -91,9 +91,9 @@ fn a_refused_port_loses_everything_and_says_so() {
     let flushed = traces.flush(Duration::from_millis(300));
     assert_eq!(flushed, Delivery { delivered: 0, lost: 0, complete: false });
     let began = Instant::now();
-    let delivery = traces.shutdown(Duration::from_secs(1));
+    let delivery = traces.shutdown(Duration::from_secs(3));
     assert_eq!(delivery, Delivery { delivered: 0, lost: 10_000, complete: true });
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(6));
     assert!(traces.counts().export_failures > 0);
     settled(&traces, 0, 10_000);
 }
@@ -122,10 +122,10 @@ fn a_shutdown_keeps_its_deadline_with_a_collector_that_hangs() {
         let (layer, traces) = to(endpoint).build().unwrap();
         spans(layer, 5000);
         let began = Instant::now();
-        let delivery = traces.shutdown(Duration::from_millis(700));
+        let delivery = traces.shutdown(Duration::from_secs(2));
         let took = began.elapsed();
         assert_eq!(delivery, Delivery { delivered: 0, lost: 5000, complete: true });
-        assert!(took < Duration::from_millis(1500), "{took:?}");
+        assert!(took < Duration::from_secs(4), "{took:?}");
         settled(&traces, 0, 5000);
     }
 }
@@ -135,8 +135,8 @@ fn a_name_that_nobody_knows() {
     let (layer, traces) = to("http://collector.invalid:4317".to_owned()).build().unwrap();
     spans(layer, 50);
     let began = Instant::now();
-    let delivery = traces.shutdown(Duration::from_secs(1));
-    assert!(began.elapsed() < Duration::from_millis(1800), "{:?}", began.elapsed());
+    let delivery = traces.shutdown(Duration::from_secs(3));
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     assert_eq!(delivery, Delivery { delivered: 0, lost: 50, complete: true });
     settled(&traces, 0, 50);
 }
