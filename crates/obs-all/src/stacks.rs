@@ -1,11 +1,10 @@
 //! This process's stacks, for the watchdog's report.
 
-use obs_profiling::{Method, dump};
+use obs_profiling::dump_own;
 
-/// Of the threads that wait: a process cannot stop its own, and those that run are listed as such.
+/// Of all threads: a wedged worker may wait for ever, or run for ever.
 pub(crate) fn of_this_process() -> String {
-    let Ok(pid) = i32::try_from(std::process::id()) else { return String::new() };
-    match dump(pid, Method::Nonstop) {
+    match dump_own() {
         Ok(dump) => dump.to_string(),
         Err(error) => error.to_string(),
     }
@@ -13,27 +12,52 @@ pub(crate) fn of_this_process() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::hint::black_box;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::sync::mpsc;
+    use std::thread::Builder;
 
     use super::*;
 
     #[test]
     fn a_thread_that_waits_is_shown_with_its_functions() {
         let (done, waits) = mpsc::channel::<()>();
-        let waiter = std::thread::Builder::new().name("wedged-worker".into());
+        let waiter = Builder::new().name("waiting-worker".into());
         let waiter = waiter.spawn(move || wait_on(&waits)).expect("a thread");
-        // Until it waits: the kernel tells where only then.
-        let shown = std::iter::repeat_with(of_this_process).take(20).find(|text| {
-            let thread = text.split("Thread ").find(|thread| thread.contains("wedged-worker"));
-            thread.is_some_and(|thread| thread.contains("wait_on"))
-        });
+        let shown = is_shown("waiting-worker", "wait_on");
         drop(done);
         waiter.join().expect("it ends");
-        assert!(shown.is_some(), "{}", of_this_process());
+        assert!(shown, "{}", of_this_process());
+    }
+
+    #[test]
+    fn a_thread_that_never_rests_is_shown_with_its_functions() {
+        static ENDS: AtomicBool = AtomicBool::new(false);
+        let runner = Builder::new().name("running-worker".into());
+        let runner = runner.spawn(|| run_until(&ENDS)).expect("a thread");
+        let shown = is_shown("running-worker", "run_until");
+        ENDS.store(true, Relaxed);
+        runner.join().expect("it ends");
+        assert!(shown, "{}", of_this_process());
+    }
+
+    /// Sooner or later: it may not have come so far yet.
+    fn is_shown(thread: &str, function: &str) -> bool {
+        std::iter::repeat_with(of_this_process).take(20).any(|text| {
+            let shown = text.split("Thread ").find(|shown| shown.contains(thread));
+            shown.is_some_and(|shown| shown.contains(function))
+        })
     }
 
     #[inline(never)]
     fn wait_on(waits: &mpsc::Receiver<()>) {
         let _ = waits.recv();
+    }
+
+    #[inline(never)]
+    fn run_until(ends: &AtomicBool) {
+        while !ends.load(Relaxed) {
+            black_box(ends);
+        }
     }
 }

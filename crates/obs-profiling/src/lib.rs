@@ -9,7 +9,7 @@ mod inside;
 mod profile;
 mod stack;
 
-pub use attach::dump::{Absence, Dump, Method, Thread, dump};
+pub use attach::dump::{Absence, Dump, Method, Thread, dump, dump_own};
 pub use attach::record::{Progress, Recording, record};
 pub use attach::recorder::Recorder;
 pub use error::Error;

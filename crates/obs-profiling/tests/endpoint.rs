@@ -100,6 +100,11 @@ fn one_profile_at_a_time_and_a_hang_up_ends_it() {
 fn threads_arguments_and_symbols_are_told() {
     let (_, threads) = ask("GET", "goroutine?debug=2", "");
     assert!(threads.contains("Thread "), "{threads}");
+    let burner = Burner::start("burner", || _ = work::two_parts());
+    let asked = std::iter::repeat_with(|| ask("GET", "threads", "").1).take(20);
+    let told = asked.into_iter().find(|threads| threads.contains("two_parts"));
+    drop(burner);
+    assert!(told.is_some_and(|threads| threads.contains("\"burner\"")), "a thread that runs");
     let (_, cmdline) = ask("GET", "cmdline", "");
     assert_eq!(cmdline.split('\0').next(), std::env::args().next().as_deref());
     let (_, count) = ask("GET", "symbol", "");

@@ -7,7 +7,7 @@ use std::mem;
 use std::ptr;
 use std::time::Duration;
 
-use obs_profiling::{CpuProfiler, Recording};
+use obs_profiling::{Absence, CpuProfiler, Recording, Stack, dump_own};
 
 extern "C" fn of_another(_: i32) {}
 
@@ -25,6 +25,7 @@ fn a_handler_of_another_profiler_is_left_alone() {
     let error = CpuProfiler::start(recording).unwrap_err();
     assert!(error.to_string().contains("only one profiler can use it"), "{error}");
     assert!(!error.is_under_way());
+    assert_eq!(own_stack(), Err(Absence::Running));
     // SAFETY: it only reads.
     unsafe {
         assert_eq!(libc::sigaction(libc::SIGPROF, ptr::null(), &raw mut found), 0);
@@ -34,4 +35,14 @@ fn a_handler_of_another_profiler_is_left_alone() {
         assert_eq!(libc::sigaction(libc::SIGPROF, &raw const found, ptr::null_mut()), 0);
     }
     CpuProfiler::start(recording).unwrap().wait().unwrap();
+    let shown = std::iter::repeat_with(own_stack).take(20).find_map(Result::ok).unwrap();
+    assert!(shown.to_string().contains("own_stack"), "{shown}");
+}
+
+/// Of this thread, which runs.
+#[inline(never)]
+fn own_stack() -> Result<Stack, Absence> {
+    let own = nix::unistd::gettid().as_raw();
+    let dump = dump_own().unwrap();
+    dump.threads.into_iter().find(|thread| thread.tid == own).unwrap().stack
 }

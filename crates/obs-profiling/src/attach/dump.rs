@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crate::arch::{self, Registers};
 use crate::attach::code::Code;
-use crate::attach::image::Unwinder;
 use crate::attach::maps::{self, Mapping};
 use crate::attach::stop::{self, Missed};
 use crate::attach::symbols::Symbols;
 use crate::attach::unwind::{Addresses, Cache, Captured, unwind, unwind_waiting};
 use crate::attach::{memory, threads, waiting};
 use crate::error::{Error, Kind};
+use crate::inside::asking;
+use crate::inside::timers::own_tid;
 use crate::stack::Stack;
 
 /// Bytes: all pushes and the room for variables are made within.
@@ -55,7 +56,7 @@ pub struct Thread {
 /// Why a [`Thread`] has no stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// It ran, and was not to be stopped.
+    /// It ran, and was not to be stopped, or did not answer.
     Running,
     /// It does not stop: it waits for a disk, or the like.
     Unstoppable,
@@ -74,7 +75,6 @@ pub enum Absence {
 pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
     let mappings = maps::of(pid)?;
     let code = Code::mapped(pid, &mappings);
-    let mut cache = Cache::new();
     let seen = match method {
         // What does not stop stays marked to be stopped, until the thread that marked it ends.
         Method::Stop => std::thread::scope(|scope| {
@@ -87,36 +87,60 @@ pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
         Method::Nonstop => look(pid, |tid| Ok(nonstop(pid, tid, &mappings))),
     }?;
     // No thread is held any more.
+    Ok(with_names(pid, &code, seen))
+}
+
+/// Reads every thread's stack of this very process, without stopping any: those that wait are read as they
+/// are, those that run are asked.
+///
+/// They are asked by SIGPROF, whose handler copies registers and up to 16 KiB of stack, as that of
+/// [`CpuProfiler`](crate::CpuProfiler) does, and beside it. A thread that does not answer within 100 ms is
+/// listed as [running](Absence::Running); so are threads that block the signal, and all that run where it
+/// has another handler.
+///
+/// # Errors
+///
+/// When `/proc` cannot be read.
+pub fn dump_own() -> Result<Dump, Error> {
+    let pid = std::process::id().cast_signed();
+    let mappings = maps::of(pid)?;
+    let code = Code::mapped(pid, &mappings);
+    // `/proc` says of the thread that reads it that it waits: for this very read.
+    let asker = own_tid();
+    let mut seen = look(pid, |tid| match tid == asker {
+        true => Ok(Copy::absent(Absence::Running)),
+        false => Ok(nonstop(pid, tid, &mappings)),
+    })?;
+    let running = seen.iter().filter(|seen| seen.copy.copied.is_err()).map(|seen| seen.tid);
+    let mut answers = asking::ask(pid, running.collect());
+    for Seen { tid, copy, .. } in &mut seen {
+        if let Some(answer) = answers.remove(tid) {
+            *copy = Copy { copied: Ok(answer), is_waiting: false, stood: Duration::ZERO };
+        }
+    }
+    Ok(with_names(pid, &code, seen))
+}
+
+fn with_names(pid: i32, code: &Code, seen: Vec<Seen>) -> Dump {
+    let mut cache = Cache::new();
     let unwound: Vec<_> = seen
         .into_iter()
-        .map(|(tid, name, copy)| {
-            let stood = copy.stood;
-            let addresses = match method {
-                Method::Stop => copy.unwound(code.unwinder(), &mut cache),
-                Method::Nonstop => copy.unwound_waiting(code.unwinder(), &mut cache, |address| {
-                    let beginning = code.function_before(address)?;
-                    let length = address.checked_sub(beginning)?.min(LONGEST_PROLOGUE);
-                    Some(memory::read(pid, beginning, length as usize))
-                }),
-            };
-            (tid, name, stood, addresses)
+        .map(|Seen { tid, name, copy }| {
+            (tid, name, copy.stood, copy.unwound(pid, code, &mut cache))
         })
         .collect();
     let known = unwound.iter().filter_map(|(.., addresses)| addresses.as_ref().ok());
     let mut symbols = Symbols::new();
-    symbols.learn(&code, known.map(|addresses| &addresses.frames));
+    symbols.learn(code, known.map(|addresses| &addresses.frames));
     let threads = unwound.into_iter().map(|(tid, name, stood, addresses)| {
         let stack = addresses.map(|addresses| symbols.stack(&addresses));
         Thread { tid, name, stack, stood }
     });
-    Ok(Dump { pid, threads: threads.collect() })
+    Dump { pid, threads: threads.collect() }
 }
 
 /// Every thread's name and copy.
-fn look(
-    pid: i32,
-    copy: impl Fn(i32) -> Result<Copy, Missed>,
-) -> Result<Vec<(i32, String, Copy)>, Error> {
+fn look(pid: i32, copy: impl Fn(i32) -> Result<Copy, Missed>) -> Result<Vec<Seen>, Error> {
     let mut seen = Vec::new();
     for tid in threads::of(pid)? {
         let copy = match copy(tid) {
@@ -129,45 +153,49 @@ fn look(
             }
             Err(Missed::Failed(_)) => Copy::absent(Absence::Refused),
         };
-        seen.push((tid, threads::name(pid, tid), copy));
+        seen.push(Seen { tid, name: threads::name(pid, tid), copy });
     }
     Ok(seen)
+}
+
+struct Seen {
+    tid: i32,
+    name: String,
+    copy: Copy,
 }
 
 /// What is known of a thread before it is unwound.
 struct Copy {
     copied: Result<(Registers, Vec<u8>), Absence>,
+    /// Of its registers only two are known.
+    is_waiting: bool,
     stood: Duration,
 }
 
 impl Copy {
     fn absent(absence: Absence) -> Self {
-        Self { copied: Err(absence), stood: Duration::ZERO }
+        Self { copied: Err(absence), is_waiting: false, stood: Duration::ZERO }
     }
 
-    fn unwound(self, unwinder: &Unwinder, cache: &mut Cache) -> Result<Addresses, Absence> {
-        let (registers, stack) = self.copied?;
-        Ok(unwind(unwinder, cache, &Captured { registers, stack: &stack }))
-    }
-
-    fn unwound_waiting(
-        self,
-        unwinder: &Unwinder,
-        cache: &mut Cache,
-        mut first_instructions: impl FnMut(u64) -> Option<Vec<u8>>,
-    ) -> Result<Addresses, Absence> {
+    fn unwound(self, pid: i32, code: &Code, cache: &mut Cache) -> Result<Addresses, Absence> {
         let (registers, stack) = self.copied?;
         let captured = Captured { registers, stack: &stack };
-        Ok(unwind_waiting(unwinder, cache, &captured, |address, pointer| {
-            let code = first_instructions(address)?;
-            pointer.checked_add(arch::frame_pointer_offset(&code)?)
+        if !self.is_waiting {
+            return Ok(unwind(code.unwinder(), cache, &captured));
+        }
+        Ok(unwind_waiting(code.unwinder(), cache, &captured, |address, pointer| {
+            let beginning = code.function_before(address)?;
+            let length = address.checked_sub(beginning)?.min(LONGEST_PROLOGUE);
+            let first_instructions = memory::read(pid, beginning, length as usize);
+            pointer.checked_add(arch::frame_pointer_offset(&first_instructions)?)
         }))
     }
 }
 
 fn stopped(pid: i32, tid: i32, mappings: &[Mapping]) -> Result<Copy, Missed> {
     let stopped = stop::copy(pid, tid, mappings)?;
-    Ok(Copy { copied: Ok((stopped.registers, stopped.stack)), stood: stopped.stood })
+    let copied = Ok((stopped.registers, stopped.stack));
+    Ok(Copy { copied, is_waiting: false, stood: stopped.stood })
 }
 
 fn nonstop(pid: i32, tid: i32, mappings: &[Mapping]) -> Copy {
@@ -175,7 +203,7 @@ fn nonstop(pid: i32, tid: i32, mappings: &[Mapping]) -> Copy {
         return Copy::absent(Absence::Running);
     };
     let stack = stop::stack(pid, mappings, registers.stack_pointer());
-    Copy { copied: Ok((registers, stack)), stood: Duration::ZERO }
+    Copy { copied: Ok((registers, stack)), is_waiting: true, stood: Duration::ZERO }
 }
 
 impl fmt::Display for Absence {

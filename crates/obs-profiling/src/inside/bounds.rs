@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 pub(crate) const MOST: usize = 16 * 1024;
 
 /// The stacks of threads, by the numbers of their timers: as long as a timer can fire, its thread and its
-/// stack are there.
-#[derive(Debug)]
+/// stack are there. By default nothing is known of any.
+#[derive(Debug, Default)]
 pub(crate) struct Bounds(Box<[Stack]>);
 
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
-use crate::attach::dump::{self, dump};
+use crate::attach::dump::dump_own;
 use crate::error::Error;
 use crate::format::Format;
 use crate::inside::cpu::CpuProfiler;
@@ -21,7 +21,7 @@ const INDEX: &str = "<!doctype html><title>/debug/pprof/</title><h1>/debug/pprof
 <li><a href=\"flamegraph?seconds=10\">flamegraph</a>: the same, drawn\
 <li><a href=\"heap\">heap</a>: memory in use\
 <li><a href=\"allocs\">allocs</a>: memory allocated since the start\
-<li><a href=\"threads\">threads</a>: the stack of each thread that waits\
+<li><a href=\"threads\">threads</a>: the stack of each thread\
 <li><a href=\"cmdline\">cmdline</a>: the program's arguments\
 <li>symbol: functions of addresses</ul>\n";
 
@@ -118,7 +118,7 @@ fn memory() -> Response<Bytes> {
 }
 
 fn threads() -> Response<Bytes> {
-    match dump(std::process::id().cast_signed(), dump::Method::Nonstop) {
+    match dump_own() {
         Ok(dump) => plain(StatusCode::OK, dump.to_string()),
         Err(error) => failed(&error),
     }

@@ -1,5 +1,6 @@
 //! Profiles that a process takes of itself.
 
+pub(crate) mod asking;
 mod bounds;
 #[cfg(test)]
 mod cost;
@@ -23,4 +24,4 @@ mod tally;
 mod task;
 pub(crate) mod telemetry;
 mod timed;
-mod timers;
+pub(crate) mod timers;

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// The kernel's PID_MAX_LIMIT: no thread's id is higher.
 const MOST: usize = 4 * 1024 * 1024;
 
-/// A bit for every thread id: half a megabyte, of which only what is used becomes memory.
-#[derive(Debug)]
+/// A bit for every thread id: half a megabyte, of which only what is used becomes memory. By default none can have one.
+#[derive(Debug, Default)]
 pub(crate) struct Timed(Box<[AtomicU64]>);
 
 impl Timed {

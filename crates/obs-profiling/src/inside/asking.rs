@@ -1,0 +1,91 @@
+//! Threads of this process asked, by a signal, for what they are at.
+
+#![allow(unsafe_code, reason = "rt_tgsigqueueinfo(2) has no safe face")]
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::c_int;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
+
+use crate::arch::Registers;
+use crate::inside::ring::Ring;
+use crate::inside::signal::{self, Carried, DUMP, Taken};
+use crate::inside::sync::pause;
+use crate::inside::timers::blocks_signal;
+
+/// A thread that runs answers at once; one that is ready to run, when it has a processor.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// The kernel keeps one signal of a kind for a thread, and forgets others: they are sent again.
+const AGAIN: Duration = Duration::from_millis(20);
+/// 16 KiB each. Those who find none are asked again.
+const MOST_SLOTS: usize = 64;
+
+/// One asks at a time.
+static ASKING: Mutex<()> = Mutex::new(());
+
+/// Registers and stacks of those of these threads that answer in time: none, where the signal is not ours.
+pub(crate) fn ask(pid: i32, threads: Vec<i32>) -> HashMap<i32, (Registers, Vec<u8>)> {
+    let mut answers = HashMap::new();
+    let asked = threads.into_iter().filter(|tid| !blocks_signal(pid, *tid));
+    let mut missing: HashSet<i32> = asked.collect();
+    if missing.is_empty() || signal::install().is_err() {
+        return answers;
+    }
+    let Some(_turn) = turn() else { return answers };
+    let ring = Arc::new(Ring::new(missing.len().min(MOST_SLOTS), Taken::empty));
+    let number = DUMP.begin(Arc::clone(&ring), Arc::default(), Arc::default());
+    let begun = Instant::now();
+    let mut next = begun;
+    while !missing.is_empty() && begun.elapsed() < PATIENCE {
+        if Instant::now() >= next {
+            missing.retain(|tid| send(pid, *tid, number));
+            next = Instant::now() + AGAIN;
+        }
+        pause();
+        ring.drain(|taken| {
+            if missing.remove(&taken.tid) {
+                answers.insert(taken.tid, (taken.registers, taken.stack().to_vec()));
+            }
+        });
+    }
+    DUMP.end();
+    answers
+}
+
+/// In a process that was forked while its parent asked, the turn never comes: nobody waits for ever.
+fn turn() -> Option<MutexGuard<'static, ()>> {
+    let begun = Instant::now();
+    loop {
+        match ASKING.try_lock() {
+            Ok(turn) => return Some(turn),
+            Err(TryLockError::Poisoned(turn)) => return Some(turn.into_inner()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() > 10 * PATIENCE => return None,
+            Err(TryLockError::WouldBlock) => pause(),
+        }
+    }
+}
+
+/// `siginfo_t` of a signal that carries a value.
+#[repr(C)]
+struct Queued {
+    signal: c_int,
+    errno: c_int,
+    code: c_int,
+    padding: c_int,
+    pid: i32,
+    uid: u32,
+    value: libc::sigval,
+    rest: [u64; 12],
+}
+
+/// `false` when the thread has ended.
+fn send(pid: i32, tid: i32, number: u32) -> bool {
+    let value = Carried { number, timer: 0, tid }.value();
+    let (signal, code) = (libc::SIGPROF, libc::SI_QUEUE);
+    let queued = Queued { signal, errno: 0, code, padding: 0, pid, uid: 0, value, rest: [0; 12] };
+    // SAFETY: it reads the structure, which is as long and laid out as the kernel's.
+    0 == unsafe { libc::syscall(libc::SYS_rt_tgsigqueueinfo, pid, tid, signal, &raw const queued) }
+}
+
+const _: () = assert!(mem::size_of::<Queued>() == mem::size_of::<libc::siginfo_t>());

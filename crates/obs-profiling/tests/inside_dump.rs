@@ -1,0 +1,169 @@
+//! Stacks that a process takes of itself, of threads that run too.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
+mod work;
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, Signal};
+use obs_profiling::{Absence, CpuProfiler, Dump, Recording, Thread, dump_own};
+use work::Burner;
+
+/// Threads of other tests would be asked as well.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A thread in a loop that nothing but itself can end.
+struct Wedged {
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Wedged {
+    fn start(name: &str) -> Self {
+        Self::start_after(name, || ())
+    }
+
+    fn start_after(name: &str, first: impl FnOnce() + Send + 'static) -> Self {
+        let ends = Arc::new(AtomicBool::new(false));
+        let (seen, (begins, begun)) = (Arc::clone(&ends), mpsc::channel());
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let thread = thread.spawn(move || {
+            first();
+            spins(&seen, &begins);
+        });
+        begun.recv().unwrap();
+        Self { ends, thread: Some(thread.unwrap()) }
+    }
+}
+
+impl Drop for Wedged {
+    fn drop(&mut self) {
+        self.ends.store(true, Relaxed);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+#[inline(never)]
+fn spins(ends: &AtomicBool, begins: &mpsc::Sender<()>) {
+    begins.send(()).unwrap();
+    while !ends.load(Relaxed) {
+        black_box(ends);
+    }
+}
+
+#[inline(never)]
+fn waits(for_end: &mpsc::Receiver<()>) {
+    let _ = for_end.recv();
+}
+
+fn thread<'a>(dump: &'a Dump, name: &str) -> &'a Thread {
+    dump.threads.iter().find(|thread| thread.name == name).unwrap()
+}
+
+/// Whether the thread was shown, which must then be right; on a busy machine it may not have had a
+/// processor in time.
+fn shows(dump: &Dump, name: &str, function: &str) -> bool {
+    let stack = match &thread(dump, name).stack {
+        Ok(stack) => stack,
+        Err(Absence::Running) => return false,
+        Err(absence) => panic!("{absence}"),
+    };
+    assert!(stack.is_complete, "{stack}");
+    assert!(stack.frames.iter().any(|frame| frame.function.contains(function)), "{stack}");
+    assert!(!stack.frames.iter().any(|frame| frame.function.contains("on_signal")), "{stack}");
+    true
+}
+
+#[test]
+fn a_thread_that_runs_is_shown_beside_those_that_wait() {
+    let _alone = alone();
+    let _wedged = Wedged::start("wedged-worker");
+    let (ends, end) = mpsc::channel::<()>();
+    let waiter = std::thread::Builder::new().name("waiter".into());
+    let waiter = waiter.spawn(move || waits(&end)).unwrap();
+    let waits = || shows(&dump_own().unwrap(), "waiter", "std");
+    while !waits() {}
+    let dumps: Vec<_> = (0..20).map(|_| dump_own().unwrap()).collect();
+    drop(ends);
+    waiter.join().unwrap();
+    let shown = dumps.iter().filter(|dump| shows(dump, "wedged-worker", "spins")).count();
+    assert!(shown >= 18, "{shown} of 20");
+    assert!(dumps.iter().all(|dump| shows(dump, "waiter", "waits")));
+    // Whoever asks runs as well.
+    let asker = nix::unistd::gettid().as_raw();
+    let own = dumps.iter().filter_map(|dump| dump.threads.iter().find(|it| it.tid == asker));
+    let own = own.filter_map(|thread| thread.stack.as_ref().ok());
+    let told = own.filter(|stack| stack.to_string().contains("dump_own")).count();
+    assert!(told >= 18, "{told} of 20");
+}
+
+#[test]
+fn dumps_at_the_same_moment_take_turns() {
+    let _alone = alone();
+    let _wedged = Wedged::start("wedged-worker");
+    let shown = std::thread::scope(|scope| {
+        let dumps = || (0..5).filter(|_| shows(&dump_own().unwrap(), "wedged-worker", "spins"));
+        let askers: Vec<_> = (0..4).map(|_| scope.spawn(move || dumps().count())).collect();
+        askers.into_iter().map(|asker| asker.join().unwrap()).sum::<usize>()
+    });
+    assert!(shown >= 18, "{shown} of 20");
+}
+
+#[test]
+fn a_profile_at_the_same_moment_is_not_disturbed() {
+    let _alone = alone();
+    let _wedged = Wedged::start("wedged-worker");
+    let recording = Recording { rate: 250, duration: Duration::from_secs(300) };
+    let profiler = CpuProfiler::start(recording).unwrap();
+    let begun = Instant::now();
+    let mut dumps = Vec::new();
+    while begun.elapsed() < Duration::from_secs(2) {
+        dumps.push(dump_own().unwrap());
+    }
+    let profile = profiler.finish().unwrap();
+    let shown = dumps.iter().filter(|dump| shows(dump, "wedged-worker", "spins")).count();
+    assert!(shown * 10 >= dumps.len() * 9, "{shown} of {}", dumps.len());
+    assert_eq!((profile.lost, profile.unsampled), (0, 0));
+    let of_wedged = profile.samples.iter().filter(|sample| sample.thread == "wedged-worker");
+    let (total, whole) = of_wedged.fold((0, 0), |(total, whole), sample| {
+        let spins = sample.stack.frames.iter().any(|frame| frame.function.contains("spins"));
+        (total + sample.count, whole + if spins { sample.count } else { 0 })
+    });
+    assert!(whole > 0 && whole * 10 >= total * 9, "{whole} of {total}");
+}
+
+#[test]
+fn a_thread_that_blocks_the_signal_is_listed_as_running() {
+    let _alone = alone();
+    let _wedged = Wedged::start_after("deaf-worker", || {
+        let mut blocked = SigSet::empty();
+        blocked.add(Signal::SIGPROF);
+        blocked.thread_block().unwrap();
+    });
+    let dump = dump_own().unwrap();
+    assert_eq!(thread(&dump, "deaf-worker").stack, Err(Absence::Running));
+    assert!(dump.to_string().contains("(running: not stopped)"), "{dump}");
+}
+
+#[test]
+fn more_threads_than_slots_are_asked_again() {
+    let _alone = alone();
+    let burners: Vec<_> = (0..80)
+        .map(|number| Burner::start(&format!("burner-{number}"), || _ = work::one_part()))
+        .collect();
+    let dump = dump_own().unwrap();
+    drop(burners);
+    let burners = dump.threads.iter().filter(|thread| thread.name.starts_with("burner-"));
+    let seen: Vec<_> = burners.filter_map(|thread| thread.stack.as_ref().ok()).collect();
+    // How many have had a processor in time is the machine's affair.
+    assert!(!seen.is_empty() && seen.iter().all(|stack| stack.is_complete), "{dump}");
+}
