@@ -57,6 +57,9 @@ fn metrics_are_pushed_where_opentelemetry_says_so() {
         });
         let error = config.explain().unwrap_err().to_string();
         assert!(error.contains(wrong.0) && !error.contains("secret"), "{error}");
+        let remedy = "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL, with the endpoint in \
+                      OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
+        assert_eq!(error.contains(remedy), wrong.0.ends_with("_PROTOCOL"), "{error}");
     }
 }
 

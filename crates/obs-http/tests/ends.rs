@@ -229,6 +229,47 @@ async fn a_pair_is_nested() {
     assert_eq!(ended, ["outer entered", "inner ended", "outer left", "outer ended"]);
 }
 
+#[derive(Clone)]
+struct Alone(Diary);
+
+impl Observe for Alone {
+    type Exchange = Noted;
+
+    const BEGINS_ALONE: bool = true;
+
+    fn begin(&self, request: &mut request::Parts) -> Noted {
+        self.0.begin(request)
+    }
+}
+
+#[tokio::test]
+async fn who_begins_alone_has_nobody_entered_for_it() {
+    let entries = Arc::new(Mutex::new(Vec::new()));
+    let diary = |name| Diary { name, entries: Arc::clone(&entries), ..Diary::default() };
+    let inner = service_fn(|_: Request<()>| async {
+        Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+    });
+    let observer = (diary("outer"), Some(Alone(diary("inner"))));
+    drop(ObserveLayer::new(observer, unrouted).layer(inner).oneshot(get()).await.unwrap());
+    assert_eq!(
+        entries.lock().unwrap()[..4],
+        ["outer begun", "inner begun", "outer entered", "inner entered"]
+    );
+}
+
+#[tokio::test]
+async fn a_body_of_one_frame_is_polled_and_dropped_in_one_go() {
+    let diary = Diary::default();
+    let response = answer(&diary, Response::new(Full::new(Bytes::from_static(b"hello")))).await;
+    let mut body = response.into_body();
+    diary.entries.lock().unwrap().clear();
+    assert!(body.frame().await.unwrap().is_ok());
+    assert!(body.is_end_stream());
+    drop(body);
+    assert_eq!(*diary.entries.lock().unwrap(), [" entered", " left", " ended"]);
+    assert_eq!(diary.the_end().outcome, Outcome::Completed);
+}
+
 #[tokio::test]
 async fn the_route_comes_from_the_router_or_the_handler() {
     let diary = Diary::default();

@@ -33,9 +33,8 @@ fn main() -> ExitCode {
     for (work, limit) in LIMITS {
         let [few, many] = COUNTS.map(|count| instructions(work, count));
         let (Some(few), Some(many)) = (few, many) else {
-            println!("skipped: valgrind is not installed");
-            let is_required = std::env::var_os("OBS_REQUIRE_PEERS").is_some_and(|set| set == "1");
-            return if is_required { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+            obs_testing::skipped("valgrind is not installed");
+            return ExitCode::SUCCESS;
         };
         let each = (many - few) / (COUNTS[1] - COUNTS[0]);
         all_met &= each <= limit;

@@ -19,7 +19,6 @@ mod otel_context;
 mod pending;
 mod pipeline;
 mod pool;
-mod prefetch;
 pub mod propagate;
 mod queue;
 mod record;

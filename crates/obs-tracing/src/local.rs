@@ -8,7 +8,6 @@ use obs_context::set_active_span;
 use crate::open::OwnBlock;
 use crate::pipeline::{Buffer, Pipeline};
 use crate::pool;
-use crate::prefetch;
 use crate::propagate::{Baggage, Carried, Origin};
 use crate::record::{Chunk, Identity, Record};
 use crate::ring::Producer;
@@ -321,10 +320,6 @@ fn attach(known: &mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> usize {
 #[inline]
 fn take(pool: &mut Chunk, spare: &mut Chunk) -> Box<Record> {
     let pooled = pool.pop().or_else(|| refill(pool, spare));
-    if let [.., second, first] = &**pool {
-        first.prefetch_contents();
-        prefetch::value(&**second);
-    }
     pooled.unwrap_or_else(|| Box::new(Record::new()))
 }
 

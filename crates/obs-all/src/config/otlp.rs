@@ -52,11 +52,11 @@ impl<'a> Signal<'a> {
             explanation.push(row, "off", origin);
             return Ok(None);
         }
-        self.only(
-            "PROTOCOL",
-            "http/protobuf",
-            "it is sent over http/protobuf alone: say so in the signal's own variable, with its endpoint",
-        )?;
+        let own = format!("OTEL_EXPORTER_OTLP_{}", self.name);
+        let problem = format!(
+            "they are sent over http/protobuf alone: say so in {own}_PROTOCOL, with the endpoint in {own}_ENDPOINT"
+        );
+        self.only("PROTOCOL", "http/protobuf", &problem)?;
         let (endpoint, origin) = self.endpoint();
         explanation.push(row, &endpoint, origin);
         Ok(Some(Export {

@@ -24,7 +24,7 @@ const HIGHEST_RATE: u32 = 250;
 /// at a time in a process.
 ///
 /// Each thread has a timer of its own CPU time, which interrupts it by SIGPROF; the handler copies
-/// registers, up to 16 KiB of stack and the [active span](obs_context::active_span) in about a microsecond.
+/// registers, up to 16 KiB of stack and the [active span](obs_context::active_span).
 /// Everything else happens on a thread of the profiler's own. The handler stays installed afterwards and
 /// does nothing.
 #[derive(Debug)]

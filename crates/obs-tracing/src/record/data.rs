@@ -8,7 +8,6 @@ use obs_context::{SpanId, TraceId};
 use super::attribute::{Attribute, AttributeValue, Stored, Text};
 use super::identity::Identity;
 use super::limits::Limits;
-use crate::prefetch;
 use crate::propagate::TraceParent;
 
 /// What a span's work is to the outside (OpenTelemetry's span kind).
@@ -144,13 +143,6 @@ impl Record {
         self.dropped_attributes = 0;
         self.dropped_events = 0;
         self.dropped_links = 0;
-    }
-
-    /// Asks for the memory that the next span's attributes go to.
-    #[inline(always)]
-    pub(crate) fn prefetch_contents(&self) {
-        prefetch::beginning(self.attributes.as_ptr(), 128);
-        prefetch::beginning(self.text.as_ptr(), 64);
     }
 
     /// Its name so far.
