@@ -17,7 +17,6 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
@@ -25,6 +24,7 @@ use crate::health::Health;
 use crate::server::ServerLimits;
 use crate::server::acceptor::Acceptor;
 use crate::server::begun::Begun;
+use crate::server::stop::{Ordered, Stop};
 use crate::server::stream::Tracked;
 
 /// How long a connection that was accepted before the shutdown may take to bring its first request.
@@ -48,9 +48,9 @@ pub(crate) struct Open {
     /// One task for each connection that speaks HTTP still.
     http: TaskTracker,
     /// Tells those to finish their requests and close.
-    closing: CancellationToken,
-    abort_http: CancellationToken,
-    abort_upgraded: CancellationToken,
+    closing: Stop,
+    abort_http: Stop,
+    abort_upgraded: Stop,
 }
 
 impl Connections {
@@ -114,15 +114,13 @@ impl Connections {
         let _ = stream.set_nodelay(true);
         let (builder, most) = (Arc::clone(&self.builder), self.handshake_timeout);
         let (open, health) = (self.open.streams.token(), self.health.clone());
-        let abort_upgraded = self.open.abort_upgraded.child_token();
-        // Tokens of its own: their locks are taken at every poll.
-        let closing = self.open.closing.child_token();
-        let abort_http = self.open.abort_http.child_token();
+        let (closing, abort_http) = (self.open.closing.ordered(), self.open.abort_http.ordered());
+        let abort_upgraded = self.open.abort_upgraded.ordered();
         let serving = async move {
             let error = match tokio::time::timeout(most, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
                     let stream = Tracked::new(stream, abort_upgraded, open, place);
-                    return serve(&builder, stream, app, &closing).await;
+                    return serve(&builder, stream, app, closing).await;
                 }
                 Ok(Err(error)) => error,
                 Err(_) => io::ErrorKind::TimedOut.into(),
@@ -133,8 +131,9 @@ impl Connections {
         // Counted from now on: a handshake under way at shutdown may still bring a request.
         self.open.http.spawn(async move {
             tokio::select! {
+                biased;
+                () = abort_http => {}
                 () = serving => {}
-                () = abort_http.cancelled() => {}
             }
         });
     }
@@ -143,7 +142,7 @@ impl Connections {
     pub(crate) fn finish(self) -> Open {
         self.open.streams.close();
         self.open.http.close();
-        self.open.closing.cancel();
+        self.open.closing.order();
         self.open
     }
 }
@@ -153,7 +152,7 @@ async fn serve<S, App, B>(
     builder: &auto::Builder<TokioExecutor>,
     stream: Tracked<S>,
     app: App,
-    closing: &CancellationToken,
+    closing: Ordered,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -178,7 +177,7 @@ async fn serve<S, App, B>(
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = closing.cancelled() => {}
+        () = closing => {}
     }
     // Hyper would close a connection that has not begun, with the request that may be in its socket.
     tokio::select! {
@@ -198,11 +197,11 @@ impl Open {
     }
 
     pub(crate) fn abort_http(&self) {
-        self.abort_http.cancel();
+        self.abort_http.order();
     }
 
     pub(crate) fn abort_upgraded(&self) {
-        self.abort_upgraded.cancel();
+        self.abort_upgraded.order();
     }
 
     /// Comes when no connection speaks HTTP any more.

@@ -4,6 +4,7 @@ mod acceptor;
 mod begun;
 mod connections;
 mod counts;
+mod stop;
 mod stream;
 
 use std::error::Error as StdError;

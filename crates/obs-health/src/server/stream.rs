@@ -7,29 +7,29 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::server::stop::Ordered;
 
 pub(crate) struct Tracked<S> {
     stream: S,
-    abort: Pin<Box<WaitForCancellationFutureOwned>>,
+    abort: Ordered,
     _open: TaskTrackerToken,
     _place: OwnedSemaphorePermit,
 }
 
 impl<S> Tracked<S> {
-    /// `abort` should be a token of this connection's own, whose lock no other one wants.
     pub(crate) fn new(
         stream: S,
-        abort: CancellationToken,
+        abort: Ordered,
         open: TaskTrackerToken,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        Self { stream, abort: Box::pin(abort.cancelled_owned()), _open: open, _place: place }
+        Self { stream, abort, _open: open, _place: place }
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        match self.abort.as_mut().poll(context) {
+        match Pin::new(&mut self.abort).poll(context) {
             Poll::Pending => Ok(()),
             Poll::Ready(()) => {
                 Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the service shuts down"))
