@@ -1,15 +1,20 @@
 //! Route templates (`/orders/{id}`), interned so that they are one small number everywhere.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A service has as many routes as its source names: more than this is raw paths by mistake.
 const LIMIT: usize = 1024;
 
+/// Twice as many as there can be names, so that a search soon comes upon a free one.
+const PLACES: usize = 2 * LIMIT;
+
 static NAMES: [OnceLock<&'static str>; LIMIT] = [const { OnceLock::new() }; LIMIT];
-static NUMBERS: OnceLock<RwLock<HashMap<&'static str, u16>>> = OnceLock::new();
+/// Numbers and one, each near the place that its name's hash says; 0 where there is none.
+static TABLE: [AtomicU16; PLACES] = [const { AtomicU16::new(0) }; PLACES];
+/// How many names there are: held by whoever adds one.
+static COUNT: Mutex<usize> = Mutex::new(0);
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 
 /// A route template such as `/orders/{id}`: never a raw path, which would be a label value per user.
@@ -25,25 +30,9 @@ impl Route {
     /// What stands for the templates past the limit.
     pub const OTHER: Self = Self(u16::MAX - 1);
 
-    /// The route of this template: one lock shared among readers and one hash for a known template.
+    /// The route of this template: for a known one, a hash and a comparison, and no lock.
     pub fn intern(template: &str) -> Self {
-        let numbers = NUMBERS.get_or_init(RwLock::default);
-        let known = |numbers: &HashMap<&'static str, u16>| numbers.get(template).copied();
-        if let Some(number) = known(&numbers.read().unwrap_or_else(PoisonError::into_inner)) {
-            return Self(number);
-        }
-        let mut numbers = numbers.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = known(&numbers) {
-            return Self(number);
-        }
-        let next = numbers.len();
-        let Some(place) = NAMES.get(next) else {
-            REFUSED.fetch_add(1, Ordering::Relaxed);
-            return Self::OTHER;
-        };
-        let name = place.get_or_init(|| Box::leak(template.into()));
-        numbers.insert(name, next as u16);
-        Self(next as u16)
+        Self::find(template).unwrap_or_else(|_| Self::add(template))
     }
 
     /// The template's text; `<unmatched>` and `<other>` for the two constants.
@@ -61,6 +50,40 @@ impl Route {
     /// How many calls of [`Route::intern`] were answered [`Route::OTHER`].
     pub fn refused() -> u64 {
         REFUSED.load(Ordering::Relaxed)
+    }
+
+    /// The route of this template, or the place where it would be.
+    #[inline]
+    fn find(template: &str) -> Result<Self, &'static AtomicU16> {
+        let (before, from) = TABLE.split_at(hash(template.as_bytes()) as usize % PLACES);
+        for place in from.iter().chain(before) {
+            let known = match place.load(Ordering::Acquire).checked_sub(1) {
+                Some(number) => Self(number),
+                None => return Err(place),
+            };
+            if known.as_str() == template {
+                return Ok(known);
+            }
+        }
+        Ok(Self::OTHER) // half of the places are free
+    }
+
+    #[cold]
+    fn add(template: &str) -> Self {
+        let mut count = COUNT.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = match Self::find(template) {
+            Ok(route) => return route,
+            Err(place) => place,
+        };
+        let Some(name) = NAMES.get(*count) else {
+            REFUSED.fetch_add(1, Ordering::Relaxed);
+            return Self::OTHER;
+        };
+        name.get_or_init(|| Box::leak(template.into()));
+        let number = *count as u16;
+        *count += 1;
+        place.store(number + 1, Ordering::Release);
+        Self(number)
     }
 
     pub(crate) const fn to_slot(route: Option<Self>) -> u32 {
@@ -88,4 +111,17 @@ impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Route({self})")
     }
+}
+
+/// Eight bytes a step (the multiplier of Fx): templates come from the service's source, not from its callers.
+#[inline]
+fn hash(text: &[u8]) -> u64 {
+    const MULTIPLIER: u64 = 0x517C_C1B7_2722_0A95;
+    let step = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(MULTIPLIER);
+    let (words, rest) = text.as_chunks::<8>();
+    let hash =
+        words.iter().fold(text.len() as u64, |hash, word| step(hash, u64::from_le_bytes(*word)));
+    let rest = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    let hash = step(hash, rest);
+    hash ^ hash >> 32
 }
