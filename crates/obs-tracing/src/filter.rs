@@ -1,7 +1,7 @@
 //! What is not traced.
 
 use tracing::subscriber::Interest;
-use tracing::{Metadata, Subscriber};
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
@@ -47,7 +47,7 @@ impl TraceFilter {
 
     fn wants(self, metadata: &Metadata<'_>) -> bool {
         if metadata.is_span() {
-            *metadata.level() <= self.spans && !is_telemetry(metadata)
+            *metadata.level() <= self.spans && !is_left_out(metadata)
         } else {
             *metadata.level() <= self.events || sql::is_sqlx(metadata)
         }
@@ -85,9 +85,11 @@ fn is_recording() -> bool {
         .unwrap_or_default()
 }
 
-/// Whether the callsite belongs to one of the libraries that carry telemetry.
+/// Whether the callsite belongs to one of the libraries that carry telemetry, or is one of sea-orm's own
+/// steps: at TRACE it tells of its pool, of the values of statements, and of the database's address with
+/// the password in it.
 #[inline]
-pub(crate) fn is_telemetry(metadata: &Metadata<'_>) -> bool {
+pub(crate) fn is_left_out(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target().as_bytes();
     // Asked for every span: almost every target is told apart by its first letters.
     match target {
@@ -95,6 +97,9 @@ pub(crate) fn is_telemetry(metadata: &Metadata<'_>) -> bool {
         [b'o', b'p' | b'b', ..] => O.iter().any(|package| is_in(target, package)),
         [b't', b'o', b'n', ..] => is_in(target, "tonic"),
         [b'r', b'u', b's', ..] => is_in(target, "rustls"),
+        [b's', b'e', b'a', b'_', ..] => {
+            *metadata.level() == Level::TRACE && is_in(target, "sea_orm")
+        }
         _ => false,
     }
 }

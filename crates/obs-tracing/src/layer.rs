@@ -43,13 +43,17 @@ impl TraceLayer {
     }
 
     /// The span that an event belongs to.
-    fn span_of(&self, event: &Event<'_>) -> Option<(u64, Identity)> {
+    fn span_of<S>(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<(u64, Identity)>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
         match event.parent() {
             Some(id) => self.handle.find_or_ancestor(id.into_u64()),
             None if event.is_contextual() => {
                 let layer = self.handle.pipeline.number();
                 let current = |entry: &Entry| (entry.id, entry.identity.clone());
-                local::with(|local| local.current(layer).map(current)).flatten()
+                let known = local::with(|local| local.current(layer).map(current)).flatten();
+                known.or_else(|| self.handle.above(context))
             }
             None => None,
         }
@@ -66,7 +70,7 @@ impl TraceLayer {
             Some(identity) => Entry { layer, id: number, identity, in_table: true },
             None => {
                 let Some(metadata) = context.metadata(id) else { return };
-                if filter::is_telemetry(metadata) {
+                if filter::is_left_out(metadata) {
                     return;
                 }
                 let Some(parent) = self.handle.unsampled(number) else { return };
@@ -95,6 +99,16 @@ impl Handle {
     /// Who this span is, or its nearest ancestor that is ours.
     fn find_or_ancestor(&self, id: u64) -> Option<(u64, Identity)> {
         self.known(id).map(|identity| (id, identity)).or_else(|| self.ancestor(id))
+    }
+
+    /// The nearest span that is ours above the subscriber's current one: for threads that entered one which
+    /// is not, below one of ours that another thread is in.
+    fn above<S>(&self, context: &Context<'_, S>) -> Option<(u64, Identity)>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let current = context.current_span();
+        self.find_or_ancestor(current.id()?.into_u64())
     }
 
     fn known(&self, id: u64) -> Option<Identity> {
@@ -137,13 +151,23 @@ impl Handle {
     /// The same for the subscriber's span of this id; the thread remembers it as its last. There is no
     /// record of an unsampled child.
     #[inline]
-    fn create(&self, attributes: &Attributes<'_>, id: u64) -> Option<Box<Record>> {
+    fn create<S>(
+        &self,
+        attributes: &Attributes<'_>,
+        id: u64,
+        context: &Context<'_, S>,
+    ) -> Option<Box<Record>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
         let pipeline = &self.pipeline;
         let name = attributes.metadata().name();
         let contextual = attributes.is_contextual();
         let parent = attributes.parent().and_then(|id| self.find_or_ancestor(id.into_u64()));
         let parent = parent.as_ref().map(|(_, identity)| identity);
-        let created = local::with(|local| local.create(pipeline, id, name, parent, contextual));
+        let above = || self.above(context).map(|(_, identity)| identity);
+        let created =
+            local::with(|local| local.create(pipeline, id, name, parent, contextual, above));
         created.unwrap_or_else(|| {
             let mut record = Box::new(Record::new());
             let rule = pipeline.rules.now();
@@ -183,13 +207,13 @@ where
     }
 
     #[inline]
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let metadata = attributes.metadata();
-        if filter::is_telemetry(metadata) {
+        if filter::is_left_out(metadata) {
             return;
         }
         let id = id.into_u64();
-        if let Some(record) = self.handle.create(attributes, id) {
+        if let Some(record) = self.handle.create(attributes, id, &context) {
             self.handle.keep(record, attributes, id);
         }
     }
@@ -218,17 +242,17 @@ where
     }
 
     #[inline]
-    fn on_event(&self, happened: &Event<'_>, _: Context<'_, S>) {
+    fn on_event(&self, happened: &Event<'_>, context: Context<'_, S>) {
         let metadata = happened.metadata();
         let query = sql::is_sqlx(metadata);
         let error = is_error(metadata);
         if !query && !error && *metadata.level() > self.handle.pipeline.copied {
             return;
         }
-        let Some((id, span)) = self.span_of(happened) else {
+        let Some((id, span)) = self.span_of(happened, &context) else {
             return;
         };
-        if !span.recording || filter::is_telemetry(metadata) {
+        if !span.recording || filter::is_left_out(metadata) {
             return;
         }
         if query {

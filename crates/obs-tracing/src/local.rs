@@ -118,7 +118,8 @@ impl Local {
     }
 
     /// Creates a span for the subscriber's one of this id, below `parent` or, where it is `contextual`,
-    /// below the current one, and remembers it as the last; there is no record of an unsampled child.
+    /// below the current one or, where the thread knows of none, the one `above`, and remembers it as the
+    /// last; there is no record of an unsampled child.
     #[inline]
     pub(crate) fn create(
         &mut self,
@@ -127,6 +128,7 @@ impl Local {
         name: &'static str,
         parent: Option<&Identity>,
         contextual: bool,
+        above: impl FnOnce() -> Option<Identity>,
     ) -> Option<Box<Record>> {
         if self.spans.len() == self.depth {
             self.spans.push(Entry::NONE);
@@ -139,6 +141,8 @@ impl Local {
             _ => None,
         };
         let parent = parent.or(current.map(|entry| &entry.identity));
+        let above = if parent.is_none() && contextual { above() } else { None };
+        let parent = parent.or(above.as_ref());
         let origin = self.origin.as_deref();
         let Attached { rule, buffer, .. } = attached(&mut self.attached, pipeline);
         let identity = &mut last.identity;

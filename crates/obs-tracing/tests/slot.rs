@@ -167,6 +167,59 @@ fn a_filter_on_the_layer_skips_spans_and_keeps_the_tree() {
 }
 
 #[test]
+fn a_span_that_is_skipped_keeps_the_tree_on_another_thread() {
+    let (layer, traces, exported) = pipeline();
+    let filtered = layer.with_filter(tracing_subscriber::filter::LevelFilter::INFO);
+    let everything = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
+    let subscriber = tracing_subscriber::registry().with(filtered).with(everything);
+    let dispatch = Dispatch::new(subscriber);
+    tracing::dispatcher::with_default(&dispatch, || {
+        let outer = info_span!("outer");
+        let skipped = outer.in_scope(|| tracing::debug_span!("skipped"));
+        let dispatch = dispatch.clone();
+        let task = std::thread::spawn(move || {
+            tracing::dispatcher::with_default(&dispatch, || {
+                skipped.in_scope(|| {
+                    tracing::error!("of the outer one");
+                    info_span!("inner").in_scope(|| {});
+                });
+                info_span!("alone").in_scope(|| {});
+                drop(skipped);
+            });
+        });
+        task.join().unwrap();
+    });
+    flush(&traces);
+    assert_eq!(exported.spans().len(), 3);
+    let outer = exported.span("outer");
+    assert_eq!(exported.span("inner").parent_span_id, outer.span_id);
+    assert_eq!(outer.events.len(), 1);
+    assert!(exported.span("alone").parent_span_id.is_empty());
+}
+
+/// The Registry closes a parent, when its last child closes, through the subscriber that is the default at
+/// that moment (tracing-subscriber 0.3.23, `DataInner::clear`). Where that is another one, the parent stays
+/// open for ever, in the Registry as here.
+#[test]
+fn a_parent_whose_last_child_closes_outside_its_subscriber_is_counted_as_open() {
+    let (layer, traces, exported) = pipeline();
+    let (parent, child) =
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let parent = info_span!("parent");
+            let child = parent.in_scope(|| info_span!("child"));
+            (parent, child)
+        });
+    drop(parent);
+    drop(child);
+    flush(&traces);
+    assert_eq!(exported.spans().len(), 1, "the child is over");
+    let counts = traces.counts();
+    assert_eq!((counts.started, counts.exported, counts.in_flight()), (2, 1, 1));
+    assert_eq!(traces.live(10).len(), 1, "and the parent is seen to be open");
+    assert_eq!(active_span(), None);
+}
+
+#[test]
 fn unsampled_children_on_other_threads() {
     let exported = common::Exported::default();
     let (layer, traces) = exported.builder().sampler(Sampler::never()).build().unwrap();
