@@ -38,7 +38,7 @@ impl Client {
 }
 
 async fn next(stream: &mut Streaming<HealthCheckResponse>) -> Option<ServingStatus> {
-    let next = tokio::time::timeout(Duration::from_secs(20), stream.message()).await;
+    let next = tokio::time::timeout(Duration::from_secs(60), stream.message()).await;
     next.unwrap().unwrap().map(|response| response.status())
 }
 

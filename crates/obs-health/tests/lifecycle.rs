@@ -20,21 +20,50 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tower::service_fn;
 
+/// Only a test that fails takes so long.
+const LONG: Duration = Duration::from_secs(60);
+
 fn deadlines() -> Deadlines {
     let mut deadlines = Deadlines::development();
-    deadlines.requests = Duration::from_secs(10);
+    for deadline in [
+        &mut deadlines.requests,
+        &mut deadlines.tasks,
+        &mut deadlines.resources,
+        &mut deadlines.traces,
+        &mut deadlines.metrics,
+        &mut deadlines.logs,
+    ] {
+        *deadline = LONG;
+    }
     deadlines
 }
 
-/// A server whose requests take `delay`.
-async fn serve(lifecycle: &Lifecycle, delay: Duration) -> (SocketAddr, JoinHandle<ShutdownReport>) {
+type Serving = JoinHandle<ShutdownReport>;
+
+/// A server that answers at once.
+async fn serve(lifecycle: &Lifecycle) -> (SocketAddr, Serving) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let app = service_fn(move |_: Request<Incoming>| async move {
-        tokio::time::sleep(delay).await;
+    let app = service_fn(|_: Request<Incoming>| async {
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"done"))))
     });
     (addr, tokio::spawn(Server::new(listener).serve(app, lifecycle.clone())))
+}
+
+/// A server that never answers, with a request that its handler has got.
+async fn serve_one_for_ever(lifecycle: &Lifecycle) -> (Serving, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let has_begun = Arc::new(Notify::new());
+    let begun = Arc::clone(&has_begun);
+    let app = service_fn(move |_: Request<Incoming>| {
+        begun.notify_one();
+        std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>()
+    });
+    let server = tokio::spawn(Server::new(listener).serve(app, lifecycle.clone()));
+    let waiting = tokio::spawn(request(addr));
+    has_begun.notified().await;
+    (server, waiting)
 }
 
 async fn request(addr: SocketAddr) -> String {
@@ -93,9 +122,9 @@ async fn every_request_under_way_is_answered() {
 async fn readiness_is_503_while_the_listener_still_accepts() {
     let health = Health::new();
     let mut deadlines = deadlines();
-    deadlines.propagation = Duration::from_millis(500);
+    deadlines.propagation = LONG;
     let lifecycle = Lifecycle::new(health.clone(), deadlines);
-    let (addr, server) = serve(&lifecycle, Duration::ZERO).await;
+    let (addr, server) = serve(&lifecycle).await;
     assert!(request(addr).await.starts_with("HTTP/1.1 200"));
     lifecycle.shut_down();
     while health.state() != State::Draining {
@@ -104,15 +133,26 @@ async fn readiness_is_503_while_the_listener_still_accepts() {
     let answer = request(addr).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
-    let report = server.await.unwrap();
-    assert!(report.stage(Stage::Propagation).unwrap().took >= Duration::from_millis(500));
+    lifecycle.shut_down(); // does not wait for the rest of it
+    server.await.unwrap();
     assert!(TcpStream::connect(addr).await.is_err(), "the listener closed");
+}
+
+#[tokio::test]
+async fn propagation_takes_its_time() {
+    let mut deadlines = deadlines();
+    deadlines.propagation = Duration::from_millis(300);
+    let lifecycle = Lifecycle::new(Health::new(), deadlines);
+    let (_, server) = serve(&lifecycle).await;
+    lifecycle.shut_down();
+    let report = server.await.unwrap();
+    assert!(report.stage(Stage::Propagation).unwrap().took >= Duration::from_millis(300));
 }
 
 #[tokio::test]
 async fn silent_half_open_and_idle_connections_do_not_hold_it() {
     let lifecycle = Lifecycle::new(Health::new(), deadlines());
-    let (addr, server) = serve(&lifecycle, Duration::ZERO).await;
+    let (addr, server) = serve(&lifecycle).await;
     let silent = TcpStream::connect(addr).await.unwrap();
     let mut slow = TcpStream::connect(addr).await.unwrap();
     slow.write_all(b"GET / HTT").await.unwrap();
@@ -134,9 +174,7 @@ async fn a_request_past_the_deadline_is_aborted_and_counted() {
     let mut deadlines = deadlines();
     deadlines.requests = Duration::from_millis(100);
     let lifecycle = Lifecycle::new(Health::new(), deadlines);
-    let (addr, server) = serve(&lifecycle, Duration::from_secs(600)).await;
-    let waiting = tokio::spawn(request(addr));
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let (server, waiting) = serve_one_for_ever(&lifecycle).await;
     lifecycle.shut_down();
     let report = server.await.unwrap();
     assert_eq!(report.stage(Stage::Requests).unwrap().lost, 1, "{report}");
@@ -208,7 +246,7 @@ async fn a_second_call_skips_to_the_flushes() {
     deadlines.propagation = Duration::from_secs(600);
     deadlines.requests = Duration::from_secs(600);
     let lifecycle = Lifecycle::new(Health::new(), deadlines);
-    let (addr, server) = serve(&lifecycle, Duration::from_secs(600)).await;
+    let (server, _waiting) = serve_one_for_ever(&lifecycle).await;
     let flushes = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&flushes);
     lifecycle.on_flush(Stage::Traces, move |deadline| {
@@ -216,8 +254,6 @@ async fn a_second_call_skips_to_the_flushes() {
         counted.fetch_add(1, Ordering::SeqCst);
         Flushed::default()
     });
-    let _waiting = tokio::spawn(request(addr));
-    tokio::time::sleep(Duration::from_millis(100)).await;
     let started = Instant::now();
     lifecycle.shut_down();
     lifecycle.shut_down();

@@ -38,6 +38,9 @@ fn child() {
         });
         println!("\nstarted");
         lifecycle.run().await;
+        if !flush.is_zero() {
+            std::future::pending::<()>().await; // a third signal ends it, however late it comes
+        }
     });
     println!("\nended");
 }

@@ -22,6 +22,9 @@ use support::{captured_log, total};
 
 const BEAT: Duration = Duration::from_millis(100);
 
+/// Only a test that fails takes so long.
+const LONG: Duration = Duration::from_secs(120);
+
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
@@ -35,9 +38,25 @@ fn healthz(health: &Health) -> (u16, String) {
 fn until(what: &str, condition: impl Fn() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(20), "never came: {what}");
+        assert!(started.elapsed() < LONG, "never came: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Blocks every worker until what is returned becomes false.
+fn block(runtime: &Runtime) -> Arc<AtomicBool> {
+    let is_blocked = Arc::new(AtomicBool::new(true));
+    // More than workers: whoever wakes to answer the heartbeat finds one more.
+    for _ in 0..4 {
+        let is_blocked = Arc::clone(&is_blocked);
+        runtime.spawn(async move {
+            let started = Instant::now();
+            while is_blocked.load(Ordering::Acquire) && started.elapsed() < LONG * 2 {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+    }
+    is_blocked
 }
 
 fn beats(health: &Health) -> f64 {
@@ -64,17 +83,7 @@ fn blocked_workers_are_reported_with_threads_and_stacks_and_recovery_follows() {
     pass(&health, 2.0);
     assert_eq!(healthz(&health), (200, r#"{"status":"ok"}"#.into()));
 
-    let blocked = Arc::new(AtomicBool::new(true));
-    // More than workers: whoever wakes to answer the heartbeat finds one more.
-    for _ in 0..4 {
-        let blocked = Arc::clone(&blocked);
-        runtime.spawn(async move {
-            let started = Instant::now();
-            while blocked.load(Ordering::Acquire) && started.elapsed() < Duration::from_secs(30) {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        });
-    }
+    let blocked = block(&runtime);
     until("wedged", || healthz(&health) == (503, r#"{"status":"wedged"}"#.into()));
     assert_eq!(health.state(), State::NotReady);
     let answer = support::get(admin.addr(), "/healthz");
@@ -138,11 +147,11 @@ fn an_exhausted_pool_and_waiting_tasks_are_not_reported() {
 #[test]
 fn a_runtime_that_ends_is_not_wedged() {
     let (runtime, health) = (runtime(), Health::new());
-    let builder = watchdog::Builder::new(health.clone()).heartbeat(Duration::from_millis(10));
+    let builder = watchdog::Builder::new(health.clone()).heartbeat(BEAT);
     let _watchdog = builder.start_on(runtime.handle().clone()).unwrap();
     pass(&health, 2.0);
     drop(runtime);
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(BEAT * 5);
     assert_eq!((healthz(&health).0, total(&health, "health_wedged_total")), (200, 0.0));
 }
 
@@ -156,10 +165,9 @@ fn a_hook_that_panics_harms_nothing() {
         .stacks(|| panic!("as a hook may"))
         .start_on(runtime.handle().clone())
         .unwrap();
-    for _ in 0..4 {
-        runtime.spawn(async { std::thread::sleep(Duration::from_millis(500)) });
-    }
+    let blocked = block(&runtime);
     until("the report", || log.text().contains("the hook panicked"));
+    blocked.store(false, Ordering::Release);
     until("alive again", || healthz(&health).0 == 200);
     runtime.shutdown_background();
 }
@@ -183,9 +191,9 @@ fn child() {
     println!("\nstarted");
     if role == "abort" {
         for _ in 0..4 {
-            runtime.spawn(async { std::thread::sleep(Duration::from_secs(60)) });
+            runtime.spawn(async { std::thread::sleep(LONG) });
         }
-        std::thread::sleep(Duration::from_secs(60));
+        std::thread::sleep(LONG);
     }
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).unwrap();

@@ -2,12 +2,13 @@
 
 #![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "it is part of tests")]
 
+mod port;
 mod rotel;
 
+pub use port::free_port;
 pub use rotel::{Rotel, Signal};
 
 use std::fmt::Display;
-use std::net::TcpListener;
 
 /// Says that a test is left out because a peer is missing, and how to get it.
 ///
@@ -19,9 +20,4 @@ pub fn skipped(why: impl Display) {
     let required = std::env::var_os("OBS_REQUIRE_PEERS").is_some_and(|value| value == "1");
     assert!(!required, "OBS_REQUIRE_PEERS=1 forbids to skip: {why}");
     eprintln!("skipped: {why}");
-}
-
-/// A port of the loopback that nobody listens on.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -53,7 +53,7 @@ impl Rotel {
         });
         let rotel = Self { process, grpc, http, lines };
         for port in [grpc, http] {
-            let is_up = (0..400).any(|_| {
+            let is_up = (0..1_200).any(|_| {
                 std::thread::sleep(Duration::from_millis(50));
                 TcpStream::connect(("127.0.0.1", port)).is_ok()
             });
@@ -81,7 +81,7 @@ impl Rotel {
     pub fn expect(&self, parts: &[&str]) {
         let mut printed = String::new();
         while let Some(missing) = parts.iter().find(|part| !printed.contains(**part)) {
-            match self.lines.recv_timeout(Duration::from_secs(10)) {
+            match self.lines.recv_timeout(Duration::from_secs(60)) {
                 Ok(line) => printed = printed + &line + "\n",
                 Err(_) => panic!("{missing} is missing in {printed}"),
             }
