@@ -57,7 +57,7 @@ fn serves() {
 fn a_flame_graph_can_be_cut_by_route() {
     let _alone = alone();
     let burner = Burner::start("server", serves);
-    let (head, svg) = ask("GET", "flamegraph?seconds=1&hz=250&route=/orders/%7Bid%7D", "");
+    let (head, svg) = ask("GET", "flamegraph?seconds=3&hz=250&route=/orders/%7Bid%7D", "");
     drop(burner);
     assert_eq!(head.status(), StatusCode::OK, "{svg}");
     assert_eq!(head.headers()["content-type"], "image/svg+xml");
@@ -101,7 +101,7 @@ fn threads_arguments_and_symbols_are_told() {
     let (_, threads) = ask("GET", "goroutine?debug=2", "");
     assert!(threads.contains("Thread "), "{threads}");
     let burner = Burner::start("burner", || _ = work::two_parts());
-    let asked = std::iter::repeat_with(|| ask("GET", "threads", "").1).take(20);
+    let asked = std::iter::repeat_with(|| ask("GET", "threads", "").1).take(1_000);
     let told = asked.into_iter().find(|threads| threads.contains("two_parts"));
     drop(burner);
     assert!(told.is_some_and(|threads| threads.contains("\"burner\"")), "a thread that runs");

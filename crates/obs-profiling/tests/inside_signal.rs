@@ -35,7 +35,7 @@ fn a_handler_of_another_profiler_is_left_alone() {
         assert_eq!(libc::sigaction(libc::SIGPROF, &raw const found, ptr::null_mut()), 0);
     }
     CpuProfiler::start(recording).unwrap().wait().unwrap();
-    let shown = std::iter::repeat_with(own_stack).take(20).find_map(Result::ok).unwrap();
+    let shown = std::iter::repeat_with(own_stack).take(1_000).find_map(Result::ok).unwrap();
     assert!(shown.to_string().contains("own_stack"), "{shown}");
 }
 

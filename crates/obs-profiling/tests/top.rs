@@ -15,7 +15,7 @@ use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
 
@@ -137,7 +137,7 @@ fn without_a_terminal_it_says_what_to_do() {
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success() && said.contains("--batch"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
-    let tables = top(&["--batch", "-n", "2", "-d", "0.5", "-r", "499"]);
+    let tables = top(&["--batch", "-n", "2", "-d", "2", "-r", "499"]);
     if obs_says_not_allowed(&tables.stderr) {
         return;
     }

@@ -107,14 +107,13 @@ fn two_thousand_threads_are_read() {
     let stacks = dump.threads.iter().filter_map(|thread| thread.stack.as_ref().ok());
     let whole = stacks.filter(|stack| stack.is_complete);
     assert!(whole.clone().count() >= THREADS);
-    // On a busy machine, some have hardly begun.
-    assert!(whole.filter(|stack| has(stack, "waits_for_ever")).count() > THREADS / 2);
+    assert!(whole.filter(|stack| has(stack, "waits_for_ever")).count() >= THREADS);
     // Every copy of a stack is bounded: what stays is less than a megabyte a thread by far.
     assert!(peak() < 512 << 10, "{} KiB", peak());
 
     // A descriptor for each thread on each processor is more than there may be.
-    let recording = Recording { duration: Duration::from_millis(500), ..Recording::default() };
-    match record(built.pid(), recording, |_| true) {
+    let recording = Recording { duration: Duration::from_secs(300), ..Recording::default() };
+    match record(built.pid(), recording, |progress| progress.samples < 20) {
         Ok(profile) => {
             assert!(profile.functions().iter().any(|it| it.0.contains("burns_for_ever")));
         }
@@ -216,7 +215,7 @@ fn the_same_user_needs_no_capability() {
         dump.stderr
     );
     let file = folder.path().join("cpu.folded");
-    let arguments = ["record", "-d", "1", "-o", file.to_str().unwrap(), "--pid", &pid];
+    let arguments = ["record", "-d", "3", "-o", file.to_str().unwrap(), "--pid", &pid];
     let output = as_nobody(&program, &arguments).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(fs::read_to_string(&file).unwrap().contains("burns_for_ever"));

@@ -12,8 +12,12 @@ use crate::arch::{PERF_REGISTER_COUNT, PERF_REGISTERS, Registers};
 use crate::attach::maps::Mapping;
 use crate::attach::ring;
 
-/// Bytes of stack that a sample carries; a multiple of 8.
-const STACK: u32 = 16 * 1024;
+/// The most that a sample can carry, and what it carries at least; multiples of 8.
+const DEEPEST_STACK: u64 = 65_528;
+const LEAST_STACK: u64 = 16 * 1024;
+/// Bytes of stacks in a second of a processor's time. A ring lasts for an eighth of a second then, whatever
+/// the rate.
+const STACKS_A_SECOND: u64 = 16 << 20;
 
 /// A thread, a processor and a rate.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +54,7 @@ pub(crate) fn open(event: Event) -> io::Result<OwnedFd> {
             raw::PERF_SAMPLE_TID | raw::PERF_SAMPLE_REGS_USER | raw::PERF_SAMPLE_STACK_USER,
         ),
         sample_regs_user: PERF_REGISTERS,
-        sample_stack_user: STACK,
+        sample_stack_user: stack(event.rate),
         ..Default::default()
     };
     attributes.__bindgen_anon_1.sample_freq = event.rate;
@@ -73,6 +77,13 @@ pub(crate) fn open(event: Event) -> io::Result<OwnedFd> {
         // SAFETY: a new descriptor that nobody else owns.
         opened => Ok(unsafe { OwnedFd::from_raw_fd(opened) }),
     }
+}
+
+/// Bytes of stack that a sample carries. Builds without optimisation have large frames: at usual rates they
+/// are followed four times as deep as at the highest.
+fn stack(rate: u64) -> u32 {
+    let room = STACKS_A_SECOND / rate.max(1);
+    (room.clamp(LEAST_STACK, DEEPEST_STACK) / 8 * 8) as u32
 }
 
 /// perf_event_open(2), "MMAP layout"; `None` for what says nothing here.
@@ -154,6 +165,13 @@ mod tests {
         assert_eq!(mapping.range, 0x7f00_0000_1000..0x7f00_0000_3000);
         assert_eq!((mapping.offset, mapping.inode), (0x1000, 42));
         assert_eq!(mapping.path, "/lib/libc.so.6");
+    }
+
+    #[test]
+    fn the_rarer_the_deeper() {
+        assert_eq!([1, 99, 250].map(stack), [65_528; 3]);
+        assert_eq!(stack(500), 33_552);
+        assert_eq!([1_000, 5_000, u64::MAX].map(stack), [16_776, 16_384, 16_384]);
     }
 
     proptest! {

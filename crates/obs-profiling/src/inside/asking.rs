@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use crate::arch::Registers;
+use crate::inside::copying::Copying;
 use crate::inside::ring::Ring;
 use crate::inside::signal::{self, Carried, DUMP, Taken};
 use crate::inside::sync::pause;
@@ -33,8 +34,9 @@ pub(crate) fn ask(pid: i32, threads: Vec<i32>) -> HashMap<i32, (Registers, Vec<u
         return answers;
     }
     let Some(_turn) = turn() else { return answers };
+    let Ok(copying) = Copying::of_this_process() else { return answers };
     let ring = Arc::new(Ring::new(missing.len().min(MOST_SLOTS), Taken::empty));
-    let number = DUMP.begin(Arc::clone(&ring), Arc::default(), Arc::default());
+    let number = DUMP.begin(copying, Arc::clone(&ring), Arc::default(), Arc::default());
     let begun = Instant::now();
     let mut next = begun;
     while !missing.is_empty() && begun.elapsed() < PATIENCE {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::attach::record::Recording;
 use crate::error::Error;
+use crate::inside::copying::Copying;
 use crate::inside::error::Kind;
 use crate::inside::flight::Flight;
 use crate::inside::ring::Ring;
@@ -71,10 +72,11 @@ impl CpuProfiler {
             return Err(Error::from(Kind::Rate { rate, highest: HIGHEST_RATE }));
         }
         let flight = Flight::begin(duration)?;
-        signal::try_copy().map_err(|source| Error::from(Kind::Copy { source }))?;
+        let copying = Copying::of_this_process();
+        let copying = copying.map_err(|source| Error::from(Kind::Copy { source }))?;
         signal::install()?;
         let work = move |stop: &Stop| {
-            let profile = profile(recording, stop);
+            let profile = profile(recording, copying, stop);
             let result = then(profile);
             drop(flight);
             result
@@ -96,9 +98,9 @@ impl Future for CpuProfiler {
 /// How often the handlers' slots are emptied, and new threads looked for.
 const BEAT: Duration = Duration::from_millis(20);
 
-fn profile(recording: Recording, stop: &Stop) -> Result<Profile, Error> {
+fn profile(recording: Recording, copying: Copying, stop: &Stop) -> Result<Profile, Error> {
     let ring = Arc::new(Ring::new(slots(), Taken::empty));
-    let mut sampling = Sampling::begin(Arc::clone(&ring), recording.rate)?;
+    let mut sampling = Sampling::begin(copying, Arc::clone(&ring), recording.rate)?;
     let begun = Instant::now();
     let end = begun.checked_add(recording.duration);
     loop {

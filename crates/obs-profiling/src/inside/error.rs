@@ -86,7 +86,7 @@ impl fmt::Display for Kind {
             Self::Copy { source } => write!(
                 f,
                 "this process may not read its own stacks: {source}; let the sandbox (seccomp) allow \
-                 process_vm_readv"
+                 process_vm_readv, or /proc/self/mem be read"
             ),
             Self::Thread { source } => write!(
                 f,

@@ -2,8 +2,7 @@
 
 pub(crate) mod asking;
 mod bounds;
-#[cfg(test)]
-mod cost;
+mod copying;
 pub(crate) mod cpu;
 #[cfg(feature = "http")]
 pub mod endpoint;

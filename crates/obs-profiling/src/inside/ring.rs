@@ -22,7 +22,9 @@ pub(crate) struct Ring<T> {
     refused: AtomicU64,
 }
 
+/// The state lies beside the content's beginning: a handler finds both on one page.
 #[derive(Debug)]
+#[repr(C)]
 struct Slot<T> {
     state: AtomicU32,
     content: UnsafeCell<T>,

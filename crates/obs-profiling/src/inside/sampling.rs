@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::arch;
 use crate::attach::code::Code;
 use crate::attach::symbols::Symbols;
 use crate::attach::threads;
 use crate::attach::unwind::{Addresses, Cache, Captured, unwind};
 use crate::error::Error;
 use crate::inside::bounds::{self, Bounds};
+use crate::inside::copying::Copying;
 use crate::inside::error::Kind;
 use crate::inside::labels::Labels;
 use crate::inside::ring::Ring;
@@ -44,18 +46,27 @@ pub(crate) struct Sampling {
     next_look: Instant,
     begun: SystemTime,
     started: Instant,
+    started_ticks: u64,
 }
 
 impl Sampling {
-    pub(crate) fn begin(ring: Arc<Ring<Taken>>, rate: u32) -> Result<Self, Error> {
+    pub(crate) fn begin(
+        copying: Copying,
+        ring: Arc<Ring<Taken>>,
+        rate: u32,
+    ) -> Result<Self, Error> {
         let pid = std::process::id().cast_signed();
         // Before the first sample, which would have to wait for it.
         let code = Code::of(pid)?;
         let period = Duration::from_secs(1) / rate.max(1);
         let timed = Arc::new(Timed::none());
         let bounds = Arc::new(Bounds::none());
-        let number =
-            signal::PROFILE.begin(Arc::clone(&ring), Arc::clone(&timed), Arc::clone(&bounds));
+        let number = signal::PROFILE.begin(
+            copying,
+            Arc::clone(&ring),
+            Arc::clone(&timed),
+            Arc::clone(&bounds),
+        );
         let mut sampling = Self {
             pid,
             period,
@@ -72,6 +83,7 @@ impl Sampling {
             next_look: Instant::now(),
             begun: SystemTime::now(),
             started: Instant::now(),
+            started_ticks: arch::ticks(),
         };
         COUNTS.profiles.fetch_add(1, Relaxed);
         sampling.look_for_threads()?;
@@ -137,11 +149,12 @@ impl Sampling {
 
     fn take_in(&mut self) {
         let ring = Arc::clone(&self.ring);
+        let mut handling = 0;
         ring.drain(|taken| {
             let begun = Instant::now();
             let addresses = self.unwound(taken);
             COUNTS.unwinding.fetch_add(begun.elapsed().as_nanos() as u64, Relaxed);
-            COUNTS.handling.fetch_add(taken.took, Relaxed);
+            handling += taken.took;
             COUNTS.samples.fetch_add(1, Relaxed);
             COUNTS.truncated.fetch_add(u64::from(!addresses.is_complete), Relaxed);
             let pointer = taken.registers.stack_pointer();
@@ -153,6 +166,15 @@ impl Sampling {
             let labels = taken.span.map(Labels::of).unwrap_or_default();
             self.tally.add(taken.tid, addresses, labels, u64::from(taken.periods));
         });
+        COUNTS.handling.fetch_add(self.nanoseconds(handling), Relaxed);
+    }
+
+    /// What so many ticks are, by the time that has passed.
+    fn nanoseconds(&self, ticks: u64) -> u64 {
+        let passed = arch::ticks().wrapping_sub(self.started_ticks).max(1);
+        let nanoseconds =
+            u128::from(ticks) * self.started.elapsed().as_nanos() / u128::from(passed);
+        u64::try_from(nanoseconds).unwrap_or(u64::MAX)
     }
 
     fn unwound(&mut self, taken: &Taken) -> Addresses {

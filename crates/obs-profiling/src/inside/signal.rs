@@ -18,27 +18,25 @@ use obs_context::ActiveSpan;
 use crate::arch::{self, Registers};
 use crate::error::Error;
 use crate::inside::bounds::Bounds;
+use crate::inside::copying::{Copying, STACK};
 use crate::inside::error::Kind;
 use crate::inside::gate::Gate;
 use crate::inside::ring::Ring;
 use crate::inside::timed::Timed;
 use crate::inside::timers;
 
-/// Bytes of stack that are copied; deeper stacks are cut, and say so.
-pub(crate) const STACK: usize = 16 * 1024;
-
 /// What the handler took down.
 pub(crate) struct Taken {
     pub(crate) tid: i32,
     /// The number of its timer, or 0.
     pub(crate) timer: usize,
-    /// The C library's pointer to the thread's own block.
+    /// The C library's pointer to the thread's own block, or 0 where the stack's bounds were known.
     pub(crate) thread: u64,
     /// Periods of the timer that it stands for: more than one where signals came late.
     pub(crate) periods: u32,
     pub(crate) registers: Registers,
     pub(crate) span: Option<ActiveSpan>,
-    /// What the handler took, in nanoseconds.
+    /// What the handler took, in ticks of [`arch::ticks`]: reading the clock would take longer than the rest.
     pub(crate) took: u64,
     used: usize,
     stack: [u8; STACK],
@@ -72,7 +70,7 @@ pub(crate) struct Taking {
 
 struct Numbered {
     number: u32,
-    pid: i32,
+    copying: Copying,
     ring: Arc<Ring<Taken>>,
     timed: Arc<Timed>,
     bounds: Arc<Bounds>,
@@ -92,13 +90,13 @@ impl Taking {
     /// late one of before is known.
     pub(crate) fn begin(
         &self,
+        copying: Copying,
         ring: Arc<Ring<Taken>>,
         timed: Arc<Timed>,
         bounds: Arc<Bounds>,
     ) -> u32 {
         let number = self.numbers.fetch_add(1, Relaxed) & LAST_NUMBER;
-        let pid = std::process::id().cast_signed();
-        self.gate.open(Arc::new(Numbered { number, pid, ring, timed, bounds }));
+        self.gate.open(Arc::new(Numbered { number, copying, ring, timed, bounds }));
         number
     }
 
@@ -186,11 +184,7 @@ fn is_ours(action: &libc::sigaction) -> bool {
 }
 
 extern "C" fn on_signal(_: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    let begun = now();
-    // SAFETY: this thread's own; what it interrupts may be about to read it.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
-    let saved = unsafe { *errno };
+    let begun = arch::ticks();
     // SAFETY: the kernel hands over both, valid for as long as the handler runs.
     let (info, context) = unsafe { (&*info, &*context.cast::<libc::ucontext_t>()) };
     let (taking, periods) = match info.si_code {
@@ -213,24 +207,33 @@ extern "C" fn on_signal(_: c_int, info: *mut libc::siginfo_t, context: *mut c_vo
         open.ring.put(|taken| {
             taken.tid = tid;
             taken.timer = carried.timer;
-            // SAFETY: it reads the thread's own pointer.
-            taken.thread = unsafe { libc::pthread_self() } as u64;
             taken.periods = periods;
             taken.registers = Registers::of_signal(context);
             taken.span = obs_context::active_span();
             let pointer = taken.registers.stack_pointer();
-            taken.used = match open.bounds.above(carried.timer, pointer) {
+            match open.bounds.above(carried.timer, pointer) {
                 Some(above) => {
                     let count = usize::try_from(above).map_or(STACK, |above| above.min(STACK));
                     // SAFETY: it is this thread's own stack, of which so much lies above the pointer.
                     unsafe { arch::copy(pointer, taken.stack.as_mut_ptr(), count) };
-                    count
+                    (taken.used, taken.thread) = (count, 0);
                 }
-                None => copy(open.pid, pointer, &mut taken.stack),
-            };
-            taken.took = now().saturating_sub(begun);
+                None => on_unknown_stack(&open.copying, taken),
+            }
+            taken.took = arch::ticks().wrapping_sub(begun);
         });
     });
+}
+
+#[cold]
+fn on_unknown_stack(copying: &Copying, taken: &mut Taken) {
+    // SAFETY: this thread's own; what is interrupted may be about to read it.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let saved = unsafe { *errno };
+    taken.used = copying.copy(taken.registers.stack_pointer(), &mut taken.stack);
+    // SAFETY: it reads the thread's own pointer.
+    taken.thread = unsafe { libc::pthread_self() } as u64;
     // SAFETY: as above.
     unsafe { *errno = saved };
 }
@@ -239,37 +242,4 @@ extern "C" fn on_signal(_: c_int, info: *mut libc::siginfo_t, context: *mut c_vo
 fn untimed(timed: &Timed, periods: u32) -> Option<(i32, u32)> {
     let tid = timers::own_tid();
     (!timed.has(tid)).then(|| (tid, periods.saturating_mul(timers::PROCESS_PERIODS)))
-}
-
-/// Copies what is mapped there; the kernel tells where that ends, which nothing else knows for certain.
-pub(crate) fn copy(pid: i32, address: u64, to: &mut [u8; STACK]) -> usize {
-    let local = libc::iovec { iov_base: to.as_mut_ptr().cast(), iov_len: STACK };
-    let base = ptr::without_provenance_mut(address as usize);
-    let remote = libc::iovec { iov_base: base, iov_len: STACK };
-    // The system call itself: what sanitizers put around the function is not made for handlers.
-    let (pid, one, no_flags) = (libc::c_long::from(pid), 1_usize, 0_usize);
-    let (local, remote) = (&raw const local, &raw const remote);
-    // SAFETY: it writes `to` and nothing else; what cannot be read is an error.
-    let count = unsafe {
-        libc::syscall(libc::SYS_process_vm_readv, pid, local, one, remote, one, no_flags)
-    };
-    usize::try_from(count).unwrap_or(0).min(STACK)
-}
-
-/// Whether the copying is allowed here: a sandbox may forbid it.
-pub(crate) fn try_copy() -> io::Result<()> {
-    let mut taken = Taken::empty();
-    let address = (&raw const taken.took) as u64;
-    match copy(std::process::id().cast_signed(), address, &mut taken.stack) {
-        0 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
-}
-
-/// Nanoseconds of a clock that never goes back.
-fn now() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: it fills the one structure, and may be called in a signal handler (signal-safety(7)).
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

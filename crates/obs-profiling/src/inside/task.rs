@@ -17,6 +17,8 @@ pub(crate) struct Task<T>(Arc<Shared<T>>);
 
 #[derive(Debug)]
 struct Shared<T> {
+    /// The process that works on it: one that was forked has neither the thread nor its result.
+    pid: u32,
     state: Mutex<State<T>>,
     changed: Condvar,
     stop: Arc<Stop>,
@@ -51,6 +53,7 @@ impl<T: Send + 'static> Task<T> {
         work: impl FnOnce(&Stop) -> T + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
+            pid: std::process::id(),
             state: Mutex::new(State::Working(None)),
             changed: Condvar::new(),
             stop: Arc::default(),
@@ -72,11 +75,17 @@ impl<T: Send + 'static> Task<T> {
 
     /// Asks for what the work has.
     pub(crate) fn stop(&self) {
+        if !self.0.is_here() {
+            return;
+        }
         self.0.stop.tell(Wanted::Enough);
     }
 
-    /// Blocks until the work is done.
+    /// Blocks until the work is done; `None` when it panicked, or is another process's.
     pub(crate) fn wait(self) -> Option<T> {
+        if !self.0.is_here() {
+            return None;
+        }
         let mut state = self.0.lock();
         loop {
             if let State::Done(result) = &mut *state {
@@ -88,11 +97,14 @@ impl<T: Send + 'static> Task<T> {
     }
 }
 
-/// `None` when its result was taken before, or it panicked.
+/// `None` when its result was taken before, it panicked, or is another process's.
 impl<T: Send + 'static> Future for Task<T> {
     type Output = Option<T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        if !self.0.is_here() {
+            return Poll::Ready(None);
+        }
         match &mut *self.0.lock() {
             State::Done(result) => Poll::Ready(result.take()),
             State::Working(waker) => {
@@ -104,6 +116,10 @@ impl<T: Send + 'static> Future for Task<T> {
 }
 
 impl<T> Shared<T> {
+    fn is_here(&self) -> bool {
+        self.pid == std::process::id()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,7 +127,9 @@ impl<T> Shared<T> {
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        self.0.stop.tell(Wanted::Nothing);
+        if self.0.is_here() {
+            self.0.stop.tell(Wanted::Nothing);
+        }
     }
 }
 

@@ -54,9 +54,19 @@ pub(crate) fn be_the_target() {
         std::thread::Builder::new().name(name).spawn(waits_for_ever).unwrap();
     }
     std::thread::Builder::new().name("burner".into()).spawn(burns).unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    while waiters_asleep() < 20 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     println!("target is ready");
     std::thread::sleep(Duration::from_secs(120));
+}
+
+/// On a busy machine, threads take their time to begin.
+fn waiters_asleep() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let stats =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    stats.filter(|stat| stat.contains("(waiter-") && stat.contains(") S ")).count()
 }
 
 #[inline(never)]
@@ -83,8 +93,10 @@ fn one_part() -> u64 {
     work(100_000)
 }
 
+/// About so many rounds: work that keeps time with the sampling would be seen askew.
 #[inline(always)]
 fn work(rounds: u64) -> u64 {
+    let rounds = rounds / 2 + obs_context::random_u64() % rounds;
     let mut sum = 1_u64;
     let mut round = 0;
     while round < rounds {

@@ -13,7 +13,10 @@ fn main() {
     threads.wait();
     #[cfg(forks)]
     std::thread::Builder::new().name("forker".into()).spawn(forks).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    let forkers = if cfg!(forks) { 1 } else { 0 };
+    while asleep("waiter", 'S') < count || asleep("forker", 'D') < forkers {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     println!("ready");
     loop {
         std::thread::sleep(Duration::from_secs(60));
@@ -28,6 +31,14 @@ fn spawn(name: &str, all: &std::sync::Arc<std::sync::Barrier>, work: impl FnOnce
     };
     let thread = std::thread::Builder::new().name(name.into()).stack_size(64 << 10);
     thread.spawn(work).unwrap();
+}
+
+/// How many threads of this name are where they stay: on a busy machine they take their time.
+fn asleep(name: &str, state: char) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    let asleep = format!("({name}) {state} ");
+    stats.filter(|stat| stat.contains(&asleep)).count()
 }
 
 #[inline(never)]

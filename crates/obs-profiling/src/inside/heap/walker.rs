@@ -7,7 +7,8 @@ use crate::arch::Registers;
 use crate::attach::code::Code;
 use crate::attach::unwind::{Addresses, Cache, Captured, unwind};
 use crate::error::Error;
-use crate::inside::signal::{self, STACK};
+use crate::inside::copying::{Copying, STACK};
+use crate::inside::error::Kind;
 
 const COUNT: usize = 8;
 
@@ -15,7 +16,7 @@ static WALKERS: [Mutex<Option<Walker>>; COUNT] = [const { Mutex::new(None) }; CO
 
 struct Walker {
     code: Arc<Code>,
-    pid: i32,
+    copying: Arc<Copying>,
     cache: Cache,
     stack: Box<[u8; STACK]>,
 }
@@ -24,9 +25,11 @@ struct Walker {
 pub(super) fn prepare() -> Result<Arc<Code>, Error> {
     let pid = std::process::id().cast_signed();
     let code = Arc::new(Code::of(pid)?);
+    let copying = Copying::of_this_process();
+    let copying = Arc::new(copying.map_err(|source| Error::from(Kind::Copy { source }))?);
     for walker in &WALKERS {
-        let code = Arc::clone(&code);
-        let new = Walker { code, pid, cache: Cache::new(), stack: Box::new([0; STACK]) };
+        let (code, copying) = (Arc::clone(&code), Arc::clone(&copying));
+        let new = Walker { code, copying, cache: Cache::new(), stack: Box::new([0; STACK]) };
         *walker.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
     }
     Ok(code)
@@ -36,9 +39,9 @@ pub(super) fn prepare() -> Result<Arc<Code>, Error> {
 pub(super) fn walk() -> Option<Addresses> {
     let mut free = WALKERS.iter().filter_map(|walker| walker.try_lock().ok());
     let mut walker = free.next()?;
-    let Walker { code, pid, cache, stack } = walker.as_mut()?;
+    let Walker { code, copying, cache, stack } = walker.as_mut()?;
     let registers = Registers::here();
-    let count = signal::copy(*pid, registers.stack_pointer(), stack);
+    let count = copying.copy(registers.stack_pointer(), stack);
     let captured = Captured { registers, stack: stack.get(..count)? };
     Some(unwind(code.unwinder(), cache, &captured))
 }
