@@ -4,7 +4,10 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use obs_logging::{Builder, Context, Delivery, Format, Output, WhenFull};
 use tracing::{Dispatch, info, info_span};
@@ -39,13 +42,54 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+const LONG: Duration = Duration::from_secs(60);
+
+/// Throws lines away, and does not come back from a write while it is shut.
+#[derive(Clone, Default)]
+struct Gate {
+    is_shut: Arc<AtomicBool>,
+    is_inside: Arc<AtomicBool>,
+}
+
+impl Gate {
+    fn shut(&self) {
+        self.is_inside.store(false, Ordering::SeqCst);
+        self.is_shut.store(true, Ordering::SeqCst);
+    }
+
+    fn await_writer(&self) {
+        while !self.is_inside.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn open(&self) {
+        self.is_shut.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Write for Gate {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.is_inside.store(true, Ordering::SeqCst);
+        while self.is_shut.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
 fn an_event_allocates_nothing() {
     let queued = Delivery::NonBlocking { buffer_bytes: 1 << 20, when_full: WhenFull::Block };
     for delivery in [Delivery::Blocking, queued] {
+        let gate = Gate::default();
         let (layer, logging) = Builder::new()
             .format(Format::Json)
-            .output(Output::writer(io::sink()))
+            .output(Output::writer(gate.clone()))
             .delivery(delivery)
             .build()
             .unwrap();
@@ -61,10 +105,19 @@ fn an_event_allocates_nothing() {
                     info!(number, ratio = 0.5, name = "Alice", debug = ?number, "event {number}");
                 }
             };
-            // Buffers of both sides of the queue grow until they are as long as a batch.
-            for _ in 0..20 {
+            // Both buffers of the queue must once have held all lines, however late the writer comes
+            // for them: one line keeps it busy meanwhile, another makes the buffers change places.
+            for _ in 0..4 {
+                if matches!(delivery, Delivery::NonBlocking { .. }) {
+                    gate.shut();
+                    info!("for the writer");
+                    gate.await_writer();
+                }
                 log();
-                logging.flush(std::time::Duration::from_secs(20));
+                gate.open();
+                assert!(logging.flush(LONG).complete);
+                info!("changes places");
+                assert!(logging.flush(LONG).complete);
             }
             let before = ALLOCATIONS.get();
             log();

@@ -16,7 +16,7 @@ use obs_logging::{Builder, Counts, Delivery, Format, Logging, Output, WhenFull};
 use tracing::{Dispatch, info, warn};
 use tracing_subscriber::layer::SubscriberExt;
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 fn queued(output: Output, buffer_bytes: usize, when_full: WhenFull) -> (Dispatch, Logging) {
     let (layer, logging) = Builder::new()
@@ -121,11 +121,13 @@ fn after_a_write_error_the_next_line_begins_on_its_own() {
 #[derive(Clone, Default)]
 struct Gate {
     open: Arc<AtomicBool>,
+    entered: Arc<AtomicBool>,
     kept: Kept,
 }
 
 impl Write for Gate {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.entered.store(true, Ordering::Release);
         while !self.open.load(Ordering::Acquire) {
             thread::sleep(Duration::from_millis(1));
         }
@@ -217,7 +219,9 @@ fn a_stuck_output_ends_at_the_deadline_and_counts_what_it_held() {
     let (dispatch, logging) = queued(Output::writer(gate.clone()), 1 << 20, WhenFull::DropNewest);
     tracing::dispatcher::with_default(&dispatch, || {
         info!("taken by the writer");
-        thread::sleep(Duration::from_millis(100));
+        while !gate.entered.load(Ordering::Acquire) {
+            thread::sleep(Duration::from_millis(1));
+        }
         (0..100).for_each(|n| info!(n, "waiting"));
         let report = logging.shutdown(Duration::from_millis(50));
         assert!(!report.complete);
@@ -225,11 +229,15 @@ fn a_stuck_output_ends_at_the_deadline_and_counts_what_it_held() {
         info!("late");
     });
     gate.open.store(true, Ordering::Release);
+    // The writer counts on its own.
     let end = Instant::now() + LONG;
-    while logging.counts().written == 0 && Instant::now() < end {
+    let mut counts = logging.counts();
+    while counts.emitted != counts.written + counts.dropped && Instant::now() < end {
         thread::sleep(Duration::from_millis(5));
+        counts = logging.counts();
     }
-    assert_balanced(logging.counts());
+    assert_balanced(counts);
+    assert!(counts.written >= 1, "what the writer had taken: {counts:?}");
 }
 
 #[test]

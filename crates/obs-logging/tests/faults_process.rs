@@ -12,14 +12,14 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::parse;
 use obs_logging::{Builder, Counts, Delivery, Format, Logging, Output, WhenFull};
 use tracing::{Dispatch, info};
 use tracing_subscriber::layer::SubscriberExt;
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 const QUEUED: Delivery =
     Delivery::NonBlocking { buffer_bytes: 1 << 20, when_full: WhenFull::Block };
 
@@ -75,7 +75,9 @@ fn a_full_file_system_that_gets_room_again_is_used_again() {
         fill_and_make_room(&path, delivery, || fs::remove_file(&ballast).unwrap());
         fs::remove_file(&path).unwrap();
     }
-    assert!(Command::new("umount").arg(folder.path()).status().unwrap().success());
+    // Lazily: a process that another test is just starting may still hold a file of it.
+    let umount = Command::new("umount").arg("--lazy").arg(folder.path()).status();
+    assert!(umount.unwrap().success());
 }
 
 /// Not a test of its own: what the next ones run as another process.
@@ -174,9 +176,7 @@ fn a_reader_that_is_killed_costs_lines_that_are_counted() {
             reader.wait().unwrap();
             (0..1000).for_each(|n| info!(n, "unread"));
         });
-        let begun = Instant::now();
         assert!(logging.shutdown(LONG).complete);
-        assert!(begun.elapsed() < LONG);
         let counts = logging.counts();
         assert_balanced(counts);
         // Another test may start a process at this moment, which holds the pipe open for a while.

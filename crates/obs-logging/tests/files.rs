@@ -13,7 +13,7 @@ use obs_logging::{Builder, Delivery, Format, LogFile, Logging, Output, WhenFull}
 use tracing::{Dispatch, info};
 use tracing_subscriber::layer::SubscriberExt;
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 fn logging(file: LogFile, delivery: Delivery) -> (Dispatch, Logging) {
     let (layer, logging) = Builder::new()
@@ -65,17 +65,39 @@ fn a_file_never_grows_past_its_size_and_no_line_is_cut() {
 
 #[test]
 fn a_file_is_rotated_by_age() {
+    for is_opened_anew in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        let age = Duration::from_millis(100);
+        let (dispatch, _logging) = logging(LogFile::new(&path).max_age(age), Delivery::Blocking);
+        tracing::dispatcher::with_default(&dispatch, || {
+            info!(n = 1_u64, "line");
+            thread::sleep(age * 2);
+            if is_opened_anew {
+                obs_logging::reopen_files();
+            }
+            info!(n = 2_u64, "line");
+        });
+        let numbers: Vec<_> = files(&path).into_iter().map(|(_, numbers)| numbers).collect();
+        assert_eq!(numbers, [[1], [2]]);
+    }
+}
+
+#[test]
+fn a_file_that_is_opened_anew_never_grows_past_its_size() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.log");
-    let age = Duration::from_millis(100);
-    let (dispatch, _logging) = logging(LogFile::new(&path).max_age(age), Delivery::Blocking);
+    let (dispatch, _logging) = logging(LogFile::new(&path).max_bytes(500), Delivery::Blocking);
     tracing::dispatcher::with_default(&dispatch, || {
-        info!(n = 1_u64, "line");
-        thread::sleep(age * 2);
-        info!(n = 2_u64, "line");
+        for n in 0..20_u64 {
+            info!(n, "line");
+            obs_logging::reopen_files();
+        }
     });
-    let numbers: Vec<_> = files(&path).into_iter().map(|(_, numbers)| numbers).collect();
-    assert_eq!(numbers, [[1], [2]]);
+    let files = files(&path);
+    assert!(files.iter().all(|(file, _)| fs::metadata(file).unwrap().len() <= 500), "{files:?}");
+    let all: Vec<_> = files.into_iter().flat_map(|(_, numbers)| numbers).collect();
+    assert_eq!(all, (0..20).collect::<Vec<_>>());
 }
 
 #[test]

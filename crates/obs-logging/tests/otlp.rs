@@ -16,6 +16,11 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
 use tracing_subscriber::layer::SubscriberExt;
 
+const LONG: Duration = Duration::from_secs(60);
+
+/// Nobody listens on a port so low.
+const NOBODY: &str = "http://127.0.0.1:1";
+
 /// A collector whose first answers are scripted: `503`, `200 rejected`, ...
 struct Collector {
     endpoint: String,
@@ -128,7 +133,7 @@ fn a_record_has_all_of_its_line() {
         let error = std::io::Error::other(std::fmt::Error);
         tracing::error!(error = &error as &dyn std::error::Error, "failed \"here\"\n");
     });
-    assert!(logging.shutdown(Duration::from_secs(10)).complete);
+    assert!(logging.shutdown(LONG).complete);
     let counts = logging.counts();
     assert_eq!((counts.emitted, counts.written, counts.dropped), (2, 2, 0));
 
@@ -172,14 +177,14 @@ fn a_busy_collector_is_asked_again_and_refusals_are_counted() {
     let collector = Collector::start(&["503 Busy", "429 Slow down", "200 rejected"]);
     let otlp = Otlp::new(&collector.endpoint);
     let logging = logged(otlp.clone(), || tracing::info!("once"));
-    assert!(logging.shutdown(Duration::from_secs(10)).complete);
+    assert!(logging.shutdown(LONG).complete);
     assert_eq!(collector.records().len(), 1);
     assert_eq!(collector.heads.lock().unwrap().len(), 3);
     assert_eq!(otlp.rejected(), 1);
 
     let refusing = Collector::start(&["400 No"]);
     let logging = logged(Otlp::new(&refusing.endpoint), || tracing::info!("never"));
-    assert!(logging.shutdown(Duration::from_secs(10)).complete);
+    assert!(logging.shutdown(LONG).complete);
     let counts = logging.counts();
     assert_eq!((counts.emitted, counts.written, counts.dropped), (1, 0, 1));
     assert_eq!(refusing.heads.lock().unwrap().len(), 1);
@@ -191,7 +196,7 @@ fn requests_are_compressed_where_that_is_said() {
     let logging = logged(Otlp::new(&collector.endpoint).gzip(true), || {
         (0..500).for_each(|number| tracing::info!(number, "many alike"));
     });
-    assert!(logging.shutdown(Duration::from_secs(10)).complete);
+    assert!(logging.shutdown(LONG).complete);
     let records = collector.records();
     assert_eq!(records.len(), 500);
     assert_eq!(attribute(&records[499], "number"), Some(Value::IntValue(499)));
@@ -201,8 +206,7 @@ fn requests_are_compressed_where_that_is_said() {
 
 #[test]
 fn a_drop_after_the_shutdown_does_not_wait_again() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let otlp = Otlp::new(format!("http://{nobody}")).retry_for(Duration::from_secs(600));
+    let otlp = Otlp::new(NOBODY).retry_for(Duration::from_secs(600));
     let logging = logged(otlp, || tracing::info!("never"));
     let begun = Instant::now();
     assert!(!logging.shutdown(Duration::from_millis(50)).complete);
@@ -213,8 +217,7 @@ fn a_drop_after_the_shutdown_does_not_wait_again() {
 
 #[test]
 fn without_a_collector_the_deadline_holds_and_all_is_counted() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let otlp = Otlp::new(format!("http://{nobody}")).retry_for(Duration::from_secs(600));
+    let otlp = Otlp::new(NOBODY).retry_for(Duration::from_secs(600));
     let logging = logged(otlp, || (0..100).for_each(|number| tracing::info!(number)));
     let begun = Instant::now();
     let report = logging.shutdown(Duration::from_millis(300));
@@ -222,9 +225,9 @@ fn without_a_collector_the_deadline_holds_and_all_is_counted() {
     assert!(begun.elapsed() < Duration::from_secs(60), "the retries are not waited for");
     assert_eq!((logging.counts().emitted, report.written), (100, 0));
 
-    let quick = Otlp::new(format!("http://{nobody}")).retry_for(Duration::ZERO);
+    let quick = Otlp::new(NOBODY).retry_for(Duration::ZERO);
     let logging = logged(quick, || (0..100).for_each(|number| tracing::info!(number)));
-    assert!(logging.shutdown(Duration::from_secs(10)).complete);
+    assert!(logging.shutdown(LONG).complete);
     assert_eq!((logging.counts().dropped, logging.counts().written), (100, 0));
 }
 

@@ -19,7 +19,7 @@ fn understands_the_records_that_we_send() {
             let _span = tracing::info_span!("request", request_id = "r-4711").entered();
             tracing::warn!(rows = 42, share = 0.25, paid = true, name = "wörds", "said {gzip}");
         });
-        assert!(logging.shutdown(Duration::from_secs(10)).complete);
+        assert!(logging.shutdown(Duration::from_secs(60)).complete);
         let counts = logging.counts();
         assert_eq!((counts.written, counts.dropped, otlp.rejected()), (1, 0, 0));
 

@@ -43,7 +43,7 @@ fn lines_of_many_threads_stay_whole() {
     let file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
     let (dispatch, logging) = shared(Output::shared_writer(file));
     on_threads(&dispatch, 2000);
-    assert!(logging.flush(Duration::from_secs(5)).complete);
+    assert!(logging.flush(Duration::from_secs(60)).complete);
     let text = std::fs::read_to_string(&path).unwrap();
     let counts = logging.counts();
     assert_eq!((counts.emitted, counts.written, counts.dropped), (8000, 8000, 0));

@@ -161,7 +161,7 @@ impl OpenFile {
             }
         }
         if self.file.is_none() {
-            return self.reopen();
+            self.reopen()?;
         }
         let is_full = self.plan.max_bytes.is_some_and(|most| self.bytes + next_line as u64 > most);
         let period = self.plan.period(SystemTime::now());
