@@ -16,6 +16,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::sync::mpsc;
     use std::thread::Builder;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -43,7 +44,8 @@ mod tests {
 
     /// Sooner or later: it may not have come so far yet.
     fn is_shown(thread: &str, function: &str) -> bool {
-        std::iter::repeat_with(of_this_process).take(20).any(|text| {
+        let end = Instant::now() + Duration::from_secs(60);
+        std::iter::repeat_with(of_this_process).take_while(|_| Instant::now() < end).any(|text| {
             let shown = text.split("Thread ").find(|shown| shown.contains(thread));
             shown.is_some_and(|shown| shown.contains(function))
         })

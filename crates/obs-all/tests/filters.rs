@@ -29,7 +29,7 @@ fn each_pillar_gets_what_it_wants() {
         .init()
         .unwrap();
     let lines = || {
-        assert!(obs.logging().flush(Duration::from_secs(20)).complete);
+        assert!(obs.logging().flush(Duration::from_secs(60)).complete);
         std::fs::read_to_string(&path).unwrap()
     };
 

@@ -83,9 +83,9 @@ fn a_collector_gets_the_lines_and_both_outputs_are_counted() {
         .init()
         .unwrap();
     ::tracing::info!(answer = 42, "hello collector");
-    assert!(obs.flush(Duration::from_secs(20)));
+    assert!(obs.flush(Duration::from_secs(60)));
 
-    let (head, body) = requests.recv_timeout(Duration::from_secs(20)).unwrap();
+    let (head, body) = requests.recv_timeout(Duration::from_secs(60)).unwrap();
     assert!(head.starts_with("post /v1/logs "), "{head}");
     assert!(head.contains("authorization: bearer token"), "{head}");
     let text = String::from_utf8_lossy(&body);

@@ -5,7 +5,7 @@
 mod support;
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use obs_console::{Filter, LogLine, Running, Target};
 use obs_context::{SpanId, TraceId};
@@ -26,9 +26,6 @@ fn look(running: &Running) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_that_are_down_or_wrong_are_told_as_such() {
-    let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let gone_url = format!("http://{}", gone.local_addr().unwrap());
-    drop(gone);
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let silent_url = format!("http://{}", silent.local_addr().unwrap());
     let well = Admin::start("up 1\nnonsense\n# EOF\n");
@@ -36,23 +33,33 @@ async fn services_that_are_down_or_wrong_are_told_as_such() {
     *sick.ready.lock().unwrap() = (503, r#"{"ready":false,"checks":{"db":"timeout"}}"#.into());
     let lost_url = format!("{}/elsewhere", well.url());
     let running = start(&[
-        ("a-gone", &gone_url),
+        ("a-gone", "http://127.0.0.1:1"),
         ("b-lost", &lost_url),
         ("c-sick", &sick.url()),
         ("d-silent", &silent_url),
         ("e-well", &well.url()),
     ])
     .await;
-    let services = look(&running);
+    let mut services = look(&running);
+    let states = |services: &Value| -> Vec<_> {
+        let is = |at: usize, what: &str| services[at][what] == true;
+        (0..5).map(|at| (is(at, "ready"), is(at, "live"))).collect()
+    };
+    let expected = [(false, false), (false, false), (false, true), (false, false), (true, true)];
+    // On a busy machine those that answer may take longer than the 2 s, too.
+    let begun = Instant::now();
+    while (states(&services) != expected || services[1]["error"] != "/metrics answered 404")
+        && begun.elapsed() < Duration::from_secs(120)
+    {
+        services = look(&running);
+    }
     let error = |at: usize| services[at]["error"].as_str().unwrap_or_default().to_owned();
     assert!(error(0).contains("refused"), "{services}");
     assert_eq!(error(1), "/metrics answered 404");
     assert_eq!(error(2), "");
     assert_eq!(error(3), "/metrics: no answer within 2 s");
     assert_eq!((&services[4]["samples"], &services[4]["bad_lines"]), (&json!(1), &json!(1)));
-    let states: Vec<_> = (0..5).map(|at| (&services[at]["ready"], &services[at]["live"])).collect();
-    let (yes, no) = (&json!(true), &json!(false));
-    assert_eq!(states, [(no, no), (no, no), (no, yes), (no, no), (yes, yes)]);
+    assert_eq!(states(&services), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,8 +143,8 @@ async fn services_are_looked_at_without_being_asked_to() {
     }
     running.shutdown().await;
     let after = looks();
-    tokio::time::sleep(Duration::from_millis(250)).await;
-    assert_eq!(looks(), after, "none after the shutdown");
+    tokio::time::sleep(every * 10).await;
+    assert!(looks() <= after + 1, "none after the shutdown but one that was under way");
 }
 
 #[test]

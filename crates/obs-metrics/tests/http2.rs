@@ -80,7 +80,7 @@ fn in_progress(registry: &Registry) -> f64 {
 
 /// Waits for what the server's tasks do on their own.
 async fn eventually(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..2000 {
+    for _ in 0..12_000 {
         if is_so() {
             return;
         }

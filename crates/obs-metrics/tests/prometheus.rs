@@ -32,11 +32,12 @@ impl Drop for Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes this port every 200 ms, or `None` where it is not installed.
-    fn start(target: u16, port: u16, features: &str) -> Option<Self> {
+    /// Starts one that scrapes this port every second, or `None` where it is not installed.
+    fn start(target: u16, features: &str) -> Option<Self> {
+        let port = obs_testing::free_port();
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
-            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\nscrape_configs:\n\
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n\
              - job_name: test\n  static_configs: [{{targets: ['127.0.0.1:{target}']}}]\n"
         );
         std::fs::write(folder.path().join("prometheus.yml"), config).unwrap();
@@ -108,10 +109,6 @@ async fn serve_as(registry: &Registry, accept: Option<&'static str>) -> u16 {
     port
 }
 
-async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
-}
-
 fn registry() -> Registry {
     let registry = Registry::new();
     set_active_span(Some(ActiveSpan {
@@ -142,7 +139,7 @@ fn number(results: &Value) -> f64 {
 async fn prometheus_reads_openmetrics_and_gives_the_trace_back() {
     let registry = registry();
     let target = serve(&registry).await;
-    let Some(prometheus) = Prometheus::start(target, free_port().await, "exemplar-storage") else {
+    let Some(prometheus) = Prometheus::start(target, "exemplar-storage") else {
         return;
     };
     let orders = prometheus.ask("query?query=orders_total").await;
@@ -161,7 +158,7 @@ async fn prometheus_reads_openmetrics_and_gives_the_trace_back() {
 async fn prometheus_reads_the_classic_text() {
     let registry = registry();
     let target = serve_as(&registry, Some("text/plain")).await;
-    let Some(prometheus) = Prometheus::start(target, free_port().await, "exemplar-storage") else {
+    let Some(prometheus) = Prometheus::start(target, "exemplar-storage") else {
         return;
     };
     let orders = prometheus.ask("query?query=orders_total").await;
@@ -181,7 +178,7 @@ async fn prometheus_reads_protobuf_and_native_histograms() {
     let registry = registry();
     let target = serve(&registry).await;
     let features = "exemplar-storage,native-histograms";
-    let Some(prometheus) = Prometheus::start(target, free_port().await, features) else { return };
+    let Some(prometheus) = Prometheus::start(target, features) else { return };
     let median = prometheus.ask("query?query=histogram_quantile(0.5,wait_seconds)").await;
     assert!((number(&median) - 0.5).abs() < 0.03, "{median}");
     let count = prometheus.ask("query?query=histogram_count(wait_seconds)").await;

@@ -19,7 +19,7 @@ fn understands_what_we_push() {
     #[cfg(feature = "gzip")]
     let push = push.gzip();
     let pusher = push.resource([("service.name", "rotel-test")]).start(&registry).unwrap();
-    assert!(pusher.shutdown(Duration::from_secs(20)));
+    assert!(pusher.shutdown(Duration::from_secs(60)));
 
     rotel.expect(&[
         "rotel-test",
