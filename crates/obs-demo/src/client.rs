@@ -29,7 +29,7 @@ impl Client {
         Self { base: base.into(), http: obs.client(http) }
     }
 
-    /// Sends a request without a body and reads the JSON answer, for at most 10 s.
+    /// Sends a request without a body and reads the JSON answer, for at most a minute.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl Client {
             let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body)? };
             Ok((status, body))
         };
-        let answered = tokio::time::timeout(Duration::from_secs(10), exchange).await;
+        let answered = tokio::time::timeout(Duration::from_secs(60), exchange).await;
         answered.map_err(|late| failed(late.into()))?.map_err(failed)
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::demo::fleet::{Fleet, NAMES};
@@ -11,7 +10,10 @@ use crate::demo::joins::Joins;
 use crate::demo::load::in_flight;
 use crate::demo::print::Printer;
 use crate::error::Failure;
-use crate::system::until;
+use crate::system::{Line, until};
+
+/// Longer than it takes until they are woken.
+const HELD_MS: u64 = 60_000;
 
 pub(crate) fn show(
     fleet: &mut Fleet,
@@ -23,17 +25,28 @@ pub(crate) fn show(
     printer.step("until all of them are in flight, answered, and the gateway has ended");
     let gateway = fleet.services().find(|service| service.name == "gateway");
     let admin = fleet.admin("gateway").to_owned();
-    // Long enough for all of them to have arrived before the first one is over.
-    let held = 2_000 + count as u64 * 2;
-    let batch = in_flight(fleet, count, held, || {
-        let arrived = until("all requests are in flight", Duration::from_secs(60), || {
+    let wake = format!("{}/wake", fleet.url("orders"));
+    let mut arrived = Ok(());
+    // None of them is over before the gateway has been told to end.
+    let batch = in_flight(fleet, count, HELD_MS, || {
+        arrived = until("all requests are in flight", Duration::from_secs(40), || {
             let metrics = fleet.http.get(&format!("{admin}/metrics")).ok()?.body;
             (in_progress(&metrics)? >= count as f64).then_some(())
         });
-        if let (Some(gateway), Ok(())) = (gateway, arrived) {
+        if let Some(gateway) = gateway {
             gateway.terminate();
+            let _ = until("the gateway drains", Duration::from_secs(10), || {
+                gateway.lines().iter().any(is_told_to_end).then_some(())
+            });
         }
+        let _ = fleet.http.send("POST", &wake, &[], "");
     });
+    joins.holds(
+        "all of them were in flight together",
+        arrived.is_ok(),
+        &format!("{count} requests in progress"),
+        arrived.err().map_or(String::new(), |failure| failure.to_string()),
+    );
     let first = batch.failures.first().cloned().unwrap_or_default();
     joins.holds(
         "every request in flight at SIGTERM was answered",
@@ -41,7 +54,12 @@ pub(crate) fn show(
         &format!("{count} answers"),
         format!("{} answers; {first}", batch.answered.len()),
     );
-    end(fleet, "gateway", printer, joins)?;
+    for name in NAMES {
+        if let Some(service) = fleet.service(name).filter(|service| service.name != "gateway") {
+            service.terminate();
+        }
+        end(fleet, name, printer, joins)?;
+    }
 
     let answered: HashSet<&str> = batch.answered.iter().map(String::as_str).collect();
     for (name, event) in [("gateway", "forwarding to orders"), ("orders", "being slow")] {
@@ -51,12 +69,6 @@ pub(crate) fn show(
             logged.filter_map(|line| line.json["request_id"].as_str()).collect();
         let found = answered.iter().filter(|id| ids.contains(**id)).count();
         joins.same(&format!("{name} has a log line of every answered request"), count, found);
-    }
-    for name in ["orders", "payments"] {
-        if let Some(service) = fleet.service(name) {
-            service.signal(Signal::TERM);
-        }
-        end(fleet, name, printer, joins)?;
     }
     if !fleet.foreign_collector {
         let traced = batch.answered.iter().filter(|id| is_traced(fleet, id)).count();
@@ -75,15 +87,18 @@ pub(crate) fn end_all(
     // Ctrl-C in a terminal has told the services already; a second signal would hurry them.
     std::thread::sleep(Duration::from_millis(300));
     for name in NAMES {
-        if let Some(service) = fleet.service(name) {
-            let told = service.lines().iter().any(|line| line.json["event"] == "shutting down");
-            if !told {
-                service.terminate();
-            }
+        if let Some(service) = fleet.service(name)
+            && !service.lines().iter().any(is_told_to_end)
+        {
+            service.terminate();
         }
         end(fleet, name, printer, joins)?;
     }
     Ok(())
+}
+
+fn is_told_to_end(line: &Line) -> bool {
+    line.json["event"] == "shutting down"
 }
 
 /// Waits for the end of a service and reads its own report of it.
@@ -94,7 +109,7 @@ fn end(
     joins: &mut Joins,
 ) -> Result<(), Failure> {
     let Some(service) = fleet.service(name) else { return Ok(()) };
-    let status = service.wait(Duration::from_secs(60))?;
+    let status = service.wait(Duration::from_secs(120))?;
     joins.same(&format!("{name} ends with exit code 0"), "0", code(status));
     let lines = service.lines();
     let report = lines.iter().rev().find(|line| line.json["stages"].is_string());

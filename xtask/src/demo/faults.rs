@@ -17,7 +17,7 @@ pub(crate) fn show(fleet: &Fleet, printer: &Printer, joins: &mut Joins) -> Resul
         let answer = fleet.http.get(&format!("{}{path}", fleet.gateway()))?;
         let id = answer.header("x-request-id").unwrap_or_default().to_owned();
         joins.same(&format!("{path} is answered 500, on a whole connection"), 500, answer.status);
-        let line = until("the console has the error's line", Duration::from_secs(8), || {
+        let line = until("the console has the error's line", Duration::from_secs(60), || {
             let document = fleet.console.document(&id)?;
             let lines = document["logs"].as_array()?;
             lines.iter().find(|line| line["level"] == "error").cloned()

@@ -21,6 +21,8 @@ pub(crate) struct Fleet {
     pub(crate) console: Console,
     /// Whether the traces go somewhere else than to the console.
     pub(crate) foreign_collector: bool,
+    /// Whether a header is taken out on the way: then not all comes that a healthy run brings.
+    pub(crate) is_broken: bool,
     services: Vec<Running>,
     pub(crate) database: Database,
     _header_thief: Option<Proxy>,
@@ -42,7 +44,7 @@ struct Running {
 impl Fleet {
     pub(crate) fn start(options: &Options, printer: &Printer) -> Result<Self, Failure> {
         let folder = tempfile::tempdir().during("no temporary folder")?;
-        let admins = [free_addr()?, free_addr()?, free_addr()?];
+        let admins = [free_addr(), free_addr(), free_addr()];
         let console = Console::start(&admins)?;
         printer.row(&format!("{:10} {}", "console", console.url));
         let (database, database_url) = database(options, &folder)?;
@@ -56,6 +58,8 @@ impl Fleet {
                 ("BIND", "127.0.0.1:0".to_owned()),
                 ("OBS_ADMIN_ADDR", admin.to_string()),
                 ("OBS_SHUTDOWN_PROPAGATION", "300ms".to_owned()),
+                ("OBS_SHUTDOWN_REQUESTS", "60s".to_owned()),
+                ("OBS_GRACE_PERIOD", "90s".to_owned()),
                 ("OBS_LOG", "info".to_owned()),
                 ("OBS_LOG_FORMAT", "json".to_owned()),
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.clone()),
@@ -101,6 +105,7 @@ impl Fleet {
             http: Http::new(),
             console,
             foreign_collector: options.otlp.is_some(),
+            is_broken: options.broken.is_some(),
             services: vec![gateway, orders, payments],
             database,
             _header_thief: header_thief,
@@ -117,10 +122,16 @@ impl Fleet {
 
     /// The admin address of a service.
     pub(crate) fn admin(&self, name: &str) -> &str {
-        self.services
-            .iter()
-            .find(|running| running.service.name == name)
-            .map_or("", |running| &running.admin)
+        self.running(name).map_or("", |running| &running.admin)
+    }
+
+    /// The address of a service.
+    pub(crate) fn url(&self, name: &str) -> &str {
+        self.running(name).map_or("", |running| &running.url)
+    }
+
+    fn running(&self, name: &str) -> Option<&Running> {
+        self.services.iter().find(|running| running.service.name == name)
     }
 
     /// The process of a service.
@@ -147,7 +158,7 @@ impl Fleet {
     fn wait_until_ready(&self) -> Result<(), Failure> {
         for name in NAMES {
             let url = format!("{}/readyz", self.admin(name));
-            until(&format!("{name} is ready"), Duration::from_secs(30), || {
+            until(&format!("{name} is ready"), Duration::from_secs(120), || {
                 self.http.get(&url).ok().filter(|answer| answer.status == 200)
             })?;
         }

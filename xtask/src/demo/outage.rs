@@ -56,7 +56,7 @@ fn take_away(fleet: &Fleet) -> Result<Option<Service>, Failure> {
 fn give_back(fleet: &Fleet, lock: Option<Service>) -> Result<(), Failure> {
     if let Some(mut lock) = lock {
         lock.close_input();
-        lock.wait(Duration::from_secs(10))?;
+        lock.wait(Duration::from_secs(60))?;
     }
     if let Database::Postgres { proxy } = &fleet.database {
         proxy.mend();
@@ -67,7 +67,7 @@ fn give_back(fleet: &Fleet, lock: Option<Service>) -> Result<(), Failure> {
 /// The first answer with this status, or the last one that came.
 fn readiness_becomes(fleet: &Fleet, status: u16) -> Result<Answer, Failure> {
     let url = format!("{}/readyz", fleet.admin("orders"));
-    let became = until("readiness follows", Duration::from_secs(20), || {
+    let became = until("readiness follows", Duration::from_secs(60), || {
         fleet.http.get(&url).ok().filter(|answer| answer.status == status)
     });
     became.or_else(|_| fleet.http.get(&url))

@@ -30,7 +30,7 @@ impl Prometheus {
         let config = folder.path().join("prometheus.yml");
         std::fs::write(&config, configuration(fleet))
             .during("the configuration cannot be written")?;
-        let addr = free_addr()?;
+        let addr = free_addr();
         let arguments = [
             format!("--config.file={}", config.display()),
             format!("--storage.tsdb.path={}", folder.path().join("data").display()),
@@ -40,7 +40,7 @@ impl Prometheus {
         let process = Service::start("prometheus", &program, &arguments, &[], None)?;
         let url = format!("http://{addr}");
         let http = fleet.http.clone();
-        let ready = until("Prometheus is ready", Duration::from_secs(60), || {
+        let ready = until("Prometheus is ready", Duration::from_secs(120), || {
             http.get(&format!("{url}/-/ready")).ok().filter(|answer| answer.status == 200)
         });
         ready.map_err(|failure| Failure::new(format!("{failure}: {}", process.errors().trim())))?;
@@ -64,7 +64,7 @@ impl Prometheus {
         // Any time around now: the clock of the query is Prometheus' own.
         let query = "query=http_request_duration_seconds_bucket&start=2020-01-01T00:00:00Z&end=2100-01-01T00:00:00Z";
         let url = format!("{}/api/v1/query_exemplars?{query}", self.url);
-        let found = until("Prometheus has the exemplar", Duration::from_secs(30), || {
+        let found = until("Prometheus has the exemplar", Duration::from_secs(120), || {
             let answer = self.http.get(&url).ok()?;
             answer.body.contains(&request.trace_id).then_some(answer.body)
         });

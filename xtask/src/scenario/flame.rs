@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::demo::profile::{not_permitted, obs_profile};
+use crate::demo::profile::{again_until, is_drawn, not_permitted, obs_profile};
 use crate::error::{During, Failure};
 use crate::scenario::Outcome;
 use crate::scenario::lone::Lone;
@@ -27,7 +27,7 @@ pub(crate) fn graph_in_a_browser() -> Result<Outcome, Failure> {
         });
         let file = svg.to_string_lossy();
         let arguments = ["record", "-d", "1", "-r", "499", "-o", &file, "--pid", &pid];
-        let recorded = obs_profile(&arguments);
+        let recorded = again_until(|_| is_drawn(&svg), || obs_profile(&arguments));
         is_over.store(true, Ordering::Relaxed);
         recorded
     })?;
@@ -35,7 +35,8 @@ pub(crate) fn graph_in_a_browser() -> Result<Outcome, Failure> {
         return Ok(Outcome::Skipped(why));
     }
     let output = Command::new(chromium)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        .arg("--dump-dom")
         .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
         .arg(format!("file://{}", svg.display()))
         .output()

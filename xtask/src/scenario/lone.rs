@@ -20,7 +20,7 @@ pub(crate) struct Lone {
 impl Lone {
     /// Starts it with these variables on top.
     pub(crate) fn start(variables: &[(&str, String)]) -> Result<Self, Failure> {
-        let admin = free_addr()?;
+        let admin = free_addr();
         let mut all = vec![
             ("BIND", "127.0.0.1:0".to_owned()),
             ("OBS_ADMIN_ADDR", admin.to_string()),
@@ -42,7 +42,7 @@ impl Lone {
     /// Sends these bytes and reads what comes until the connection closes.
     pub(crate) fn raw(&self, request: &[u8]) -> Result<String, Failure> {
         let mut stream = TcpStream::connect(self.addr).during("payments does not listen")?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         stream.write_all(request)?;
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -62,7 +62,7 @@ impl Lone {
     /// Ends it by SIGTERM; its lines, and its own report of the shutdown.
     pub(crate) fn end(mut self) -> Result<(Vec<Line>, Value), Failure> {
         self.service.terminate();
-        let status = self.service.wait(Duration::from_secs(60))?;
+        let status = self.service.wait(Duration::from_secs(120))?;
         let lines = self.service.lines();
         if !status.success() {
             return Err(Failure::new(format!(

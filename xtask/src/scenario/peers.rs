@@ -39,13 +39,13 @@ fn rotel(protocol: &str, used: &str, unused: &str) -> Result<Outcome, Failure> {
     let Some(program) = rotel_program() else {
         return Ok(Outcome::Skipped("rotel is not installed (pip install rotel)".into()));
     };
-    let addr = free_addr()?;
+    let addr = free_addr();
     let arguments: Vec<String> = [
         "start",
         used,
         &addr.to_string(),
         unused,
-        &free_addr()?.to_string(),
+        &free_addr().to_string(),
         "--exporter",
         "blackhole",
         "--debug-log",
@@ -68,7 +68,7 @@ fn rotel(protocol: &str, used: &str, unused: &str) -> Result<Outcome, Failure> {
     ])?;
     let document: serde_json::Value = serde_json::from_str(&document)?;
     let trace_id = document["request"]["trace_id"].as_str().unwrap_or_default().to_owned();
-    let seen = until("rotel has the trace", Duration::from_secs(20), || {
+    let seen = until("rotel has the trace", Duration::from_secs(60), || {
         let said = rotel.lines().iter().map(|line| line.text.clone() + "\n").collect::<String>();
         let said = said + &rotel.errors();
         (said.contains(&trace_id) && said.contains("process_order")).then_some(())
@@ -114,7 +114,7 @@ impl Cluster {
         let folder = tempfile::tempdir()?;
         let (data, password) = (folder.path().join("data"), folder.path().join("password"));
         std::fs::write(&password, "secret")?;
-        let addr = free_addr()?;
+        let addr = free_addr();
         // PostgreSQL refuses to run as root; Debian's package brings its user.
         let root = rustix::process::geteuid().is_root();
         if root {
@@ -232,7 +232,7 @@ fn run(program: &str, arguments: &[&str]) -> Result<(), Failure> {
 }
 
 fn listens(name: &str, addr: SocketAddr, process: &Service) -> Result<(), Failure> {
-    let up = until(&format!("{name} listens"), Duration::from_secs(60), || {
+    let up = until(&format!("{name} listens"), Duration::from_secs(120), || {
         std::net::TcpStream::connect(addr).ok().map(drop)
     });
     up.map_err(|failure| Failure::new(format!("{failure}: {}", process.errors().trim())))

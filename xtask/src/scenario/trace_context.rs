@@ -263,7 +263,7 @@ impl Suite {
         request += "\r\n";
         request += &body;
         let mut stream = TcpStream::connect(self.addr).during("the service does not listen")?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
@@ -271,7 +271,7 @@ impl Suite {
     }
 
     fn call(&self) -> Result<Outgoing, Failure> {
-        self.calls.recv_timeout(Duration::from_secs(20)).during("the service made no call")
+        self.calls.recv_timeout(Duration::from_secs(60)).during("the service made no call")
     }
 }
 

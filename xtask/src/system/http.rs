@@ -23,7 +23,7 @@ pub(crate) struct Answer {
 
 impl Http {
     pub(crate) fn new() -> Self {
-        Self::with_timeout(Duration::from_secs(30))
+        Self::with_timeout(Duration::from_secs(120))
     }
 
     pub(crate) fn with_timeout(timeout: Duration) -> Self {

@@ -1,15 +1,11 @@
 //! Free addresses, and programs that may be installed.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::error::{During, Failure};
-
-/// A loopback address whose port is free at this moment.
-pub(crate) fn free_addr() -> Result<SocketAddr, Failure> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).during("no free port on 127.0.0.1")?;
-    Ok(listener.local_addr()?)
+/// A loopback address whose port is free, and which nobody gets by chance.
+pub(crate) fn free_addr() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, obs_testing::free_port()).into()
 }
 
 /// Where this program is installed, by `PATH`.

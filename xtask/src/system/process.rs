@@ -89,8 +89,12 @@ impl Service {
     ) -> Result<T, Failure> {
         let mut seen = 0;
         let mut ended = None;
-        let found = until(&format!("{} {what}", self.name), Duration::from_secs(60), || {
-            let gone = self.child.try_wait().ok().flatten();
+        let found = until(&format!("{} {what}", self.name), Duration::from_secs(120), || {
+            let mut gone = self.child.try_wait().ok().flatten();
+            // Its last lines may still be in the pipe.
+            if self.readers.iter().any(|reader| !reader.is_finished()) {
+                gone = None;
+            }
             let lines = self.lines();
             let found = lines[seen..].iter().find_map(&mut pick);
             seen = lines.len();

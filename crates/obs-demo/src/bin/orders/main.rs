@@ -4,16 +4,17 @@ mod database;
 mod process;
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::StatusCode;
 use obs_all::Config;
 use obs_all::health::Check;
 use obs_demo::{Client, Failure, exit, listener, setting};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::database::Database;
 use crate::process::{OrderError, process_order};
@@ -22,6 +23,8 @@ use crate::process::{OrderError, process_order};
 struct Services {
     database: Database,
     payments: Client,
+    /// Whether nothing is slow any more.
+    awake: watch::Sender<bool>,
 }
 
 #[tokio::main]
@@ -48,9 +51,10 @@ async fn serve() -> Result<(), Failure> {
     let routes = axum::Router::new()
         .route("/orders/{id}", get(read).post(create))
         .route("/slow/{ms}", get(slow))
+        .route("/wake", post(wake))
         .route("/fail", get(fail))
         .route("/panic", get(panic))
-        .with_state(Services { database, payments });
+        .with_state(Services { database, payments, awake: watch::Sender::new(false) });
     let app = obs.instrument(routes);
     obs.serve(listener("127.0.0.1:8002").await?, app).await?;
     Ok(())
@@ -84,11 +88,20 @@ async fn read(State(services): State<Services>, Path(id): Path<String>) -> Respo
     }
 }
 
-async fn slow(Path(ms): Path<u64>) -> Json<serde_json::Value> {
+async fn slow(State(services): State<Services>, Path(ms): Path<u64>) -> Json<serde_json::Value> {
     let ms = ms.min(60_000);
     tracing::info!(ms, "being slow");
-    tokio::time::sleep(Duration::from_millis(ms)).await;
-    Json(json!({"slept_ms": ms}))
+    let begun = Instant::now();
+    let mut awake = services.awake.subscribe();
+    let woken = awake.wait_for(|awake| *awake);
+    let _ = tokio::time::timeout(Duration::from_millis(ms), woken).await;
+    Json(json!({"slept_ms": begun.elapsed().as_millis() as u64}))
+}
+
+/// Ends every `/slow`, those that are still to come too.
+async fn wake(State(services): State<Services>) -> StatusCode {
+    services.awake.send_replace(true);
+    StatusCode::NO_CONTENT
 }
 
 async fn fail(State(services): State<Services>) -> Response {
