@@ -25,7 +25,11 @@ pub struct Client {
 impl Client {
     /// A client of the service at `base`, such as `http://127.0.0.1:8002`.
     pub fn new(obs: &Obs, base: impl Into<String>) -> Self {
-        let http: Hyper = legacy::Client::builder(TokioExecutor::new()).build_http();
+        // Services close connections after 10 s without a request: a client must be sooner, or it sends one
+        // into a connection that is just being closed.
+        let http: Hyper = legacy::Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(5))
+            .build_http();
         Self { base: base.into(), http: obs.client(http) }
     }
 

@@ -23,13 +23,11 @@ pub(crate) struct Answer {
 
 impl Http {
     pub(crate) fn new() -> Self {
-        Self::with_timeout(Duration::from_secs(120))
-    }
-
-    pub(crate) fn with_timeout(timeout: Duration) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(timeout))
+            .timeout_global(Some(Duration::from_secs(120)))
+            // Long before a server closes it, just as the next request is sent.
+            .max_idle_age(Duration::from_secs(1))
             .proxy(None)
             .build();
         Self { agent: config.into(), bearer: None }
