@@ -118,7 +118,7 @@ impl Local {
     }
 
     /// Creates a span for the subscriber's one of this id, below `parent` or, where it is `contextual`,
-    /// below the current one or, where the thread knows of none, the one `above`, and remembers it as the
+    /// below the current one or, where the thread is in none, the one `above`, and remembers it as the
     /// last; there is no record of an unsampled child.
     #[inline]
     pub(crate) fn create(
@@ -129,6 +129,35 @@ impl Local {
         parent: Option<&Identity>,
         contextual: bool,
         above: impl FnOnce() -> Option<Identity>,
+    ) -> Option<Box<Record>> {
+        if self.depth == 0
+            && contextual
+            && let Some(parent) = above()
+        {
+            return self.create_below(pipeline, id, name, &parent);
+        }
+        self.create_here(pipeline, id, name, parent, contextual)
+    }
+
+    #[cold]
+    fn create_below(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        id: u64,
+        name: &'static str,
+        parent: &Identity,
+    ) -> Option<Box<Record>> {
+        self.create_here(pipeline, id, name, Some(parent), false)
+    }
+
+    #[inline]
+    fn create_here(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        id: u64,
+        name: &'static str,
+        parent: Option<&Identity>,
+        contextual: bool,
     ) -> Option<Box<Record>> {
         if self.spans.len() == self.depth {
             self.spans.push(Entry::NONE);
@@ -141,8 +170,6 @@ impl Local {
             _ => None,
         };
         let parent = parent.or(current.map(|entry| &entry.identity));
-        let above = if parent.is_none() && contextual { above() } else { None };
-        let parent = parent.or(above.as_ref());
         let origin = self.origin.as_deref();
         let Attached { rule, buffer, .. } = attached(&mut self.attached, pipeline);
         let identity = &mut last.identity;

@@ -56,7 +56,7 @@ fn allocations(sampler: Sampler) -> (f64, f64) {
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let burst = || {
             (0..100).for_each(|_| trace());
-            assert!(traces.flush(Duration::from_secs(10)).complete);
+            assert!(traces.flush(Duration::from_secs(30)).complete);
         };
         (0..20).for_each(|_| burst());
         let (all, mine) = (ALL.load(Relaxed), MINE.get());

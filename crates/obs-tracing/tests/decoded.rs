@@ -129,7 +129,7 @@ fn send(endpoint: &str, protocol: Protocol, compression: Compression) {
             info_span!("inner").in_scope(|| {});
         });
     });
-    let delivery = traces.shutdown(Duration::from_secs(5));
+    let delivery = traces.shutdown(Duration::from_secs(30));
     assert_eq!(delivery, Delivery { delivered: 2, lost: 0, complete: true });
 }
 

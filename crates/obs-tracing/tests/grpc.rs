@@ -29,6 +29,7 @@ use tracing_subscriber::prelude::*;
 
 /// One call of a server that answers so; the spans of both ends, the client's first.
 fn call(answer: Answer) -> (Span, Span) {
+    let hangs = matches!(answer, Answer::Hang);
     let (layer, traces, exported) = pipeline();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     with_default(tracing_subscriber::registry().with(layer), || {
@@ -45,7 +46,7 @@ fn call(answer: Answer) -> (Span, Span) {
             let channel = ServiceBuilder::new().layer(layer).service(channel);
             let mut call = TraceServiceClient::new(channel);
             let request = ExportTraceServiceRequest::default();
-            let limit = Duration::from_millis(300);
+            let limit = if hangs { Duration::from_millis(300) } else { Duration::from_secs(30) };
             let _ = tokio::time::timeout(limit, call.export(request)).await;
             tokio::time::sleep(Duration::from_millis(20)).await; // for the server to see what happened
         });

@@ -86,11 +86,15 @@ fn both_ends_show_who_they_are() {
         let lookup = move |wanted: &str| {
             variables.iter().find(|(name, _)| *name == wanted).and_then(|(_, value)| value.clone())
         };
-        let (layer, traces) = Builder::new("test").environment(lookup).build().unwrap();
+        let (layer, traces) = Builder::new("test")
+            .environment(lookup)
+            .retry_for(Duration::from_secs(1))
+            .build()
+            .unwrap();
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             info_span!("secret").in_scope(|| {});
         });
-        traces.shutdown(Duration::from_secs(2))
+        traces.flush(Duration::from_secs(30))
     };
     let delivered = Delivery { delivered: 1, lost: 0, complete: true };
     let lost = Delivery { delivered: 0, lost: 1, complete: true };

@@ -23,7 +23,7 @@ fn send(way: &str, endpoint: String, protocol: Protocol, compression: Compressio
             info_span!("inner", text = "wörds", way).in_scope(|| {});
         });
     });
-    let delivery = traces.shutdown(Duration::from_secs(5));
+    let delivery = traces.shutdown(Duration::from_secs(30));
     assert_eq!(delivery, Delivery { delivered: 2, lost: 0, complete: true }, "{way}");
 }
 

@@ -14,7 +14,7 @@ use tokio::runtime::{self, Runtime};
 use tracing::{Dispatch, Instrument, info_span};
 use tracing_subscriber::prelude::*;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 const DELIVERED: Delivery = Delivery { delivered: 20, lost: 0, complete: true };
 
 fn pipeline(server: &Running) -> (Dispatch, Traces) {

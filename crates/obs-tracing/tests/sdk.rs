@@ -59,12 +59,12 @@ fn an_exporter_of_other_people() {
                 obs_tracing::set_status(Status::Error, "declined");
                 info_span!("inner").in_scope(|| {});
             });
-        let delivery = traces.flush(Duration::from_secs(10));
+        let delivery = traces.flush(Duration::from_secs(30));
         assert_eq!((delivery.delivered, delivery.lost, delivery.complete), (2, 0, true));
         kept.0.lock().unwrap().fails = true;
         info_span!("lost").in_scope(|| {});
     });
-    let delivery = traces.shutdown(Duration::from_secs(10));
+    let delivery = traces.shutdown(Duration::from_secs(30));
     assert_eq!((delivery.delivered, delivery.lost, delivery.complete), (0, 1, true));
     let state = kept.0.lock().unwrap();
     assert_eq!(state.ended, 1);

@@ -93,11 +93,15 @@ fn a_trusted_collector_and_one_that_is_not() {
 }
 
 fn export(endpoint: &str) {
-    let (layer, traces) =
-        Builder::new("test").endpoint(endpoint).protocol(Protocol::HttpProtobuf).build().unwrap();
+    let (layer, traces) = Builder::new("test")
+        .endpoint(endpoint)
+        .protocol(Protocol::HttpProtobuf)
+        .retry_for(Duration::from_secs(1))
+        .build()
+        .unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         info_span!("secret").in_scope(|| {});
     });
-    let delivery = traces.shutdown(Duration::from_secs(2));
+    let delivery = traces.flush(Duration::from_secs(30));
     assert_eq!(delivery, Delivery { delivered: 1, lost: 0, complete: true });
 }

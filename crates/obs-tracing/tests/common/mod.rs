@@ -62,7 +62,7 @@ pub(crate) fn pipeline() -> (TraceLayer, Traces, Exported) {
 
 /// Flushes, and expects everything to have been delivered.
 pub(crate) fn flush(traces: &Traces) {
-    let delivery = traces.flush(Duration::from_secs(10));
+    let delivery = traces.flush(Duration::from_secs(30));
     assert!(delivery.complete, "{delivery:?}");
     assert_eq!(delivery.lost, 0);
 }
