@@ -19,6 +19,7 @@ mod row;
 mod table;
 mod tracing;
 mod tracing_export;
+mod tracing_logfire;
 mod tracing_process;
 
 use std::process::ExitCode;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         metrics_scrape::rows(),
         metrics_peers::rows(),
         tracing::rows(),
+        tracing_logfire::rows(),
         tracing_process::rows(),
         tracing_export::rows(),
         health::rows(),

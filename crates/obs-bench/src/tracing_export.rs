@@ -13,13 +13,18 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tonic::{Request, Response, Status};
+use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::row::Row;
-use crate::tracing::trace;
-use crate::tracing_process::{measure, with_provider};
+use crate::tracing::{lean, trace};
+use crate::tracing_process::{measure, measure_provider};
+
+/// Else the stock layer makes spans of what h2 and tonic do to export its spans: nobody runs it so.
+const LEVEL: LevelFilter = LevelFilter::INFO;
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![Row {
@@ -36,7 +41,7 @@ fn ours() -> f64 {
     let receiver = Receiver::start();
     let builder = Builder::new("bench").endpoint(&receiver.endpoint);
     let (layer, traces) = builder.build().expect("the endpoint is a URL");
-    set_global_default(tracing_subscriber::registry().with(layer))
+    set_global_default(tracing_subscriber::registry().with(LEVEL).with(layer))
         .expect("each contender has its own process");
     let (all, _) = measure(trace, || {
         assert!(traces.flush(Duration::from_secs(10)).complete, "the export hangs");
@@ -54,7 +59,11 @@ fn theirs() -> f64 {
         .expect("threads are to be had");
     let _entered = runtime.enter();
     let exporter = SpanExporter::builder().with_tonic().with_endpoint(&receiver.endpoint).build();
-    with_provider(exporter.expect("the endpoint is a URL"), trace).0
+    let exporter = exporter.expect("the endpoint is a URL");
+    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).build();
+    set_global_default(tracing_subscriber::registry().with(LEVEL).with(lean(&provider)))
+        .expect("each contender has its own process");
+    measure_provider(&provider, trace).0
 }
 
 /// This program again, as a collector that throws everything away.

@@ -69,10 +69,14 @@ fn with_ours(work: impl Fn()) -> (f64, f64) {
     })
 }
 
-pub(crate) fn with_provider(exporter: impl SpanExporter + 'static, work: impl Fn()) -> (f64, f64) {
+fn with_provider(exporter: impl SpanExporter + 'static, work: impl Fn()) -> (f64, f64) {
     let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).build();
     set_global_default(tracing_subscriber::registry().with(lean(&provider)))
         .expect("each contender has its own process");
+    measure_provider(&provider, work)
+}
+
+pub(crate) fn measure_provider(provider: &SdkTracerProvider, work: impl Fn()) -> (f64, f64) {
     measure(work, || provider.force_flush().expect("the exporter is always ready"))
 }
 
