@@ -1,8 +1,11 @@
 //! Profiling: what looking into a process costs it, beside gdb and perf.
 
+mod handler;
+mod inside;
+mod modules;
+mod split;
 mod target;
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +18,10 @@ pub(crate) use target::be_target;
 
 /// Slices of CPU time that a program is watched for; the median counts.
 const SLICES: usize = 40;
+/// With and without.
+const TURNS: usize = 15;
+/// Slices of a turn.
+const TURN: usize = 5;
 
 pub(crate) fn rows() -> Vec<Row> {
     let row =
@@ -24,13 +31,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row("dump, longest stop of a thread", "gdb's stop", 0.05, longest_stop, gdb_stop),
         row("dump, threads a whole stack", "1", 1.0, threads_a_whole_stack, one),
         row("dump --nonstop, threads a whole stack", "1", 1.0 / 0.95, waiting_a_whole_stack, one),
-        row(
-            "CPU time an iteration, record at 99 Hz",
-            "not recorded",
-            1.0 / 0.99,
-            recorded_99,
-            alone,
-        ),
+        row("CPU time, recorded at 99 Hz in turns", "turns without", 1.0 / 0.99, recorded_99, one),
         row(
             "CPU time an iteration, record at 997 Hz",
             "perf record -g dwarf",
@@ -38,8 +39,22 @@ pub(crate) fn rows() -> Vec<Row> {
             recorded_997,
             perf,
         ),
-        row("2:1 split, points from the truth", "2 points", 1.0, from_truth, two),
-        row("2:1 split, points from perf report", "2 points", 1.0, from_perf, two),
+        row("2:1 split, points from the truth", "2 points", 1.0, split::from_truth, two),
+        row("2:1 split, points from perf report", "2 points", 1.0, split::from_perf, two),
+        row(
+            "CPU time, inside at 100 Hz in turns",
+            "turns without",
+            1.0 / 0.99,
+            inside::in_turns,
+            one,
+        ),
+        row(
+            "handler, copying",
+            "unwinding in the handler",
+            1.0 / 3.0,
+            handler::copying,
+            handler::unwinding,
+        ),
     ]
 }
 
@@ -111,21 +126,27 @@ fn gdb(target: &Target) -> Option<String> {
     (said.matches("Thread ").count() >= 20).then_some(said)
 }
 
-fn alone() -> f64 {
-    Target::start("burn").median(SLICES)
+/// How much more an iteration takes while it is recorded: turns with and without, of one program.
+fn recorded_99() -> f64 {
+    let mut target = Target::start("burn");
+    let turns = (0..TURNS).map(|_| {
+        let without = target.median(TURN);
+        let Ok(recorder) = Recorder::attach(target.pid(), 99) else { return f64::NAN };
+        while_recording(recorder, || target.median(TURN)).0 / without
+    });
+    median(turns)
 }
 
-fn recorded_99() -> f64 {
-    recorded(99)
+/// A slow machine's moods do not outlast its turns.
+fn median(all: impl Iterator<Item = f64>) -> f64 {
+    let mut all: Vec<f64> = all.collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn recorded_997() -> f64 {
-    recorded(997)
-}
-
-fn recorded(rate: u32) -> f64 {
     let mut target = Target::start("burn");
-    let Ok(recorder) = Recorder::attach(target.pid(), rate) else { return f64::NAN };
+    let Ok(recorder) = Recorder::attach(target.pid(), 997) else { return f64::NAN };
     while_recording(recorder, || target.median(SLICES)).0
 }
 
@@ -168,59 +189,4 @@ fn perf() -> f64 {
     let _ = perf.wait();
     let _ = std::fs::remove_file(&file);
     if size > 0 { median } else { f64::NAN }
-}
-
-fn from_truth() -> f64 {
-    (own_share() - 200.0 / 3.0).abs()
-}
-
-fn from_perf() -> f64 {
-    (own_share() - perf_share().unwrap_or(f64::NAN)).abs()
-}
-
-/// Per cent that the greater part has of both, by our samples.
-fn own_share() -> f64 {
-    let mut target = Target::start("burn");
-    let Ok(recorder) = Recorder::attach(target.pid(), 997) else { return f64::NAN };
-    let (_, profile) = while_recording(recorder, || target.median(SLICES));
-    let functions = profile.functions();
-    let count = |name: &str| {
-        let found = functions.iter().filter(|(function, ..)| function.ends_with(name));
-        found.map(|(.., total)| *total).sum::<u64>() as f64
-    };
-    let (two, one) = (count("two_parts"), count("one_part"));
-    100.0 * two / (two + one)
-}
-
-fn perf_share() -> Option<f64> {
-    let target = Target::start("burn");
-    let file = std::env::temp_dir().join(format!("obs-bench-{}.data", std::process::id()));
-    let pid = target.pid().to_string();
-    let recorded = Command::new("perf")
-        .args(["record", "-q", "-F", "997", "--call-graph", "dwarf,4096", "-e", "cpu-clock:u"])
-        .args(["-p", &pid, "-o"])
-        .arg(&file)
-        .args(["--", "sleep", "4"])
-        .stderr(Stdio::null())
-        .status()
-        .ok()?;
-    let share = recorded.success().then(|| reported(&file)).flatten();
-    let _ = std::fs::remove_file(&file);
-    share
-}
-
-fn reported(file: &Path) -> Option<f64> {
-    let output = Command::new("perf")
-        .args(["report", "--stdio", "--children", "-g", "none", "--sort", "symbol", "-i"])
-        .arg(file)
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let share = |name: &str| {
-        let line = text.lines().find(|line| line.contains(name))?;
-        line.split_whitespace().next()?.trim_end_matches('%').parse::<f64>().ok()
-    };
-    let (two, one) = (share("two_parts")?, share("one_part")?);
-    Some(100.0 * two / (two + one))
 }

@@ -41,14 +41,36 @@ impl Target {
 
     /// Nanoseconds of CPU time of an iteration of `burn`: the median of so many slices from now on.
     pub(crate) fn median(&mut self, slices: usize) -> f64 {
-        // What was begun before, and lines that were not read then.
-        let begun = Instant::now();
-        while begun.elapsed() < 3 * SLICE {
-            self.number();
-        }
-        let mut slices: Vec<f64> = (0..slices).map(|_| self.number()).collect();
+        self.skip();
+        let mut slices: Vec<f64> = (0..slices).map(|_| self.slice()[0]).collect();
         slices.sort_by(f64::total_cmp);
         slices[slices.len() / 2]
+    }
+
+    /// The share of the greater part of `burn`, in per cent of the CPU time of both, while `goes_on`.
+    pub(crate) fn share(&mut self, mut goes_on: impl FnMut() -> bool) -> f64 {
+        self.skip();
+        let (mut two, mut one) = (0.0, 0.0);
+        while goes_on() {
+            let [_, of_two, of_one] = self.slice();
+            (two, one) = (two + of_two, one + of_one);
+        }
+        100.0 * two / (two + one)
+    }
+
+    /// What was begun before, and lines that were not read then.
+    fn skip(&mut self) {
+        let begun = Instant::now();
+        while begun.elapsed() < 2 * SLICE {
+            self.slice();
+        }
+    }
+
+    /// Nanoseconds of an iteration, and of each part of all its iterations.
+    fn slice(&mut self) -> [f64; 3] {
+        let line = self.line();
+        let mut words = line.split_whitespace().map(|word| word.parse().expect("a number"));
+        [(); 3].map(|()| words.next().expect("three of them"))
     }
 
     /// Nanoseconds that the clock of `threads` stood still at most, since this was last asked.
@@ -58,9 +80,13 @@ impl Target {
     }
 
     fn number(&mut self) -> f64 {
+        self.line().trim().parse().expect("a number")
+    }
+
+    fn line(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).expect("a target that speaks");
-        line.trim().parse().expect("a number")
+        line
     }
 }
 
@@ -117,34 +143,52 @@ fn nested(lock: &Mutex<()>, depth: u32) -> u32 {
     black_box(nested(lock, depth - 1)) + 1
 }
 
-/// Two parts of CPU time in one function, one in another.
+/// About two parts of CPU time in one function, one in another: how much exactly is told.
 fn burn() {
     println!("0");
     loop {
-        let (begun, mut count) = (cpu_time(), 0_u64);
-        let mut took = Duration::ZERO;
-        while took < SLICE {
-            black_box(two_parts());
-            black_box(one_part());
-            count += 1;
-            took = cpu_time().saturating_sub(begun);
-        }
-        println!("{}", took.as_nanos() as f64 / count as f64);
+        let slice = slice(SLICE);
+        println!("{} {} {}", slice.iteration, slice.two.as_nanos(), slice.one.as_nanos());
     }
+}
+
+/// What a slice of CPU time went into.
+pub(super) struct Slice {
+    /// Nanoseconds.
+    pub(super) iteration: f64,
+    two: Duration,
+    one: Duration,
+}
+
+pub(super) fn slice(length: Duration) -> Slice {
+    let (mut two, mut one, mut rounds) = (Duration::ZERO, Duration::ZERO, 0_u64);
+    while two + one < length {
+        let begun = cpu_time();
+        rounds += two_parts();
+        let between = cpu_time();
+        rounds += one_part();
+        two += between.saturating_sub(begun);
+        one += cpu_time().saturating_sub(between);
+    }
+    let iteration = (two + one).as_nanos() as f64 * 300_000.0 / rounds as f64;
+    Slice { iteration, two, one }
 }
 
 #[inline(never)]
 fn two_parts() -> u64 {
-    black_box(work(200_000)).wrapping_add(1)
+    black_box(work(200_000))
 }
 
 #[inline(never)]
 fn one_part() -> u64 {
-    black_box(work(100_000)).wrapping_add(1)
+    black_box(work(100_000))
 }
 
-/// The same instructions for both, so that what they cost is in proportion.
+/// About so many rounds, and exactly how many: work that keeps time with the sampling is seen askew. The
+/// same instructions for both parts.
 #[inline(never)]
-fn work(rounds: u64) -> u64 {
-    (0..rounds).fold(1_u64, |sum, round| black_box((sum ^ round) << 1 | 1))
+fn work(about: u64) -> u64 {
+    let rounds = about / 2 + obs_context::random_u64() % about;
+    black_box((0..rounds).fold(1_u64, |sum, round| black_box((sum ^ round) << 1 | 1)));
+    rounds
 }
