@@ -7,6 +7,7 @@ pub(crate) mod built;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 /// The child ends with this.
@@ -54,7 +55,7 @@ pub(crate) fn be_the_target() {
         std::thread::Builder::new().name(name).spawn(waits_for_ever).unwrap();
     }
     std::thread::Builder::new().name("burner".into()).spawn(burns).unwrap();
-    while waiters_asleep() < 20 {
+    while WAITING.load(Relaxed) < 20 || waiters_asleep() < 20 {
         std::thread::sleep(Duration::from_millis(20));
     }
     println!("target is ready");
@@ -69,8 +70,11 @@ fn waiters_asleep() -> usize {
     stats.filter(|stat| stat.contains("(waiter-") && stat.contains(") S ")).count()
 }
 
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
 #[inline(never)]
 fn waits_for_ever() {
+    WAITING.fetch_add(1, Relaxed);
     loop {
         std::thread::sleep(Duration::from_secs(60));
     }

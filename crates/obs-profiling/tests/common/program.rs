@@ -1,6 +1,7 @@
 //! What the tests compile with special flags: see built.rs.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 fn main() {
@@ -14,7 +15,7 @@ fn main() {
     #[cfg(forks)]
     std::thread::Builder::new().name("forker".into()).spawn(forks).unwrap();
     let forkers = if cfg!(forks) { 1 } else { 0 };
-    while asleep("waiter", 'S') < count || asleep("forker", 'D') < forkers {
+    while WAITING.load(Relaxed) < count || asleep("waiter", 'S') < count || asleep("forker", 'D') < forkers {
         std::thread::sleep(Duration::from_millis(20));
     }
     println!("ready");
@@ -41,8 +42,11 @@ fn asleep(name: &str, state: char) -> usize {
     stats.filter(|stat| stat.contains(&asleep)).count()
 }
 
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
 #[inline(never)]
 fn waits_for_ever() -> u32 {
+    WAITING.fetch_add(1, Relaxed);
     loop {
         std::thread::sleep(black_box(Duration::from_secs(60)));
     }
