@@ -1,7 +1,9 @@
 //! Profiling: what looking into a process costs it, beside gdb and perf.
 
+#[cfg(target_arch = "x86_64")]
 mod handler;
 mod inside;
+#[cfg(target_arch = "x86_64")]
 mod modules;
 mod split;
 mod target;
@@ -26,7 +28,7 @@ const TURN: usize = 5;
 pub(crate) fn rows() -> Vec<Row> {
     let row =
         |work, peer, bar, ours, theirs| Row { pillar: "profiling", work, peer, bar, ours, theirs };
-    vec![
+    Vec::from([
         row("dump of 21 threads, wall time", "gdb thread apply all bt", 0.2, dump_time, gdb_time),
         row("dump, longest stop of a thread", "gdb's stop", 0.05, longest_stop, gdb_stop),
         row("dump, threads a whole stack", "1", 1.0, threads_a_whole_stack, one),
@@ -48,6 +50,7 @@ pub(crate) fn rows() -> Vec<Row> {
             inside::in_turns,
             one,
         ),
+        #[cfg(target_arch = "x86_64")]
         row(
             "handler, copying",
             "unwinding in the handler",
@@ -55,7 +58,7 @@ pub(crate) fn rows() -> Vec<Row> {
             handler::copying,
             handler::unwinding,
         ),
-    ]
+    ])
 }
 
 fn one() -> f64 {
