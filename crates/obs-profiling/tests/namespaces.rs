@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::built::{Built, build};
 use obs_profiling::{Method, Recording, dump, record};
-use obs_testing::skipped;
+use obs_testing::impossible;
 
 /// With its own users, processes and mounts; ended with the command.
 fn unshare() -> Command {
@@ -25,7 +25,7 @@ fn unshare() -> Command {
 fn contained() -> Option<(Built, i32)> {
     let tried = unshare().arg("true").output();
     if !tried.is_ok_and(|output| output.status.success()) {
-        skipped("unshare (util-linux) may not make namespaces here");
+        impossible("unshare (util-linux) may not make namespaces here");
         return None;
     }
     let mut built = build(&["-C", "opt-level=3", "-C", "debuginfo=1"])?;
@@ -60,7 +60,7 @@ fn a_dump_from_outside_is_whole_and_named() {
     for method in [Method::Stop, Method::Nonstop] {
         let dump = match dump(pid, method) {
             Ok(dump) => dump,
-            Err(error) if error.is_denied() => return skipped(error),
+            Err(error) if error.is_denied() => return impossible(error),
             Err(error) => panic!("{error}"),
         };
         let waiter = dump.threads.iter().find(|thread| thread.name == "waiter").unwrap();
@@ -77,7 +77,7 @@ fn a_recording_from_outside_names_functions() {
     let recording = Recording { rate: 199, duration: Duration::from_secs(300) };
     let profile = match record(pid, recording, |progress| progress.samples < 50) {
         Ok(profile) => profile,
-        Err(error) if error.is_denied() => return skipped(error),
+        Err(error) if error.is_denied() => return impossible(error),
         Err(error) => panic!("{error}"),
     };
     let functions = profile.functions();

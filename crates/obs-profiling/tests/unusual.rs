@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::built::{Built, THREADS, build, start};
 use obs_profiling::{Absence, Dump, Error, Method, Recording, Stack, dump, record};
-use obs_testing::skipped;
+use obs_testing::{impossible, skipped};
 
 /// Whether nothing can be read here at all, which is said.
 fn is_denied<T>(read: &Result<T, Error>) -> bool {
@@ -155,7 +155,7 @@ fn may_become_nobody() -> bool {
     let ran = as_nobody(Path::new("true"), &[]).output();
     let may = ran.is_ok_and(|output| output.status.success());
     if !may {
-        skipped("only root can become another user");
+        impossible("only root can become another user");
     }
     may
 }
@@ -197,7 +197,9 @@ fn the_same_user_needs_no_capability() {
     let paranoid = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
     let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     if paranoid.trim().parse().unwrap_or(9) > 2 || !matches!(scope.trim(), "" | "0") {
-        return skipped("perf_event_paranoid or ptrace_scope keep users from their own processes");
+        return impossible(
+            "perf_event_paranoid or ptrace_scope keep users from their own processes",
+        );
     }
     if !may_become_nobody() {
         return;

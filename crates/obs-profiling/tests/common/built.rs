@@ -33,7 +33,7 @@ pub(crate) fn build(flags: &[&str]) -> Option<Built> {
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(said.contains("target may not be installed"), "{said}");
-            obs_testing::skipped("the target is not installed (rustup target add)");
+            obs_testing::impossible("the target is not installed (rustup target add)");
             None
         }
         Err(error) => {
