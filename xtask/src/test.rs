@@ -22,7 +22,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.scenario.is_none() {
         // The benchmarks have no tests, and minutes of peers to compile.
         let benchmarks = ["--exclude", "obs-bench", "--exclude", "obs-bench-e2e"];
-        let tests = ["test", "--quiet", "--workspace", "--all-features"];
+        let tests = ["test", "--quiet", "--workspace", "--all-features", "--no-fail-fast"];
         cargo(tests.into_iter().chain(benchmarks))?;
     }
     scenario::run(options.scenario.as_deref())
