@@ -84,20 +84,30 @@ fn main() -> ExitCode {
         eprintln!("no such pillar: give logging, metrics, tracing, health or profiling");
         return ExitCode::FAILURE;
     }
+    // Each row as soon as it is measured: all of them take many minutes.
+    let tell = |text: String| {
+        if !arguments.json {
+            print!("{text}");
+        }
+    };
+    tell(table::head());
     let mut results = Vec::new();
     for row in wanted {
         eprintln!("measuring {} {} ...", row.pillar, row.work);
         match row.compare(arguments.rounds.max(1)) {
-            Ok(result) => results.push(result),
+            Ok(result) => {
+                tell(table::row(&result));
+                results.push(result);
+            }
             Err(error) => {
                 eprintln!("{} {}: {error}", row.pillar, row.work);
                 return ExitCode::FAILURE;
             }
         }
     }
-    match arguments.json {
-        true => println!("{}", table::json(&results)),
-        false => print!("{}", table::text(&results)),
+    tell(table::summary(&results));
+    if arguments.json {
+        println!("{}", table::json(&results));
     }
     let missed = results.iter().any(|result| !result.met());
     if arguments.check && missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }

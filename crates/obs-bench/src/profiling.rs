@@ -21,7 +21,7 @@ pub(crate) use target::be_target;
 /// Slices of CPU time that a program is watched for; the median counts.
 const SLICES: usize = 40;
 /// With and without.
-const TURNS: usize = 15;
+const TURNS: usize = 7;
 /// Slices of a turn.
 const TURN: usize = 5;
 

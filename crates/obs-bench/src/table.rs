@@ -1,39 +1,31 @@
 //! The table, for people and for machines.
 
-use std::fmt::Write;
-
 use serde_json::{Value, json};
 
 use crate::row::Measured;
 
-pub(crate) fn text(results: &[Measured]) -> String {
-    let mut text = String::new();
-    let line = |cells: [&str; 7]| {
-        let [work, ours, peer, theirs, ratio, bar, met] = cells;
-        format!("{work:<44} {ours:>10}  {peer:<34} {theirs:>10}  {ratio:>22}  {bar:>7}  {met}\n")
-    };
-    text += "nanoseconds of CPU time, unless a row says otherwise; ratio = ours / its\n";
-    text += &line(["work", "ours", "peer", "its", "ratio (spread)", "bar", "met"]);
-    for result in results {
-        let row = &result.row;
-        let (low, high) = result.spread;
-        let _ = write!(
-            text,
-            "{}",
-            line([
-                &format!("{}: {}", row.pillar, row.work),
-                &number(result.ours),
-                row.peer,
-                &number(result.theirs),
-                &format!("{:.3} ({low:.3}-{high:.3})", result.ratio),
-                &if row.bar.is_finite() { format!("{:.3}", row.bar) } else { "none".to_owned() },
-                verdict(result),
-            ])
-        );
-    }
+pub(crate) fn head() -> String {
+    let columns = line(["work", "ours", "peer", "its", "ratio (spread)", "bar", "met"]);
+    format!("nanoseconds of CPU time, unless a row says otherwise; ratio = ours / its\n{columns}")
+}
+
+pub(crate) fn row(result: &Measured) -> String {
+    let row = &result.row;
+    let (low, high) = result.spread;
+    line([
+        &format!("{}: {}", row.pillar, row.work),
+        &number(result.ours),
+        row.peer,
+        &number(result.theirs),
+        &format!("{:.3} ({low:.3}-{high:.3})", result.ratio),
+        &if row.bar.is_finite() { format!("{:.3}", row.bar) } else { "none".to_owned() },
+        verdict(result),
+    ])
+}
+
+pub(crate) fn summary(results: &[Measured]) -> String {
     let missed = results.iter().filter(|result| !result.met()).count();
-    let _ = writeln!(text, "{} rows, {missed} miss their bar", results.len());
-    text
+    format!("{} rows, {missed} miss their bar\n", results.len())
 }
 
 pub(crate) fn json(results: &[Measured]) -> Value {
@@ -51,6 +43,10 @@ pub(crate) fn json(results: &[Measured]) -> Value {
         })
     };
     results.iter().map(row).collect()
+}
+
+fn line([work, ours, peer, theirs, ratio, bar, met]: [&str; 7]) -> String {
+    format!("{work:<44} {ours:>10}  {peer:<34} {theirs:>10}  {ratio:>22}  {bar:>7}  {met}\n")
 }
 
 fn verdict(result: &Measured) -> &'static str {
