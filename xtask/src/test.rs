@@ -17,7 +17,8 @@ pub(crate) struct Options {
 /// Unit, property, integration and documentation tests of every crate, then the scenarios across them.
 ///
 /// Tests that need a peer which is not installed say `skipped` and why; with `OBS_REQUIRE_PEERS=1` they
-/// fail instead.
+/// fail instead. What no package can change (privileges, namespaces, a compiler's target) leaves a test out
+/// either way, which it says.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.scenario.is_none() {
         // The benchmarks have no tests, and minutes of peers to compile.
