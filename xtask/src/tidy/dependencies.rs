@@ -9,16 +9,17 @@ use crate::tidy::metadata::Package;
 
 /// Package, workspace packages that it may name, foreign crates that its default features may pull in
 /// directly.
-const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
-    ("obs-context", &[], &["uuid"]),
+const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
+    ("obs-guard", &[], &[]),
+    ("obs-context", &["obs-guard"], &["uuid"]),
     (
         "obs-http",
-        &["obs-context"],
+        &["obs-guard", "obs-context"],
         &["bytes", "http", "http-body", "pin-project-lite", "tower-layer", "tower-service"],
     ),
     (
         "obs-logging",
-        &["obs-context", "obs-http"],
+        &["obs-guard", "obs-context", "obs-http"],
         &[
             "arc-swap",
             "itoa",
@@ -33,12 +34,12 @@ const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
     ),
     (
         "obs-metrics",
-        &["obs-context", "obs-http"],
+        &["obs-guard", "obs-context", "obs-http"],
         &["arc-swap", "foldhash", "itoa", "libc", "tracing", "zmij"],
     ),
     (
         "obs-tracing",
-        &["obs-context", "obs-http"],
+        &["obs-guard", "obs-context", "obs-http"],
         &[
             "arc-swap",
             "bytes",
@@ -55,7 +56,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
     ),
     (
         "obs-health",
-        &["obs-context", "obs-http"],
+        &["obs-guard", "obs-context", "obs-http"],
         &[
             "bytes",
             "http",
@@ -74,7 +75,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
     ),
     (
         "obs-profiling",
-        &["obs-context"],
+        &["obs-guard", "obs-context"],
         &[
             "blazesym",
             "flate2",
@@ -90,7 +91,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
     ),
     (
         "obs-console",
-        &["obs-context"],
+        &["obs-guard", "obs-context"],
         &[
             "bytes",
             "clap",
@@ -114,6 +115,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
     (
         "obs-all",
         &[
+            "obs-guard",
             "obs-context",
             "obs-http",
             "obs-logging",
