@@ -5,6 +5,9 @@ use std::sync::Arc;
 use crate::Error;
 use crate::expose::le;
 
+/// Bounds a histogram.
+const MAX_BOUNDS: usize = 500;
+
 /// The upper bounds of a histogram's buckets, in the unit of what is observed; the bucket without a
 /// bound (`+Inf`) is always there and not given.
 ///
@@ -40,18 +43,25 @@ impl Buckets {
     /// From a tenth of the objective to ten times it.
     pub fn around(objective: f64) -> Self {
         const STEPS: [f64; 12] = [0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.5, 5.0, 10.0];
-        Self::new(STEPS.map(|step| step * objective))
+        // The objective is what the user queries by: it stays as it was written.
+        let bound = |step| if step == 1.0 { objective } else { round(step * objective) };
+        Self::new(STEPS.map(bound))
     }
 
-    /// So many bounds from `start`, each `width` above the last.
+    /// `count` bounds from `start`, each `width` above the last.
     pub fn linear(start: f64, width: f64, count: usize) -> Self {
-        Self::new((0..count).map(|at| start + width * at as f64).collect::<Vec<_>>())
+        Self::computed(count, |at| start + width * at as f64)
     }
 
-    /// So many bounds from `start`, each `factor` times the last.
+    /// `count` bounds from `start`, each `factor` times the last.
     pub fn exponential(start: f64, factor: f64, count: usize) -> Self {
-        let bound = |at: usize| start * factor.powi(at.try_into().unwrap_or(i32::MAX));
-        Self::new((0..count).map(bound).collect::<Vec<_>>())
+        Self::computed(count, |at| start * factor.powi(at.try_into().unwrap_or(i32::MAX)))
+    }
+
+    /// One bound more than is allowed is enough to be refused, whatever `count` says.
+    fn computed(count: usize, bound: impl Fn(usize) -> f64) -> Self {
+        let count = count.min(MAX_BOUNDS + 1);
+        Self::new((0..count).map(|at| round(bound(at))).collect::<Vec<_>>())
     }
 
     /// A native (exponential) histogram beside these classic buckets: any quantile within five percent,
@@ -85,8 +95,9 @@ impl Buckets {
 
     pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
         let fail = |why: String| Err(Error::invalid(format!("the buckets of `{name}`: {why}")));
-        if self.bounds.is_empty() || self.bounds.len() > 500 {
-            return fail(format!("{} bounds are given: give 1 to 500", self.bounds.len()));
+        if self.bounds.is_empty() || self.bounds.len() > MAX_BOUNDS {
+            let given = self.bounds.len();
+            return fail(format!("{given} bounds are given: give 1 to {MAX_BOUNDS}"));
         }
         if let Some(bound) = self.bounds.iter().find(|bound| !bound.is_finite()) {
             return fail(format!("{bound} is not finite: leave it out, `+Inf` is always there"));
@@ -106,6 +117,12 @@ impl Default for Buckets {
     fn default() -> Self {
         Self::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
     }
+}
+
+/// The same number without the dust of binary arithmetic, so that 0.75 times 0.3 is `le="0.225"` and can
+/// be queried: 12 significant digits.
+fn round(bound: f64) -> f64 {
+    format!("{bound:.11e}").parse().unwrap_or(bound)
 }
 
 /// Checked bounds and the text of each, shared by the series of a family.
@@ -140,6 +157,40 @@ impl Bounds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn computed_bounds_have_no_float_dust() {
+        let texts = |buckets: &Buckets| -> Vec<String> {
+            buckets.bounds().iter().map(|bound| bound.to_string()).collect()
+        };
+        assert_eq!(
+            texts(&Buckets::around(0.3)),
+            [
+                "0.03", "0.075", "0.15", "0.225", "0.27", "0.3", "0.33", "0.375", "0.45", "0.75",
+                "1.5", "3"
+            ]
+        );
+        assert_eq!(texts(&Buckets::linear(0.1, 0.1, 4)), ["0.1", "0.2", "0.3", "0.4"]);
+        assert_eq!(texts(&Buckets::exponential(0.001, 10.0, 4)), ["0.001", "0.01", "0.1", "1"]);
+        for objective in (1..2000).map(|n| f64::from(n) / 1000.0) {
+            assert!(Buckets::around(objective).bounds().contains(&objective));
+            assert!(texts(&Buckets::around(objective)).iter().all(|text| text.len() <= 10));
+        }
+    }
+
+    #[test]
+    fn computed_bounds_that_make_no_sense_are_refused() {
+        for buckets in [
+            Buckets::linear(0.0, 1.0, usize::MAX),
+            Buckets::linear(f64::MAX, f64::MAX, 3),
+            Buckets::exponential(1.0, f64::NAN, 3),
+            Buckets::around(f64::INFINITY),
+            Buckets::around(0.0),
+            Buckets::around(-1.0),
+        ] {
+            assert!(buckets.check("a_seconds").is_err(), "{buckets:?}");
+        }
+    }
 
     #[test]
     fn a_value_on_a_bound_belongs_below_it() {

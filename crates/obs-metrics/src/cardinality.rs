@@ -41,8 +41,8 @@ pub struct FamilyCardinality {
     pub series: usize,
     /// How many it may have.
     pub limit: usize,
-    /// How often a label set was turned away to the overflow series.
-    pub turned_away: u64,
+    /// Uses of the overflow series.
+    pub overflowed: u64,
     /// Its labels, the one with the most values first.
     pub labels: Vec<LabelCardinality>,
 }
@@ -79,7 +79,7 @@ impl Registry {
                     name: family.descriptor().name.to_string(),
                     series,
                     limit: family.limit(),
-                    turned_away: family.turned_away(),
+                    overflowed: family.overflowed(),
                     labels,
                 }
             })
@@ -90,16 +90,16 @@ impl Registry {
 }
 
 impl Cardinality {
-    /// `{"series":3,"families":[{"name":…,"series":…,"limit":…,"turned_away":…,"labels":[…]}]}`
+    /// `{"series":3,"families":[{"name":…,"series":…,"limit":…,"overflowed":…,"labels":[…]}]}`
     pub fn to_json(&self) -> String {
         let mut out = format!("{{\"series\":{},\"families\":", self.series());
         list(&mut out, &self.families, |out, family| {
             out.push_str("{\"name\":");
             json_string(out, &family.name);
-            let FamilyCardinality { series, limit, turned_away, .. } = family;
+            let FamilyCardinality { series, limit, overflowed, .. } = family;
             let _ = write!(
                 out,
-                ",\"series\":{series},\"limit\":{limit},\"turned_away\":{turned_away},\"labels\":"
+                ",\"series\":{series},\"limit\":{limit},\"overflowed\":{overflowed},\"labels\":"
             );
             list(out, &family.labels, |out, label| {
                 out.push_str("{\"name\":");
@@ -126,11 +126,11 @@ impl Cardinality {
 impl fmt::Display for Cardinality {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.series().max(1);
-        writeln!(f, "{:>8} {:>6} {:>8} {:>11}  metric", "series", "share", "limit", "turned away")?;
+        writeln!(f, "{:>8} {:>6} {:>8} {:>10}  metric", "series", "share", "limit", "overflowed")?;
         for family in &self.families {
             let share = family.series as f64 * 100.0 / all as f64;
-            let FamilyCardinality { name, series, limit, turned_away, labels } = family;
-            writeln!(f, "{series:>8} {share:>5.1}% {limit:>8} {turned_away:>11}  {name}")?;
+            let FamilyCardinality { name, series, limit, overflowed, labels } = family;
+            writeln!(f, "{series:>8} {share:>5.1}% {limit:>8} {overflowed:>10}  {name}")?;
             for label in labels {
                 write!(f, "{:>38}{}: {} values, most often", "", label.name, label.values)?;
                 for (value, series) in &label.most_frequent {

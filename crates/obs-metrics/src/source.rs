@@ -170,14 +170,14 @@ impl Registry {
         let mut series = 0;
         for family in families {
             series += family.series();
-            let turned_away = family.turned_away();
-            if turned_away > 0 {
+            let overflowed = family.overflowed();
+            if overflowed > 0 {
                 gathered.add(&Sample {
                     name: "obs_metrics_overflow_total",
                     help: "Uses of the overflow series, by the metric that reached its limit.",
                     kind: SampleKind::Counter,
                     labels: &[("metric", &family.descriptor().name)],
-                    value: turned_away as f64,
+                    value: overflowed as f64,
                 });
             }
         }

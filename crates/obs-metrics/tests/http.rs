@@ -207,9 +207,9 @@ async fn a_traced_request_leaves_its_exemplar() {
 }
 
 #[test]
-fn a_flood_of_scrapes_is_turned_away() {
+fn flood_of_scrapes_is_rejected() {
     let endpoint = endpoint();
-    let turned_away = std::sync::atomic::AtomicUsize::new(0);
+    let rejected = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..64 {
             scope.spawn(|| {
@@ -219,14 +219,14 @@ fn a_flood_of_scrapes_is_turned_away() {
                         assert!(text(&response).contains("a_total 1\n"));
                     } else {
                         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-                        turned_away.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        rejected.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     }
                 }
             });
         }
     });
     let after = scrape(&endpoint, Method::GET, "/metrics", &[]);
-    assert_eq!(after.status(), StatusCode::OK, "{turned_away:?} were turned away");
+    assert_eq!(after.status(), StatusCode::OK, "{rejected:?} were rejected");
 }
 
 fn scrape(

@@ -85,14 +85,14 @@ fn cardinality_names_the_label_to_blame() {
     let cardinality = registry.cardinality();
     let first = &cardinality.families[0];
     assert_eq!(
-        (&*first.name, first.series, first.limit, first.turned_away),
+        (&*first.name, first.series, first.limit, first.overflowed),
         ("a_total", 51, 50, 10)
     );
     assert_eq!((&*first.labels[0].name, first.labels[0].values), ("user", 50));
     let status = first.labels.iter().find(|label| label.name == "status").unwrap();
     assert_eq!(status.most_frequent, [("200".to_owned(), 45), ("500".to_owned(), 5)]);
     let table = cardinality.to_string();
-    assert!(table.contains("      51  98.1%       50          10  a_total"), "{table}");
+    assert!(table.contains("      51  98.1%       50         10  a_total"), "{table}");
     let json = cardinality.to_json();
     assert!(
         json.starts_with("{\"series\":52,\"families\":[{\"name\":\"a_total\",\"series\":51,"),

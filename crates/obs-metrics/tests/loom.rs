@@ -74,6 +74,11 @@ mod storage {
         thread::LEASE.with(|lease| drop(lease.take()));
     }
 
+    /// Leaves no slab for the threads that come.
+    pub(crate) fn exhaust() {
+        while thread::take().is_some() {}
+    }
+
     /// What all threads have counted.
     pub(crate) fn total() -> u64 {
         let words = thread::all().filter_map(|slab| slab.word(0));
@@ -170,6 +175,26 @@ fn a_series_that_was_found_is_not_freed_before_the_pin() {
         let all = [series(1)];
         table.add(&all);
         let reader = spawn({
+            let table = table.clone();
+            move || find(&table, 1)
+        });
+        let mut retired = table.replace(&[], Vec::from(all));
+        while !retired.is_over() {
+            thread::yield_now();
+        }
+        drop(retired);
+        assert_ne!(reader.join().ok(), Some(Some(false)), "it was freed");
+    });
+}
+
+#[test]
+fn a_series_that_was_found_without_a_slab_is_not_freed_before_the_pin() {
+    model(3, || {
+        storage::exhaust();
+        let table = Arc::new(Table::new());
+        let all = [series(1)];
+        table.add(&all);
+        let reader = thread::spawn({
             let table = table.clone();
             move || find(&table, 1)
         });

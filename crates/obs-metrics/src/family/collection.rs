@@ -1,5 +1,6 @@
 //! All series of one metric.
 
+use std::collections::HashSet;
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,13 +9,16 @@ use super::idle::Idle;
 use super::key::Key;
 use super::labels::{Names, push_label};
 use super::limit::{self, Limit};
-use super::table::{RetiredTable, Table, borrowed_arc};
+use super::table::{Found, RetiredTable, Table};
 use super::{Labels, Series};
 use crate::descriptor::Descriptor;
 use crate::expose::Expose;
 use crate::metric::Sealed;
 use crate::names::OVERFLOW_LABEL;
 use crate::storage::{Pin, pin};
+
+/// The values of one series' labels, in all: a longer set is a message, not a label.
+const MAX_LABEL_BYTES: usize = 4096;
 
 /// What the registry needs of a family, whatever its metric type.
 pub(crate) trait Collect: Send + Sync {
@@ -25,8 +29,8 @@ pub(crate) trait Collect: Send + Sync {
 
     fn series(&self) -> usize;
 
-    /// How often a label set was turned away to the overflow series.
-    fn turned_away(&self) -> u64;
+    /// Uses of the overflow series.
+    fn overflowed(&self) -> u64;
 
     fn limit(&self) -> usize;
 
@@ -87,16 +91,41 @@ impl<M: Sealed> Family<M> {
             Some(series) => series,
             None => self.make(key, values, pin),
         };
-        #[allow(unsafe_code, reason = "a lookup must not touch a count that threads share")]
-        // SAFETY: `live`, `retired` or `overflow` owns the series: the pin and the borrow of the family
-        // that the caller binds the result to keep it there.
-        let arc = unsafe { borrowed_arc(series) };
-        ManuallyDrop::new(M::from_series(ManuallyDrop::into_inner(arc)))
+        // `live`, `retired` or `overflow` owns the series: the pin, and the borrow of the family that the
+        // caller binds the result to, keep it there. A count that threads share is not touched.
+        ManuallyDrop::new(M::from_series(ManuallyDrop::into_inner(series.borrow_arc())))
+    }
+
+    /// A handle of these values' series, made where there is none, that no expiry overtakes.
+    pub(crate) fn handle<const N: usize>(&self, values: &[&str; N]) -> M {
+        loop {
+            let pin = pin();
+            let key = self.names.key(values);
+            let series = self.find(&key, values, &pin);
+            let series = series.unwrap_or_else(|| self.make(key, values, &pin));
+            let held = Arc::clone(&series.borrow_arc());
+            if !held.is_expiring() {
+                return M::from_series(held);
+            }
+            // An expiry holds the lock while it decides. After that the series is either gone, and a
+            // new one takes its place, or is kept.
+            drop((held, pin));
+            drop(self.lock());
+        }
     }
 
     /// Removes the series that `keep` refuses, and tells how many.
+    ///
+    /// `keep` is the application's: it is asked without the lock, and where it panics, nothing is
+    /// removed.
     pub(crate) fn retain(&self, mut keep: impl FnMut(&Labels) -> bool) -> usize {
-        self.retain_series(&mut self.lock(), |series| keep(series.labels()))
+        let mut refused = self.lock().series.clone();
+        refused.retain(|series| !keep(series.labels()));
+        if refused.is_empty() {
+            return 0;
+        }
+        let refused: HashSet<_> = refused.iter().map(Arc::as_ptr).collect();
+        self.retain_series(&mut self.lock(), |series| !refused.contains(&Arc::as_ptr(series)))
     }
 
     fn retain_series(
@@ -108,6 +137,9 @@ impl<M: Sealed> Family<M> {
         let (kept, removed): (Vec<_>, Vec<_>) = all.into_iter().partition(|series| keep(series));
         let count = removed.len();
         live.series = kept;
+        if let Some(idle) = &mut live.idle {
+            removed.iter().for_each(|series| idle.forget(Arc::as_ptr(series).addr()));
+        }
         if count > 0 {
             let retired = self.table.replace(&live.series, removed);
             live.retired.push(retired);
@@ -125,14 +157,18 @@ impl<M: Sealed> Family<M> {
     fn expire(&self, live: &mut Live<M::Core>) {
         let Some(mut idle) = live.idle.take() else { return };
         let now = Instant::now();
-        let removed = self.retain_series(live, |series| {
+        self.retain_series(live, |series| {
+            let address = Arc::as_ptr(series).addr();
+            series.begin_expiry();
             let used = M::fingerprint(series.core());
             let held = Arc::strong_count(series) > 1;
-            !idle.is_over(Arc::as_ptr(series).addr(), used, held, now)
+            let is_over = idle.is_over(address, used, held, now);
+            match is_over {
+                true => idle.forget(address),
+                false => series.cancel_expiry(),
+            }
+            !is_over
         });
-        if removed > 0 {
-            idle.forget_others(live.series.iter().map(|series| Arc::as_ptr(series).addr()));
-        }
         live.idle = Some(idle);
     }
 
@@ -148,7 +184,7 @@ impl<M: Sealed> Family<M> {
         key: &Key,
         values: &[&str; N],
         pin: &'p Pin,
-    ) -> Option<&'p Series<M::Core>> {
+    ) -> Option<Found<'p, M::Core>> {
         self.table.find(key.hash, |series| series.labels().are(key, values), pin)
     }
 
@@ -158,8 +194,9 @@ impl<M: Sealed> Family<M> {
         key: Key,
         values: &[&str; N],
         pin: &'a Pin,
-    ) -> &'a Series<M::Core> {
-        if self.limit.is_reached() {
+    ) -> Found<'a, M::Core> {
+        let size = values.iter().fold(0_usize, |size, value| size.saturating_add(value.len()));
+        if self.limit.is_reached() || size > MAX_LABEL_BYTES {
             return self.overflow(values);
         }
         let mut live = self.lock();
@@ -167,6 +204,8 @@ impl<M: Sealed> Family<M> {
             return series;
         }
         if !self.limit.admits(live.series.len()) {
+            // The warning runs a subscriber's code.
+            drop(live);
             return self.overflow(values);
         }
         let labels = Labels::new(key, &self.names, values);
@@ -175,20 +214,18 @@ impl<M: Sealed> Family<M> {
         let outgrown = self.table.add(&live.series);
         live.retired.extend(outgrown);
         live.free_retired();
-        match self.find(&key, values, pin) {
-            Some(series) => series,
-            None => self.overflow(values),
-        }
+        drop(live);
+        self.find(&key, values, pin).unwrap_or_else(|| self.overflow(values))
     }
 
     #[cold]
-    fn overflow(&self, values: &[&str]) -> &Series<M::Core> {
-        self.limit.turn_away(&self.descriptor.name, values);
-        self.overflow.get_or_init(|| {
+    fn overflow(&self, values: &[&str]) -> Found<'_, M::Core> {
+        self.limit.count_overflow(&self.descriptor.name, values);
+        Found::owned_by(self.overflow.get_or_init(|| {
             let mut block = String::new();
             push_label(&mut block, OVERFLOW_LABEL, "true");
             Arc::new(Series::new(Labels::fixed(&block), M::core(&self.settings)))
-        })
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Live<M::Core>> {
@@ -227,8 +264,8 @@ impl<M: Sealed> Collect for Family<M> {
         self.lock().series.len() + usize::from(self.overflow.get().is_some())
     }
 
-    fn turned_away(&self) -> u64 {
-        self.limit.turned_away()
+    fn overflowed(&self) -> u64 {
+        self.limit.overflowed()
     }
 
     fn limit(&self) -> usize {

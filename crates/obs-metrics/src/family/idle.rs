@@ -1,6 +1,6 @@
 //! Which series nobody uses any more: asked at each scrape, so that using one costs nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
@@ -24,9 +24,9 @@ impl Idle {
         *since < now && now.duration_since(*since) >= self.after
     }
 
-    pub(super) fn forget_others(&mut self, living: impl Iterator<Item = usize>) {
-        let living: HashSet<usize> = living.collect();
-        self.seen.retain(|series, _| living.contains(series));
+    /// To be called of every series that is removed: another may come to stand at its address.
+    pub(super) fn forget(&mut self, series: usize) {
+        self.seen.remove(&series);
     }
 }
 
@@ -45,7 +45,7 @@ mod tests {
         assert!(!idle.is_over(1, 6, true, at(200)), "somebody holds it");
         assert!(!idle.is_over(1, 6, false, at(259)));
         assert!(idle.is_over(1, 6, false, at(260)));
-        idle.forget_others([2].into_iter());
+        idle.forget(1);
         assert!(!idle.is_over(1, 6, false, at(300)), "a new series at the old address");
     }
 }

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use crate::storage::Words;
 
+/// Bytes of a label value that the warning shows.
+const MAX_SHOWN_VALUE: usize = 128;
+
 /// Series a family, unless another limit is set.
 pub(crate) const DEFAULT: usize = 2_000;
 
@@ -14,7 +17,7 @@ pub(crate) struct Limit {
     /// Whether the limit was reached: new label sets then need no lock to be turned away.
     reached: AtomicBool,
     warned: AtomicBool,
-    turned_away: Words,
+    overflowed: Words,
 }
 
 impl Limit {
@@ -23,7 +26,7 @@ impl Limit {
             most: AtomicUsize::new(most),
             reached: AtomicBool::new(false),
             warned: AtomicBool::new(false),
-            turned_away: Words::new(1),
+            overflowed: Words::new(1),
         }
     }
 
@@ -48,20 +51,24 @@ impl Limit {
     }
 
     /// Counts one use of the overflow series, and warns of the first.
-    pub(crate) fn turn_away(&self, metric: &str, values: &[&str]) {
-        self.turned_away.add(0, 1);
+    pub(crate) fn count_overflow(&self, metric: &str, values: &[&str]) {
+        self.overflowed.add(0, 1);
         if !self.warned.load(Relaxed) && !self.warned.swap(true, Relaxed) {
+            let labels = values.iter().map(|value| {
+                let shown = value.floor_char_boundary(MAX_SHOWN_VALUE);
+                &value[..shown]
+            });
             tracing::warn!(
                 metric,
                 limit = self.most(),
-                labels = ?values,
-                "a metric reached its limit of series: new label sets share one overflow series; \
-                 find the unbounded label, or raise the limit"
+                labels = ?labels.collect::<Vec<_>>(),
+                "a metric reached its limit of series, or has label values of more than 4 KiB: such label \
+                 sets share one overflow series; find the unbounded label, or raise the limit"
             );
         }
     }
 
-    pub(crate) fn turned_away(&self) -> u64 {
-        self.turned_away.total(0)
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.overflowed.total(0)
     }
 }

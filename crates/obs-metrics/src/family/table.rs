@@ -2,6 +2,9 @@
 
 #![allow(unsafe_code, reason = "readers follow pointers that a pin keeps alive")]
 
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -59,18 +62,16 @@ impl<C> Table<C> {
         hash: u64,
         is_it: impl Fn(&Series<C>) -> bool,
         _pin: &'p Pin,
-    ) -> Option<&'p Series<C>> {
+    ) -> Option<Found<'p, C>> {
         // SAFETY: the table that was current when the thread was pinned is freed only after the pin.
         let slots = unsafe { &*self.slots.load(Acquire) };
         let mask = slots.0.len() - 1;
         let mut at = hash as usize & mask;
         loop {
-            // SAFETY: the length is a power of two, so what is left of the hash is below it.
-            let pointer = unsafe { slots.0.get_unchecked(at) }.load(Acquire);
+            let pointer = slots.0.get(at)?.load(Acquire).cast_const();
             // SAFETY: a published series lives as long as the table's pins.
-            let series = unsafe { pointer.as_ref() }?;
-            if is_it(series) {
-                return Some(series);
+            if is_it(unsafe { pointer.as_ref() }?) {
+                return Some(Found { pointer, owner: PhantomData });
             }
             at = (at + 1) & mask;
         }
@@ -111,16 +112,38 @@ impl<C> Drop for Table<C> {
     }
 }
 
-/// Another owner of a series that was found.
+/// A series that a pin, or a borrow of its owner, keeps alive.
 ///
-/// # Safety
-///
-/// The series must be one that an `Arc` owns, and stay so for as long as the result is used: pinned, or
-/// borrowed from the owner.
-#[inline]
-pub(super) unsafe fn borrowed_arc<C>(series: &Series<C>) -> std::mem::ManuallyDrop<Arc<Series<C>>> {
-    // SAFETY: the pointer comes from an `Arc`, and `ManuallyDrop` leaves its count alone.
-    std::mem::ManuallyDrop::new(unsafe { Arc::from_raw(ptr::from_ref(series)) })
+/// It is the pointer that `Arc::as_ptr` gave: one made of a reference to the series may not reach the
+/// counts that lie beside it.
+#[derive(Debug)]
+pub(crate) struct Found<'a, C> {
+    pointer: *const Series<C>,
+    owner: PhantomData<&'a Series<C>>,
+}
+
+impl<'a, C> Found<'a, C> {
+    pub(super) fn owned_by(owner: &'a Arc<Series<C>>) -> Self {
+        Self { pointer: Arc::as_ptr(owner), owner: PhantomData }
+    }
+
+    /// Another owner, which leaves the count of owners alone: to be used no longer than `'a`.
+    #[inline]
+    pub(super) fn borrow_arc(&self) -> ManuallyDrop<Arc<Series<C>>> {
+        // SAFETY: the pointer comes from an `Arc` that lives as long as `'a`, and `ManuallyDrop` leaves
+        // its count alone.
+        ManuallyDrop::new(unsafe { Arc::from_raw(self.pointer) })
+    }
+}
+
+impl<C> Deref for Found<'_, C> {
+    type Target = Series<C>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Series<C> {
+        // SAFETY: it lives as long as `'a`.
+        unsafe { &*self.pointer }
+    }
 }
 
 pub(crate) type RetiredTable<C> = Retired<Unlinked<C>>;

@@ -69,7 +69,7 @@ impl<M: Metric, const N: usize> MetricVec<M, N> {
     ///
     /// When the series is removed, the handle stays safe to use, and what it counts is shown no more.
     pub fn handle(&self, values: [&str; N]) -> M {
-        self.with(values).clone()
+        self.0.handle(&values)
     }
 
     /// Removes the series of these values, and tells whether there was one. The next use makes a new
@@ -79,6 +79,8 @@ impl<M: Metric, const N: usize> MetricVec<M, N> {
     }
 
     /// Removes every series whose label values `keep` refuses, and tells how many.
+    ///
+    /// No lock is held while `keep` runs: it may use the family.
     pub fn retain(&self, mut keep: impl FnMut([&str; N]) -> bool) -> usize {
         self.0.retain(|labels| {
             let pairs = parse_block(labels.block());
@@ -92,7 +94,7 @@ impl<M: Metric, const N: usize> MetricVec<M, N> {
 
     /// Sets how many series the family may hold, and gives the family back.
     ///
-    /// The sets past it share one series, `otel_metric_overflow="true"`, and are counted in
+    /// The sets past it, and those whose values have more than 4 KiB in all, share one series, `otel_metric_overflow="true"`, and are counted in
     /// `obs_metrics_overflow_total`.
     pub fn limit_series(self, most: usize) -> Self {
         self.0.set_limit(most);

@@ -38,6 +38,8 @@ pub(crate) fn pin() -> Pin {
         }
         None => {
             SHARED_PINS.fetch_add(1, SeqCst);
+            // The addition alone does not keep later loads behind it.
+            fence(SeqCst);
         }
     }
     Pin { slab, stays: PhantomData }

@@ -5,7 +5,7 @@ pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, compiler_f
 
 /// Words a page.
 pub(crate) const PAGE: usize = 1024;
-/// Pages a slab, the last of which stays empty: a million words.
+/// Pages a slab: a million words.
 pub(crate) const PAGES: usize = 1024;
 /// Threads that have a slab of their own; others share one.
 pub(crate) const SLABS: usize = 256;

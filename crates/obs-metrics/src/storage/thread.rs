@@ -46,8 +46,8 @@ impl Slab {
     /// The page of this number, if it exists already.
     #[inline(always)]
     pub(super) fn page(&self, number: usize) -> Option<&Page> {
-        // A number past the end, whose words live elsewhere, falls on the last page, which is never made.
-        let page = self.pages[number / PAGE % PAGES].load(Acquire);
+        // Words that live elsewhere have numbers past the last page.
+        let page = self.pages.get(number / PAGE)?.load(Acquire);
         // SAFETY: a page that was published is never freed or moved.
         unsafe { page.as_ref() }
     }
@@ -60,7 +60,7 @@ impl Slab {
 
     /// The word of this number, making its page where there is none.
     pub(super) fn word_or_make(&self, number: usize) -> Option<&AtomicU64> {
-        let place = self.pages.get(number / PAGE).filter(|_| number / PAGE < PAGES - 1)?;
+        let place = self.pages.get(number / PAGE)?;
         if place.load(Acquire).is_null() {
             let page = Box::into_raw(Box::<Page>::new(each!(AtomicU64::new(0))));
             if place.compare_exchange(ptr::null_mut(), page, AcqRel, Acquire).is_err() {
@@ -121,7 +121,7 @@ pub(super) fn current_or_take() -> Option<&'static Slab> {
         .flatten()
 }
 
-fn take() -> Option<&'static Slab> {
+pub(super) fn take() -> Option<&'static Slab> {
     let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(slab) = free.pop() {
         return Some(slab);

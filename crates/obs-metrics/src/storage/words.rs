@@ -10,6 +10,9 @@ use super::address::in_one_register;
 use super::sync::{PAGE, PAGES};
 use super::thread::{self, Slab};
 
+/// What words of their own have for a start: no slab has a page for it or for any number above.
+const OUTSIDE: u32 = (PAGE * PAGES) as u32;
+
 /// Consecutive words whose totals are the sum over all threads.
 ///
 /// An addition by a thread that has a slab is a load and a store of its own word, whatever the other
@@ -23,12 +26,12 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// So many words, all zero. At most a page of them can live in the slabs.
+    /// `length` words, all zero. At most a page of them can live in the slabs.
     pub(crate) fn new(length: usize) -> Self {
         match allocator().take(length) {
             Some(start) => Self { start, length: length as u32, own: None },
             None => Self {
-                start: u32::MAX,
+                start: OUTSIDE,
                 length: length as u32,
                 own: Some(Box::new((0..length).map(|_| AtomicU64::new(0)).collect())),
             },
@@ -76,7 +79,7 @@ impl Words {
 
     #[inline(always)]
     fn number(&self, at: usize) -> usize {
-        (self.start as usize).wrapping_add(at)
+        self.start as usize + at
     }
 
     #[cold]
@@ -169,7 +172,7 @@ impl Allocator {
         }
         let left = PAGE - self.next % PAGE;
         let start = if length <= left { self.next } else { self.next + left };
-        if start + length > PAGE * (PAGES - 1) {
+        if start + length > PAGE * PAGES {
             return None;
         }
         self.next = start + length;
@@ -215,11 +218,26 @@ mod tests {
     }
 
     #[test]
-    fn more_words_than_a_page_live_on_their_own() {
+    fn words_beyond_a_page_live_on_their_own() {
         let words = Words::new(PAGE + 1);
         words.add(PAGE, 3);
         words.observe(1, 1.5);
         assert_eq!(words.total(PAGE), 3);
         assert!((words.total_float(0) - 1.5).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn words_of_their_own_share_nothing_with_the_slabs() {
+        let slab: Vec<_> = (0..8).map(|_| Words::new(PAGE / 4)).collect();
+        let places = [0, 1, 2, PAGE / 4 - 1];
+        let fill = |words: &Words| places.iter().for_each(|at| words.add(*at, 5));
+        slab.iter().for_each(fill);
+        let own = Words::new(2 * PAGE + 1);
+        for at in [0, 1, 2, PAGE / 4 - 1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE] {
+            assert_eq!(own.total(at), 0, "word {at} shows another metric's number");
+            own.add(at, 7);
+            assert_eq!(own.total(at), 7);
+        }
+        assert!(slab.iter().all(|words| places.iter().all(|at| words.total(*at) == 5)));
     }
 }
