@@ -101,7 +101,10 @@ impl Check {
 
     /// An answer older than this counts for nothing: two rounds were missed.
     pub(crate) fn stale_after(&self) -> Duration {
-        (self.interval + self.timeout) * 2 + Duration::from_millis(500)
+        self.interval
+            .saturating_add(self.timeout)
+            .saturating_mul(2)
+            .saturating_add(Duration::from_millis(500))
     }
 }
 

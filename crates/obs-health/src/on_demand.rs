@@ -26,7 +26,7 @@ pub(crate) struct Flight {
 impl Flight {
     pub(crate) fn is_overdue(&self, timeout: Duration) -> bool {
         let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        since.is_some_and(|since| since.elapsed() > timeout + OVERTIME)
+        since.is_some_and(|since| since.elapsed() > timeout.saturating_add(OVERTIME))
     }
 
     fn set_since(&self, since: Option<Instant>) {
@@ -42,11 +42,12 @@ impl Health {
         let mut flights = Vec::new();
         for entry in self.on_demand(group) {
             if let Some(landed) = take_off(&entry, self, runtime) {
-                flights.push((asked + entry.check.timeout + OVERTIME, landed));
+                flights.push((entry.check.timeout.saturating_add(OVERTIME), landed));
             }
         }
-        for (deadline, mut landed) in flights {
-            let _ = tokio::time::timeout_at(deadline, landed.changed()).await;
+        for (limit, mut landed) in flights {
+            let left = limit.saturating_sub(asked.elapsed());
+            let _ = tokio::time::timeout(left, landed.changed()).await;
         }
     }
 }

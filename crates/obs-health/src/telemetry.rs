@@ -29,6 +29,15 @@ impl Source for HealthSource {
         for (name, help, value) in self.0.server_counts().totals() {
             total(name, help, value);
         }
+        for (reason, closed) in self.0.server_counts().closed_by_reason() {
+            sink(Sample {
+                name: "http_server_connections_closed_total",
+                help: "Connections that a limit of the server closed.",
+                kind: SampleKind::Counter,
+                labels: &[("reason", reason)],
+                value: closed as f64,
+            });
+        }
         let mut entries = self.0.entries();
         entries.retain(|entry| !entry.is_disabled());
         let mut gauge = |name, help, value: &dyn Fn(&Entry) -> Option<f64>| {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use obs_health::{Health, admin};
+use obs_testing::peers::{Client, Clients};
 
 fn builder() -> admin::Builder {
     let hello = |_: Request<Bytes>| async { Response::new(Bytes::from_static(b"hello")) };
@@ -157,4 +158,37 @@ fn a_stale_socket_is_replaced_and_another_file_is_not() {
     let error = builder().unix(&file).start().unwrap_err().to_string();
     assert!(error.contains("another file is there"), "{error}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "data");
+}
+
+#[test]
+fn stopping_with_every_place_taken_by_a_reader_that_does_not_read_ends() {
+    let server = builder().start().unwrap();
+    let stuck = Clients::connect(server.addr(), Client::NeverReads, 80).unwrap();
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        server.stop(Duration::from_millis(100));
+        done.send(()).unwrap();
+    });
+    assert_eq!(is_done.recv_timeout(Duration::from_secs(60)), Ok(()));
+    drop(stuck);
+}
+
+#[test]
+fn stopping_does_not_wait_for_a_handler_that_blocks() {
+    let (entered, has_entered) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let server = builder()
+        .open("/blocks", move |_| {
+            entered.send(()).unwrap();
+            let _ = released.lock().unwrap().recv();
+            async { http::Response::new(bytes::Bytes::new()) }
+        })
+        .start()
+        .unwrap();
+    let mut stream = TcpStream::connect(server.addr()).unwrap();
+    stream.write_all(b"GET /blocks HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    has_entered.recv().unwrap();
+    server.stop(Duration::from_millis(10)); // comes back while the handler is held
+    drop(release);
 }

@@ -1,7 +1,8 @@
-//! Foreign programs that judge ours, for the tests of several crates.
+//! Foreign programs that judge ours, and peers that are stuck, for the tests of several crates.
 
 #![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "it is part of tests")]
 
+pub mod peers;
 mod port;
 mod rotel;
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,11 +26,15 @@ use crate::error::Kind;
 /// A scraper, a kubelet and a few people: more at once is a mistake or an attack.
 const CONNECTIONS: usize = 64;
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// Past the deadline of a stop, before the thread is left behind.
+const STOP_GRACE: Duration = Duration::from_millis(100);
 const LONGEST_BODY: usize = 64 * 1024;
 
 pub(crate) struct Thread {
     stop: Option<oneshot::Sender<Duration>>,
     handle: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<()>,
 }
 
 impl Thread {
@@ -37,8 +42,15 @@ impl Thread {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(deadline);
         }
-        if let Some(handle) = self.handle.take() {
-            let _ = handle.join();
+        let Some(handle) = self.handle.take() else { return };
+        let ended = self.ended.recv_timeout(deadline.saturating_add(STOP_GRACE));
+        if matches!(ended, Err(RecvTimeoutError::Timeout)) {
+            // A handler blocks its thread: the shutdown does not wait for it.
+            tracing::warn!("the admin server did not stop in time: left to the process's end");
+            return;
+        }
+        if handle.join().is_err() {
+            tracing::error!("the admin server's thread panicked");
         }
     }
 }
@@ -82,10 +94,14 @@ pub(crate) fn start(place: &Place, routes: Routes, access: Access) -> Result<Adm
     let listener = runtime.enter(|| Listener::bind(place)).map_err(bind)?;
     let addr = listener.local_addr().map_err(bind)?;
     let (stop, stopped) = oneshot::channel();
-    let serve = move || runtime.block_on(serve(listener, routes, access, stopped));
+    let (ends, ended) = channel::<()>();
+    let serve = move || {
+        let _ends = ends;
+        runtime.block_on(serve(listener, routes, access, stopped));
+    };
     let handle =
         std::thread::Builder::new().name("obs-admin".into()).spawn(serve).map_err(failed)?;
-    Ok(AdminServer { addr, thread: Thread { stop: Some(stop), handle: Some(handle) } })
+    Ok(AdminServer { addr, thread: Thread { stop: Some(stop), handle: Some(handle), ended } })
 }
 
 async fn serve(
@@ -98,12 +114,16 @@ async fn serve(
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let deadline = loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let accepting = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            let place = place.map_err(std::io::Error::other)?;
+            Ok::<_, std::io::Error>((listener.accept().await?, place))
+        };
         let accepted = tokio::select! {
             deadline = &mut stopped => break deadline.unwrap_or_default(),
-            accepted = listener.accept() => accepted,
+            accepted = accepting => accepted,
         };
-        let Ok(stream) = accepted else {
+        let Ok((stream, place)) = accepted else {
             // Out of file descriptors, most often: trying again at once would burn a core.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;

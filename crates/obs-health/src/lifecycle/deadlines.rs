@@ -56,7 +56,7 @@ impl Deadlines {
             self.metrics,
             self.logs,
         ];
-        stages.iter().sum()
+        stages.into_iter().fold(Duration::ZERO, Duration::saturating_add)
     }
 
     pub(crate) fn warn_if_too_long(&self) {

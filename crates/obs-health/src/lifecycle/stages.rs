@@ -158,7 +158,7 @@ async fn flush(
         let left = if hurry { left.min(HURRY) } else { left };
         let told = left - (left / 5).min(SPARE);
         let flushing = tokio::task::spawn_blocking(move || flush(told));
-        match tokio::time::timeout(left + OVERTIME, flushing).await {
+        match tokio::time::timeout(left.saturating_add(OVERTIME), flushing).await {
             Ok(Ok(flushed)) => {
                 report.finished += flushed.delivered;
                 report.lost += flushed.lost;

@@ -24,6 +24,7 @@ use crate::health::Health;
 use crate::server::ServerLimits;
 use crate::server::acceptor::Acceptor;
 use crate::server::begun::Begun;
+use crate::server::counts::Closed;
 use crate::server::stop::{Ordered, Stop};
 use crate::server::stream::Tracked;
 
@@ -35,6 +36,7 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub(crate) struct Connections {
     builder: Arc<auto::Builder<TokioExecutor>>,
     handshake_timeout: Duration,
+    header_read_timeout: Duration,
     places: Arc<Semaphore>,
     open: Open,
     health: Health,
@@ -59,12 +61,15 @@ impl Connections {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_read_timeout)
+            .header_read_timeout(limits.idle_timeout)
             .http2()
-            .timer(TokioTimer::new());
+            .timer(TokioTimer::new())
+            .keep_alive_interval(limits.ping_interval)
+            .keep_alive_timeout(limits.ping_timeout);
         Self {
             builder: Arc::new(builder),
             handshake_timeout: limits.handshake_timeout,
+            header_read_timeout: limits.header_read_timeout,
             places: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
             open: Open::default(),
             health,
@@ -113,6 +118,7 @@ impl Connections {
         // A small answer must not wait for the peer's acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
         let (builder, most) = (Arc::clone(&self.builder), self.handshake_timeout);
+        let first_request_within = self.header_read_timeout;
         let (open, health) = (self.open.streams.token(), self.health.clone());
         let (closing, abort_http) = (self.open.closing.ordered(), self.open.abort_http.ordered());
         let abort_upgraded = self.open.abort_upgraded.ordered();
@@ -120,7 +126,11 @@ impl Connections {
             let error = match tokio::time::timeout(most, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
                     let stream = Tracked::new(stream, abort_upgraded, open, place);
-                    return serve(&builder, stream, app, closing).await;
+                    let served = serve(&builder, stream, app, closing, first_request_within).await;
+                    if let Err(reason) = served {
+                        health.server_counts().closed(reason);
+                    }
+                    return;
                 }
                 Ok(Err(error)) => error,
                 Err(_) => io::ErrorKind::TimedOut.into(),
@@ -147,13 +157,16 @@ impl Connections {
     }
 }
 
-/// Serves one connection. A peer that breaks it off has nothing to tell us.
+/// Serves one connection, and answers which limit closed it. A peer that breaks it off has nothing to
+/// tell us.
 async fn serve<S, App, B>(
     builder: &auto::Builder<TokioExecutor>,
     stream: Tracked<S>,
     app: App,
     closing: Ordered,
-) where
+    first_request_within: Duration,
+) -> Result<(), Closed>
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     App::Future: Send,
@@ -174,20 +187,35 @@ async fn serve<S, App, B>(
     });
     let mut connection =
         pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    // Hyper's own timers begin once it knows the version, which a silent peer never lets it know.
+    let first_request_late = async {
+        if tokio::time::timeout(first_request_within, begun.wait()).await.is_ok() {
+            std::future::pending::<()>().await;
+        }
+    };
     tokio::select! {
         biased;
-        _ = connection.as_mut() => return,
+        ended = connection.as_mut() => return closed_by(ended),
         () = closing => {}
+        () = first_request_late => return Err(Closed::FirstRequest),
     }
     // Hyper would close a connection that has not begun, with the request that may be in its socket.
     tokio::select! {
         biased;
-        _ = connection.as_mut() => return,
+        ended = connection.as_mut() => return closed_by(ended),
         () = begun.wait() => {}
         () = tokio::time::sleep(FIRST_REQUEST) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    closed_by(connection.await)
+}
+
+fn closed_by(ended: Result<(), BoxError>) -> Result<(), Closed> {
+    let Err(error) = ended else { return Ok(()) };
+    match error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout) {
+        true => Err(Closed::Idle),
+        false => Ok(()),
+    }
 }
 
 impl Open {

@@ -7,6 +7,27 @@ pub(crate) struct ServerCounts {
     accept_errors: AtomicU64,
     handshakes_failed: AtomicU64,
     upgraded_aborted: AtomicU64,
+    closed: [AtomicU64; 2],
+}
+
+/// Which limit closed a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Closed {
+    /// The first request's head did not come in time.
+    FirstRequest,
+    /// The next request did not come in time, or the peer did not answer a ping.
+    Idle,
+}
+
+impl Closed {
+    const ALL: [Self; 2] = [Self::FirstRequest, Self::Idle];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstRequest => "first_request",
+            Self::Idle => "idle",
+        }
+    }
 }
 
 impl ServerCounts {
@@ -20,6 +41,16 @@ impl ServerCounts {
 
     pub(crate) fn upgraded_aborted(&self, connections: u64) {
         self.upgraded_aborted.fetch_add(connections, Ordering::Relaxed);
+    }
+
+    pub(crate) fn closed(&self, reason: Closed) {
+        self.closed[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// By the limit that closed them.
+    pub(crate) fn closed_by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let count = |reason: Closed| self.closed[reason as usize].load(Ordering::Relaxed);
+        Closed::ALL.into_iter().map(move |reason| (reason.as_str(), count(reason)))
     }
 
     /// Name, help and value of each.

@@ -30,9 +30,16 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub struct ServerLimits {
     /// Connections at once; past it the next waits in the kernel's queue. 10,000 by default.
     pub connections: usize,
-    /// How long a connection may take to send a request's head. 10 s by default: without it a silent
-    /// connection stays for ever.
+    /// How long a connection may take until its first request's head is complete, HTTP/2's preface
+    /// included. 10 s by default: without it a silent connection stays for ever.
     pub header_read_timeout: Duration,
+    /// How long an HTTP/1 connection may wait for its next request's head. 75 s by default: longer
+    /// than the 60 s of most load balancers, which would else send a request into a closing connection.
+    pub idle_timeout: Duration,
+    /// Between the pings of an HTTP/2 connection. 20 s by default.
+    pub ping_interval: Duration,
+    /// How long the peer may take to answer a ping; past it the connection is closed. 10 s by default.
+    pub ping_timeout: Duration,
     /// How long the [`Acceptor`]'s handshake may take. 10 s by default.
     pub handshake_timeout: Duration,
 }
@@ -42,6 +49,9 @@ impl Default for ServerLimits {
         Self {
             connections: 10_000,
             header_read_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            ping_interval: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
         }
     }
