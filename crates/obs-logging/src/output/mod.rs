@@ -3,6 +3,7 @@
 mod choice;
 mod direct;
 mod file;
+mod merge;
 mod policy;
 mod process;
 mod queue;
