@@ -205,7 +205,8 @@ impl<S: Stage> Builder<S> {
     }
 
     /// The key of the message in JSON lines, instead of `event`. A field of this name stands only in
-    /// lines without a message.
+    /// lines without a message. The names that every line has for something else are refused by
+    /// [`Builder::build`].
     pub fn event_key(mut self, key: impl Into<String>) -> Self {
         self.event_key = key.into();
         self
@@ -243,6 +244,7 @@ impl<S: Stage> Builder<S> {
     where
         R: Subscriber + for<'a> LookupSpan<'a>,
     {
+        self.check_event_key()?;
         #[cfg(feature = "otlp")]
         self.suit_collector()?;
         let filter = match self.shared_filter.take() {
@@ -266,6 +268,18 @@ impl<S: Stage> Builder<S> {
                 Queue::start(target, tally, buffer_bytes, when_full).map(Sink::Queue)
             }
         })
+    }
+
+    /// The message must not be called what each line calls something else.
+    fn check_event_key(&self) -> Result<(), Error> {
+        let taken = ["timestamp", "level", "target", "trace_id", "span_id", ""];
+        if taken.contains(&self.event_key.as_str()) {
+            return Err(Error::new(
+                format!("lines cannot call their message `{}`", self.event_key),
+                "take another event key than timestamp, level, target, trace_id and span_id",
+            ));
+        }
+        Ok(())
     }
 
     /// Records are made of JSON lines, and nobody should wait for a network.

@@ -201,15 +201,17 @@ fn fall_back(shared: &Weak<Shared>) {
 
 impl Rules {
     fn parse(text: &str) -> Result<Self, Error> {
-        let text = text.trim();
-        let refused = || format!("`{text}` is no log filter");
+        let directives = text.split(',').map(str::trim).filter(|directive| !directive.is_empty());
+        let text = &directives.collect::<Vec<_>>().join(",");
         if text.is_empty() {
             return Err(Error::new("the log filter is empty", REMEDY));
         }
+        let refused = || format!("`{text}` is no log filter");
+        check(text)?;
+        let filter = EnvFilter::builder()
+            .parse(text)
+            .map_err(|error| Error::new(refused(), REMEDY).caused_by(error))?;
         let kind = if text.contains('[') {
-            let filter = EnvFilter::builder()
-                .parse(text)
-                .map_err(|error| Error::new(refused(), REMEDY).caused_by(error))?;
             Kind::Dynamic(Box::new(filter))
         } else {
             let targets: Targets = text
@@ -234,6 +236,24 @@ impl Rules {
             Kind::Static(_) => Verdict::Unwanted,
         }
     }
+}
+
+/// Refuses what `EnvFilter` takes and then never matches: targets are prefixes of Rust paths, without
+/// wildcards, blanks or brackets.
+fn check(text: &str) -> Result<(), Error> {
+    for directive in text.split(',') {
+        let target = directive.split(['=', '[']).next().unwrap_or_default();
+        let is_path = |letter: char| letter.is_alphanumeric() || "_:-./".contains(letter);
+        if !target.chars().all(is_path) {
+            let what = format!("`{target}` in the log filter `{text}` can be no target");
+            return Err(Error::new(what, REMEDY));
+        }
+        if directive.starts_with('=') {
+            let what = format!("`{directive}` in the log filter `{text}` names no target");
+            return Err(Error::new(what, REMEDY));
+        }
+    }
+    Ok(())
 }
 
 /// The answers that `tracing` caches. Rules without spans are applied by the layer itself, event by

@@ -1,6 +1,7 @@
 //! A logger that carries fields of its own.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::context::fields::{Fields, Key};
@@ -38,6 +39,12 @@ impl Logger {
         self
     }
 
+    /// What the macros hold while they log. It belongs to its thread:
+    ///
+    /// ```compile_fail,E0277
+    /// fn is_send<T: Send>(_: T) {}
+    /// is_send(obs_logging::Logger::new().apply());
+    /// ```
     #[doc(hidden)]
     pub fn apply(&self) -> impl Drop + use<> {
         apply(self.0.clone())
@@ -46,7 +53,7 @@ impl Logger {
 
 /// Puts the fields on the lines of this thread until it is dropped.
 pub(crate) fn apply(fields: Arc<Fields>) -> impl Drop + use<> {
-    Applied(local::with(|local| local.bound.replace(Some(fields))))
+    Applied(local::with(|local| local.bound.replace(Some(fields))), PhantomData)
 }
 
 impl fmt::Debug for Logger {
@@ -56,7 +63,7 @@ impl fmt::Debug for Logger {
 }
 
 /// Puts the former logger back when dropped.
-struct Applied(Option<Arc<Fields>>);
+struct Applied(Option<Arc<Fields>>, PhantomData<*const ()>);
 
 impl Drop for Applied {
     fn drop(&mut self) {

@@ -4,11 +4,14 @@ mod writer;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use obs_guard::Place;
 use valuable::Valuable;
 
 use crate::encode::value::{self, LONGEST_VALUE};
+
+/// The visits of a value are the application's code.
+static VALUABLE: Place = Place::new("logging.valuable");
 
 /// A value that a line shows as JSON of its own, not as text: made by [`valuable()`].
 #[derive(Clone, Copy)]
@@ -52,14 +55,8 @@ impl fmt::Debug for Structured<'_> {
 impl Structured<'_> {
     fn json(&self) -> Option<Vec<u8>> {
         let mut json = Vec::new();
-        let write = AssertUnwindSafe(|| writer::write(&mut json, &self.0.as_value()));
-        match catch_unwind(write) {
-            Ok(is_whole) => (is_whole && json.len() <= LONGEST_VALUE).then_some(json),
-            Err(panic) => {
-                std::mem::forget(panic); // it may panic again when it is dropped
-                None
-            }
-        }
+        let is_whole = VALUABLE.call(|| writer::write(&mut json, &self.0.as_value()));
+        (is_whole == Some(true) && json.len() <= LONGEST_VALUE).then_some(json)
     }
 }
 

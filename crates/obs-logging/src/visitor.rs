@@ -138,7 +138,7 @@ impl<'a, P: Places<'a>> Visit for Visitor<P> {
         if let Some(name) = self.0.callsite().error_types.name_of(error) {
             value::text(self.0.part(&keys.kind), name);
         }
-        if error.source().is_some() {
+        if value::source(error).is_some() {
             value::chain(self.0.part(&keys.chain), error);
         }
     }

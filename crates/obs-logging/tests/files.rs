@@ -137,7 +137,7 @@ fn a_file_that_others_move_or_remove_is_made_anew() {
 }
 
 #[test]
-fn a_folder_that_comes_back_is_used_again() {
+fn a_folder_that_was_removed_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner");
     fs::create_dir(&inner).unwrap();
@@ -147,23 +147,25 @@ fn a_folder_that_comes_back_is_used_again() {
         info!(n = 1_u64, "line");
         fs::remove_dir_all(&inner).unwrap();
         info!(n = 2_u64, "line");
-        fs::create_dir(&inner).unwrap();
         info!(n = 3_u64, "line");
     });
     let counts = logging.counts();
-    assert_eq!(counts.dropped, 1);
-    assert_eq!(counts.emitted, counts.written + counts.dropped);
-    assert!(fs::read_to_string(&path).unwrap().contains("dropped"));
+    assert_eq!((counts.emitted, counts.written, counts.dropped), (3, 3, 0));
+    assert!(fs::read_to_string(&path).unwrap().contains("\"n\":3"));
 }
 
 #[test]
 fn a_file_that_cannot_be_opened_is_an_error_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let path = file.join("app.log");
     let error = Builder::new()
-        .output(Output::file("/no/such/folder/app.log"))
+        .output(Output::file(&path))
         .build::<tracing_subscriber::Registry>()
         .unwrap_err()
         .to_string();
-    assert!(error.contains("/no/such/folder/app.log") && error.contains("directory"), "{error}");
+    assert!(error.contains(path.to_str().unwrap()) && error.contains("directory"), "{error}");
 }
 
 #[test]
@@ -203,4 +205,22 @@ fn a_hangup_opens_the_files_anew_at_once() {
     let numbers: Vec<_> = files(&path).into_iter().map(|(_, numbers)| numbers).collect();
     assert_eq!(numbers, [[0], [1], [2], [3]]);
     drop(logging);
+}
+
+#[test]
+fn a_rotation_that_cannot_rename_keeps_the_old_file() {
+    let folder = tempfile::tempdir().unwrap();
+    // The full file's name is longer than a file system allows, the file's own is not.
+    let path = folder.path().join("a".repeat(250));
+    let (dispatch, logging) = logging(LogFile::new(&path).max_bytes(200), Delivery::Blocking);
+    tracing::dispatcher::with_default(&dispatch, || (0..50_u64).for_each(|n| info!(n, "line")));
+    assert_eq!((logging.counts().written, logging.counts().dropped), (50, 0));
+    assert_eq!(files(&path)[0].1, (0..50).collect::<Vec<_>>());
+    let mut failed = 0.0;
+    logging.source().collect(&mut |sample| {
+        if sample.name == "obs_log_rotations_failed_total" {
+            failed = sample.value;
+        }
+    });
+    assert!(failed >= 1.0);
 }

@@ -145,3 +145,71 @@ fn a_wrong_filter_names_itself_and_the_remedy() {
     assert!(logging.set_filter("db=loud").is_err());
     assert_eq!(logging.filter(), "info");
 }
+
+#[test]
+fn an_empty_directive_or_blanks_change_nothing() {
+    for (odd, plain) in [
+        ("info,", "info"),
+        (",info,,", "info"),
+        ("info, orders=warn", "info,orders=warn"),
+        (" info ,\torders=warn ,", "info,orders=warn"),
+        ("info, [request]=debug", "info,[request]=debug"),
+    ] {
+        let (_layer, logging) =
+            Builder::new().filter(odd).build::<tracing_subscriber::Registry>().unwrap();
+        assert_eq!(logging.filter(), plain);
+    }
+}
+
+#[test]
+fn a_directive_that_can_never_match_is_refused_with_a_remedy() {
+    for text in
+        ["]", "*=debug", "*", "info,=debug", "a b=info", "orders]=info", "{x}=info", ",", " "]
+    {
+        let built = Builder::new().filter(text).build::<tracing_subscriber::Registry>();
+        let error = built.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("info,sqlx=warn"), "`{text}`: {error}");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever is accepted gives the answers of `EnvFilter`.
+    #[test]
+    fn an_accepted_filter_of_levels_and_targets_answers_as_env_filter_does(
+        directives in proptest::collection::vec(
+            (
+                proptest::sample::select(vec!["", "a", "a::b", "a-b", "b", "info", "off", "3"]),
+                proptest::sample::select(vec!["", "=", "=info", "=DEBUG", "=2", "=off", "=x"]),
+            ),
+            1..5,
+        ),
+    ) {
+        use tracing_subscriber::EnvFilter;
+        let text: Vec<_> = directives.iter().map(|(target, level)| format!("{target}{level}")).collect();
+        let text = text.join(",");
+        let built = Builder::new()
+            .filter(text.clone())
+            .output(obs_logging::Output::writer(std::io::sink()))
+            .build();
+        let Ok((layer, _logging)) = built else { return Ok(()) };
+        let ours = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+        let theirs = EnvFilter::builder().parse(&text).unwrap();
+        let theirs = tracing_subscriber::fmt::layer().with_writer(std::io::sink).with_filter(theirs);
+        let theirs = tracing::Dispatch::new(tracing_subscriber::registry().with(theirs));
+        let answers = |dispatch: &tracing::Dispatch| tracing::dispatcher::with_default(dispatch, || {
+            macro_rules! asked {
+                ($($target:literal),+) => {
+                    vec![$(
+                        tracing::enabled!(target: $target, tracing::Level::ERROR),
+                        tracing::enabled!(target: $target, tracing::Level::WARN),
+                        tracing::enabled!(target: $target, tracing::Level::INFO),
+                        tracing::enabled!(target: $target, tracing::Level::DEBUG),
+                        tracing::enabled!(target: $target, tracing::Level::TRACE),
+                    )+]
+                };
+            }
+            asked!["a", "a::b", "a::b::c", "ab", "a-b", "b", "c"]
+        });
+        proptest::prop_assert_eq!(answers(&ours), answers(&theirs), "{}", text);
+    }
+}

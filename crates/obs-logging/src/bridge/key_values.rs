@@ -1,23 +1,24 @@
 //! What a record of the `log` crate carries besides its message.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use log::Record;
 use log::kv::{self, VisitSource};
+use obs_guard::Place;
 
 use crate::context::fields::{Fields, Key};
 use crate::encode::value::{self, LONGEST_VALUE};
 use crate::logger;
 
+/// The values of a record are serialised by the application's code.
+static KEY_VALUES: Place = Place::new("logging.key_values");
+
 /// Puts the record's key-values on the lines of this thread until it is dropped.
 pub(super) fn apply(record: &Record<'_>) -> Option<impl Drop> {
     let mut fields = Fields::new();
     let source = record.key_values();
-    let visited = catch_unwind(AssertUnwindSafe(|| source.visit(&mut Visitor(&mut fields))));
-    if let Err(panic) = visited {
-        std::mem::forget(panic); // it may panic again when it is dropped
-    }
+    // What came before an error or a panic is kept.
+    let _visited = KEY_VALUES.call(|| source.visit(&mut Visitor(&mut fields)));
     (fields.len() > 0).then(|| logger::apply(Arc::new(fields)))
 }
 

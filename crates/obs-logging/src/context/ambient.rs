@@ -1,6 +1,7 @@
 //! The fields of one request, or of one job, wherever its code runs.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,12 +87,29 @@ impl Context {
     /// Never hold the guard across an await: wrap the future with [`Context::scope`] instead.
     pub fn enter(&self) -> Entered<'_> {
         let token = local::with(|local| local.stack.borrow_mut().enter_ambient(self.0.clone()));
-        Entered { token, _context: self }
+        Entered { token, _context: self, _of_this_thread: PhantomData }
     }
 
     /// A future in which this context is current, on whichever thread it is polled.
     pub fn scope<F>(&self, future: F) -> Scoped<F> {
-        Scoped { future, context: self.clone() }
+        Scoped { future, context: Some(self.clone()) }
+    }
+
+    /// A future in the context that is current now, on whichever thread it is polled: what a spawned
+    /// task needs to keep the fields of its request. Outside every context the future runs as it is.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let job = obs_logging::Context::new();
+    /// let task = job.scope(async {
+    ///     tokio::spawn(obs_logging::Context::in_current(async { obs_logging::bind!(step = 1) }))
+    /// });
+    /// assert!(task.await.await.unwrap(), "the spawned task has the context");
+    /// # });
+    /// ```
+    pub fn in_current<F>(future: F) -> Scoped<F> {
+        Scoped { future, context: Self::current() }
     }
 }
 
@@ -125,11 +143,20 @@ impl Ambient {
 }
 
 /// Puts the former context back when dropped: made by [`Context::enter`].
+///
+/// It belongs to its thread, and cannot be held across an await of a task that may move:
+///
+/// ```compile_fail,E0277
+/// fn is_send<T: Send>(_: T) {}
+/// let context = obs_logging::Context::new();
+/// is_send(context.enter());
+/// ```
 #[must_use = "the context is current only as long as this guard lives"]
 #[derive(Debug)]
 pub struct Entered<'a> {
     token: u64,
     _context: &'a Context,
+    _of_this_thread: PhantomData<*const ()>,
 }
 
 impl Drop for Entered<'_> {
@@ -139,13 +166,13 @@ impl Drop for Entered<'_> {
 }
 
 pin_project! {
-    /// A future with a context of its own: made by [`Context::scope`].
+    /// A future with a context of its own: made by [`Context::scope`] and [`Context::in_current`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless they are polled"]
     pub struct Scoped<F> {
         #[pin]
         future: F,
-        context: Context,
+        context: Option<Context>,
     }
 }
 
@@ -154,7 +181,7 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _entered = this.context.enter();
+        let _entered = this.context.as_ref().map(Context::enter);
         this.future.poll(task)
     }
 }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use obs_guard::Place;
+
 use super::escape::{Escaping, escape, string};
 use super::put::{first, short};
 
@@ -15,6 +17,12 @@ const CUT: &str = "… [truncated]";
 
 /// Causes past this many are left out: a chain may be a ring.
 const LONGEST_CHAIN: usize = 16;
+
+/// `Display` and `Debug` of a value.
+static FORMAT: Place = Place::new("logging.value");
+
+/// `Error::source`.
+static SOURCE: Place = Place::new("logging.error_source");
 
 #[inline]
 pub(crate) fn unsigned(out: &mut Vec<u8>, value: u64) {
@@ -124,17 +132,21 @@ pub(crate) fn formatted(out: &mut Vec<u8>, value: fmt::Arguments<'_>) {
         Ok(Err(_)) => escape(out, "<its Debug or Display failed>"),
         Err(panic) => {
             escape(out, "<its Debug or Display panicked>");
-            // A payload may itself panic when it is dropped; leaking it is the lesser evil.
-            std::mem::forget(panic);
+            FORMAT.caught(panic);
         }
     }
     out.push(b'"');
 }
 
+/// The cause of an error; none where asking for it panics.
+pub(crate) fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    SOURCE.call(|| error.source()).flatten()
+}
+
 /// The causes of an error, from the nearest to the root, as an array of strings; `false`, and
 /// nothing written, where it has none.
 pub(crate) fn chain(out: &mut Vec<u8>, error: &(dyn Error + 'static)) -> bool {
-    let mut cause = error.source();
+    let mut cause = source(error);
     if cause.is_none() {
         return false;
     }
@@ -145,7 +157,7 @@ pub(crate) fn chain(out: &mut Vec<u8>, error: &(dyn Error + 'static)) -> bool {
             out.push(b',');
         }
         formatted(out, format_args!("{error}"));
-        cause = error.source();
+        cause = source(error);
     }
     out.push(b']');
     true

@@ -128,15 +128,17 @@ impl Lines {
             return;
         }
         let none = const { &Fields::new() };
+        // Before the stack is borrowed: a span that is looked up may close here, and other layers log
+        // when it does.
+        let explicit = (!event.is_contextual()).then(|| self.explicit(event, context));
         let bound = local.bound.borrow();
         let mut stack = local.stack.borrow_mut();
         let (ambient, innermost) = stack.fields(self.number);
-        let explicit;
-        let (ids, ambient, span) = if event.is_contextual() {
-            (active_span(), ambient, innermost)
-        } else {
-            explicit = self.explicit(event, context);
-            (explicit.ids, explicit.ambient.as_deref().or(ambient), explicit.span.as_deref())
+        let (ids, ambient, span) = match &explicit {
+            None => (active_span(), ambient, innermost),
+            Some(explicit) => {
+                (explicit.ids, explicit.ambient.as_deref().or(ambient), explicit.span.as_deref())
+            }
         };
         let parts = [
             &plan.statics,

@@ -24,6 +24,10 @@ const APART: Duration = Duration::from_millis(200);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A request's timeout past this would overflow the clock's arithmetic.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
 /// Takes lines and sends them as records. A line counts as written when the collector has said so.
@@ -51,7 +55,7 @@ enum Failure {
 impl Exporter {
     pub(crate) fn new(otlp: Otlp, event_key: String) -> Result<Self, Error> {
         let agent = Agent::config_builder()
-            .timeout_global(Some(otlp.timeout))
+            .timeout_global(Some(otlp.timeout.min(LONGEST_TIMEOUT)))
             .http_status_as_error(false)
             .max_redirects(0)
             .user_agent(concat!("OTel-OTLP-Exporter-obs-rust/", env!("CARGO_PKG_VERSION")))
@@ -73,7 +77,7 @@ impl Exporter {
 
     /// Sends until the collector has taken it, or until there is no hope.
     fn deliver(&self, request: &[u8]) -> io::Result<()> {
-        let end = Instant::now() + self.retry_for;
+        let end = Instant::now().checked_add(self.retry_for);
         let mut pause = FIRST_PAUSE;
         loop {
             let (after, reason) = match self.send(request) {
@@ -82,7 +86,8 @@ impl Exporter {
                 Err(Failure::Passing(after, reason)) => (after, reason),
             };
             let wait = after.unwrap_or(pause);
-            if Instant::now() + wait > end {
+            let resumes = Instant::now().checked_add(wait);
+            if resumes.is_none() || end.is_some_and(|end| resumes > Some(end)) {
                 return Err(io::Error::other(reason));
             }
             thread::sleep(wait);
@@ -103,7 +108,7 @@ impl Exporter {
         let status = response.status();
         let reason = format!("the collector answered {status}");
         match status {
-            StatusCode::OK => {
+            status if status.is_success() => {
                 // Read to the end, so that the connection can be used again.
                 let answer = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec();
                 let rejected = answer.map_or(0, |answer| rejected(&answer));
@@ -165,20 +170,61 @@ fn gzip(request: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// `partial_success.rejected_log_records` of an `ExportLogsServiceResponse`.
+/// `partial_success.rejected_log_records` of an `ExportLogsServiceResponse`; 0 where it says nothing.
 fn rejected(answer: &[u8]) -> u64 {
-    let number = || {
-        let [0x0a, _, 0x08, rest @ ..] = answer else { return None };
-        let mut number = 0;
-        for (position, byte) in rest.iter().take(10).enumerate() {
-            number |= u64::from(byte & 0x7f) << (7 * position as u32).min(63);
-            if byte & 0x80 == 0 {
-                return Some(number);
+    let partial_success = fields(answer).filter_map(|(number, field)| match (number, field) {
+        (1, Field::Bytes(bytes)) => Some(bytes),
+        _ => None,
+    });
+    // Of a field that comes twice, the last holds.
+    let rejected = partial_success.flat_map(fields).filter_map(|(number, field)| match field {
+        Field::Varint(rejected) if number == 1 => u64::try_from(rejected.cast_signed()).ok(),
+        _ => None,
+    });
+    rejected.last().unwrap_or_default()
+}
+
+/// The value of a protobuf field, as far as an answer needs it.
+enum Field<'a> {
+    Varint(u64),
+    Bytes(&'a [u8]),
+    Fixed,
+}
+
+/// The fields of a protobuf message, up to the first that is malformed.
+fn fields(mut message: &[u8]) -> impl Iterator<Item = (u64, Field<'_>)> {
+    std::iter::from_fn(move || {
+        let tag = varint(&mut message)?;
+        let field = match tag & 7 {
+            0 => Field::Varint(varint(&mut message)?),
+            1 => take(&mut message, 8).map(|_| Field::Fixed)?,
+            2 => {
+                let length = usize::try_from(varint(&mut message)?).ok()?;
+                Field::Bytes(take(&mut message, length)?)
             }
+            5 => take(&mut message, 4).map(|_| Field::Fixed)?,
+            _ => return None,
+        };
+        Some((tag >> 3, field))
+    })
+}
+
+fn varint(message: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for position in 0..10 {
+        let byte = *take(message, 1)?.first()?;
+        number |= u64::from(byte & 0x7f).unbounded_shl(7 * position);
+        if byte & 0x80 == 0 {
+            return Some(number);
         }
-        None
-    };
-    number().unwrap_or_default()
+    }
+    None
+}
+
+fn take<'a>(message: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = message.split_at_checked(length)?;
+    *message = rest;
+    Some(taken)
 }
 
 #[cfg(test)]
@@ -192,5 +238,24 @@ mod tests {
         assert_eq!(rejected(&[0x0a, 0x02, 0x08, 0x07]), 7);
         assert_eq!(rejected(&[0x0a, 0x05, 0x08, 0xac, 0x02, 0x12, 0x00]), 300);
         assert_eq!(rejected(&[0x0a, 0x02, 0x12, 0x00]), 0);
+    }
+
+    #[test]
+    fn an_answer_with_a_long_error_message_tells_how_many_were_rejected() {
+        for length in [0, 1, 127, 128, 300, 20_000_usize] {
+            use opentelemetry_proto::tonic::collector::logs::v1::{
+                ExportLogsPartialSuccess, ExportLogsServiceResponse,
+            };
+            use prost::Message;
+            let partial_success = Some(ExportLogsPartialSuccess {
+                rejected_log_records: 300,
+                error_message: "x".repeat(length),
+            });
+            let answer = ExportLogsServiceResponse { partial_success }.encode_to_vec();
+            assert_eq!(rejected(&answer), 300, "{length}");
+            for end in 0..answer.len().min(200) {
+                assert!([0, 300].contains(&rejected(&answer[..end])), "cut at {end}");
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod choice;
 mod direct;
 mod file;
+mod merge;
 mod policy;
 mod process;
 mod queue;
@@ -19,6 +20,7 @@ use tracing_core::Level;
 
 pub use choice::Output;
 pub(crate) use direct::Direct;
+pub(crate) use file::failed_rotations;
 #[cfg(unix)]
 pub use file::reopen_files_on_hangup;
 pub use file::{LogFile, reopen_files};

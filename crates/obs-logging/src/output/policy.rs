@@ -10,10 +10,13 @@ pub enum Delivery {
     Blocking,
     /// A thread of its own writes, many lines a call. For services.
     ///
-    /// Lines of one thread keep their order; those of several are at most a few milliseconds out of it.
+    /// Lines of one thread keep their order. Those of several threads are written in the order of their
+    /// time within a batch, and batches follow one another: a task that moves between threads keeps the
+    /// order of its lines.
     NonBlocking {
         /// How many bytes may wait for the output, over all threads (a few lines more where many threads
-        /// log at the same moment). As much again may be in the writer's hands.
+        /// log at the same moment). As much again may be in the writer's hands, and a
+        /// MiB more while lines of several threads are put in order.
         buffer_bytes: usize,
         /// What becomes of a line when they are full.
         when_full: WhenFull,

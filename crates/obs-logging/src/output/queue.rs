@@ -24,6 +24,9 @@ const MOST_SHARDS: usize = 8;
 /// What a blocked thread looks up now and then: whether the queue still runs.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How often a shutdown looks whether the worker is gone.
+const JOIN_POLL_INTERVAL: Duration = Duration::from_millis(1);
+
 thread_local! {
     static SHARD: usize = {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -173,13 +176,16 @@ impl Queue {
     pub(super) fn shutdown(&self, deadline: Duration) -> FlushReport {
         let shared = &*self.shared;
         let _ = shared.phase.compare_exchange(RUNNING, ENDING, Ordering::SeqCst, Ordering::Relaxed);
+        let end = Instant::now().checked_add(deadline);
         let was_abandoned = shared.is_abandoned.load(Ordering::Relaxed);
         let complete = shared.await_answer(if was_abandoned { Duration::ZERO } else { deadline });
         if shared.is_orphaned() {
             // The thread is the parent's.
         } else if complete {
             let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let _ = worker.map(JoinHandle::join);
+            if let Some(worker) = worker {
+                join_until(worker, end);
+            }
         } else {
             shared.abandon();
         }
@@ -208,6 +214,20 @@ impl Queue {
 
     pub(super) fn tally(&self) -> &Tally {
         &self.shared.tally
+    }
+}
+
+/// Waits for a worker that has answered its last flush and has nothing left to do but to drop the
+/// writer, which may hang: past the deadline the thread is left to itself.
+fn join_until(worker: JoinHandle<()>, end: Option<Instant>) {
+    while !worker.is_finished() {
+        if end.is_some_and(|end| Instant::now() >= end) {
+            return;
+        }
+        thread::sleep(JOIN_POLL_INTERVAL);
+    }
+    if let Err(panic) = worker.join() {
+        super::target::WRITER.caught(panic);
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tracing_core::Level;
 
 use super::tally::{Counts, Tally, level_index};
+use super::target::WRITER;
 use super::{FlushReport, Notice, writing};
 
 /// With more threads than this some count in the same place.
@@ -100,7 +101,7 @@ impl Shared {
         self.tally.refuse(level);
         self.tally.note_shared_error();
         if let Err(panic) = outcome {
-            std::mem::forget(panic); // it may panic again when it is dropped
+            WRITER.caught(panic);
         }
         false
     }
@@ -144,8 +145,8 @@ impl Shared {
     }
 
     pub(super) fn flush(&self) -> FlushReport {
-        let flushed = catch_unwind(AssertUnwindSafe(|| self.writer.flush_shared()));
-        let complete = matches!(flushed, Ok(Ok(())));
+        let flushed = WRITER.call(|| self.writer.flush_shared());
+        let complete = matches!(flushed, Some(Ok(())));
         if !complete {
             self.tally.note_shared_error();
         }

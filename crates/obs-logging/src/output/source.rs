@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use obs_context::{Sample, SampleKind, Source};
 use tracing_core::Level;
 
-use super::{Sink, Tally};
+use super::{Sink, Tally, failed_rotations};
 use crate::Context;
 use crate::callsite::level_name;
 
@@ -80,6 +80,11 @@ impl Source for Accounts {
                 "obs_log_context_fields_left_out_total",
                 "Fields that found no room in the context of their request.",
                 Context::fields_left_out(),
+            ),
+            (
+                "obs_log_rotations_failed_total",
+                "Log files that could not be rotated and were written on.",
+                failed_rotations(),
             ),
             (
                 "panics_total",

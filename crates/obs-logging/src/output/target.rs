@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use obs_guard::Place;
 use tracing_core::Level;
 
 use super::tally::{Tally, level_index};
@@ -14,6 +15,9 @@ pub(crate) type Notice = Box<dyn Fn(u64) -> Vec<u8> + Send + Sync>;
 
 /// How long a writer that "would block" (a non-blocking pipe) is tried again.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The writer is the application's.
+pub(super) static WRITER: Place = Place::new("logging.writer");
 
 /// A writer, what the account says of it, and whether it stands in the middle of a line.
 pub(crate) struct Target {
@@ -66,8 +70,8 @@ impl Target {
     }
 
     pub(super) fn flush(&mut self, tally: &Tally) {
-        let flushed = catch_unwind(AssertUnwindSafe(|| self.writer.flush()));
-        if !matches!(flushed, Ok(Ok(()))) {
+        let flushed = WRITER.call(|| self.writer.flush());
+        if !matches!(flushed, Some(Ok(()))) {
             tally.write_errors.add(1);
         }
     }
@@ -90,7 +94,7 @@ impl Target {
             }
             Err(panic) => {
                 tally.write_errors.add(1);
-                std::mem::forget(panic); // it may panic again when it is dropped
+                WRITER.caught(panic);
             }
         }
         taken

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
+use super::merge::Batch;
 use super::queue::{Shared, while_writing};
 
 /// While lines come, the worker looks for them so often, and nobody needs to wake it.
@@ -77,26 +78,10 @@ fn run(shared: &Shared) {
 
 /// Writes what every shard holds at this moment; answers whether there was anything.
 fn pass(shared: &Shared, batch: &mut Batch) -> bool {
-    let mut found = false;
-    let mut is_well = true;
     let mut target = shared.target.lock().unwrap_or_else(PoisonError::into_inner);
-    for shard in &shared.shards {
-        let mut lines = shard.lock();
-        if lines.ends.is_empty() {
-            continue;
-        }
-        std::mem::swap(&mut lines.bytes, &mut batch.bytes);
-        std::mem::swap(&mut lines.ends, &mut batch.ends);
-        shard.filled.store(0, Ordering::Relaxed);
-        if lines.waiting > 0 {
-            shard.has_room.notify_all();
-        }
-        drop(lines);
-        found = true;
-        is_well = target.write(&batch.bytes, &batch.ends, &shared.tally);
-        batch.bytes.clear();
-        batch.ends.clear();
-    }
+    let found = batch.take(&shared.shards);
+    let mut is_well = true;
+    batch.write(|bytes, ends| is_well = target.write(bytes, ends, &shared.tally));
     if found && is_well {
         let dropped = shared.refused() + shared.tally.dropped();
         target.tell_of_losses(dropped, &shared.tally);
@@ -121,11 +106,4 @@ fn rest(shared: &Shared, idle: u32) {
         thread::park_timeout(SLEEP);
     }
     bell.sleeps.store(false, Ordering::SeqCst);
-}
-
-/// What has been taken out of a shard: given back empty, so that nothing is allocated again.
-#[derive(Default)]
-struct Batch {
-    bytes: Vec<u8>,
-    ends: Vec<u32>,
 }

@@ -7,9 +7,9 @@ mod redact;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use obs_guard::Place;
 use tracing_core::{Level, Metadata};
 
 use crate::callsite::is_bridge;
@@ -40,6 +40,9 @@ pub trait Processor: Send + Sync + 'static {
     /// Changes the record as it likes; answers whether it is to be logged.
     fn process(&self, record: &mut Record<'_>) -> bool;
 }
+
+/// Processors are the application's.
+static PROCESSOR: Place = Place::new("logging.processor");
 
 /// What a layer does to its events.
 #[derive(Default)]
@@ -72,7 +75,7 @@ impl Pipeline {
     pub(crate) fn rewrite(&self, level: Level, target: &str, fields: &mut Fields) -> bool {
         let is_kept = self.processors.iter().all(|processor| {
             let mut record = Record { level, target, fields };
-            catch_unwind(AssertUnwindSafe(|| processor.process(&mut record))).unwrap_or(true)
+            PROCESSOR.call(|| processor.process(&mut record)).unwrap_or(true)
         });
         self.redaction.apply(fields);
         is_kept

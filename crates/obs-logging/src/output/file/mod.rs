@@ -6,6 +6,7 @@ mod retention;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::encode::time::Clock;
@@ -18,11 +19,24 @@ pub(crate) use retention::Retention;
 /// How often it looks whether the file is still where it was.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// After a rotation that failed, the old file is written for so long before the next try.
+const ROTATION_RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Rotations of this process that failed.
+static FAILED_ROTATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// How many rotations have failed: the metric `obs_log_rotations_failed_total`.
+pub(crate) fn failed_rotations() -> u64 {
+    FAILED_ROTATIONS.load(Ordering::Relaxed)
+}
+
 /// A log file: when a new one is begun, and how much of the old is kept.
 ///
 /// A full file is renamed to its name and the time, `app.log.20260619T102345.123456Z`, and a new one is
 /// begun under its own name. Where somebody else has renamed or removed the file (logrotate), a new one
-/// is begun within half a second, without a signal; after a failed write the file is opened anew.
+/// is begun within half a second, without a signal; after a failed write the file is opened anew. Where
+/// a full file cannot be renamed, it is written on and the rotation is tried again every second.
+/// Missing directories are made, and a relative path is resolved once, when the layer is built.
 ///
 /// ```
 /// use std::time::Duration;
@@ -81,7 +95,8 @@ impl LogFile {
         &self.path
     }
 
-    pub(crate) fn open(self) -> io::Result<OpenFile> {
+    pub(crate) fn open(mut self) -> io::Result<OpenFile> {
+        self.path = std::path::absolute(&self.path)?;
         let (file, bytes) = open(&self.path)?;
         let is_regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
         let period = self.period(written_at(&file).unwrap_or_else(SystemTime::now));
@@ -93,6 +108,7 @@ impl LogFile {
             period,
             looked: Instant::now(),
             reopenings: reopen::asked(),
+            rotates_after: None,
         };
         opened.plan.retention.apply(&opened.plan.path);
         Ok(opened)
@@ -118,6 +134,8 @@ pub(crate) struct OpenFile {
     looked: Instant,
     /// How often all files had been asked to be opened anew when this one was.
     reopenings: u32,
+    /// The next try, where a rotation has failed.
+    rotates_after: Option<Instant>,
 }
 
 impl Write for OpenFile {
@@ -168,14 +186,15 @@ impl OpenFile {
         if self.bytes == 0 {
             self.period = period;
         } else if is_full || period != self.period {
-            self.rotate(period)?;
+            self.try_to_rotate(period)?;
         }
         Ok(())
     }
 
     /// Up to the last end of a line for which there is room; one line at least.
     fn fitting(&self, bytes: &[u8]) -> usize {
-        let Some(most) = self.plan.max_bytes.filter(|_| self.is_regular) else {
+        let is_rotated = self.is_regular && self.rotates_after.is_none();
+        let Some(most) = self.plan.max_bytes.filter(|_| is_rotated) else {
             return bytes.len();
         };
         let room = usize::try_from(most.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
@@ -186,14 +205,48 @@ impl OpenFile {
         last.map_or_else(|| end_of_first_line(bytes), |last| last + 1)
     }
 
-    fn rotate(&mut self, period: u128) -> io::Result<()> {
-        let full = retention::full_name(&self.plan.path, &time_text());
+    /// Begins a new file; goes on in the old one where that fails.
+    fn try_to_rotate(&mut self, period: u128) -> io::Result<()> {
+        if self.rotates_after.is_some_and(|next| Instant::now() < next) {
+            return Ok(());
+        }
+        if self.rename_full_file().is_err() {
+            if let Some(file) = &self.file {
+                let _was_never_locked = file.unlock();
+            }
+            FAILED_ROTATIONS.fetch_add(1, Ordering::Relaxed);
+            self.rotates_after = Instant::now().checked_add(ROTATION_RETRY_INTERVAL);
+            return Ok(());
+        }
+        self.rotates_after = None;
         self.file = None;
-        std::fs::rename(&self.plan.path, full)?;
         self.period = period;
         self.reopen()?;
         self.plan.retention.apply(&self.plan.path);
         Ok(())
+    }
+
+    /// Renames the file that is in place, once: of several processes that write it, one holds its lock,
+    /// and those that come later find another file in its place. Never overwrites a full file.
+    fn rename_full_file(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        if let Some(file) = &self.file {
+            match file.try_lock() {
+                Ok(()) => {}
+                // Another process renames it just now.
+                Err(std::fs::TryLockError::WouldBlock) => return Ok(()),
+                // A file system without locks: the look below is what is left.
+                Err(std::fs::TryLockError::Error(_)) => {}
+            }
+        }
+        if !self.is_in_place() {
+            return Ok(());
+        }
+        let full = retention::full_name(&self.plan.path, &time_text());
+        if full.symlink_metadata().is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        std::fs::rename(&self.plan.path, full)
     }
 
     fn reopen(&mut self) -> io::Result<()> {
@@ -224,7 +277,14 @@ impl OpenFile {
 
 /// The file and its length.
 fn open(path: &Path) -> io::Result<(File, u64)> {
-    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    let options = OpenOptions::new().create(true).append(true).clone();
+    let file = match (options.open(path), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(folder)?;
+            options.open(path)?
+        }
+        (opened, _) => opened?,
+    };
     let bytes = file.metadata().map_or(0, |metadata| metadata.len());
     Ok((file, bytes))
 }
