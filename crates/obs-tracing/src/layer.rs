@@ -73,7 +73,9 @@ impl Handle {
     #[inline]
     pub(crate) fn find(&self, id: u64) -> Option<Identity> {
         let known = self.known(id).filter(|(record, _)| *record == id);
-        known.or_else(|| self.ancestor(id).filter(|(_, identity)| identity.is_out())).map(|(_, of)| of)
+        known
+            .or_else(|| self.ancestor(id).filter(|(_, identity)| identity.is_out()))
+            .map(|(_, of)| of)
     }
 
     /// Who this span is, or its nearest ancestor that is traced; and where that has its record.

@@ -197,6 +197,7 @@ fn event(
         name,
         attributes: (first, first + kept as u32),
         dropped_attributes: (attributes.len() - kept) as u32,
+        callsite: None,
     });
 }
 
