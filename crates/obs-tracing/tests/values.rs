@@ -94,3 +94,15 @@ fn waits_without_an_end_are_taken() {
     assert!(traces.flush(std::time::Duration::MAX).complete);
     assert!(traces.shutdown(std::time::Duration::MAX).complete);
 }
+
+#[test]
+fn a_key_given_twice_keeps_the_later_value() {
+    let (layer, traces, exported) = pipeline();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        drop(info_span!("a", a = 1, "a" = 2, b = 3));
+    });
+    flush(&traces);
+    let span = exported.span("a");
+    assert_eq!(common::attribute(&span, "a").as_deref(), Some("2"));
+    assert_eq!(common::keys(&span).len(), 2);
+}

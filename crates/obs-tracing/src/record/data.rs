@@ -173,6 +173,15 @@ impl Record {
         }
     }
 
+    /// Adds an attribute or, where a span gives one name twice, keeps the later value.
+    #[inline]
+    pub(crate) fn put(&mut self, key: &'static str, value: Stored, limits: &Limits) {
+        match self.attributes.iter_mut().find(|known| known.key == key) {
+            Some(known) => known.value = value,
+            None => self.push(key, value, limits),
+        }
+    }
+
     /// Adds an attribute, or changes the one of that name.
     pub(crate) fn set(&mut self, key: &'static str, value: AttributeValue<'_>, limits: &Limits) {
         self.compact();

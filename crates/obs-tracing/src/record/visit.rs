@@ -19,7 +19,7 @@ pub(crate) struct Fields<'a> {
 impl Fields<'_> {
     #[inline]
     fn put(&mut self, field: &Field, value: Stored) {
-        self.record.push(field.name(), value, self.limits);
+        self.record.put(field.name(), value, self.limits);
     }
 
     #[inline]
