@@ -10,6 +10,7 @@ use std::any::TypeId;
 use ::tracing::span::{Attributes, Id, Record};
 use ::tracing::subscriber::Interest;
 use ::tracing::{Dispatch, Event, Metadata};
+use obs_context::SpanFollower;
 use obs_logging::LogLayer;
 use obs_tracing::{TraceFilter, TraceLayer};
 use tracing_subscriber::filter::LevelFilter;
@@ -132,6 +133,10 @@ impl Layer<Registry> for Pillars {
 
     #[allow(unsafe_code, reason = "the only way through a subscriber to one of its layers")]
     unsafe fn downcast_raw(&self, id: TypeId) -> Option<*const ()> {
+        // Traces are told of every span here: the lines need not.
+        if id == TypeId::of::<SpanFollower>() {
+            return None;
+        }
         // SAFETY: the caller's promise is handed on; what it points to lives as long as this layer.
         unsafe { Layer::<Registry>::downcast_raw(&self.traces, id) }
     }

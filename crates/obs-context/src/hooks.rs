@@ -1,6 +1,7 @@
 //! How one pillar is plugged into another without naming it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::ActiveSpan;
 
@@ -23,11 +24,31 @@ impl SpanResolver {
     }
 }
 
+impl fmt::Debug for SpanFollower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SpanFollower")
+    }
+}
+
 impl fmt::Debug for SpanResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SpanResolver")
     }
 }
+
+/// Learns of spans that its own layer is not told of.
+pub trait FollowSpans: Send + Sync {
+    /// The thread entered the span of this id.
+    fn entered(&self, id: u64);
+    /// The thread exited it.
+    fn exited(&self, id: u64);
+}
+
+/// Keeps the active span right where a filter hides spans from the tracing layer: inside of one, the slot
+/// is to say its nearest traced ancestor. Found as [`SpanResolver`] is; the logging layer tells it of each
+/// span that it enters and exits itself.
+#[derive(Clone)]
+pub struct SpanFollower(pub Arc<dyn FollowSpans>);
 
 /// What a [`Sample`]'s value means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -54,7 +55,7 @@ impl RequestId {
     /// Hold it while a request's future is polled, never across an await.
     pub fn enter(&self) -> EnteredRequest {
         let former = CURRENT.try_with(|current| current.replace(Some(self.clone()))).ok().flatten();
-        EnteredRequest { former }
+        EnteredRequest { former, on_one_thread: PhantomData }
     }
 }
 
@@ -79,11 +80,17 @@ pub fn current_request_id() -> Option<RequestId> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
-/// Puts the former request id back when dropped: made by [`RequestId::enter`].
+/// Puts the former request id back when dropped: made by [`RequestId::enter`]. It stays on its thread:
+///
+/// ```compile_fail,E0277
+/// fn send<T: Send>(_: T) {}
+/// send(obs_context::RequestId::mint().enter());
+/// ```
 #[derive(Debug)]
 #[must_use = "the request is current only as long as this guard lives"]
 pub struct EnteredRequest {
     former: Option<RequestId>,
+    on_one_thread: PhantomData<*const ()>,
 }
 
 impl Drop for EnteredRequest {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use obs_context::SpanFollower;
 use tracing_core::dispatcher::WeakDispatch;
 use tracing_core::{Dispatch, Event, Metadata, Subscriber, span};
 use tracing_subscriber::Layer;
@@ -38,6 +39,8 @@ pub struct Lines {
     spans: Key,
     suppressed: Key,
     dispatch: OnceLock<WeakDispatch>,
+    /// The tracing layer's, where that has a filter of its own and cannot see every span.
+    follower: OnceLock<SpanFollower>,
 }
 
 /// What a layer is made of.
@@ -70,6 +73,7 @@ impl Lines {
             spans: Key::new("spans"),
             suppressed: Key::new("suppressed"),
             dispatch: OnceLock::new(),
+            follower: OnceLock::new(),
         }
     }
 
@@ -93,7 +97,11 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        let _ = self.dispatch.set(dispatch.downgrade());
+        // A layer that is given to a second subscriber, which none is, would stay with its first.
+        let _first = self.dispatch.set(dispatch.downgrade());
+        if let Some(follower) = dispatch.downcast_ref::<SpanFollower>() {
+            let _first = self.follower.set(follower.clone());
+        }
     }
 
     fn on_new_span(
@@ -171,10 +179,16 @@ where
                 local.stack.borrow_mut().enter_span(self.number, id.into_u64(), own);
             }
         });
+        if let Some(follower) = self.follower.get() {
+            follower.0.entered(id.into_u64());
+        }
     }
 
     fn on_exit(&self, id: &span::Id, _: Context<'_, S>) {
         local::with(|local| local.stack.borrow_mut().exit_span(self.number, id.into_u64()));
+        if let Some(follower) = self.follower.get() {
+            follower.0.exited(id.into_u64());
+        }
     }
 }
 

@@ -43,5 +43,11 @@ fn add(record: &mut Record, said: &Record, metadata: &tracing::Metadata<'_>, lim
         record.event_attributes.push(Attribute { key, value });
     }
     let attributes = (first, record.event_attributes.len() as u32);
-    record.events.push(Event { time: Instant::now(), name, attributes, dropped_attributes });
+    record.events.push(Event {
+        time: Instant::now(),
+        name,
+        attributes,
+        dropped_attributes,
+        callsite: None,
+    });
 }

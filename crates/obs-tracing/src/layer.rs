@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use fastant::Instant;
-use obs_context::{SpanId, SpanResolver};
+use obs_context::{FollowSpans, SpanFollower, SpanId, SpanResolver};
 use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id, Record as Values};
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
@@ -25,6 +25,7 @@ use crate::{event, exception, filter, sql};
 pub struct TraceLayer {
     handle: Handle,
     resolver: SpanResolver,
+    follower: SpanFollower,
 }
 
 /// What the rest of the crate reaches through a subscriber: the layer answers for it in
@@ -38,8 +39,11 @@ pub(crate) struct Handle {
 impl TraceLayer {
     pub(crate) fn new(handle: Handle) -> Self {
         let resolving = handle.clone();
-        let resolver = SpanResolver::new(move |id| resolving.find(id).map(|span| span.active()));
-        Self { handle, resolver }
+        let resolver = SpanResolver::new(move |id| {
+            resolving.find_or_ancestor(id).map(|(_, identity)| identity.active())
+        });
+        let follower = SpanFollower(Arc::new(handle.clone()));
+        Self { handle, resolver, follower }
     }
 
     /// The span that an event belongs to.
@@ -51,37 +55,12 @@ impl TraceLayer {
             Some(id) => self.handle.find_or_ancestor(id.into_u64()),
             None if event.is_contextual() => {
                 let layer = self.handle.pipeline.number();
-                let current = |entry: &Entry| (entry.id, entry.identity.clone());
+                let current = |entry: &Entry| (entry.record, entry.identity.clone());
                 let known = local::with(|local| local.current(layer).map(current)).flatten();
                 known.or_else(|| self.handle.above(context))
             }
             None => None,
         }
-    }
-
-    /// Enters a span that another thread created, or that is not ours.
-    #[cold]
-    fn enter_unknown<S>(&self, id: &Id, context: &Context<'_, S>)
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        let (layer, number) = (self.handle.pipeline.number(), id.into_u64());
-        let entry = match self.handle.pipeline.table.find(number) {
-            Some(identity) => Entry { layer, id: number, identity, in_table: true },
-            None => {
-                let Some(metadata) = context.metadata(id) else { return };
-                if filter::is_left_out(metadata) {
-                    return;
-                }
-                let Some(parent) = self.handle.unsampled(number) else { return };
-                let identity = Identity { name: metadata.name(), ..parent };
-                Entry { layer, id: number, identity, in_table: false }
-            }
-        };
-        local::with(|local| {
-            local.attached(&self.handle.pipeline);
-            local.enter(entry);
-        });
     }
 }
 
@@ -93,12 +72,15 @@ impl Handle {
     /// Who this span is. A child in an unsampled trace is its parent.
     #[inline]
     pub(crate) fn find(&self, id: u64) -> Option<Identity> {
-        self.known(id).or_else(|| self.unsampled(id))
+        let known = self.known(id).filter(|(record, _)| *record == id);
+        known
+            .or_else(|| self.ancestor(id).filter(|(_, identity)| identity.is_out()))
+            .map(|(_, of)| of)
     }
 
-    /// Who this span is, or its nearest ancestor that is ours.
-    fn find_or_ancestor(&self, id: u64) -> Option<(u64, Identity)> {
-        self.known(id).map(|identity| (id, identity)).or_else(|| self.ancestor(id))
+    /// Who this span is, or its nearest ancestor that is traced; and where that has its record.
+    pub(crate) fn find_or_ancestor(&self, id: u64) -> Option<(u64, Identity)> {
+        self.known(id).or_else(|| self.ancestor(id))
     }
 
     /// The nearest span that is ours above the subscriber's current one: for threads that entered one which
@@ -111,25 +93,51 @@ impl Handle {
         self.find_or_ancestor(current.id()?.into_u64())
     }
 
-    fn known(&self, id: u64) -> Option<Identity> {
+    fn known(&self, id: u64) -> Option<(u64, Identity)> {
         let layer = self.pipeline.number();
-        let known = local::with(|local| Some(local.known(layer, id)?.identity.clone())).flatten();
-        known.or_else(|| self.pipeline.table.find(id))
-    }
-
-    /// Unsampled children are in no table: their nearest ancestor that is in one is unsampled too.
-    #[cold]
-    fn unsampled(&self, id: u64) -> Option<Identity> {
-        self.ancestor(id).map(|(_, identity)| identity).filter(Identity::is_out)
+        let known = local::with(|local| {
+            let entry = local.known(layer, id).filter(|entry| entry.identity.exists())?;
+            Some((entry.record, entry.identity.clone()))
+        });
+        known.flatten().or_else(|| Some((id, self.pipeline.table.find(id)?)))
     }
 
     #[cold]
     fn ancestor(&self, id: u64) -> Option<(u64, Identity)> {
         let subscriber = self.subscriber.get()?.upgrade()?;
         let registry = subscriber.downcast_ref::<Registry>()?;
-        registry.span(&Id::from_u64(id))?.scope().find_map(|span| {
-            let id = span.id().into_u64();
-            Some((id, self.known(id)?))
+        registry.span(&Id::from_u64(id))?.scope().find_map(|span| self.known(span.id().into_u64()))
+    }
+
+    /// Enters a span that another thread created, or that is not traced: the thread is then in its nearest
+    /// ancestor that is, or in none.
+    #[cold]
+    fn enter_unknown(&self, id: u64, followed: bool) {
+        let Some(entry) = self.entry(id) else { return };
+        local::with(|local| {
+            local.attached(&self.pipeline);
+            local.enter(Entry { followed, ..entry });
+        });
+    }
+
+    fn entry(&self, id: u64) -> Option<Entry> {
+        let none = Entry { layer: self.pipeline.number(), id, ..Entry::NONE };
+        if let Some(identity) = self.pipeline.table.find(id) {
+            return Some(Entry { identity, record: id, in_table: true, ..none });
+        }
+        // Without a Registry nothing is known of ancestors: what is current stays so.
+        let subscriber = self.subscriber.get()?.upgrade()?;
+        let span = subscriber.downcast_ref::<Registry>()?.span(&Id::from_u64(id))?;
+        let ancestor = span.scope().find_map(|span| self.known(span.id().into_u64()));
+        Some(match ancestor {
+            Some((record, mut identity)) => {
+                // Unsampled children are in no table: this may well be one.
+                if identity.is_out() && !filter::is_left_out(span.metadata()) {
+                    identity.name = span.metadata().name();
+                }
+                Entry { identity, record, ..none }
+            }
+            None => none,
         })
     }
 
@@ -265,11 +273,11 @@ where
     }
 
     #[inline]
-    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+    fn on_enter(&self, id: &Id, _: Context<'_, S>) {
         let layer = self.handle.pipeline.number();
         let known = local::with(|local| local.enter_known(layer, id.into_u64()));
         if known == Some(false) {
-            self.enter_unknown(id, &context);
+            self.handle.enter_unknown(id.into_u64(), false);
         }
         #[cfg(feature = "otel-sdk")]
         if self.handle.pipeline.activates {
@@ -304,11 +312,26 @@ where
             Some(std::ptr::from_ref(self).cast())
         } else if id == TypeId::of::<SpanResolver>() {
             Some(std::ptr::from_ref(&self.resolver).cast())
+        } else if id == TypeId::of::<SpanFollower>() {
+            Some(std::ptr::from_ref(&self.follower).cast())
         } else if id == TypeId::of::<Handle>() {
             Some(std::ptr::from_ref(&self.handle).cast())
         } else {
             None
         }
+    }
+}
+
+impl FollowSpans for Handle {
+    fn entered(&self, id: u64) {
+        let layer = self.pipeline.number();
+        if local::with(|local| local.is_in(layer, id)) == Some(false) {
+            self.enter_unknown(id, true);
+        }
+    }
+
+    fn exited(&self, id: u64) {
+        local::with(|local| local.exit_followed(self.pipeline.number(), id));
     }
 }
 

@@ -20,15 +20,27 @@ pub(crate) struct Entry {
     pub(crate) id: u64,
     /// Of an unsampled child, its parent's, with the child's name.
     pub(crate) identity: Identity,
+    /// The span whose record this one's events go to: itself or, of a span that is not traced, its nearest
+    /// ancestor that is, which is also what `identity` says.
+    pub(crate) record: u64,
     /// Whether the pipeline's table has the span's record.
     pub(crate) in_table: bool,
+    /// Whether another layer said that the span was entered, since a filter keeps it from this one.
+    pub(crate) followed: bool,
 }
 
 /// No span has this id.
 const NOBODY: u64 = 0;
 
 impl Entry {
-    const NONE: Self = Self { layer: 0, id: NOBODY, identity: Identity::NONE, in_table: false };
+    pub(crate) const NONE: Self = Self {
+        layer: 0,
+        id: NOBODY,
+        identity: Identity::NONE,
+        record: NOBODY,
+        in_table: false,
+        followed: false,
+    };
 
     #[inline]
     fn is(&self, layer: usize, id: u64) -> bool {
@@ -87,16 +99,17 @@ pub(crate) fn with<R>(work: impl FnOnce(&mut Local) -> R) -> Option<R> {
 }
 
 impl Local {
-    /// The innermost span of this layer.
+    /// The innermost span of this layer; `None` below an untraced root, too.
     #[inline]
     pub(crate) fn current(&self, layer: usize) -> Option<&Entry> {
-        self.entered().iter().rev().find(|entry| entry.layer == layer)
+        let innermost = self.entered().iter().rev().find(|entry| entry.layer == layer);
+        innermost.filter(|entry| entry.identity.exists())
     }
 
-    /// The innermost span.
+    /// The innermost span; `None` below an untraced root, too.
     #[inline]
     pub(crate) fn innermost(&self) -> Option<&Entry> {
-        self.entered().last()
+        self.entered().last().filter(|entry| entry.identity.exists())
     }
 
     #[inline]
@@ -169,6 +182,7 @@ impl Local {
             None if contextual => entered.iter().rev().find(|entry| entry.layer == layer),
             _ => None,
         };
+        let current = current.filter(|entry| entry.identity.exists());
         let parent = parent.or(current.map(|entry| &entry.identity));
         let origin = self.origin.as_deref();
         let Attached { rule, buffer, .. } = attached(&mut self.attached, pipeline);
@@ -177,7 +191,8 @@ impl Local {
             pipeline.conceive(name, parent, origin, || rule.update(&pipeline.rules), identity);
         // With baggage of its own, an unsampled child is more than an alias of its parent.
         let in_table = wanted || self.baggage.is_some();
-        (last.layer, last.id, last.in_table) = (layer, id, in_table);
+        (last.layer, last.id, last.record) = (layer, id, id);
+        (last.in_table, last.followed) = (in_table, false);
         if let Some(baggage) = &self.baggage {
             last.identity.carried = Carried::with(last.identity.carried.as_ref(), baggage);
         }
@@ -273,16 +288,31 @@ impl Local {
 
     #[inline]
     pub(crate) fn exit(&mut self, layer: usize, id: u64) {
+        self.exit_innermost(|entry| entry.is(layer, id));
+    }
+
+    /// Whether the layer itself knows that it is in this span: another layer has nothing to add.
+    pub(crate) fn is_in(&self, layer: usize, id: u64) -> bool {
+        self.entered().last().is_some_and(|entry| entry.is(layer, id) && !entry.followed)
+    }
+
+    /// Exits a span that another layer entered.
+    pub(crate) fn exit_followed(&mut self, layer: usize, id: u64) {
+        self.exit_innermost(|entry| entry.followed && entry.is(layer, id));
+    }
+
+    #[inline]
+    fn exit_innermost(&mut self, is_it: impl Fn(&Entry) -> bool) {
         let entered = self.spans.get_mut(..self.depth).unwrap_or_default();
         match entered.last() {
-            Some(innermost) if innermost.is(layer, id) => {}
-            _ => match entered.iter().rposition(|entry| entry.is(layer, id)) {
+            Some(innermost) if is_it(innermost) => {}
+            _ => match entered.iter().rposition(is_it) {
                 Some(at) => entered[at..].rotate_left(1), // it becomes the last span all the same
                 None => return,
             },
         }
         self.depth -= 1;
-        set_active_span(self.innermost().map(|entry| entry.identity.active()));
+        set_active_span(self.entered().last().map(|entry| entry.identity.active()));
     }
 
     /// An empty record.

@@ -17,7 +17,7 @@ thread_local! {
 /// The span was entered: it is the parent of what the API creates.
 pub(crate) fn enter(layer: usize, id: u64) {
     let current = local::with(|local| Some(local.known(layer, id)?.identity.clone())).flatten();
-    let Some(identity) = current else { return };
+    let Some(identity) = current.filter(Identity::exists) else { return };
     let guard = Context::current().with_remote_span_context(context(&identity)).attach();
     let _ = ACTIVE.try_with(|active| active.borrow_mut().push((layer, id, guard)));
 }

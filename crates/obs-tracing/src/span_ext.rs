@@ -73,7 +73,8 @@ pub trait SpanExt {
     /// See [`add_link`].
     fn add_link(&self, to: &RemoteContext);
 
-    /// The span's ids; `None` when no [`TraceLayer`](crate::TraceLayer) knows it.
+    /// The span's ids or, where a filter keeps it out of the trace, those of its nearest ancestor that is in
+    /// one; `None` when no [`TraceLayer`](crate::TraceLayer) knows either.
     fn context(&self) -> Option<ActiveSpan>;
 }
 
@@ -84,7 +85,8 @@ impl SpanExt for Span {
     }
 
     fn record_error<E: Error + ?Sized>(&self, error: &E) {
-        if let Some(found) = find(self) {
+        // As an `error!` in the span does: where it is not traced, its nearest ancestor's.
+        if let Some(found) = find_or_ancestor(self) {
             found.record_error(error);
         }
     }
@@ -102,7 +104,7 @@ impl SpanExt for Span {
     }
 
     fn context(&self) -> Option<ActiveSpan> {
-        find(self).map(|found| found.identity.active())
+        find_or_ancestor(self).map(|found| found.identity.active())
     }
 }
 
@@ -138,7 +140,7 @@ fn innermost() -> Option<Found> {
     local::with(|local| {
         let entry = local.innermost()?;
         let pipeline = local.pipeline(entry.layer)?;
-        Some(Found { id: entry.id, identity: entry.identity.clone(), pipeline })
+        Some(Found { id: entry.record, identity: entry.identity.clone(), pipeline })
     })
     .flatten()
 }
@@ -148,6 +150,15 @@ fn find(span: &Span) -> Option<Found> {
         let handle = dispatch.downcast_ref::<Handle>()?;
         let (id, pipeline) = (id.into_u64(), Arc::clone(&handle.pipeline));
         Some(Found { id, identity: handle.find(id)?, pipeline })
+    })
+    .flatten()
+}
+
+fn find_or_ancestor(span: &Span) -> Option<Found> {
+    span.with_subscriber(|(id, dispatch)| {
+        let handle = dispatch.downcast_ref::<Handle>()?;
+        let (id, identity) = handle.find_or_ancestor(id.into_u64())?;
+        Some(Found { id, identity, pipeline: Arc::clone(&handle.pipeline) })
     })
     .flatten()
 }
@@ -186,6 +197,7 @@ fn event(
         name,
         attributes: (first, first + kept as u32),
         dropped_attributes: (attributes.len() - kept) as u32,
+        callsite: None,
     });
 }
 

@@ -98,7 +98,7 @@ impl Traces {
     /// Waits until every span that has ended by now is delivered or lost, at most this long. It
     /// blocks the thread, so that it works without any runtime; the export goes on in its own thread.
     pub fn flush(&self, at_most: Duration) -> Delivery {
-        let deadline = Instant::now() + at_most;
+        let deadline = after(at_most);
         let before = counts(self.pipeline());
         self.pipeline().drain();
         let complete = self.pipeline().queue.wait_settled(deadline);
@@ -109,7 +109,7 @@ impl Traces {
     /// the call is over by then, and every span is counted as delivered or lost. Spans that end later
     /// are counted as dropped. Later calls have nothing to do.
     pub fn shutdown(&self, at_most: Duration) -> Delivery {
-        let deadline = Instant::now() + at_most;
+        let deadline = after(at_most);
         let before = counts(self.pipeline());
         let Some(closing) = &self.closing else { return self.since(before, true) };
         self.pipeline().drain();
@@ -213,6 +213,12 @@ impl fmt::Debug for Traces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Traces").field("counts", &self.counts()).finish_non_exhaustive()
     }
+}
+
+/// A wait that ends past what the clock can say is one without an end: a year is as good.
+fn after(wait: Duration) -> Instant {
+    const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    Instant::now() + wait.min(LONGEST)
 }
 
 fn counts(pipeline: &Pipeline) -> Counts {

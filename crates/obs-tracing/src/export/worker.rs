@@ -165,7 +165,7 @@ impl Worker {
             totals.failures.fetch_add(1, Relaxed);
             let wait = after.unwrap_or_else(|| jittered(backoff));
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
-            if begun.elapsed() + wait > self.pace.retry_for {
+            if begun.elapsed().saturating_add(wait) > self.pace.retry_for {
                 return self.lose(spans, &reason);
             }
             self.warn(&reason, 0);

@@ -1,9 +1,11 @@
 //! What a span holds while it lives: everything that may still change.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use fastant::Instant;
 use obs_context::{SpanId, TraceId};
+use obs_guard::Formatted;
+use tracing::callsite::Identifier;
 
 use super::attribute::{Attribute, AttributeValue, Stored, Text};
 use super::identity::Identity;
@@ -38,13 +40,15 @@ pub enum Status {
     Error = 2,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) time: Instant,
     pub(crate) name: EventName,
     /// Where this event's attributes begin and end in [`Record::event_attributes`].
     pub(crate) attributes: (u32, u32),
     pub(crate) dropped_attributes: u32,
+    /// Of an exception that an event of the log made: that event's callsite.
+    pub(crate) callsite: Option<Identifier>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -169,6 +173,15 @@ impl Record {
         }
     }
 
+    /// Adds an attribute or, where a span gives one name twice, keeps the later value.
+    #[inline]
+    pub(crate) fn put(&mut self, key: &'static str, value: Stored, limits: &Limits) {
+        match self.attributes.iter_mut().find(|known| known.key == key) {
+            Some(known) => known.value = value,
+            None => self.push(key, value, limits),
+        }
+    }
+
     /// Adds an attribute, or changes the one of that name.
     pub(crate) fn set(&mut self, key: &'static str, value: AttributeValue<'_>, limits: &Limits) {
         self.compact();
@@ -200,8 +213,7 @@ impl Record {
     /// Keeps what is formatted, and stops the formatting at the limit.
     pub(crate) fn format(&mut self, value: fmt::Arguments<'_>, limits: &Limits) -> Text {
         let start = self.text.len();
-        let mut bounded = Bounded { text: &mut self.text, room: limits.value_length as usize };
-        let _ = bounded.write_fmt(value); // an error is the limit, or the value's own: what is there is kept
+        write_bounded(&mut self.text, value, limits);
         Text::new(start..self.text.len())
     }
 
@@ -257,16 +269,10 @@ fn cut(value: &str, limit: usize) -> &str {
     value.get(..value.floor_char_boundary(limit)).unwrap_or_default()
 }
 
-struct Bounded<'a> {
-    text: &'a mut String,
-    room: usize,
-}
-
-impl Write for Bounded<'_> {
-    fn write_str(&mut self, piece: &str) -> fmt::Result {
-        let fitting = cut(piece, self.room);
-        self.text.push_str(fitting);
-        self.room -= fitting.len();
-        if fitting.len() == piece.len() { Ok(()) } else { Err(fmt::Error) }
+/// Appends what the application's own code formats: no longer than the limit, and whatever it does.
+pub(crate) fn write_bounded(text: &mut String, value: fmt::Arguments<'_>, limits: &Limits) {
+    if obs_guard::write_args(text, value, limits.value_length as usize) == Formatted::Truncated {
+        // OpenTelemetry cuts without a mark.
+        text.truncate(text.len() - Formatted::Truncated.mark().len());
     }
 }

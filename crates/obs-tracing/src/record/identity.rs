@@ -78,6 +78,12 @@ impl Identity {
         }
     }
 
+    /// Whether it is a span: not what stands for the lack of one.
+    #[inline]
+    pub(crate) fn exists(&self) -> bool {
+        self.trace_id.is_valid()
+    }
+
     /// Whether its children need no records, and no ids of their own.
     #[inline]
     pub(crate) fn is_out(&self) -> bool {

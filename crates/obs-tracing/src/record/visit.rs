@@ -6,7 +6,7 @@ use std::fmt;
 use tracing::field::{Field, Visit};
 
 use super::attribute::{AttributeValue, Stored};
-use super::data::{Record, SpanKind, Status};
+use super::data::{Record, SpanKind, Status, write_bounded};
 use super::limits::Limits;
 
 /// Writes fields into a record. Fields whose names begin with `otel.` say something about the span
@@ -19,7 +19,7 @@ pub(crate) struct Fields<'a> {
 impl Fields<'_> {
     #[inline]
     fn put(&mut self, field: &Field, value: Stored) {
-        self.record.push(field.name(), value, self.limits);
+        self.record.put(field.name(), value, self.limits);
     }
 
     #[inline]
@@ -82,7 +82,9 @@ impl Visit for Fields<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name().starts_with("otel.") {
-            self.text(field, &format!("{value:?}"));
+            let mut text = String::new();
+            write_bounded(&mut text, format_args!("{value:?}"), self.limits);
+            self.text(field, &text);
             return;
         }
         let text = self.record.format(format_args!("{value:?}"), self.limits);

@@ -16,8 +16,11 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
 use crate::layer::Handle;
-use crate::record::{AttributeValue, Identity, Limits, Record, SpanKind};
+use crate::record::{AttributeValue, Identity, Limits, Record, SpanKind, write_bounded};
 use statement::Statement;
+
+/// Bytes of a statement that are read.
+const LONGEST_STATEMENT: u32 = 64 * 1024;
 
 const QUERY: &str = "sqlx::query";
 const ACQUIRE: &str = "sqlx::pool::acquire";
@@ -123,7 +126,10 @@ impl Visit for Told {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if matches!(field.name(), "summary" | "db.statement") {
-            self.record_str(field, &format!("{value:?}"));
+            let mut text = String::new();
+            let limits = Limits { value_length: LONGEST_STATEMENT, ..Limits::default() };
+            write_bounded(&mut text, format_args!("{value:?}"), &limits);
+            self.record_str(field, &text);
         }
     }
 }
