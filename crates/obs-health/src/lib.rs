@@ -19,6 +19,7 @@ mod status;
 mod telemetry;
 mod vital;
 pub mod watchdog;
+mod write_timeout;
 
 pub use check::Check;
 pub use checks::PoolExhausted;
