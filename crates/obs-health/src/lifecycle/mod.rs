@@ -21,10 +21,12 @@ mod signals;
 mod stages;
 
 use std::fmt;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use obs_guard::Place;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,6 +36,8 @@ use crate::{Error, Health};
 pub use deadlines::Deadlines;
 pub use in_flight::{InFlight, InFlightExchange};
 pub use report::{Flushed, ShutdownReport, Stage, StageReport};
+
+static TASK: Place = Place::new("health.background_task");
 
 type Closer = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 type Flush = Box<dyn FnOnce(Duration) -> Flushed + Send>;
@@ -108,7 +112,13 @@ impl Lifecycle {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.shared.tasks.spawn(task);
+        self.shared.tasks.spawn(async move {
+            let mut task = pin!(task);
+            let ended = poll_fn(|context| TASK.poll(task.as_mut(), context)).await;
+            if ended.is_none() {
+                tracing::error!("a background task panicked");
+            }
+        });
     }
 
     /// Cancelled when the shutdown begins: when websockets and other long answers should come to their

@@ -3,6 +3,8 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use obs_guard::Place;
+
 use crate::lifecycle::{Closer, Flush, Shared, ShutdownReport, Stage, StageReport};
 use crate::server::{Connections, Open};
 
@@ -17,6 +19,9 @@ const OVERTIME: Duration = Duration::from_millis(100);
 /// So much less time a flush is told to have, a fifth at most: on a busy machine whatever waits until
 /// its deadline comes back later than that.
 const SPARE: Duration = Duration::from_millis(200);
+
+static CLOSER: Place = Place::new("health.on_close");
+static FLUSH: Place = Place::new("health.on_flush");
 
 /// Waits for the shutdown, then until the listener must close.
 pub(crate) async fn drain(shared: &Shared) {
@@ -131,6 +136,9 @@ async fn resources(shared: &Shared, closers: Vec<(String, Closer)>) -> StageRepo
             Some(Ok(())) => finished += 1,
             Some(Err(error)) => {
                 tracing::error!(resource = name, %error, "panicked while it was closed");
+                if let Ok(payload) = error.try_into_panic() {
+                    CLOSER.caught(payload);
+                }
             }
             None => {
                 tracing::warn!(resource = name, "not closed in time: left to the process's end");
@@ -157,14 +165,14 @@ async fn flush(
         let left = deadline.saturating_sub(started.elapsed());
         let left = if hurry { left.min(HURRY) } else { left };
         let told = left - (left / 5).min(SPARE);
-        let flushing = tokio::task::spawn_blocking(move || flush(told));
+        let flushing = tokio::task::spawn_blocking(move || FLUSH.call(|| flush(told)));
         match tokio::time::timeout(left.saturating_add(OVERTIME), flushing).await {
-            Ok(Ok(flushed)) => {
+            Ok(Ok(Some(flushed))) => {
                 report.finished += flushed.delivered;
                 report.lost += flushed.lost;
             }
-            Ok(Err(error)) => {
-                tracing::error!(stage = stage.as_str(), %error, "the flush panicked");
+            Ok(Ok(None) | Err(_)) => {
+                tracing::error!(stage = stage.as_str(), "the flush panicked");
                 report.complete = false;
             }
             Err(_) => {
