@@ -11,6 +11,7 @@ mod health;
 pub mod lifecycle;
 mod mount;
 mod on_demand;
+mod own_runtime;
 mod probe;
 mod report;
 mod schedule;

@@ -4,7 +4,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use crate::Error;
@@ -13,6 +12,7 @@ use crate::admin::connections::{Shared, serve};
 use crate::admin::handlers::MAX_HANDLERS;
 use crate::admin::listen::{Listener, Place};
 use crate::error::Kind;
+use crate::own_runtime::OwnRuntime;
 
 /// Past the deadline of a stop, before the thread is left behind.
 const STOP_GRACE: Duration = Duration::from_millis(100);
@@ -48,30 +48,6 @@ impl Drop for Thread {
     }
 }
 
-/// A runtime that may be dropped anywhere: tokio's own panics when that is inside another runtime.
-struct OwnRuntime(Option<Runtime>);
-
-impl OwnRuntime {
-    fn enter<T>(&self, work: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
-        let _entered = self.0.as_ref().map(Runtime::enter);
-        work()
-    }
-
-    fn block_on(&self, work: impl Future<Output = ()>) {
-        if let Some(runtime) = &self.0 {
-            runtime.block_on(work);
-        }
-    }
-}
-
-impl Drop for OwnRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 pub(crate) fn start(place: &Place, shared: Shared) -> Result<AdminServer, Error> {
     let what = "the admin server";
     let bind = |source| Error::new(Kind::Bind { what, place: place.to_string(), source });
@@ -82,7 +58,7 @@ pub(crate) fn start(place: &Place, shared: Shared) -> Result<AdminServer, Error>
         // Handlers may themselves use `spawn_blocking`.
         .max_blocking_threads(2 * MAX_HANDLERS)
         .build();
-    let runtime = OwnRuntime(Some(runtime.map_err(failed)?));
+    let runtime = OwnRuntime::new(runtime.map_err(failed)?);
     let listener = runtime.enter(|| Listener::bind(place)).map_err(bind)?;
     let addr = listener.local_addr().map_err(bind)?;
     let (stop, stopped) = oneshot::channel();
