@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
@@ -186,15 +186,19 @@ impl Obs {
         std::iter::once(&self.logging).chain(&self.log_records)
     }
 
-    /// Sends what is buffered, for programs that do not [`Obs::serve`]. Waits at most `deadline`; answers
+    /// Sends what is buffered, for programs that do not [`Obs::serve`]. Waits at most `deadline` for all of it; answers
     /// whether everything was delivered.
     pub fn flush(&self, deadline: Duration) -> bool {
-        let pushed = self.push.as_ref().is_none_or(|push| push.flush(deadline));
-        let traces = self.traces.flush(deadline);
-        let logs = self.log_outputs().all(|logging| {
-            let report = logging.flush(deadline);
-            report.complete && report.dropped == 0
-        });
+        let begun = Instant::now();
+        let left = || deadline.saturating_sub(begun.elapsed());
+        let pushed = self.push.as_ref().is_none_or(|push| push.flush(left()));
+        let traces = self.traces.flush(left());
+        let mut logs = true;
+        // Each is flushed, also after one that failed.
+        for logging in self.log_outputs() {
+            let report = logging.flush(left());
+            logs &= report.complete && report.dropped == 0;
+        }
         pushed && traces.complete && traces.lost == 0 && logs
     }
 }
