@@ -213,8 +213,10 @@ impl<S: Stage> Builder<S> {
     }
 
     /// Replaces the values of fields of these names by `[redacted]`, wherever they come from: events,
-    /// spans, contexts, loggers. Upper and lower case are the same, and `password` is also the last part
-    /// of `user.password`. The message is left as it is.
+    /// spans, contexts, loggers, and inside of values with a structure. Upper and lower case are the same.
+    /// `password` is also the last part of `user.password`, and `card.number` is the `number` inside of
+    /// every `card`, of each element where that is a list. The message is left as it is, but for what
+    /// `valuable(..)` shows there; so is the text of a `Debug`.
     pub fn redact(
         mut self,
         names: impl IntoIterator<Item = impl Into<String>>,
@@ -332,6 +334,8 @@ impl<S: Stage> Builder<S> {
     where
         R: Subscriber + for<'a> LookupSpan<'a>,
     {
+        #[cfg(feature = "valuable")]
+        self.pipeline.redaction.apply_to_texts();
         let renderer = Arc::new(renderer);
         let notice = notice_of_losses(renderer.clone(), self.statics.clone());
         let tally = Arc::new(Tally::default());

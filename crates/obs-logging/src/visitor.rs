@@ -154,11 +154,14 @@ impl<'a, P: Places<'a>> Visit for Visitor<P> {
     #[cfg(feature = "valuable")]
     #[inline]
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let is_message = matches!(self.role(field), Some(FieldRole::Message));
-        match self.place(field) {
-            Some(out) if is_message => crate::nested::text(out, value),
-            Some(out) => crate::nested::field(out, value),
-            None => {}
+        let role = self.role(field);
+        let redaction = self.0.callsite().redaction.as_ref();
+        let Some(out) = self.place(field) else { return };
+        let Some(FieldRole::Plain(key, _)) = role else { return crate::nested::text(out, value) };
+        let start = out.len();
+        crate::nested::field(out, value);
+        if let Some(redaction) = redaction {
+            redaction.redact_inside(key.name(), out, start);
         }
     }
 }

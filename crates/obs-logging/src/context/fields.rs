@@ -9,6 +9,11 @@ use crate::encode::put::Block;
 /// Names that every line has for itself; a field of such a name gets an underscore behind it.
 const RESERVED: [&str; 4] = ["timestamp", "level", "target", "event"];
 
+/// Whether a field of this name gets an underscore.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
 /// Most names are shorter, with their comma, colon and quotation marks.
 const SHORT: usize = 32;
 
@@ -32,7 +37,7 @@ impl Key {
         bytes.extend_from_slice(b",\"");
         escape(&mut bytes, name);
         escape(&mut bytes, suffix);
-        if suffix.is_empty() && RESERVED.contains(&name) {
+        if suffix.is_empty() && is_reserved(name) {
             bytes.push(b'_');
         }
         let hash = hash(&bytes[2..]);
@@ -218,6 +223,11 @@ impl Fields {
     /// Escaped names and JSON values, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         (0..self.len()).map(|at| (self.name(at), self.value(at)))
+    }
+
+    /// Whether some value is a list or an object.
+    pub(crate) fn has_structure(&self) -> bool {
+        self.iter().any(|(_, value)| matches!(value.first(), Some(b'[' | b'{')))
     }
 
     /// Keeps the fields of which `keep` (hash, escaped name) says so.

@@ -3,5 +3,5 @@
 pub(crate) mod ambient;
 pub(crate) mod fields;
 pub(crate) mod span;
-mod split;
+pub(crate) mod split;
 pub(crate) mod stack;
