@@ -153,6 +153,10 @@ impl<'a, S: FnMut(&mut Vec<u8>) -> bool> Places<'a> for Straight<'a, S> {
         self.field(key)
     }
 
+    fn fields(&mut self) -> Option<&mut Fields> {
+        (self.stage == Stage::Apart).then_some(&mut self.scratch.fields)
+    }
+
     #[inline]
     fn message(&mut self) -> &mut Vec<u8> {
         if self.stage != Stage::Opened {
