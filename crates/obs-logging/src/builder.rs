@@ -266,7 +266,16 @@ impl<S: Stage> Builder<S> {
         self.assemble(filter, renderer, |notice, tally| match delivery {
             Delivery::Blocking => output.direct(&event_key, notice, tally),
             Delivery::NonBlocking { buffer_bytes, when_full } => {
-                let target = Target::new(output.open(&event_key)?, notice);
+                #[cfg(feature = "otlp")]
+                let takes_batches = output.is_collector();
+                #[cfg(not(feature = "otlp"))]
+                let takes_batches = false;
+                let writer = output.open(&event_key)?;
+                let target = if takes_batches {
+                    Target::of_batches(writer, notice)
+                } else {
+                    Target::new(writer, notice)
+                };
                 Queue::start(target, tally, buffer_bytes, when_full).map(Sink::Queue)
             }
         })
