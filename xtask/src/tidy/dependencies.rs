@@ -26,6 +26,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
             "libc",
             "log",
             "pin-project-lite",
+            "signal-hook-registry",
             "tracing",
             "tracing-core",
             "tracing-subscriber",
