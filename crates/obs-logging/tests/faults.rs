@@ -307,6 +307,58 @@ fn a_stuck_output_ends_at_the_deadline_and_counts_what_it_held() {
     assert!(counts.written >= 1, "what the writer had taken: {counts:?}");
 }
 
+/// Comes back from its first write; what it does next is stuck until the end of the test.
+struct StuckLater {
+    calls: u32,
+    in_flush: bool,
+    open: Arc<AtomicBool>,
+}
+
+impl StuckLater {
+    fn call(&mut self) {
+        self.calls += 1;
+        while self.calls > 1 && !self.open.load(Ordering::Acquire) {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Write for StuckLater {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.call();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.in_flush {
+            self.call();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_writer_that_blocks_on_its_second_call_does_not_outlive_the_deadline() {
+    for in_flush in [false, true] {
+        let open = Arc::new(AtomicBool::new(false));
+        let writer = StuckLater { calls: 0, in_flush, open: open.clone() };
+        let (dispatch, logging) = queued(Output::writer(writer), 1 << 20, WhenFull::DropNewest);
+        let (tell, told) = std::sync::mpsc::channel();
+        let logs = thread::spawn(move || {
+            tracing::dispatcher::with_default(&dispatch, || info!("first"));
+            logging.flush(Duration::from_millis(50));
+            tracing::dispatcher::with_default(&dispatch, || info!("second"));
+            let report = logging.shutdown(Duration::from_millis(50));
+            drop(logging);
+            let _test_is_over = tell.send(report.complete);
+        });
+        let is_complete = told.recv_timeout(LONG);
+        open.store(true, Ordering::Release);
+        assert_eq!(is_complete, Ok(false), "in flush: {in_flush}");
+        logs.join().unwrap();
+    }
+}
+
 #[test]
 fn lines_after_the_shutdown_are_still_written() {
     let kept = Kept::default();
