@@ -62,7 +62,14 @@ fn a_huge_value_allocates_no_more_than_its_limit() {
     let list = vec![7_u64; HUGE / 8];
     let map = BTreeMap::from([(text.clone(), 1)]);
     let bytes = vec![1_u8; HUGE];
-    let cases: [(&str, &dyn Fn()); 11] = [
+    let many: Vec<(String, String)> =
+        (0..1000).map(|n| (format!("k{n}"), "x".repeat(60_000))).collect();
+    let many = &many.as_slice();
+    let cases: [(&str, &dyn Fn()); 12] = [
+        ("log key-values", &|| {
+            let record = log::Record::builder().level(log::Level::Info).key_values(many).build();
+            log::logger().log(&record);
+        }),
         ("log text", &|| log::info!(text = text.as_str(); "event")),
         ("log display", &|| log::info!(text:% = text; "event")),
         ("log debug", &|| log::info!(text:? = text; "event")),

@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use crate::context::fields::{Fields, Key};
 use crate::encode::structure::Structure;
+use crate::encode::value::{self, CUT};
 use crate::logger;
 use serializer::Writer;
 
-/// All key-values of one record; the one that crosses this is the last.
+/// All key-values of one record: behind the one that crosses this stands a mark instead of the next.
 const MAX_BYTES: usize = 256 * 1024;
 
 /// Names are cut here.
@@ -37,7 +38,10 @@ struct Visitor<'a>(&'a mut Fields);
 impl<'kvs> VisitSource<'kvs> for Visitor<'_> {
     /// Records may have any number of values, of any length.
     fn visit_pair(&mut self, key: kv::Key<'kvs>, shown: kv::Value<'kvs>) -> Result<(), kv::Error> {
+        let name = key.as_str();
+        let key = Key::new(&name[..name.floor_char_boundary(MAX_NAME_BYTES)]);
         if self.0.as_bytes().len() >= MAX_BYTES {
+            value::text(self.0.begin(&key), CUT);
             return Err(kv::Error::msg("the record has too many key-values"));
         }
         let mut json = Vec::new();
@@ -45,9 +49,7 @@ impl<'kvs> VisitSource<'kvs> for Visitor<'_> {
         // What came before an error or a panic is kept.
         let _visited = KEY_VALUES.call(|| shown.serialize(Writer(&mut structure)));
         structure.end();
-        let name = key.as_str();
-        let name = &name[..name.floor_char_boundary(MAX_NAME_BYTES)];
-        self.0.begin(&Key::new(name)).extend_from_slice(&json);
+        self.0.begin(&key).extend_from_slice(&json);
         Ok(())
     }
 }
