@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
 
 use obs_context::Source;
 
+use crate::batch::Batch;
 use crate::buckets::Bounds;
 use crate::builder::{Builder, Common};
 use crate::descriptor::Descriptor;
@@ -15,6 +17,7 @@ use crate::expose::{Expose, Flavour, Protobuf, Text, WithCommon};
 use crate::family::{Collect, Family, single};
 use crate::metric::{Info, Sealed};
 use crate::source::Gathered;
+use crate::sources::{Asked, COLLECT_TIMEOUT, Sources};
 use crate::{
     Buckets, Counter, CounterVec, Error, Gauge, GaugeVec, Histogram, HistogramVec, MetricVec,
     StateSet, Summary, SummaryVec,
@@ -45,14 +48,11 @@ pub struct Registry(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     families: RwLock<Families>,
-    sources: RwLock<Arc<[Mounted]>>,
-    /// What the last scrape gathered from them: out of its place while a scrape uses it, so that no
-    /// lock is held over the code of others.
+    sources: Sources,
+    /// What the last scrape gathered: out of its place while a scrape uses it.
     gathered: Mutex<Gathered>,
     #[cfg(feature = "otlp-push")]
     born: Born,
-    #[cfg(feature = "prometheus-client")]
-    foreign: RwLock<Vec<Arc<prometheus_client::registry::Registry>>>,
     common: Common,
 }
 
@@ -65,13 +65,6 @@ impl Default for Born {
     fn default() -> Self {
         Self(std::time::SystemTime::now())
     }
-}
-
-#[derive(Clone)]
-struct Mounted {
-    /// What must not be mounted twice.
-    name: Option<&'static str>,
-    source: Arc<dyn Source>,
 }
 
 #[derive(Default)]
@@ -215,13 +208,18 @@ impl Registry {
 
     /// Shows the numbers of this source at every scrape. What breaks a rule, or belongs to a metric
     /// that is registered here, is left out and counted in `obs_metrics_samples_rejected_total`.
+    ///
+    /// Sources are asked on a thread of their own, one after another. One that panics costs the samples
+    /// that it had not given yet; one that has not answered by the scrape's deadline (see
+    /// [`Endpoint`](crate::Endpoint); 10 s for the `encode_` methods) is left out until it answers, and
+    /// counted in `obs_metrics_sources_late_total`.
     pub fn mount(&self, source: Arc<dyn Source>) {
-        self.mount_as(None, source);
+        self.0.sources.mount(None, Asked::Source(source));
     }
 
     /// [`Registry::mount`], unless a source of this name is mounted already.
     pub(crate) fn mount_once(&self, name: &'static str, source: Arc<dyn Source>) {
-        self.mount_as(Some(name), source);
+        self.0.sources.mount(Some(name), Asked::Source(source));
     }
 
     /// Shows the metrics of a prometheus-client registry in the same answer.
@@ -233,15 +231,7 @@ impl Registry {
     /// The other way round, a `Registry` is a `prometheus_client::collector::Collector`.
     #[cfg(feature = "prometheus-client")]
     pub fn mount_prometheus_client(&self, registry: prometheus_client::registry::Registry) {
-        let mut foreign = self.0.foreign.write().unwrap_or_else(PoisonError::into_inner);
-        foreign.push(Arc::new(registry));
-    }
-
-    fn mount_as(&self, name: Option<&'static str>, source: Arc<dyn Source>) {
-        let mut sources = self.0.sources.write().unwrap_or_else(PoisonError::into_inner);
-        if name.is_none() || sources.iter().all(|mounted| mounted.name != name) {
-            *sources = sources.iter().cloned().chain([Mounted { name, source }]).collect();
-        }
+        self.0.sources.mount(None, Asked::Foreign(Arc::new(registry)));
     }
 
     /// Everything in the Prometheus text format 0.0.4.
@@ -283,25 +273,55 @@ impl Registry {
         flavour: Flavour,
         wanted: &dyn Fn(&Descriptor) -> bool,
     ) {
+        self.encode_until(Instant::now() + COLLECT_TIMEOUT, out, flavour, wanted);
+    }
+
+    /// As [`Self::encode_into`], without the sources that have not answered by then.
+    pub(crate) fn encode_until(
+        &self,
+        deadline: Instant,
+        out: &mut Vec<u8>,
+        flavour: Flavour,
+        wanted: &dyn Fn(&Descriptor) -> bool,
+    ) {
         if flavour == Flavour::Protobuf {
             let mut protobuf = Protobuf::new(out);
-            self.expose(&mut protobuf, wanted);
+            self.expose_until(deadline, &mut protobuf, wanted);
             return protobuf.finish();
         }
-        self.expose(&mut Text::new(out, flavour), wanted);
+        self.expose_until(deadline, &mut Text::new(out, flavour), wanted);
         if flavour == Flavour::OpenMetrics {
             out.extend_from_slice(b"# EOF\n");
         }
     }
 
     pub(crate) fn expose(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
-        self.expose_own(out, wanted);
-        #[cfg(feature = "prometheus-client")]
-        WithCommon::write(out, &self.0.common, true, |out| self.expose_foreign(out, wanted));
+        self.expose_until(Instant::now() + COLLECT_TIMEOUT, out, wanted);
     }
 
-    /// Writes what was registered and mounted as a source.
-    pub(crate) fn expose_own(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
+    /// Writes what is wanted of everything, without the sources that have not answered by then.
+    pub(crate) fn expose_until(
+        &self,
+        deadline: Instant,
+        out: &mut dyn Expose,
+        wanted: &dyn Fn(&Descriptor) -> bool,
+    ) {
+        let foreign = self.expose_own(deadline, out, wanted);
+        #[cfg(feature = "prometheus-client")]
+        WithCommon::write(out, &self.0.common, true, |out| {
+            self.expose_foreign(&foreign, out, wanted);
+        });
+        #[cfg(not(feature = "prometheus-client"))]
+        let _nothing_foreign: Vec<Batch> = foreign;
+    }
+
+    /// Writes what was registered and mounted as a source, and returns what foreign registries wrote.
+    pub(crate) fn expose_own(
+        &self,
+        deadline: Instant,
+        out: &mut dyn Expose,
+        wanted: &dyn Fn(&Descriptor) -> bool,
+    ) -> Vec<Batch> {
         let families = self.collectors();
         WithCommon::write(out, &self.0.common, false, |out| {
             for family in families.iter().filter(|family| wanted(family.descriptor())) {
@@ -310,15 +330,17 @@ impl Registry {
         });
         let mut gathered = std::mem::take(&mut *self.gathered());
         gathered.begin();
-        self.collect_own(&families, &mut gathered);
-        let sources = self.0.sources.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for mounted in sources.iter() {
-            gathered.take(&*mounted.source);
-        }
+        let mut foreign = Vec::new();
+        self.0.sources.collect(deadline, |batch| match batch.is_foreign {
+            true => foreign.push(std::mem::take(batch)),
+            false => gathered.take(batch),
+        });
+        gathered.take_own(|own| self.collect_own(&families, own));
         WithCommon::write(out, &self.0.common, true, |out| {
             gathered.expose(out, wanted, &|name| self.families().claims.contains_key(name));
         });
         *self.gathered() = gathered;
+        foreign
     }
 
     fn gathered(&self) -> MutexGuard<'_, Gathered> {
@@ -326,14 +348,18 @@ impl Registry {
     }
 
     #[cfg(feature = "prometheus-client")]
-    fn expose_foreign(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
-        let foreign = self.0.foreign.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if foreign.is_empty() {
-            return;
-        }
-        let mut shown = self.gathered().taken().clone();
-        for registry in foreign {
-            crate::foreign::expose(&registry, out, wanted, &mut |family| {
+    fn expose_foreign(
+        &self,
+        foreign: &[Batch],
+        out: &mut dyn Expose,
+        wanted: &dyn Fn(&Descriptor) -> bool,
+    ) {
+        let mut shown = match foreign {
+            [] => return,
+            _ => self.gathered().taken().clone(),
+        };
+        for batch in foreign {
+            crate::foreign::expose(batch, out, wanted, &mut |family| {
                 let own = self.families();
                 let taken = |name: &String| own.claims.contains_key(name) || shown.contains(name);
                 let claims: Vec<_> = family.claims().collect();
