@@ -95,6 +95,8 @@ impl Last {
 struct Answer {
     wanted: Wanted,
     begun: Instant,
+    /// How the body really is coded.
+    coding: Coding,
     body: Bytes,
 }
 
@@ -134,42 +136,43 @@ impl Endpoint {
                 "too many scrapes at once: scrape less often\n",
             );
         };
-        let body = self.body(&wanted, asked, asked + collect_timeout(limit));
+        let (body, coding) = self.body(&wanted, asked, asked + collect_timeout(limit));
         if let Some(limit) = limit.filter(|limit| asked.elapsed() > *limit) {
             let why = format!("the scrape took longer than the {limit:?} that the scraper waits\n");
             return plain(StatusCode::SERVICE_UNAVAILABLE, why);
         }
-        self.count(&wanted, asked.elapsed(), body.len());
-        response(request, &wanted, body)
+        self.count(&wanted, coding, asked.elapsed(), body.len());
+        response(request, &wanted, coding, body)
     }
 
     /// The body, shared with an answer that was begun after this one was asked for.
-    fn body(&self, wanted: &Wanted, asked: Instant, deadline: Instant) -> Bytes {
+    fn body(&self, wanted: &Wanted, asked: Instant, deadline: Instant) -> (Bytes, Coding) {
         let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = &last.answer
             && answer.begun >= asked
             && answer.wanted == *wanted
         {
-            return answer.body.clone();
+            return (answer.body.clone(), answer.coding);
         }
         let begun = Instant::now();
         let mut buffer = last.buffer();
         let is_wanted = |family: &Descriptor| wanted.takes(family);
         self.0.registry.encode_until(deadline, &mut buffer, wanted.flavour, &is_wanted);
-        let body = match wanted.coding.compress(&buffer) {
+        let (body, coding) = match wanted.coding.compress(&buffer) {
             Some(body) => {
                 last.spare = buffer;
-                body
+                (body, wanted.coding)
             }
-            None => Bytes::from(buffer),
+            None => (Bytes::from(buffer), Coding::Identity),
         };
-        last.answer = Some(Answer { wanted: wanted.clone(), begun, body: body.clone() });
-        body
+        let wanted = wanted.clone();
+        last.answer = Some(Answer { wanted, begun, coding, body: body.clone() });
+        (body, coding)
     }
 
-    fn count(&self, wanted: &Wanted, duration: Duration, size: usize) {
+    fn count(&self, wanted: &Wanted, coding: Coding, duration: Duration, size: usize) {
         if let Ok(own) = &self.0.own {
-            own.scrapes.with([wanted.format(), wanted.coding.name()]).inc();
+            own.scrapes.with([wanted.format(), coding.name()]).inc();
             own.duration.observe_duration(duration);
             own.size.set(size as f64);
         }
@@ -243,7 +246,12 @@ impl Wanted {
     }
 }
 
-fn response(request: &request::Parts, wanted: &Wanted, body: Bytes) -> Response<Bytes> {
+fn response(
+    request: &request::Parts,
+    wanted: &Wanted,
+    coding: Coding,
+    body: Bytes,
+) -> Response<Bytes> {
     let media = match wanted.flavour {
         Flavour::Classic => "text/plain; version=0.0.4; charset=utf-8",
         Flavour::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -258,9 +266,8 @@ fn response(request: &request::Parts, wanted: &Wanted, body: Bytes) -> Response<
     headers.reserve(4);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
-    if wanted.coding != Coding::Identity {
-        let coding = HeaderValue::from_static(wanted.coding.name());
-        headers.insert(header::CONTENT_ENCODING, coding);
+    if coding != Coding::Identity {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
     }
     if is_head {
         // The server knows the length of a body that is there.
