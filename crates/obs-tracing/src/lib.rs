@@ -8,6 +8,7 @@ mod event;
 mod exception;
 mod export;
 mod filter;
+mod fork;
 #[cfg(feature = "http")]
 pub mod http;
 mod layer;

@@ -119,7 +119,10 @@ impl Local {
 
     /// The pipeline of a layer whose spans this thread has created or entered.
     pub(crate) fn pipeline(&self, layer: usize) -> Option<Arc<Pipeline>> {
-        self.attached.iter().find(|attached| attached.layer == layer)?.pipeline.upgrade()
+        let pipelines = self.attached.iter().filter(|attached| attached.layer == layer);
+        pipelines
+            .filter_map(|attached| attached.pipeline.upgrade())
+            .find(|known| !known.is_inherited())
     }
 
     /// The span of this id, where the thread knows it without asking the table.
@@ -360,17 +363,19 @@ impl Local {
 
 #[inline]
 fn attached<'a>(known: &'a mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> &'a mut Attached {
-    let layer = pipeline.number();
-    let at = match known.iter().position(|attached| attached.layer == layer) {
-        Some(at) => at,
-        None => attach(known, pipeline),
-    };
+    let at =
+        match known.iter().position(|attached| attached.pipeline.as_ptr() == &raw const **pipeline)
+        {
+            Some(at) => at,
+            None => attach(known, pipeline),
+        };
     &mut known[at]
 }
 
 #[cold]
 fn attach(known: &mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> usize {
-    known.retain(|attached| attached.pipeline.strong_count() > 0);
+    let is_of_use = |pipeline: Arc<Pipeline>| !pipeline.is_inherited();
+    known.retain(|attached| attached.pipeline.upgrade().is_some_and(is_of_use));
     let (buffer, ended) = pipeline.attach();
     let rule = pipeline.rules.known();
     let (layer, pipeline) = (pipeline.number(), Arc::downgrade(pipeline));
@@ -393,7 +398,9 @@ fn refill(pool: &mut Chunk, spare: &mut Chunk) -> Option<Box<Record>> {
 impl Drop for Local {
     fn drop(&mut self) {
         for attached in self.attached.drain(..) {
-            if let Some(pipeline) = attached.pipeline.upgrade() {
+            if let Some(pipeline) = attached.pipeline.upgrade()
+                && !pipeline.is_inherited()
+            {
                 pipeline.detach(&attached.buffer);
             }
         }
