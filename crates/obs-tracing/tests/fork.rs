@@ -6,6 +6,7 @@
 mod common;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::Exported;
@@ -16,6 +17,12 @@ use tracing_subscriber::prelude::*;
 
 /// Longer than any test: nobody waits for it to pass.
 const LONG: Duration = Duration::from_secs(3600);
+
+/// A child has the locks of `tracing` itself as they were: nobody is to hold them while another test forks.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Whether all of it holds in a forked child, which is killed where it hangs.
 fn holds_in_child(check: impl FnOnce() -> bool) -> bool {
@@ -46,6 +53,7 @@ fn is_over(traces: &Traces, dropped: u64) -> bool {
 
 #[test]
 fn spans_of_a_forked_child_are_counted_and_those_of_the_parent_exported_once() {
+    let _alone = alone();
     let (layer, traces, exported) = common::pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let open = info_span!("open");
@@ -74,15 +82,17 @@ fn spans_of_a_forked_child_are_counted_and_those_of_the_parent_exported_once() {
 
 #[test]
 fn a_fork_while_other_threads_hold_everything_leaves_no_child_behind() {
+    let _alone = alone();
     let exported = Exported::default();
     let sampler = Sampler::budget(1e9);
     let (layer, traces) = exported.builder().sampler(sampler).build().unwrap();
     let subscriber = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
     let done = AtomicBool::new(false);
     let work = || info_span!("work", of = "a thread").in_scope(|| info_span!("below").id());
+    tracing::dispatcher::with_default(&subscriber, work); // its callsites are known before the fork
     let shared = tracing::dispatcher::with_default(&subscriber, || info_span!("shared"));
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        let start = || {
             scope.spawn(|| {
                 let _default = tracing::dispatcher::set_default(&subscriber);
                 while !done.load(Relaxed) {
@@ -91,8 +101,9 @@ fn a_fork_while_other_threads_hold_everything_leaves_no_child_behind() {
                     let _ = traces.live(usize::MAX);
                     traces.set_sampler(traces.sampler());
                 }
-            });
-        }
+            })
+        };
+        let threads = [start(), start()];
         let held = (0..40).all(|_| {
             holds_in_child(|| {
                 let _default = tracing::dispatcher::set_default(&subscriber);
@@ -106,6 +117,8 @@ fn a_fork_while_other_threads_hold_everything_leaves_no_child_behind() {
             })
         });
         done.store(true, Relaxed);
+        // Joined, a thread has handed its spans over.
+        assert!(threads.into_iter().all(|thread| thread.join().is_ok()));
         assert!(held);
     });
     drop(shared);
@@ -116,6 +129,7 @@ fn a_fork_while_other_threads_hold_everything_leaves_no_child_behind() {
 
 #[test]
 fn a_child_within_a_trace_of_tail_mode_never_waits_for_its_parents_part() {
+    let _alone = alone();
     let exported = Exported::default();
     let builder = exported.builder().sampler(Sampler::never()).tail(Tail::errors());
     let (layer, traces) = builder.build().unwrap();
@@ -134,6 +148,7 @@ fn a_child_within_a_trace_of_tail_mode_never_waits_for_its_parents_part() {
 
 #[test]
 fn a_pipeline_that_is_built_in_the_child_exports() {
+    let _alone = alone();
     let (layer, traces, _) = common::pipeline();
     assert!(holds_in_child(|| {
         let (layer, traces, exported) = common::pipeline();
@@ -146,6 +161,7 @@ fn a_pipeline_that_is_built_in_the_child_exports() {
 
 #[test]
 fn the_child_of_a_child_goes_on_counting() {
+    let _alone = alone();
     let (layer, traces, _) = common::pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         assert!(holds_in_child(|| {
