@@ -136,7 +136,7 @@ impl Handle {
         let Some(entry) = self.entry(id) else { return };
         local::with(|local| {
             local.attached(self.pipeline());
-            local.enter(Entry { followed, ..entry });
+            local.enter(Entry { followed, foreign: true, ..entry });
         });
     }
 

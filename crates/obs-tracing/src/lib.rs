@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod builder;
+mod closed;
 mod configure;
 mod environment;
 mod error;
