@@ -269,7 +269,7 @@ impl Builder {
     }
 
     /// Spans that are open at most, so that spans which nobody closes do not fill the memory. What is
-    /// past it is counted as dropped. About 100,000.
+    /// past it is counted as dropped. 100,000.
     pub fn open_spans(mut self, spans: usize) -> Self {
         self.open_spans = spans;
         self
