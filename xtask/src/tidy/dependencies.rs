@@ -11,7 +11,7 @@ use crate::tidy::metadata::Package;
 /// directly.
 const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
     ("obs-guard", &[], &[]),
-    ("obs-context", &["obs-guard"], &["uuid"]),
+    ("obs-context", &["obs-guard"], &["libc", "uuid"]),
     (
         "obs-http",
         &["obs-guard", "obs-context"],
