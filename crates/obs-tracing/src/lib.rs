@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod builder;
+mod closed;
 mod configure;
 mod environment;
 mod error;
@@ -8,6 +9,7 @@ mod event;
 mod exception;
 mod export;
 mod filter;
+mod fork;
 #[cfg(feature = "http")]
 pub mod http;
 mod layer;

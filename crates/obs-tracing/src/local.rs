@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use obs_context::set_active_span;
 
+use crate::closed;
 use crate::open::OwnBlock;
 use crate::pipeline::{Buffer, Pipeline};
 use crate::pool;
@@ -25,6 +26,10 @@ pub(crate) struct Entry {
     pub(crate) record: u64,
     /// Whether the pipeline's table has the span's record.
     pub(crate) in_table: bool,
+    /// Where it is not entered: as far as ids had been given back when it was. See [`crate::closed`].
+    pub(crate) closed: u32,
+    /// Whether another thread made it, or this one does not know that it did.
+    pub(crate) foreign: bool,
     /// Whether another layer said that the span was entered, since a filter keeps it from this one.
     pub(crate) followed: bool,
 }
@@ -39,8 +44,25 @@ impl Entry {
         identity: Identity::NONE,
         record: NOBODY,
         in_table: false,
+        foreign: false,
+        closed: 0,
         followed: false,
     };
+
+    /// Of one that is not entered: whether its id is still its own.
+    #[inline]
+    fn is_open(&self) -> bool {
+        self.closed == closed::count(self.id)
+    }
+
+    /// It was exited; a span of another thread's is not known any longer then.
+    #[inline]
+    fn leave(&mut self) {
+        if self.foreign {
+            self.id = NOBODY;
+        }
+        self.closed = closed::count(self.id);
+    }
 
     #[inline]
     fn is(&self, layer: usize, id: u64) -> bool {
@@ -51,8 +73,8 @@ impl Entry {
 #[derive(Default)]
 pub(crate) struct Local {
     /// First the spans that were entered on this thread and not yet exited, of all layers; next to them
-    /// the one that was created or exited last, which is most likely the next to be entered or closed;
-    /// then what is to be written over.
+    /// the one that was created here, and created or exited last, which is most likely the next to be
+    /// entered or closed, as long as its id is its own; then what is to be written over.
     spans: Vec<Entry>,
     /// How many of them are entered.
     depth: usize,
@@ -119,14 +141,17 @@ impl Local {
 
     /// The pipeline of a layer whose spans this thread has created or entered.
     pub(crate) fn pipeline(&self, layer: usize) -> Option<Arc<Pipeline>> {
-        self.attached.iter().find(|attached| attached.layer == layer)?.pipeline.upgrade()
+        let pipelines = self.attached.iter().filter(|attached| attached.layer == layer);
+        pipelines
+            .filter_map(|attached| attached.pipeline.upgrade())
+            .find(|known| !known.is_inherited())
     }
 
     /// The span of this id, where the thread knows it without asking the table.
     #[inline]
     pub(crate) fn known(&self, layer: usize, id: u64) -> Option<&Entry> {
         let is_it = |entry: &&Entry| entry.is(layer, id);
-        let last = self.spans.get(self.depth).filter(is_it);
+        let last = self.spans.get(self.depth).filter(is_it).filter(|last| last.is_open());
         last.or_else(|| self.entered().iter().rev().find(is_it))
     }
 
@@ -191,8 +216,8 @@ impl Local {
             pipeline.conceive(name, parent, origin, || rule.update(&pipeline.rules), identity);
         // With baggage of its own, an unsampled child is more than an alias of its parent.
         let in_table = wanted || self.baggage.is_some();
-        (last.layer, last.id, last.record) = (layer, id, id);
-        (last.in_table, last.followed) = (in_table, false);
+        (last.layer, last.id, last.record, last.foreign) = (layer, id, id, false);
+        (last.in_table, last.followed, last.closed) = (in_table, false, closed::count(id));
         if let Some(baggage) = &self.baggage {
             last.identity.carried = Carried::with(last.identity.carried.as_ref(), baggage);
         }
@@ -238,7 +263,7 @@ impl Local {
     /// The last span, if it is this one.
     #[inline]
     pub(crate) fn last(&mut self, layer: usize, id: u64) -> Option<&mut Entry> {
-        self.spans.get_mut(self.depth).filter(|last| last.is(layer, id))
+        self.spans.get_mut(self.depth).filter(|last| last.is(layer, id) && last.is_open())
     }
 
     /// The span is closed: whether the table may have its record.
@@ -248,9 +273,16 @@ impl Local {
             Some(last) => {
                 last.id = NOBODY;
                 last.identity.release();
-                last.in_table
+                let in_table = last.in_table;
+                // What was entered twice was remembered twice.
+                let copies = self.spans.iter_mut().skip(self.depth + 1);
+                copies.filter(|copy| copy.is(layer, id)).for_each(|copy| copy.id = NOBODY);
+                in_table
             }
-            None => true,
+            None => {
+                closed::add(id);
+                true
+            }
         }
     }
 
@@ -312,6 +344,9 @@ impl Local {
             },
         }
         self.depth -= 1;
+        if let Some(last) = self.spans.get_mut(self.depth) {
+            last.leave();
+        }
         set_active_span(self.entered().last().map(|entry| entry.identity.active()));
     }
 
@@ -360,17 +395,19 @@ impl Local {
 
 #[inline]
 fn attached<'a>(known: &'a mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> &'a mut Attached {
-    let layer = pipeline.number();
-    let at = match known.iter().position(|attached| attached.layer == layer) {
-        Some(at) => at,
-        None => attach(known, pipeline),
-    };
+    let at =
+        match known.iter().position(|attached| attached.pipeline.as_ptr() == &raw const **pipeline)
+        {
+            Some(at) => at,
+            None => attach(known, pipeline),
+        };
     &mut known[at]
 }
 
 #[cold]
 fn attach(known: &mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> usize {
-    known.retain(|attached| attached.pipeline.strong_count() > 0);
+    let is_of_use = |pipeline: Arc<Pipeline>| !pipeline.is_inherited();
+    known.retain(|attached| attached.pipeline.upgrade().is_some_and(is_of_use));
     let (buffer, ended) = pipeline.attach();
     let rule = pipeline.rules.known();
     let (layer, pipeline) = (pipeline.number(), Arc::downgrade(pipeline));
@@ -393,7 +430,9 @@ fn refill(pool: &mut Chunk, spare: &mut Chunk) -> Option<Box<Record>> {
 impl Drop for Local {
     fn drop(&mut self) {
         for attached in self.attached.drain(..) {
-            if let Some(pipeline) = attached.pipeline.upgrade() {
+            if let Some(pipeline) = attached.pipeline.upgrade()
+                && !pipeline.is_inherited()
+            {
                 pipeline.detach(&attached.buffer);
             }
         }

@@ -11,7 +11,7 @@ use crate::tidy::metadata::Package;
 /// directly.
 const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
     ("obs-guard", &[], &[]),
-    ("obs-context", &["obs-guard"], &["uuid"]),
+    ("obs-context", &["obs-guard"], &["libc", "uuid"]),
     (
         "obs-http",
         &["obs-guard", "obs-context"],
@@ -79,6 +79,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
         &["obs-guard", "obs-context"],
         &[
             "blazesym",
+            "cpp_demangle",
             "flate2",
             "framehop",
             "inferno",
@@ -87,6 +88,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
             "object",
             "perf-event-open-sys",
             "prost",
+            "rustc-demangle",
             "serde_json",
         ],
     ),

@@ -30,7 +30,7 @@ impl HttpSpan {
         let span = create();
         let found = span.with_subscriber(|(id, dispatch)| {
             let id = id.into_u64();
-            let pipeline = Arc::clone(&dispatch.downcast_ref::<Handle>()?.pipeline);
+            let pipeline = Arc::clone(dispatch.downcast_ref::<Handle>()?.pipeline());
             let created = |local: &mut Local| {
                 local.last(pipeline.number(), id).map(|last| last.identity.clone())
             };
@@ -56,7 +56,7 @@ impl HttpSpan {
 
     /// The exchange is over, and so is its span, whoever may still hold a child of it.
     pub(super) fn end(self) {
-        if let Some(found) = self.found.filter(|found| found.identity.recording) {
+        if let Some(found) = self.found.filter(Found::is_recording) {
             found.pipeline.finish_early(found.id);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::{Sampler, Tail};
 
@@ -36,6 +36,16 @@ impl Rules {
 
     pub(crate) fn now(&self) -> Arc<Rule> {
         Arc::clone(&self.lock())
+    }
+
+    /// The same for a forked child: the default where a thread of the parent's held the lock.
+    pub(crate) fn after_fork(&self) -> Self {
+        let rule = match self.now.try_lock() {
+            Ok(now) => Rule::clone(&now),
+            Err(TryLockError::Poisoned(poisoned)) => Rule::clone(&poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Rule { sampler: Sampler::default(), tail: None },
+        };
+        Self { now: Mutex::new(Arc::new(rule)), version: AtomicU64::new(0) }
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Rule)) {
