@@ -189,8 +189,8 @@ impl Fields {
             let has_error = errors::any(self.places.iter().chain(places).map(|place| place.hash));
             let own = if has_error { self.clone() } else { Self::new() };
             self.retain(|hash, name| {
-                !other.contains_in(hash, name, range.clone())
-                    && !(has_error && errors::replaces(&own, name, other, &range))
+                let is_there = other.contains_in(hash, name, range.clone());
+                !is_there && (!has_error || !errors::replaces(&own, name, other, &range))
             });
         }
         let from = first.start;

@@ -317,7 +317,7 @@ impl OpenFile {
         use std::os::unix::fs::MetadataExt;
         let ours = self.file.as_ref()?.metadata().ok()?;
         let there = std::fs::metadata(&self.plan.path).ok()?;
-        ((there.dev(), there.ino()) == (ours.dev(), ours.ino())).then(|| there.len())
+        ((there.dev(), there.ino()) == (ours.dev(), ours.ino())).then_some(there.len())
     }
 
     #[cfg(not(unix))]
