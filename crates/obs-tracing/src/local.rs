@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
-use obs_context::set_active_span;
+use obs_context::{fork_generation, set_active_span};
 
 use crate::closed;
 use crate::open::OwnBlock;
@@ -91,11 +91,19 @@ pub(crate) struct Local {
 /// The thread's end of a pipeline.
 pub(crate) struct Attached {
     layer: usize,
+    /// The process that the pipeline was made in.
+    generation: u32,
     pipeline: Weak<Pipeline>,
     pub(crate) buffer: Arc<Buffer>,
     ended: Producer<Box<Record>>,
     open: Option<OwnBlock>,
     rule: KnownRule,
+}
+
+impl Attached {
+    fn is_inherited(&self) -> bool {
+        self.generation != fork_generation()
+    }
 }
 
 thread_local! {
@@ -141,10 +149,8 @@ impl Local {
 
     /// The pipeline of a layer whose spans this thread has created or entered.
     pub(crate) fn pipeline(&self, layer: usize) -> Option<Arc<Pipeline>> {
-        let pipelines = self.attached.iter().filter(|attached| attached.layer == layer);
-        pipelines
-            .filter_map(|attached| attached.pipeline.upgrade())
-            .find(|known| !known.is_inherited())
+        let is_it = |attached: &&Attached| attached.layer == layer && !attached.is_inherited();
+        self.attached.iter().find(is_it)?.pipeline.upgrade()
     }
 
     /// The span of this id, where the thread knows it without asking the table.
@@ -406,12 +412,19 @@ fn attached<'a>(known: &'a mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> &'a m
 
 #[cold]
 fn attach(known: &mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> usize {
-    let is_of_use = |pipeline: Arc<Pipeline>| !pipeline.is_inherited();
-    known.retain(|attached| attached.pipeline.upgrade().is_some_and(is_of_use));
+    // Not by a look at the pipelines: letting go of the last reference to one runs its drop.
+    known.retain(|attached| attached.pipeline.strong_count() > 0 && !attached.is_inherited());
     let (buffer, ended) = pipeline.attach();
     let rule = pipeline.rules.known();
-    let (layer, pipeline) = (pipeline.number(), Arc::downgrade(pipeline));
-    known.push(Attached { layer, pipeline, buffer, ended, open: None, rule });
+    known.push(Attached {
+        layer: pipeline.number(),
+        generation: pipeline.generation,
+        pipeline: Arc::downgrade(pipeline),
+        buffer,
+        ended,
+        open: None,
+        rule,
+    });
     known.len() - 1
 }
 
