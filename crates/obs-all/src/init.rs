@@ -23,6 +23,9 @@ use crate::{Config, Explanation, admin};
 /// Sets up logs, metrics, traces, health and the admin server of this service, configured by the
 /// environment: see [`Config`] for the variables and their defaults.
 ///
+/// From now on SIGTERM and SIGINT are remembered for [`Obs::serve`]. A program that does not serve ends 5 s
+/// after the first one, or at the second.
+///
 /// # Errors
 ///
 /// When a variable is wrong, an address is taken, or the process has telemetry already.
@@ -54,6 +57,10 @@ impl Obs {
     pub(crate) fn start(config: &Config) -> Result<Self, Error> {
         let settings = Settings::resolve(config)?;
         let mut explanation = settings.explanation.clone();
+        let health = Health::new();
+        let lifecycle = Lifecycle::new(health.clone(), settings.deadlines.clone());
+        // First of all: a container's first process gets no signal that it does not watch.
+        lifecycle.watch_signals().map_err(Error::part("shutdown"))?;
         let (log_layer, logging) = obs_logging::Builder::new()
             .format(settings.log_format)
             .filter(settings.log_filter.clone())
@@ -86,7 +93,6 @@ impl Obs {
             Err(error) if error.is_unsupported() => ::tracing::warn!(%error, "no process metrics"),
             other => other.map_err(Error::part("metrics"))?,
         }
-        let health = Health::new();
         let log_records = log_records.map(Arc::new);
         let logs = match &log_records {
             None => logging.source(),
@@ -97,7 +103,6 @@ impl Obs {
         }
         let push = settings.push.map(|push| push.start(registry));
         let push = push.transpose().map_err(Error::part("metrics"))?.map(Arc::new);
-        let lifecycle = Lifecycle::new(health.clone(), settings.deadlines.clone());
         #[cfg(feature = "profiling")]
         let profiling = settings.profiling;
         #[cfg(not(feature = "profiling"))]

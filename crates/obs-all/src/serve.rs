@@ -15,7 +15,7 @@ use tower_service::Service;
 use crate::{Error, Obs};
 
 impl Obs {
-    /// Serves `app` on `listener` until SIGTERM, SIGINT or [`shut_down`](obs_health::lifecycle::Lifecycle::shut_down),
+    /// Serves `app` on `listener` until SIGTERM, SIGINT (also one since [`init`](crate::init())) or [`shut_down`](obs_health::lifecycle::Lifecycle::shut_down),
     /// then finishes what is under way, closes what was registered, flushes every pillar, and reports. What
     /// the report counts as lost is of the whole life of the process.
     ///
@@ -23,8 +23,7 @@ impl Obs {
     ///
     /// # Errors
     ///
-    /// When a check that is to be disabled does not exist, signals cannot be watched (outside a tokio
-    /// runtime), or no thread can be started.
+    /// When a check that is to be disabled does not exist, or no thread can be started.
     pub async fn serve<App, B>(
         self,
         listener: TcpListener,
@@ -39,7 +38,6 @@ impl Obs {
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let lifecycle = self.lifecycle.clone();
-        lifecycle.watch_signals().map_err(Error::part("shutdown"))?;
         // Only now are the checks known by their names.
         self.health.disable(&self.disabled_checks).map_err(Error::part("OBS_HEALTH_DISABLE"))?;
         self.health.start();

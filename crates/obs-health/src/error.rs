@@ -86,7 +86,7 @@ impl fmt::Display for Error {
             Kind::Signals { source } => {
                 write!(
                     f,
-                    "signals cannot be watched: {source}; call this inside a tokio runtime with I/O enabled"
+                    "signals cannot be watched: {source}; raise the limits of open files and threads"
                 )
             }
         }

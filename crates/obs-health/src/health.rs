@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::admin::AdminCounts;
 use crate::check::Check;
 use crate::entry::Entry;
 use crate::error::{Error, Kind, checked_name};
@@ -73,6 +74,7 @@ struct Inner {
     stopped: AtomicBool,
     vital: Vital,
     server: ServerCounts,
+    admin: AdminCounts,
     plain_readiness: PlainReadiness,
     /// Sent to at every transition.
     changes: watch::Sender<()>,
@@ -98,6 +100,7 @@ impl Health {
                 stopped: AtomicBool::new(false),
                 vital: Vital::default(),
                 server: ServerCounts::default(),
+                admin: AdminCounts::default(),
                 plain_readiness: PlainReadiness::default(),
                 changes: watch::Sender::new(()),
                 told: AtomicU8::new(State::Starting as u8),
@@ -283,6 +286,10 @@ impl Health {
 
     pub(crate) fn server_counts(&self) -> &ServerCounts {
         &self.inner.server
+    }
+
+    pub(crate) fn admin_counts(&self) -> &AdminCounts {
+        &self.inner.admin
     }
 
     pub(crate) fn is_started(&self) -> bool {

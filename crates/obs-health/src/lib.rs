@@ -11,6 +11,7 @@ mod health;
 pub mod lifecycle;
 mod mount;
 mod on_demand;
+mod own_runtime;
 mod probe;
 mod report;
 mod schedule;
@@ -19,6 +20,7 @@ mod status;
 mod telemetry;
 mod vital;
 pub mod watchdog;
+mod write_timeout;
 
 pub use check::Check;
 pub use checks::PoolExhausted;

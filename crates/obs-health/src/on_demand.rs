@@ -34,6 +34,17 @@ impl Flight {
     }
 }
 
+/// Ends the run when it is dropped: after a panic, too, and when its runtime shuts down.
+struct Landing<'a>(&'a Flight);
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        self.0.set_since(None);
+        self.0.flying.store(false, Ordering::Release);
+        self.0.landed.send_replace(());
+    }
+}
+
 impl Health {
     /// Brings the on-demand checks (of a group) up to date, as far as their timeouts allow.
     pub(crate) async fn refresh(&self, group: Option<&str>) {
@@ -75,10 +86,8 @@ pub(crate) fn take_off(
     entry.flight.set_since(Some(Instant::now()));
     let (entry, health) = (Arc::clone(entry), health.clone());
     runtime.spawn(async move {
+        let _landing = Landing(&entry.flight);
         crate::schedule::run_once(&entry, &health).await;
-        entry.flight.set_since(None);
-        entry.flight.flying.store(false, Ordering::Release);
-        entry.flight.landed.send_replace(());
     });
     Some(landed)
 }

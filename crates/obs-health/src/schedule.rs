@@ -5,12 +5,24 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use obs_guard::Place;
 use tokio::task::JoinError;
 
 use crate::checks::PoolExhausted;
 use crate::entry::Entry;
 use crate::health::Health;
 use crate::status::{FailureKind, Ran, Verdict};
+
+/// In bytes.
+const MAX_ERROR_TEXT: usize = 1_000;
+/// An error may name itself as its cause.
+const MAX_CAUSES: usize = 32;
+
+static CHECK: Place = Place::new("health.check");
+/// `source` and `Drop` of a check's error; its `Display` counts under `format`.
+static ERROR: Place = Place::new("health.check_error");
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 pub(crate) async fn run(entry: Arc<Entry>, health: Health) {
     // Once it drains, readiness is decided, and the pools that a check would ask are about to close.
@@ -31,37 +43,51 @@ pub(crate) async fn run_once(entry: &Entry, health: &Health) {
         task.abort();
         // A run that blocks its thread cannot be cancelled; the next one waits until it is gone, and
         // the answer goes stale meanwhile.
-        tell(entry, FailureKind::Timeout, &"no answer in time");
+        tell(entry, FailureKind::Timeout, "no answer in time");
         take(entry, &Ran { failure: Some(FailureKind::Timeout), took });
         health.tell_transition();
-        let _ = task.await;
+        if let Err(gone) = task.await
+            && let Ok(payload) = gone.try_into_panic()
+        {
+            CHECK.caught(payload);
+        }
         return;
     };
     take(entry, &Ran { failure: failure(entry, answer), took });
     health.tell_transition();
 }
 
-fn failure(
-    entry: &Entry,
-    answer: Result<Result<(), Box<dyn std::error::Error + Send + Sync>>, JoinError>,
-) -> Option<FailureKind> {
+fn failure(entry: &Entry, answer: Result<Result<(), BoxError>, JoinError>) -> Option<FailureKind> {
     let (kind, text) = match answer {
         Ok(Ok(())) => return None,
-        Ok(Err(error)) => (kind_of(&*error), error.to_string()),
-        Err(gone) => (FailureKind::Panic, gone.to_string()),
+        Ok(Err(error)) => {
+            let kind = ERROR.call(|| kind_of(&*error)).unwrap_or(FailureKind::Error);
+            let mut text = String::new();
+            // A mark in the text shows what did not go well.
+            let _marked = obs_guard::write_display(&mut text, &error, MAX_ERROR_TEXT);
+            ERROR.drop(error);
+            (kind, text)
+        }
+        Err(gone) => {
+            let mut text = String::new();
+            let _marked = obs_guard::write_display(&mut text, &gone, MAX_ERROR_TEXT);
+            if let Ok(payload) = gone.try_into_panic() {
+                CHECK.caught(payload);
+            }
+            (FailureKind::Panic, text)
+        }
     };
-    let short: String = text.chars().take(1_000).collect();
-    tell(entry, kind, &short);
+    tell(entry, kind, &text);
     Some(kind)
 }
 
 /// The text of every failure that changes something goes to the log, those in between only at debug.
-fn tell(entry: &Entry, kind: FailureKind, error: &dyn std::fmt::Display) {
+fn tell(entry: &Entry, kind: FailureKind, error: &str) {
     let check = entry.check.name.as_str();
     if matches!(entry.verdict(), Verdict::Down(_)) {
-        tracing::debug!(check, kind = kind.as_str(), %error, "health check failed again");
+        tracing::debug!(check, kind = kind.as_str(), error, "health check failed again");
     } else {
-        tracing::warn!(check, kind = kind.as_str(), %error, "health check failed");
+        tracing::warn!(check, kind = kind.as_str(), error, "health check failed");
     }
 }
 
@@ -72,7 +98,8 @@ fn take(entry: &Entry, ran: &Ran) {
 
 fn kind_of(error: &(dyn std::error::Error + 'static)) -> FailureKind {
     let mut cause = Some(error);
-    while let Some(error) = cause {
+    for _ in 0..MAX_CAUSES {
+        let Some(error) = cause else { break };
         if error.is::<PoolExhausted>() {
             return FailureKind::Exhausted;
         }

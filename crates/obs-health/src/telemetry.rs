@@ -38,6 +38,23 @@ impl Source for HealthSource {
                 value: closed as f64,
             });
         }
+        let admin = self.0.admin_counts();
+        sink(Sample {
+            name: "admin_requests_rejected_total",
+            help: "Requests to the admin server turned away while too many handlers ran.",
+            kind: SampleKind::Counter,
+            labels: &[],
+            value: admin.rejected_total() as f64,
+        });
+        for (reason, closed) in admin.closed_by_reason() {
+            sink(Sample {
+                name: "admin_connections_closed_total",
+                help: "Connections that a limit of the admin server closed.",
+                kind: SampleKind::Counter,
+                labels: &[("reason", reason)],
+                value: closed as f64,
+            });
+        }
         let mut entries = self.0.entries();
         entries.retain(|entry| !entry.is_disabled());
         let mut gauge = |name, help, value: &dyn Fn(&Entry) -> Option<f64>| {

@@ -143,7 +143,8 @@ async fn propagation_takes_its_time() {
     let mut deadlines = deadlines();
     deadlines.propagation = Duration::from_millis(300);
     let lifecycle = Lifecycle::new(Health::new(), deadlines);
-    let (_, server) = serve(&lifecycle).await;
+    let (addr, server) = serve(&lifecycle).await;
+    assert!(request(addr).await.starts_with("HTTP/1.1 200"), "it is up");
     lifecycle.shut_down();
     let report = server.await.unwrap();
     assert!(report.stage(Stage::Propagation).unwrap().took >= Duration::from_millis(300));

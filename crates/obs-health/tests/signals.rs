@@ -9,7 +9,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use obs_health::Health;
 use obs_health::lifecycle::{Deadlines, Flushed, Lifecycle, Stage};
@@ -19,25 +20,37 @@ use rustix::process::{Pid, Signal, kill_process};
 #[test]
 fn child() {
     let Ok(flush) = std::env::var("SIGNALS_CHILD") else { return };
-    let flush = Duration::from_secs(flush.parse().unwrap());
+    let mut deadlines = Deadlines::production();
+    deadlines.propagation = Duration::from_secs(600);
+    deadlines.grace_period = Duration::from_secs(3600);
+    let lifecycle = Lifecycle::new(Health::new(), deadlines);
+    lifecycle.watch_signals().unwrap();
+    if flush == "early" {
+        println!("\nwatching");
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+    }
+    let flush = Duration::from_secs(flush.parse().unwrap_or_default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut deadlines = Deadlines::production();
-        deadlines.propagation = Duration::from_secs(600);
-        let lifecycle = Lifecycle::new(Health::new(), deadlines);
-        lifecycle.watch_signals().unwrap();
+        let drained = Arc::new(Mutex::new(None::<Instant>));
+        let drains = Arc::clone(&drained);
         lifecycle.on_flush(Stage::Traces, move |deadline| {
             println!("\nflushing within {deadline:?}");
+            let drained = drained.lock().unwrap().map(|at| at.elapsed().as_millis());
+            println!("\ndrained for {}", drained.unwrap_or_default());
             std::thread::sleep(flush);
             Flushed::default()
         });
         let draining = lifecycle.draining();
         tokio::spawn(async move {
             draining.cancelled().await;
+            *drains.lock().unwrap() = Some(Instant::now());
             println!("\ndraining");
         });
+        let running = tokio::spawn(lifecycle.run());
+        tokio::task::yield_now().await;
         println!("\nstarted");
-        lifecycle.run().await;
+        running.await.unwrap();
         if !flush.is_zero() {
             std::future::pending::<()>().await; // a third signal ends it, however late it comes
         }
@@ -49,6 +62,7 @@ fn start(flush: &str) -> (Child, impl FnMut(&str) -> String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["child", "--exact", "--nocapture"])
         .env("SIGNALS_CHILD", flush)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -58,6 +72,9 @@ fn start(flush: &str) -> (Child, impl FnMut(&str) -> String) {
     };
     (child, wait_for)
 }
+
+/// Longer than the time in which the same signal counts once.
+const REPEAT: Duration = Duration::from_millis(1_100);
 
 fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
@@ -83,9 +100,59 @@ fn a_third_signal_exits() {
         assert_eq!(wait_for("started"), "started");
         send(&child, Signal::TERM);
         assert_eq!(wait_for("draining"), "draining");
+        std::thread::sleep(REPEAT);
         send(&child, Signal::TERM);
         assert!(wait_for("flushing").starts_with("flushing"));
+        std::thread::sleep(REPEAT);
         send(&child, signal);
         assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
+}
+
+#[test]
+fn the_same_signal_within_a_second_is_one_request() {
+    let (mut child, mut wait_for) = start("0");
+    assert_eq!(wait_for("started"), "started");
+    let first = Instant::now();
+    for _ in 0..5 {
+        send(&child, Signal::TERM);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(wait_for("draining"), "draining");
+    std::thread::sleep(REPEAT.saturating_sub(first.elapsed()));
+    assert_eq!(child.try_wait().unwrap(), None, "it still waits for the propagation");
+    send(&child, Signal::TERM);
+    assert!(wait_for("flushing").starts_with("flushing"));
+    // Since the draining, as the child counts it: not at once.
+    let waited: u64 = wait_for("drained for").rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(waited >= 500, "{waited} ms");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_signal_before_anything_is_served_ends_the_service_once_it_is_up() {
+    let (mut child, mut wait_for) = start("early");
+    assert_eq!(wait_for("watching"), "watching");
+    send(&child, Signal::TERM);
+    std::thread::sleep(Duration::from_millis(50));
+    drop(child.stdin.take()); // lets it go on to `run`
+    assert_eq!(wait_for("ended"), "ended", "without a wait of 600 s for the propagation");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_signal_to_a_process_that_never_serves_ends_it() {
+    for second in [false, true] {
+        let (mut child, mut wait_for) = start("early");
+        assert_eq!(wait_for("watching"), "watching");
+        let held = child.stdin.take(); // `wait` would close it
+        send(&child, Signal::INT);
+        if second {
+            std::thread::sleep(REPEAT);
+            send(&child, Signal::TERM);
+        }
+        let code = child.wait().unwrap().code();
+        assert!(code == Some(130) || second && code == Some(143), "{code:?}");
+        drop(held);
     }
 }

@@ -167,6 +167,7 @@ fn a_hook_that_panics_harms_nothing() {
         .unwrap();
     let blocked = block(&runtime);
     until("the report", || log.text().contains("the hook panicked"));
+    assert!(obs_guard::panics().any(|(place, _)| place == "health.watchdog_stacks"));
     blocked.store(false, Ordering::Release);
     until("alive again", || healthz(&health).0 == 200);
     runtime.shutdown_background();

@@ -78,6 +78,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
         &["obs-guard", "obs-context"],
         &[
             "blazesym",
+            "cpp_demangle",
             "flate2",
             "framehop",
             "inferno",
@@ -86,6 +87,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
             "object",
             "perf-event-open-sys",
             "prost",
+            "rustc-demangle",
             "serde_json",
         ],
     ),

@@ -1,13 +1,19 @@
 //! The admin server: probes, metrics and debug endpoints, on a listener and a thread of their own.
 //!
 //! Its thread has its own small runtime, so that a probe is answered although every worker of the
-//! application is busy, and a large scrape never delays a request.
+//! application is busy, and a large scrape never delays a request. The routes that are added run on
+//! threads beside it, at most 16 at once (past it the answer is 503), so that a handler that blocks never
+//! delays a probe. Past 256 connections the oldest is closed for a new one.
 //!
 //! What anyone may read is the three probes and the routes added with [`Builder::open`]. Routes added
 //! with [`Builder::protected`] (debug output, every change) are served on loopback, or with the bearer
 //! token; elsewhere they do not exist.
 
 mod access;
+mod body;
+mod connections;
+mod counts;
+mod handlers;
 mod listen;
 mod routes;
 mod thread;
@@ -22,6 +28,8 @@ use http::{Request, Response};
 
 use crate::{Error, Health};
 use access::Access;
+use connections::Shared;
+pub(crate) use counts::AdminCounts;
 use listen::Place;
 use routes::Routes;
 
@@ -30,6 +38,8 @@ use routes::Routes;
 pub const DEFAULT_ADDR: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
 
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Sets an admin server up; [`Builder::start`] starts it.
 #[derive(Debug)]
 #[must_use = "nothing is served until `start` is called"]
@@ -37,12 +47,18 @@ pub struct Builder {
     routes: Routes,
     place: Place,
     token: Option<String>,
+    timeout: Duration,
 }
 
 impl Builder {
     /// An admin server with the probes of `health`, on [`DEFAULT_ADDR`].
     pub fn new(health: Health) -> Self {
-        Self { routes: Routes::new(health), place: Place::Tcp(DEFAULT_ADDR), token: None }
+        Self {
+            routes: Routes::new(health),
+            place: Place::Tcp(DEFAULT_ADDR),
+            token: None,
+            timeout: DEFAULT_TIMEOUT,
+        }
     }
 
     /// Listens here instead. Port 0 takes a free port. An address that is not loopback makes the open
@@ -65,8 +81,16 @@ impl Builder {
         self
     }
 
-    /// Serves `path` to anyone who reaches the listener. The handler runs on the admin server's own
-    /// thread; it must not block for long. Request bodies past 64 KiB are refused before it is called.
+    /// How long a client may take for a request's head, for its body, and for each part of the answer;
+    /// past it its connection is closed and counted. 5 s by default.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout.max(Duration::from_millis(1));
+        self
+    }
+
+    /// Serves `path` to anyone who reaches the listener. The handler runs on a thread of its own, which
+    /// it may block; a panic is answered with 500. Request bodies past 64 KiB are refused before it is
+    /// called.
     pub fn open<Handler, Answer>(mut self, path: &'static str, handler: Handler) -> Self
     where
         Handler: Fn(Request<Bytes>) -> Answer + Send + Sync + 'static,
@@ -96,7 +120,8 @@ impl Builder {
             Place::Tcp(addr) => Access::new(addr.ip().is_loopback(), self.token),
             Place::Unix(_) => Access::of_socket(self.token),
         };
-        thread::start(&self.place, self.routes, access)
+        let shared = Shared { routes: self.routes, access, timeout: self.timeout };
+        thread::start(&self.place, shared)
     }
 }
 

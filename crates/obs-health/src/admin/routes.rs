@@ -2,68 +2,93 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header, request};
 
 use crate::Health;
 use crate::admin::access::Access;
-
-type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
+use crate::admin::body::AnswerBody;
+use crate::admin::handlers::{Answer, Handler, Handlers};
 
 struct Route {
     protected: bool,
-    handler: Arc<dyn Fn(Request<Bytes>) -> Answer + Send + Sync>,
+    handler: Handler,
 }
 
 pub(crate) struct Routes {
     health: Health,
     added: BTreeMap<&'static str, Route>,
+    handlers: Handlers,
 }
 
 impl Routes {
     pub(crate) fn new(health: Health) -> Self {
-        Self { health, added: BTreeMap::new() }
+        Self { health, added: BTreeMap::new(), handlers: Handlers::new() }
     }
 
-    pub(crate) fn add<Handler, Future>(
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    pub(crate) fn add<Handle, Future>(
         &mut self,
         path: &'static str,
         protected: bool,
-        handler: Handler,
+        handler: Handle,
     ) where
-        Handler: Fn(Request<Bytes>) -> Future + Send + Sync + 'static,
+        Handle: Fn(Request<Bytes>) -> Future + Send + Sync + 'static,
         Future: std::future::Future<Output = Response<Bytes>> + Send + 'static,
     {
-        let handler = Arc::new(move |request| Box::pin(handler(request)) as Answer);
+        let handler: Handler = Arc::new(move |request| Box::pin(handler(request)) as Answer);
         self.added.insert(path, Route { protected, handler });
     }
 
-    pub(crate) async fn answer(&self, request: Request<Bytes>, access: &Access) -> Response<Bytes> {
+    /// Probes are answered here, from what is known; what was added runs elsewhere.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Bytes>,
+        access: &Access,
+    ) -> Response<AnswerBody> {
         let (head, body) = request.into_parts();
-        if !access.allows_host(&head) {
-            return text(StatusCode::FORBIDDEN, "the Host header names no loopback address\n");
-        }
-        if let Some(probe) = self.health.answer(&head).await {
-            return probe;
-        }
-        if head.uri.path() == "/" {
-            return text(
-                StatusCode::OK,
-                self.index(access.refuses_protected(&head.headers).is_none()),
-            );
-        }
-        let Some(route) = self.added.get(head.uri.path()) else { return not_found() };
-        if route.protected {
-            match access.refuses_protected(&head.headers) {
-                None => {}
-                Some(StatusCode::UNAUTHORIZED) => return unauthorized(),
-                Some(_) => return not_found(),
+        let answer = match self.answer_here(&head, access).await {
+            Ok(answer) => answer,
+            Err(handler) => {
+                let request = Request::from_parts(head, body);
+                match self.handlers.run(handler, request).await {
+                    Some(answer) => return answer,
+                    None => {
+                        self.health.admin_counts().rejected();
+                        busy()
+                    }
+                }
             }
+        };
+        answer.map(AnswerBody::new)
+    }
+
+    async fn answer_here(
+        &self,
+        head: &request::Parts,
+        access: &Access,
+    ) -> Result<Response<Bytes>, Handler> {
+        if !access.allows_host(head) {
+            return Ok(text(StatusCode::FORBIDDEN, "the Host header names no loopback address\n"));
         }
-        (route.handler)(Request::from_parts(head, body)).await
+        if let Some(probe) = self.health.answer(head).await {
+            return Ok(probe);
+        }
+        let refusal = access.refuses_protected(&head.headers);
+        if head.uri.path() == "/" {
+            return Ok(text(StatusCode::OK, self.index(refusal.is_none())));
+        }
+        let Some(route) = self.added.get(head.uri.path()) else { return Ok(not_found()) };
+        match refusal.filter(|_| route.protected) {
+            None => Err(Arc::clone(&route.handler)),
+            Some(StatusCode::UNAUTHORIZED) => Ok(unauthorized()),
+            Some(_) => Ok(not_found()),
+        }
     }
 
     fn index(&self, with_protected: bool) -> String {
@@ -90,6 +115,15 @@ pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Bytes
 
 fn not_found() -> Response<Bytes> {
     text(StatusCode::NOT_FOUND, "not here: GET / lists what is\n")
+}
+
+fn busy() -> Response<Bytes> {
+    let mut response = text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many requests to the admin server are under way; try again\n",
+    );
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn unauthorized() -> Response<Bytes> {

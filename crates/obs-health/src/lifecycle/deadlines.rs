@@ -2,6 +2,19 @@
 
 use std::time::Duration;
 
+use crate::lifecycle::Stage;
+
+/// Those with a deadline, in their order.
+const STAGES: [Stage; 7] = [
+    Stage::Propagation,
+    Stage::Requests,
+    Stage::Tasks,
+    Stage::Resources,
+    Stage::Traces,
+    Stage::Metrics,
+    Stage::Logs,
+];
+
 /// How long each stage may take, and how long all of them together.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -47,16 +60,29 @@ impl Deadlines {
 
     /// The longest that a shutdown may take.
     pub fn total(&self) -> Duration {
-        let stages = [
-            self.propagation,
-            self.requests,
-            self.tasks,
-            self.resources,
-            self.traces,
-            self.metrics,
-            self.logs,
-        ];
-        stages.into_iter().fold(Duration::ZERO, Duration::saturating_add)
+        STAGES
+            .into_iter()
+            .map(|stage| self.of(stage))
+            .fold(Duration::ZERO, Duration::saturating_add)
+    }
+
+    pub(crate) fn of(&self, stage: Stage) -> Duration {
+        match stage {
+            Stage::Propagation => self.propagation,
+            Stage::Requests => self.requests,
+            Stage::Tasks => self.tasks,
+            Stage::Resources => self.resources,
+            Stage::Traces => self.traces,
+            Stage::Metrics => self.metrics,
+            Stage::Admin => Duration::ZERO,
+            Stage::Logs => self.logs,
+        }
+    }
+
+    /// The deadlines of all stages after this one.
+    pub(crate) fn after(&self, stage: Stage) -> Duration {
+        let later = STAGES.into_iter().filter(|other| *other > stage);
+        later.map(|stage| self.of(stage)).fold(Duration::ZERO, Duration::saturating_add)
     }
 
     pub(crate) fn warn_if_too_long(&self) {

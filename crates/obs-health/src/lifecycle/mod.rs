@@ -12,19 +12,24 @@
 //! | admin | the admin listener closes | |
 //! | logs | the report is written and the log's buffer with it | lines |
 //!
-//! A second signal skips to the flushes, with one second for each; a third exits at once.
+//! A second signal skips to the flushes, with one second for each; a third exits at once. No stage
+//! outlives the grace period: where the deadlines add up to more, the earlier stages get less.
 
 mod deadlines;
 mod in_flight;
+mod progress;
 mod report;
 mod signals;
 mod stages;
 
 use std::fmt;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use obs_guard::Place;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,7 +38,10 @@ use crate::admin::AdminServer;
 use crate::{Error, Health};
 pub use deadlines::Deadlines;
 pub use in_flight::{InFlight, InFlightExchange};
+use progress::Progress;
 pub use report::{Flushed, ShutdownReport, Stage, StageReport};
+
+static TASK: Place = Place::new("health.background_task");
 
 type Closer = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 type Flush = Box<dyn FnOnce(Duration) -> Flushed + Send>;
@@ -49,10 +57,13 @@ struct Shared {
     deadlines: Deadlines,
     /// How often a shutdown was asked for; from 2 on, in a hurry.
     asked: watch::Sender<u32>,
+    asked_at: OnceLock<Instant>,
+    signals_watched: AtomicBool,
+    /// Whether somebody goes through the stages once a shutdown is asked for.
+    is_served: AtomicBool,
+    progress: Progress,
     draining: CancellationToken,
     listener_closes: CancellationToken,
-    /// How long the propagation really took.
-    propagated: OnceLock<Duration>,
     tasks_end: CancellationToken,
     tasks: TaskTracker,
     in_flight: InFlight,
@@ -68,18 +79,20 @@ struct Plan {
 }
 
 impl Lifecycle {
-    /// A lifecycle for this service, with the given deadlines. One warning is logged when they add up
-    /// to more than the grace period, past which Kubernetes kills the process.
+    /// A lifecycle for this service, with the given deadlines. One warning is logged, once the service is
+    /// up, when they add up to more than the grace period, past which Kubernetes kills the process.
     pub fn new(health: Health, deadlines: Deadlines) -> Self {
-        deadlines.warn_if_too_long();
         Self {
             shared: Arc::new(Shared {
                 health,
                 deadlines,
                 asked: watch::Sender::new(0),
+                asked_at: OnceLock::new(),
+                signals_watched: AtomicBool::new(false),
+                is_served: AtomicBool::new(false),
+                progress: Progress::default(),
                 draining: CancellationToken::new(),
                 listener_closes: CancellationToken::new(),
-                propagated: OnceLock::new(),
                 tasks_end: CancellationToken::new(),
                 tasks: TaskTracker::new(),
                 in_flight: InFlight::default(),
@@ -90,16 +103,26 @@ impl Lifecycle {
 
     /// Starts the shutdown, as SIGTERM does. A second call hurries it.
     pub fn shut_down(&self) {
-        self.shared.asked.send_modify(|asked| *asked = asked.saturating_add(1));
+        self.shared.ask();
     }
 
-    /// Shuts down on SIGTERM and SIGINT; a third signal exits the process at once.
+    /// Shuts down on SIGTERM and SIGINT, from now on: a signal that comes before anything is served is
+    /// remembered, and the service shuts down as soon as it is up.
+    ///
+    /// The second signal hurries, the third exits the process at once. The same signal again within one
+    /// second counts as the same request, since a supervisor and a shell often pass on both.
+    ///
+    /// A process that was told to go is gone by [`Deadlines::grace_period`]: what hangs past it, in the
+    /// shutdown or after it, is reported and ended with the process (exit code 143 or 130). When nothing
+    /// is served within 5 s of the signal, or a second one comes before, the process exits, too.
+    ///
+    /// Watched on a thread of its own, which needs no runtime. Calling it again changes nothing.
     ///
     /// # Errors
     ///
-    /// Outside a tokio runtime with I/O enabled.
+    /// When no thread can be started or no signal handler installed.
     pub fn watch_signals(&self) -> Result<(), Error> {
-        signals::watch(self.clone())
+        signals::watch(self)
     }
 
     /// Runs a background task that shutdown waits for. It should end when [`Lifecycle::tasks_end`] is
@@ -108,7 +131,13 @@ impl Lifecycle {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.shared.tasks.spawn(task);
+        self.shared.tasks.spawn(async move {
+            let mut task = pin!(task);
+            let ended = poll_fn(|context| TASK.poll(task.as_mut(), context)).await;
+            if ended.is_none() {
+                tracing::error!("a background task panicked");
+            }
+        });
     }
 
     /// Cancelled when the shutdown begins: when websockets and other long answers should come to their
@@ -151,11 +180,16 @@ impl Lifecycle {
 
     /// Cancelled when the listener must close. The first call starts the drain's clock.
     pub(crate) fn listener_closes(&self) -> CancellationToken {
-        let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
-            stages::drain(&shared).await;
-            shared.listener_closes.cancel();
-        });
+        if !self.shared.is_served.swap(true, Ordering::AcqRel) {
+            self.shared.deadlines.warn_if_too_long();
+            let shared = Arc::clone(&self.shared);
+            // Asked for before it was ever up: no load balancer knows of it.
+            let was_up = *shared.asked.borrow() == 0;
+            tokio::spawn(async move {
+                stages::drain(&shared, was_up).await;
+                shared.listener_closes.cancel();
+            });
+        }
         self.shared.listener_closes.clone()
     }
 
@@ -173,6 +207,25 @@ impl Lifecycle {
 
     fn plan(&self, change: impl FnOnce(&mut Plan)) {
         change(&mut self.shared.plan.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Shared {
+    fn ask(&self) {
+        let _asked_before = self.asked_at.set(Instant::now());
+        self.asked.send_modify(|asked| *asked = asked.saturating_add(1));
+    }
+
+    fn report_unfinished(&self) {
+        let (stage, stages) = self.progress.now();
+        match stage {
+            Some(stage) => tracing::error!(
+                stage, %stages, "the shutdown was not over by its grace period: exit"
+            ),
+            None => tracing::error!(
+                %stages, "the process did not end by its grace period, after its shutdown: exit"
+            ),
+        }
     }
 }
 

@@ -3,31 +3,48 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use obs_guard::Place;
+use tokio::sync::oneshot;
+
 use crate::lifecycle::{Closer, Flush, Shared, ShutdownReport, Stage, StageReport};
 use crate::server::{Connections, Open};
 
 /// What a flush gets once somebody is in a hurry.
 const HURRY: Duration = Duration::from_secs(1);
+/// The runtime must have looked at a listener before it knows who waits there.
+const SETTLE: Duration = Duration::from_millis(5);
 /// How long aborted connections may take to be dropped.
 const ABORT: Duration = Duration::from_millis(200);
 /// How long a connection may take to complete the request that it has begun to send.
 const IDLE: Duration = Duration::from_secs(1);
 /// Past a flush's own deadline, before it is given up.
 const OVERTIME: Duration = Duration::from_millis(100);
+/// What the stages together leave of the grace period, at most a fifth of it: for the reports, and for
+/// whatever is late on a busy machine.
+const WHOLE_RESERVE: Duration = Duration::from_secs(1);
 /// So much less time a flush is told to have, a fifth at most: on a busy machine whatever waits until
 /// its deadline comes back later than that.
 const SPARE: Duration = Duration::from_millis(200);
 
-/// Waits for the shutdown, then until the listener must close.
-pub(crate) async fn drain(shared: &Shared) {
+static CLOSER: Place = Place::new("health.on_close");
+static FLUSH: Place = Place::new("health.on_flush");
+
+/// Waits for the shutdown, then until the listener must close. Only a service that `was_up` before the
+/// shutdown was asked for has load balancers to wait for.
+pub(crate) async fn drain(shared: &Shared, was_up: bool) {
     let mut asked = shared.asked.subscribe();
-    let _ = asked.wait_for(|asked| *asked >= 1).await;
+    drop(asked.wait_for(|asked| *asked >= 1).await);
+    shared.progress.begin(Stage::Propagation);
     shared.health.drain();
     shared.in_flight.drain();
     shared.draining.cancel();
     let started = Instant::now();
-    let _ = within(shared, shared.deadlines.propagation, std::future::pending::<()>()).await;
-    let _ = shared.propagated.set(started.elapsed());
+    let most = match was_up {
+        true => clamped(shared, Stage::Propagation).max(SETTLE),
+        false => SETTLE,
+    };
+    let _no_output = within(shared, most, std::future::pending::<()>()).await;
+    shared.progress.end(StageReport::plain(Stage::Propagation, started.elapsed()));
 }
 
 /// Everything after the listener has closed.
@@ -36,28 +53,55 @@ pub(crate) async fn finish(shared: &Shared, connections: Option<Connections>) ->
         let mut plan = shared.plan.lock().unwrap_or_else(PoisonError::into_inner);
         (std::mem::take(&mut plan.closers), std::mem::take(&mut plan.flushes), plan.admin.take())
     };
-    let mut report = ShutdownReport::default();
-    let propagated = shared.propagated.get().copied().unwrap_or_default();
-    report.stages.push(StageReport::plain(Stage::Propagation, propagated));
+    let progress = &shared.progress;
     if let Some(connections) = connections {
-        report.stages.push(requests(shared, connections).await);
+        progress.begin(Stage::Requests);
+        progress.end(requests(shared, connections).await);
     }
-    report.stages.push(tasks(shared).await);
-    report.stages.push(resources(shared, closers).await);
-    for (stage, deadline) in
-        [(Stage::Traces, shared.deadlines.traces), (Stage::Metrics, shared.deadlines.metrics)]
-    {
-        report.stages.extend(flush(shared, stage, deadline, &mut flushes).await);
+    progress.begin(Stage::Tasks);
+    progress.end(tasks(shared).await);
+    progress.begin(Stage::Resources);
+    progress.end(resources(shared, closers).await);
+    for stage in [Stage::Traces, Stage::Metrics] {
+        flush(shared, stage, &mut flushes).await;
     }
     shared.health.stop();
     if let Some(admin) = admin {
+        progress.begin(Stage::Admin);
         let started = Instant::now();
-        let _ = tokio::task::spawn_blocking(move || admin.stop(ABORT)).await;
-        report.stages.push(StageReport::plain(Stage::Admin, started.elapsed()));
+        let stopped = on_thread(move || admin.stop(ABORT));
+        let complete = matches!(tokio::time::timeout(ABORT * 2, stopped).await, Ok(Some(())));
+        let report = StageReport::plain(Stage::Admin, started.elapsed());
+        progress.end(StageReport { complete, ..report });
     }
-    tell(&report);
-    report.stages.extend(flush(shared, Stage::Logs, shared.deadlines.logs, &mut flushes).await);
-    report
+    let report = progress.report();
+    let told = on_thread(move || tell(&report));
+    let _late = tokio::time::timeout(clamped(shared, Stage::Logs), told).await;
+    flush(shared, Stage::Logs, &mut flushes).await;
+    progress.finish();
+    progress.report()
+}
+
+/// The deadline of this stage, or less of it where the stages after it would not fit into the grace
+/// period: then they get half of what is left.
+fn clamped(shared: &Shared, stage: Stage) -> Duration {
+    let deadlines = &shared.deadlines;
+    let left = deadlines.grace_period.saturating_sub(WHOLE_RESERVE.min(deadlines.grace_period / 5));
+    let elapsed = shared.asked_at.get().map(Instant::elapsed).unwrap_or_default();
+    let left = left.saturating_sub(elapsed);
+    let later = deadlines.after(stage).min(left / 2);
+    deadlines.of(stage).min(left - later)
+}
+
+/// On a thread of its own, which nobody joins: a runtime's own waits for it when it is dropped. `None`
+/// where it panicked or could not be started.
+async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, is_done) = oneshot::channel();
+    let work = move || {
+        let _nobody_waits = done.send(work());
+    };
+    std::thread::Builder::new().name("obs-shutdown".into()).spawn(work).ok()?;
+    is_done.await.ok()
 }
 
 async fn requests(shared: &Shared, connections: Connections) -> StageReport {
@@ -72,12 +116,13 @@ async fn requests(shared: &Shared, connections: Connections) -> StageReport {
             () = idle(shared) => false,
         }
     };
-    if within(shared, shared.deadlines.requests, finished_or_idle).await != Some(true) {
+    let most = clamped(shared, Stage::Requests);
+    if within(shared, most, finished_or_idle).await != Some(true) {
         lost = shared.in_flight.requests() as u64;
         open.abort_http();
         let _ = tokio::time::timeout(ABORT, open.finished()).await;
     }
-    let left = shared.deadlines.requests.saturating_sub(started.elapsed());
+    let left = most.saturating_sub(started.elapsed());
     lost += end_upgraded(shared, &open, left).await;
     let finished = (requests + upgraded).saturating_sub(lost);
     StageReport { finished, lost, ..StageReport::plain(Stage::Requests, started.elapsed()) }
@@ -113,7 +158,7 @@ async fn tasks(shared: &Shared) -> StageReport {
     let under_way = shared.tasks.len() as u64;
     shared.tasks_end.cancel();
     shared.tasks.close();
-    let ended = within(shared, shared.deadlines.tasks, shared.tasks.wait()).await;
+    let ended = within(shared, clamped(shared, Stage::Tasks), shared.tasks.wait()).await;
     let lost = if ended.is_some() { 0 } else { shared.tasks.len() as u64 };
     let finished = under_way.saturating_sub(lost);
     StageReport { finished, lost, ..StageReport::plain(Stage::Tasks, started.elapsed()) }
@@ -122,16 +167,15 @@ async fn tasks(shared: &Shared) -> StageReport {
 async fn resources(shared: &Shared, closers: Vec<(String, Closer)>) -> StageReport {
     let started = Instant::now();
     let all = closers.len() as u64;
-    let mut finished = 0;
+    let (mut finished, most) = (0, clamped(shared, Stage::Resources));
     for (name, close) in closers.into_iter().rev() {
-        let left = shared.deadlines.resources.saturating_sub(started.elapsed());
-        // A task of its own: a closer that panics must not end the shutdown.
-        let closed = within(shared, left, tokio::spawn(async move { close().await })).await;
-        match closed {
-            Some(Ok(())) => finished += 1,
-            Some(Err(error)) => {
-                tracing::error!(resource = name, %error, "panicked while it was closed");
-            }
+        let left = most.saturating_sub(started.elapsed());
+        let runtime = tokio::runtime::Handle::current();
+        // A thread of its own: a closer that panics or blocks must not end the shutdown.
+        let closing = on_thread(move || CLOSER.call(|| runtime.block_on(close())));
+        match within(shared, left, closing).await {
+            Some(Some(Some(()))) => finished += 1,
+            Some(_) => tracing::error!(resource = name, "panicked while it was closed"),
             None => {
                 tracing::warn!(resource = name, "not closed in time: left to the process's end");
             }
@@ -141,30 +185,27 @@ async fn resources(shared: &Shared, closers: Vec<(String, Closer)>) -> StageRepo
     StageReport { finished, lost, ..StageReport::plain(Stage::Resources, started.elapsed()) }
 }
 
-/// The flushes of one stage, in the order of their registration; `None` when there are none.
-async fn flush(
-    shared: &Shared,
-    stage: Stage,
-    deadline: Duration,
-    flushes: &mut Vec<(Stage, Flush)>,
-) -> Option<StageReport> {
+/// The flushes of one stage, in the order of their registration; reports nothing when there are none.
+async fn flush(shared: &Shared, stage: Stage, flushes: &mut Vec<(Stage, Flush)>) {
     let started = Instant::now();
     let mut report = StageReport::plain(stage, Duration::ZERO);
     let mut any = false;
+    shared.progress.begin(stage);
+    let most = clamped(shared, stage);
     for (_, flush) in flushes.extract_if(.., |(of, _)| *of == stage) {
         any = true;
         let hurry = *shared.asked.borrow() >= 2;
-        let left = deadline.saturating_sub(started.elapsed());
+        let left = most.saturating_sub(started.elapsed());
         let left = if hurry { left.min(HURRY) } else { left };
         let told = left - (left / 5).min(SPARE);
-        let flushing = tokio::task::spawn_blocking(move || flush(told));
+        let flushing = on_thread(move || FLUSH.call(|| flush(told)));
         match tokio::time::timeout(left.saturating_add(OVERTIME), flushing).await {
-            Ok(Ok(flushed)) => {
+            Ok(Some(Some(flushed))) => {
                 report.finished += flushed.delivered;
                 report.lost += flushed.lost;
             }
-            Ok(Err(error)) => {
-                tracing::error!(stage = stage.as_str(), %error, "the flush panicked");
+            Ok(_) => {
+                tracing::error!(stage = stage.as_str(), "the flush panicked");
                 report.complete = false;
             }
             Err(_) => {
@@ -173,8 +214,10 @@ async fn flush(
             }
         }
     }
-    report.took = started.elapsed();
-    any.then_some(report)
+    if any {
+        report.took = started.elapsed();
+        shared.progress.end(report);
+    }
 }
 
 /// The future's output, or `None` at the deadline or when a second signal hurries.

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use obs_guard::Place;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -30,6 +31,14 @@ use crate::server::stream::Tracked;
 
 /// How long a connection that was accepted before the shutdown may take to bring its first request.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);
+
+/// In bytes.
+const MAX_ERROR_TEXT: usize = 1_000;
+
+/// The acceptor: its handshake, and the `Clone` that each connection gets.
+static ACCEPTOR: Place = Place::new("health.acceptor");
+/// The service's `Clone` that each connection gets.
+static SERVICE_CLONE: Place = Place::new("health.service_clone");
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -103,8 +112,8 @@ impl Connections {
     pub(crate) fn spawn<A, App, B>(
         &self,
         stream: TcpStream,
-        acceptor: A,
-        app: App,
+        acceptor: &A,
+        app: &App,
         place: OwnedSemaphorePermit,
     ) where
         A: Acceptor,
@@ -115,6 +124,9 @@ impl Connections {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
+        let acceptor = ACCEPTOR.call(|| acceptor.clone());
+        let app = SERVICE_CLONE.call(|| app.clone());
+        let (Some(acceptor), Some(app)) = (acceptor, app) else { return };
         // A small answer must not wait for the peer's acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
         let (builder, most) = (Arc::clone(&self.builder), self.handshake_timeout);
@@ -123,8 +135,9 @@ impl Connections {
         let (closing, abort_http) = (self.open.closing.ordered(), self.open.abort_http.ordered());
         let abort_upgraded = self.open.abort_upgraded.ordered();
         let serving = async move {
-            let error = match tokio::time::timeout(most, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => {
+            let shaken = guarded(async { acceptor.accept(stream).await });
+            let error = match tokio::time::timeout(most, shaken).await {
+                Ok(Some(Ok(stream))) => {
                     let stream = Tracked::new(stream, abort_upgraded, open, place);
                     let served = serve(&builder, stream, app, closing, first_request_within).await;
                     if let Err(reason) = served {
@@ -132,11 +145,15 @@ impl Connections {
                     }
                     return;
                 }
-                Ok(Err(error)) => error,
+                Ok(Some(Err(error))) => error,
+                Ok(None) => io::Error::other("the acceptor panicked"),
                 Err(_) => io::ErrorKind::TimedOut.into(),
             };
             health.server_counts().handshake_failed();
-            tracing::debug!(%error, "a connection's handshake failed");
+            let mut text = String::new();
+            let _marked = obs_guard::write_display(&mut text, &error, MAX_ERROR_TEXT);
+            ACCEPTOR.drop(error);
+            tracing::debug!(error = text, "a connection's handshake failed");
         };
         // Counted from now on: a handshake under way at shutdown may still bring a request.
         self.open.http.spawn(async move {
@@ -208,6 +225,12 @@ where
     }
     connection.as_mut().graceful_shutdown();
     closed_by(connection.await)
+}
+
+/// The handshake's answer; `None` where it panicked.
+async fn guarded<F: Future>(handshake: F) -> Option<F::Output> {
+    let mut handshake = pin!(handshake);
+    poll_fn(|context| ACCEPTOR.poll(handshake.as_mut(), context)).await
 }
 
 fn closed_by(ended: Result<(), BoxError>) -> Result<(), Closed> {

@@ -107,7 +107,7 @@ impl<A: Acceptor> Server<A> {
             };
             match accepted {
                 Ok((stream, place)) => {
-                    connections.spawn(stream, self.acceptor.clone(), app.clone(), place);
+                    connections.spawn(stream, &self.acceptor, &app, place);
                 }
                 Err(error) => {
                     health.server_counts().accept_error();
@@ -117,7 +117,7 @@ impl<A: Acceptor> Server<A> {
         }
         // What the kernel has accepted on our behalf must not be reset.
         while let Some((stream, place)) = connections.accept_waiting(&self.listener).await {
-            connections.spawn(stream, self.acceptor.clone(), app.clone(), place);
+            connections.spawn(stream, &self.acceptor, &app, place);
         }
         drop(self.listener);
         lifecycle.finish(connections).await

@@ -1,15 +1,18 @@
 //! Tells the log, on a thread that may block: the log, or the stacks, may hang with the runtime.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use obs_guard::Place;
+
 use crate::watchdog::{Stacks, threads};
 
-const LONGEST_STACKS: usize = 64 * 1024;
+const MAX_STACKS: usize = 64 * 1024;
 /// Reports that wait; a log that hangs must not let them pile up.
 const WAITING: usize = 8;
+
+static STACKS: Place = Place::new("health.watchdog_stacks");
 
 pub(crate) enum Report {
     Wedged { missed: u32 },
@@ -75,10 +78,9 @@ fn tell(report: &Report, stacks: Option<&Stacks>) {
     }
 }
 
-/// The hook is foreign code: it may panic, and it may answer a book.
+/// The hook may panic, and it may answer a book.
 fn ask(stacks: &Stacks) -> String {
-    let asked = catch_unwind(AssertUnwindSafe(|| stacks()));
-    let mut text = asked.unwrap_or_else(|_| "the hook panicked".into());
-    text.truncate(text.floor_char_boundary(LONGEST_STACKS));
+    let mut text = STACKS.call(|| stacks()).unwrap_or_else(|| "the hook panicked".into());
+    text.truncate(text.floor_char_boundary(MAX_STACKS));
     text
 }

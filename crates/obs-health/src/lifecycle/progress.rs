@@ -1,0 +1,47 @@
+//! How far a shutdown has come, for whoever must report one that hangs.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::lifecycle::{ShutdownReport, Stage, StageReport};
+
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    report: ShutdownReport,
+    under_way: Option<Stage>,
+    is_over: bool,
+}
+
+impl Progress {
+    pub(crate) fn begin(&self, stage: Stage) {
+        self.with(|known| known.under_way = Some(stage));
+    }
+
+    pub(crate) fn end(&self, report: StageReport) {
+        self.with(|known| known.report.stages.push(report));
+    }
+
+    pub(crate) fn finish(&self) {
+        self.with(|known| known.is_over = true);
+    }
+
+    pub(crate) fn report(&self) -> ShutdownReport {
+        self.with(|known| known.report.clone())
+    }
+
+    /// The stage that is under way, unless the shutdown is over, and those that have ended.
+    pub(crate) fn now(&self) -> (Option<&'static str>, ShutdownReport) {
+        self.with(|known| {
+            let stage = known.under_way.map_or("none", Stage::as_str);
+            ((!known.is_over).then_some(stage), known.report.clone())
+        })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
+        work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
