@@ -13,7 +13,8 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::local::{self, Entry};
+use crate::entry::Entry;
+use crate::local;
 use crate::pipeline::Pipeline;
 use crate::record::{Fields, Identity, Link, Record};
 use crate::{event, exception, filter, sql};

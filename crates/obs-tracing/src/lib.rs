@@ -3,6 +3,7 @@
 mod builder;
 mod closed;
 mod configure;
+mod entry;
 mod environment;
 mod error;
 mod event;

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
-use obs_context::set_active_span;
+use obs_context::{fork_generation, set_active_span};
 
 use crate::closed;
+use crate::entry::{Entry, NOBODY};
 use crate::open::OwnBlock;
 use crate::pipeline::{Buffer, Pipeline};
 use crate::pool;
@@ -13,62 +14,6 @@ use crate::propagate::{Baggage, Carried, Origin};
 use crate::record::{Chunk, Identity, Record};
 use crate::ring::Producer;
 use crate::sample::KnownRule;
-
-/// The span of an id, for one layer: ids of two subscribers collide.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) layer: usize,
-    pub(crate) id: u64,
-    /// Of an unsampled child, its parent's, with the child's name.
-    pub(crate) identity: Identity,
-    /// The span whose record this one's events go to: itself or, of a span that is not traced, its nearest
-    /// ancestor that is, which is also what `identity` says.
-    pub(crate) record: u64,
-    /// Whether the pipeline's table has the span's record.
-    pub(crate) in_table: bool,
-    /// Where it is not entered: as far as ids had been given back when it was. See [`crate::closed`].
-    pub(crate) closed: u32,
-    /// Whether another thread made it, or this one does not know that it did.
-    pub(crate) foreign: bool,
-    /// Whether another layer said that the span was entered, since a filter keeps it from this one.
-    pub(crate) followed: bool,
-}
-
-/// No span has this id.
-const NOBODY: u64 = 0;
-
-impl Entry {
-    pub(crate) const NONE: Self = Self {
-        layer: 0,
-        id: NOBODY,
-        identity: Identity::NONE,
-        record: NOBODY,
-        in_table: false,
-        foreign: false,
-        closed: 0,
-        followed: false,
-    };
-
-    /// Of one that is not entered: whether its id is still its own.
-    #[inline]
-    fn is_open(&self) -> bool {
-        self.closed == closed::count(self.id)
-    }
-
-    /// It was exited; a span of another thread's is not known any longer then.
-    #[inline]
-    fn leave(&mut self) {
-        if self.foreign {
-            self.id = NOBODY;
-        }
-        self.closed = closed::count(self.id);
-    }
-
-    #[inline]
-    fn is(&self, layer: usize, id: u64) -> bool {
-        self.id == id && self.layer == layer
-    }
-}
 
 #[derive(Default)]
 pub(crate) struct Local {
@@ -91,11 +36,19 @@ pub(crate) struct Local {
 /// The thread's end of a pipeline.
 pub(crate) struct Attached {
     layer: usize,
+    /// The process that the pipeline was made in.
+    generation: u32,
     pipeline: Weak<Pipeline>,
     pub(crate) buffer: Arc<Buffer>,
     ended: Producer<Box<Record>>,
     open: Option<OwnBlock>,
     rule: KnownRule,
+}
+
+impl Attached {
+    fn is_inherited(&self) -> bool {
+        self.generation != fork_generation()
+    }
 }
 
 thread_local! {
@@ -141,10 +94,8 @@ impl Local {
 
     /// The pipeline of a layer whose spans this thread has created or entered.
     pub(crate) fn pipeline(&self, layer: usize) -> Option<Arc<Pipeline>> {
-        let pipelines = self.attached.iter().filter(|attached| attached.layer == layer);
-        pipelines
-            .filter_map(|attached| attached.pipeline.upgrade())
-            .find(|known| !known.is_inherited())
+        let is_it = |attached: &&Attached| attached.layer == layer && !attached.is_inherited();
+        self.attached.iter().find(is_it)?.pipeline.upgrade()
     }
 
     /// The span of this id, where the thread knows it without asking the table.
@@ -406,12 +357,19 @@ fn attached<'a>(known: &'a mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> &'a m
 
 #[cold]
 fn attach(known: &mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> usize {
-    let is_of_use = |pipeline: Arc<Pipeline>| !pipeline.is_inherited();
-    known.retain(|attached| attached.pipeline.upgrade().is_some_and(is_of_use));
+    // Not by a look at the pipelines: letting go of the last reference to one runs its drop.
+    known.retain(|attached| attached.pipeline.strong_count() > 0 && !attached.is_inherited());
     let (buffer, ended) = pipeline.attach();
     let rule = pipeline.rules.known();
-    let (layer, pipeline) = (pipeline.number(), Arc::downgrade(pipeline));
-    known.push(Attached { layer, pipeline, buffer, ended, open: None, rule });
+    known.push(Attached {
+        layer: pipeline.number(),
+        generation: pipeline.generation,
+        pipeline: Arc::downgrade(pipeline),
+        buffer,
+        ended,
+        open: None,
+        rule,
+    });
     known.len() - 1
 }
 

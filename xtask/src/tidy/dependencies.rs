@@ -10,8 +10,8 @@ use crate::tidy::metadata::Package;
 /// Package, workspace packages that it may name, foreign crates that its default features may pull in
 /// directly.
 const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
-    ("obs-guard", &[], &[]),
-    ("obs-context", &["obs-guard"], &["libc", "uuid"]),
+    ("obs-guard", &[], &["libc"]),
+    ("obs-context", &["obs-guard"], &["uuid"]),
     (
         "obs-http",
         &["obs-guard", "obs-context"],

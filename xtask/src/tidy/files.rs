@@ -26,7 +26,7 @@ const TOP_LEVEL: [&str; 13] = [
     "xtask",
 ];
 const LONGEST_FILE: usize = 450;
-const LONGEST_CONTEXT: usize = 640;
+const LONGEST_CONTEXT: usize = 600;
 
 /// A global of the process, and the only files that may set it: those whose public name says so.
 const GLOBALS: [(&str, &[&str]); 4] = [

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
+use obs_http::known_method;
 use tracing::Span;
 use tracing::span::Entered;
 
@@ -64,18 +65,7 @@ impl HttpSpan {
 
 /// The method for attributes and names, of which there are few, and whether it is one of them.
 pub(super) fn method(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        Method::PATCH => "PATCH",
-        Method::TRACE => "TRACE",
-        Method::CONNECT => "CONNECT",
-        _ => OTHER,
-    }
+    known_method(method).unwrap_or(OTHER)
 }
 
 /// What the conventions call a method that they do not know.
