@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,26 +17,36 @@ pub(crate) struct WriteTimeout<S> {
     limit: Duration,
     /// Armed while a write waits.
     timer: Option<Pin<Box<Sleep>>>,
-    expired: Expired,
+    watch: WriteWatch,
 }
 
-/// Whether a [`WriteTimeout`] has given its peer up.
+/// What a [`WriteTimeout`] shares with its owner.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Expired(Arc<AtomicBool>);
+pub(crate) struct WriteWatch(Arc<AtomicU8>);
 
-impl Expired {
-    pub(crate) fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+/// Zero: neither.
+const DISABLED: u8 = 1;
+const EXPIRED: u8 = 2;
+
+impl WriteWatch {
+    /// Whether the peer was given up.
+    pub(crate) fn is_expired(&self) -> bool {
+        self.0.load(Ordering::Acquire) == EXPIRED
+    }
+
+    /// Lets writes wait for ever: the stream carries HTTP no more.
+    pub(crate) fn disable(&self) {
+        self.0.store(DISABLED, Ordering::Release);
     }
 }
 
 impl<S> WriteTimeout<S> {
     pub(crate) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, timer: None, expired: Expired::default() }
+        Self { stream, limit, timer: None, watch: WriteWatch::default() }
     }
 
-    pub(crate) fn expired(&self) -> Expired {
-        self.expired.clone()
+    pub(crate) fn watch(&self) -> WriteWatch {
+        self.watch.clone()
     }
 
     fn check(
@@ -44,7 +54,7 @@ impl<S> WriteTimeout<S> {
         written: Poll<io::Result<usize>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
+        if written.is_ready() || self.watch.0.load(Ordering::Acquire) == DISABLED {
             self.timer = None;
             return written;
         }
@@ -53,7 +63,7 @@ impl<S> WriteTimeout<S> {
         if timer.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }
-        self.expired.0.store(true, Ordering::Release);
+        self.watch.0.store(EXPIRED, Ordering::Release);
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")))
     }
 }

@@ -85,7 +85,7 @@ fn connection(
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = Result<(), Closed>> + Send + 'static {
     let stream = WriteTimeout::new(stream, shared.timeout);
-    let (expired, head_timeout) = (stream.expired(), shared.timeout);
+    let (write, head_timeout) = (stream.watch(), shared.timeout);
     let service = service_fn(move |request| {
         let (shared, answering) = (Arc::clone(&shared), Arc::clone(&answering));
         async move { Ok::<_, Infallible>(answer(request, &shared, &answering).await) }
@@ -99,7 +99,7 @@ fn connection(
     async move {
         match watched.await {
             Ok(()) => Ok(()),
-            Err(_) if expired.get() => Err(Closed::Write),
+            Err(_) if write.is_expired() => Err(Closed::Write),
             Err(error) if error.is_timeout() => Err(Closed::Idle),
             // A peer that breaks its own connection off has nothing to tell us.
             Err(_) => Ok(()),

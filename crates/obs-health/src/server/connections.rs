@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,19 +16,24 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use obs_guard::Place;
+use obs_http::{ObserveLayer, unrouted};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
+use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::health::Health;
+use crate::lifecycle::InFlight;
 use crate::server::ServerLimits;
 use crate::server::acceptor::Acceptor;
-use crate::server::begun::Begun;
 use crate::server::counts::Closed;
+use crate::server::phase::Phase;
+use crate::server::read_timeout::ReadTimeout;
 use crate::server::stop::{Ordered, Stop};
 use crate::server::stream::Tracked;
+use crate::write_timeout::WriteTimeout;
 
 /// How long a connection that was accepted before the shutdown may take to bring its first request.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);
@@ -44,11 +50,13 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 
 pub(crate) struct Connections {
     builder: Arc<auto::Builder<TokioExecutor>>,
-    handshake_timeout: Duration,
-    header_read_timeout: Duration,
+    limits: Arc<ServerLimits>,
     places: Arc<Semaphore>,
     open: Open,
     health: Health,
+    in_flight: InFlight,
+    /// How many connections there were, to spread their ages.
+    spawned: AtomicU32,
 }
 
 /// The connections that are open, and the two ways to end them.
@@ -65,7 +73,7 @@ pub(crate) struct Open {
 }
 
 impl Connections {
-    pub(crate) fn new(limits: &ServerLimits, health: Health) -> Self {
+    pub(crate) fn new(limits: ServerLimits, health: Health, in_flight: InFlight) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -77,11 +85,12 @@ impl Connections {
             .keep_alive_timeout(limits.ping_timeout);
         Self {
             builder: Arc::new(builder),
-            handshake_timeout: limits.handshake_timeout,
-            header_read_timeout: limits.header_read_timeout,
             places: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
+            limits: Arc::new(limits),
             open: Open::default(),
             health,
+            in_flight,
+            spawned: AtomicU32::new(0),
         }
     }
 
@@ -129,18 +138,22 @@ impl Connections {
         let (Some(acceptor), Some(app)) = (acceptor, app) else { return };
         // A small answer must not wait for the peer's acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
-        let (builder, most) = (Arc::clone(&self.builder), self.handshake_timeout);
-        let first_request_within = self.header_read_timeout;
+        let (builder, limits) = (Arc::clone(&self.builder), Arc::clone(&self.limits));
+        let spread = self.spawned.fetch_add(1, Ordering::Relaxed) % 16;
+        let age = limits.connection_age;
+        let age = age.saturating_add(age / 160 * spread);
+        let in_flight = self.in_flight.clone();
         let (open, health) = (self.open.streams.token(), self.health.clone());
         let (closing, abort_http) = (self.open.closing.ordered(), self.open.abort_http.ordered());
-        let abort_upgraded = self.open.abort_upgraded.ordered();
+        let abort_upgraded = [(); 2].map(|()| self.open.abort_upgraded.ordered());
         let serving = async move {
             let shaken = guarded(async { acceptor.accept(stream).await });
-            let error = match tokio::time::timeout(most, shaken).await {
+            let error = match tokio::time::timeout(limits.handshake_timeout, shaken).await {
                 Ok(Some(Ok(stream))) => {
                     let stream = Tracked::new(stream, abort_upgraded, open, place);
-                    let served = serve(&builder, stream, app, closing, first_request_within).await;
-                    if let Err(reason) = served {
+                    let observers = |phase| ObserveLayer::new((in_flight, phase), unrouted);
+                    let served = serve(&builder, stream, app, observers, closing, &limits, age);
+                    if let Err(reason) = served.await {
                         health.server_counts().closed(reason);
                     }
                     return;
@@ -180,8 +193,10 @@ async fn serve<S, App, B>(
     builder: &auto::Builder<TokioExecutor>,
     stream: Tracked<S>,
     app: App,
+    observers: impl FnOnce(Phase) -> ObserveLayer<(InFlight, Phase)>,
     closing: Ordered,
-    first_request_within: Duration,
+    limits: &ServerLimits,
+    age: Duration,
 ) -> Result<(), Closed>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -192,53 +207,65 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let begun = Arc::new(Begun::default());
-    let told = Arc::clone(&begun);
+    let stream = WriteTimeout::new(stream, limits.write_timeout);
+    let write = stream.watch();
+    let phase = Phase::new(write.clone());
+    let (head, body) = (limits.header_read_timeout, limits.body_read_timeout);
+    let stream = ReadTimeout::new(stream, phase.clone(), head, body);
+    let read = stream.expired();
+    let app = observers(phase.clone()).layer(app);
+    let requested = phase.clone();
     let service = service_fn(move |request| {
-        told.set();
+        requested.request(&request);
         let mut app = app.clone();
         async move {
             poll_fn(|context| app.poll_ready(context)).await?;
             app.call(request).await
         }
     });
+    // A body that stopped fails in the application, whose answer may end the connection well.
+    let closed_by = |ended: Result<(), BoxError>| match (read.get(), ended) {
+        _ if write.is_expired() => Err(Closed::Write),
+        (Some(reason), _) => Err(*reason),
+        (None, Ok(())) => Ok(()),
+        (None, Err(error)) => match error.downcast_ref::<hyper::Error>() {
+            Some(error) if error.is_timeout() => Err(Closed::Idle),
+            _ => Ok(()),
+        },
+    };
     let mut connection =
         pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // Hyper's own timers begin once it knows the version, which a silent peer never lets it know.
     let first_request_late = async {
-        if tokio::time::timeout(first_request_within, begun.wait()).await.is_ok() {
+        if tokio::time::timeout(head, phase.begun()).await.is_ok() {
             std::future::pending::<()>().await;
         }
     };
-    tokio::select! {
+    let is_old = tokio::select! {
         biased;
         ended = connection.as_mut() => return closed_by(ended),
-        () = closing => {}
+        () = closing => false,
+        () = tokio::time::sleep(age) => true,
         () = first_request_late => return Err(Closed::FirstRequest),
-    }
+    };
     // Hyper would close a connection that has not begun, with the request that may be in its socket.
-    tokio::select! {
-        biased;
-        ended = connection.as_mut() => return closed_by(ended),
-        () = begun.wait() => {}
-        () = tokio::time::sleep(FIRST_REQUEST) => {}
+    if !is_old {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return closed_by(ended),
+            () = phase.begun() => {}
+            () = tokio::time::sleep(FIRST_REQUEST) => {}
+        }
     }
     connection.as_mut().graceful_shutdown();
-    closed_by(connection.await)
+    closed_by(connection.await)?;
+    if is_old { Err(Closed::Age) } else { Ok(()) }
 }
 
 /// The handshake's answer; `None` where it panicked.
 async fn guarded<F: Future>(handshake: F) -> Option<F::Output> {
     let mut handshake = pin!(handshake);
     poll_fn(|context| ACCEPTOR.poll(handshake.as_mut(), context)).await
-}
-
-fn closed_by(ended: Result<(), BoxError>) -> Result<(), Closed> {
-    let Err(error) = ended else { return Ok(()) };
-    match error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout) {
-        true => Err(Closed::Idle),
-        false => Ok(()),
-    }
 }
 
 impl Open {

@@ -7,25 +7,38 @@ pub(crate) struct ServerCounts {
     accept_errors: AtomicU64,
     handshakes_failed: AtomicU64,
     upgraded_aborted: AtomicU64,
-    closed: [AtomicU64; 2],
+    closed: [AtomicU64; 6],
 }
 
 /// Which limit closed a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Closed {
     /// The first request's head did not come in time.
     FirstRequest,
     /// The next request did not come in time, or the peer did not answer a ping.
     Idle,
+    /// A later request's head began and did not end in time.
+    Head,
+    /// A request's body stopped coming.
+    Body,
+    /// The peer did not read its answer.
+    Write,
+    /// The connection was old: it finished its requests first.
+    Age,
 }
 
 impl Closed {
-    const ALL: [Self; 2] = [Self::FirstRequest, Self::Idle];
+    const ALL: [Self; 6] =
+        [Self::FirstRequest, Self::Idle, Self::Head, Self::Body, Self::Write, Self::Age];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::FirstRequest => "first_request",
             Self::Idle => "idle",
+            Self::Head => "head",
+            Self::Body => "body",
+            Self::Write => "write",
+            Self::Age => "age",
         }
     }
 }

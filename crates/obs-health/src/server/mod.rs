@@ -4,6 +4,8 @@ mod acceptor;
 mod begun;
 mod connections;
 mod counts;
+mod phase;
+mod read_timeout;
 mod stop;
 mod stream;
 
@@ -15,7 +17,6 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
-use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::lifecycle::{Lifecycle, ShutdownReport};
@@ -31,8 +32,17 @@ pub struct ServerLimits {
     /// Connections at once; past it the next waits in the kernel's queue. 10,000 by default.
     pub connections: usize,
     /// How long a connection may take until its first request's head is complete, HTTP/2's preface
-    /// included. 10 s by default: without it a silent connection stays for ever.
+    /// included; and an HTTP/1 request's head from its first byte on. 10 s by default: without it a
+    /// silent connection stays for ever.
     pub header_read_timeout: Duration,
+    /// How long an HTTP/1 request's body may pause while the application reads it. 30 s by default.
+    pub body_read_timeout: Duration,
+    /// How long a peer may take none of its answer. 30 s by default.
+    pub write_timeout: Duration,
+    /// After this time a connection finishes its requests and is closed, so that load spreads over new
+    /// instances. 1 h by default, up to a tenth more so that connections made together do not end
+    /// together.
+    pub connection_age: Duration,
     /// How long an HTTP/1 connection may wait for its next request's head. 75 s by default: longer
     /// than the 60 s of most load balancers, which would else send a request into a closing connection.
     pub idle_timeout: Duration,
@@ -49,6 +59,9 @@ impl Default for ServerLimits {
         Self {
             connections: 10_000,
             header_read_timeout: Duration::from_secs(10),
+            body_read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            connection_age: Duration::from_secs(3_600),
             idle_timeout: Duration::from_secs(75),
             ping_interval: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(10),
@@ -96,9 +109,9 @@ impl<A: Acceptor> Server<A> {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        let app = obs_http::ObserveLayer::new(lifecycle.in_flight(), obs_http::unrouted).layer(app);
         let health = lifecycle.health().clone();
-        let connections = Connections::new(&self.limits, health.clone());
+        let connections =
+            Connections::new(self.limits.clone(), health.clone(), lifecycle.in_flight());
         let close_listener = lifecycle.listener_closes();
         loop {
             let accepted = tokio::select! {

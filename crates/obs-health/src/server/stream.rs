@@ -13,7 +13,9 @@ use crate::server::stop::Ordered;
 
 pub(crate) struct Tracked<S> {
     stream: S,
-    abort: Ordered,
+    /// Of the side that reads and of the side that writes: after an upgrade each may be a task of its own.
+    abort_read: Ordered,
+    abort_write: Ordered,
     _open: TaskTrackerToken,
     _place: OwnedSemaphorePermit,
 }
@@ -21,19 +23,19 @@ pub(crate) struct Tracked<S> {
 impl<S> Tracked<S> {
     pub(crate) fn new(
         stream: S,
-        abort: Ordered,
+        [abort_read, abort_write]: [Ordered; 2],
         open: TaskTrackerToken,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        Self { stream, abort, _open: open, _place: place }
+        Self { stream, abort_read, abort_write, _open: open, _place: place }
     }
+}
 
-    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        match Pin::new(&mut self.abort).poll(context) {
-            Poll::Pending => Ok(()),
-            Poll::Ready(()) => {
-                Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the service shuts down"))
-            }
+fn check(abort: &mut Ordered, context: &mut Context<'_>) -> io::Result<()> {
+    match Pin::new(abort).poll(context) {
+        Poll::Pending => Ok(()),
+        Poll::Ready(()) => {
+            Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the service shuts down"))
         }
     }
 }
@@ -44,7 +46,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tracked<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.check(context)?;
+        check(&mut self.abort_read, context)?;
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
@@ -55,7 +57,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tracked<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.check(context)?;
+        check(&mut self.abort_write, context)?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -64,7 +66,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tracked<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.check(context)?;
+        check(&mut self.abort_write, context)?;
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 

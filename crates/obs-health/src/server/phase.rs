@@ -1,0 +1,232 @@
+//! What an HTTP/1 connection waits for from its peer, as its bytes and its exchanges show.
+//!
+//! Hyper limits the whole time between two requests, not a head that has begun, and never a body. Here
+//! the bytes that pass are followed as far as a request's end; where that is uncertain (requests sent
+//! before the answer to the one before) no limit of a body is set for the rest of the connection.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::{HeaderMap, Method, Request, StatusCode, Version, header, request, response};
+use obs_http::{End, Exchange, Observe};
+
+use crate::server::begun::Begun;
+use crate::server::counts::Closed;
+use crate::write_timeout::WriteWatch;
+
+const HEAD_END: &[u8] = b"\r\n\r\n";
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// Of one connection; a clone is the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Phase {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    begun: Begun,
+    state: Mutex<State>,
+    write: WriteWatch,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    at: At,
+    scan: Scan,
+    expected: Expected,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum At {
+    /// Before the first request, whose limit is another's.
+    #[default]
+    First,
+    Idle,
+    Head,
+    Exchange,
+    /// HTTP/2, or no HTTP any more.
+    Off,
+}
+
+/// The request's body, as its head has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Expected {
+    #[default]
+    Nothing,
+    Bytes(u64),
+    Chunks,
+}
+
+/// How far the bytes of one request are known.
+#[derive(Debug, Default)]
+struct Scan {
+    /// Bytes of [`HEAD_END`] that have come.
+    matched: usize,
+    has_begun: bool,
+    /// Bytes after the head's end.
+    after: Option<u64>,
+    tail: Vec<u8>,
+    is_lost: bool,
+}
+
+impl Phase {
+    pub(crate) fn new(write: WriteWatch) -> Self {
+        let shared = Shared { begun: Begun::default(), state: Mutex::default(), write };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Comes with the first request. For one waiter.
+    pub(crate) async fn begun(&self) {
+        self.shared.begun.wait().await;
+    }
+
+    pub(crate) fn read(&self, bytes: &[u8]) {
+        let mut state = self.state();
+        match state.at {
+            At::Off => return,
+            At::Idle if !bytes.is_empty() => state.at = At::Head,
+            _ => {}
+        }
+        state.scan.feed(bytes);
+    }
+
+    /// The limit that runs while the peer sends nothing.
+    pub(crate) fn awaited(&self) -> Option<Closed> {
+        let state = self.state();
+        match state.at {
+            At::Head => Some(Closed::Head),
+            At::Exchange if state.scan.lacks(state.expected) => Some(Closed::Body),
+            _ => None,
+        }
+    }
+
+    /// A request's head is complete. To be called before its body is read.
+    pub(crate) fn request<B>(&self, request: &Request<B>) {
+        self.shared.begun.set();
+        if request.version() >= Version::HTTP_2 {
+            self.off();
+        } else {
+            let mut state = self.state();
+            state.at = At::Exchange;
+            state.expected = Expected::of(request.headers());
+        }
+    }
+
+    fn off(&self) {
+        self.state().at = At::Off;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observe for Phase {
+    type Exchange = PhaseExchange;
+
+    const BEGINS_ALONE: bool = true;
+
+    fn begin(&self, request: &mut request::Parts) -> PhaseExchange {
+        PhaseExchange { phase: self.clone(), is_connect: request.method == Method::CONNECT }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct PhaseExchange {
+    phase: Phase,
+    is_connect: bool,
+}
+
+impl Exchange for PhaseExchange {
+    type Entered<'a> = ();
+
+    fn enter(&self) {}
+
+    fn response(&mut self, response: &mut response::Parts) {
+        let is_upgrade = response.status == StatusCode::SWITCHING_PROTOCOLS
+            || self.is_connect && response.status.is_success();
+        if is_upgrade && response.version < Version::HTTP_2 {
+            self.phase.off();
+            self.phase.shared.write.disable();
+        }
+    }
+
+    fn end(self, _: &End) {
+        let mut state = self.phase.state();
+        if state.at == At::Off {
+            return;
+        }
+        let has_more = state.scan.has_more_than(state.expected);
+        state.at = if has_more { At::Head } else { At::Idle };
+        let is_at_the_end = !has_more && !state.scan.lacks(state.expected) && !state.scan.is_lost;
+        state.scan = Scan { is_lost: !is_at_the_end, ..Scan::default() };
+    }
+}
+
+impl Expected {
+    fn of(headers: &HeaderMap) -> Self {
+        if headers.contains_key(header::TRANSFER_ENCODING) {
+            return Self::Chunks;
+        }
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        match length.and_then(|length| length.parse().ok()) {
+            None | Some(0) => Self::Nothing,
+            Some(length) => Self::Bytes(length),
+        }
+    }
+}
+
+impl Scan {
+    fn feed(&mut self, mut bytes: &[u8]) {
+        if self.is_lost || bytes.is_empty() {
+            return;
+        }
+        if self.after.is_none() {
+            let begins = !std::mem::replace(&mut self.has_begun, true);
+            // The usual request without a body needs no search.
+            if begins && bytes.starts_with(b"GET ") && bytes.ends_with(HEAD_END) {
+                self.after = Some(0);
+                return;
+            }
+            let Some(end) = bytes.iter().position(|byte| self.ends_head(*byte)) else { return };
+            bytes = &bytes[end + 1..];
+        }
+        self.after = Some(self.after.unwrap_or(0).saturating_add(bytes.len() as u64));
+        let last = &bytes[bytes.len().saturating_sub(LAST_CHUNK.len())..];
+        self.tail.extend_from_slice(last);
+        let surplus = self.tail.len().saturating_sub(LAST_CHUNK.len());
+        self.tail.drain(..surplus);
+    }
+
+    fn ends_head(&mut self, byte: u8) -> bool {
+        self.matched = match byte {
+            byte if byte == HEAD_END[self.matched] => self.matched + 1,
+            b'\r' => 1,
+            _ => 0,
+        };
+        let ends = self.matched == HEAD_END.len();
+        if ends {
+            self.matched = 0;
+        }
+        ends
+    }
+
+    /// Whether a part of the body is surely still to come.
+    fn lacks(&self, expected: Expected) -> bool {
+        match (expected, self.after) {
+            _ if self.is_lost => false,
+            (Expected::Bytes(length), Some(after)) => after < length,
+            (Expected::Chunks, Some(_)) => self.tail != LAST_CHUNK,
+            (Expected::Nothing, _) | (_, None) => false,
+        }
+    }
+
+    /// Whether bytes of the next request are here already.
+    fn has_more_than(&self, expected: Expected) -> bool {
+        match expected {
+            Expected::Nothing => self.after.is_some_and(|after| after > 0),
+            Expected::Bytes(length) => self.after.is_some_and(|after| after > length),
+            Expected::Chunks => false,
+        }
+    }
+}
