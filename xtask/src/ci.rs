@@ -30,6 +30,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     })?;
     step("documentation", documentation)?;
     step("deny", deny)?;
+    step("undefined behaviour, by Miri", miri)?;
     step("instructions a log line", || {
         cargo(["bench", "--quiet", "-p", "obs-logging", "--bench", "instructions"])
     })?;
@@ -81,6 +82,35 @@ fn deny() -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// What Miri can run of the modules with `unsafe` in a minute: where it is not to be had, it is left out.
+fn miri() -> Result<(), Failure> {
+    const TESTS: [&[&str]; 4] = [
+        &["-p", "obs-metrics", "--lib", "what_is_retired"],
+        &["-p", "obs-metrics", "--test", "limits", "removed_series"],
+        &["-p", "obs-metrics", "--test", "expiry", "retain"],
+        &["-p", "obs-context", "--test", "active_span", "--", "--skip", "signal"],
+    ];
+    // The workspace's toolchain is pinned, by this variable too where rustup started us.
+    let nightly = |arguments: &[&str]| {
+        let mut command = Command::new("rustup");
+        command.args(["run", "nightly", "cargo", "miri"]).args(arguments).current_dir(workspace());
+        command.env("MIRIFLAGS", "-Zmiri-disable-isolation").env_remove("RUSTUP_TOOLCHAIN");
+        command
+    };
+    if !nightly(&["--version"]).output().is_ok_and(|output| output.status.success()) {
+        println!("left out: Miri is not installed (rustup component add miri --toolchain nightly)");
+        return Ok(());
+    }
+    for test in TESTS {
+        let target = ["test", "--quiet", "--target-dir", "target/miri"];
+        let status = nightly(&[&target, test].concat()).status()?;
+        if !status.success() {
+            return Err(Failure::new(format!("Miri found a fault in {test:?}; it is above")));
+        }
+    }
+    Ok(())
 }
 
 /// Every example of every crate, run to its end.

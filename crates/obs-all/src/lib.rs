@@ -7,6 +7,7 @@ mod http;
 mod init;
 mod layer;
 mod serve;
+mod spawn;
 #[cfg(all(feature = "profiling", target_os = "linux"))]
 mod stacks;
 
@@ -14,6 +15,7 @@ pub use config::{Config, Explanation, Origin, Preset};
 pub use error::Error;
 pub use http::{ClientLayer, Instrument, ServerLayer};
 pub use init::{Obs, init};
+pub use spawn::{InCurrent, in_current, spawn};
 
 pub use obs_context as context;
 pub use obs_health as health;

@@ -112,11 +112,11 @@ impl ConsoleBuilder {
         let mut tasks = JoinSet::new();
 
         let receiver = Grpc::new(Arc::clone(&store));
-        let answer = move |request, _| receiver.clone().answer(request);
+        let answer = move |request, local| receiver.clone().answer(request, local);
         tasks.spawn(serve(grpc, Protocol::Http2, answer, stopped.clone()));
 
         let receiver = Arc::clone(&store);
-        let answer = move |request, _| answer_http(Arc::clone(&receiver), request);
+        let answer = move |request, local| answer_http(Arc::clone(&receiver), request, local);
         tasks.spawn(serve(http, Protocol::Http1, answer, stopped.clone()));
 
         let questions =

@@ -4,6 +4,7 @@ mod api;
 mod console;
 mod document;
 mod error;
+mod loopback;
 mod model;
 mod receive;
 mod scrape;

@@ -133,7 +133,7 @@ fn log_lines_are_bounded_by_number_and_by_bytes() {
 
 #[test]
 fn series_are_bounded_and_stale_ones_make_room() {
-    let store = Store::new(limits(|limits| limits.series = 100));
+    let store = Store::new(limits(|limits| limits.series = 200));
     let look = |at: u64, paths: std::ops::Range<u32>| {
         let told = paths.map(|number| observation(&number.to_string(), 1.0));
         store.add_metrics("orders", MetricSource::Scrape, (at, at), told)
@@ -152,7 +152,7 @@ fn series_are_bounded_and_stale_ones_make_room() {
 
 #[test]
 fn the_history_of_series_is_bounded_by_bytes() {
-    let store = Store::new(limits(|limits| limits.series_bytes = 20_000));
+    let store = Store::new(limits(|limits| limits.series_bytes = 40_000));
     for at in 1..2_000_u32 {
         let told = (0..20).map(|number| observation(&number.to_string(), f64::from(at)));
         store.add_metrics("orders", MetricSource::Scrape, (at.into(), at.into()), told);
@@ -160,6 +160,32 @@ fn the_history_of_series_is_bounded_by_bytes() {
     let stats = store.stats();
     assert_eq!(stats.stored.series, 20);
     assert!(stats.stored.series_bytes <= 20_000, "{stats:?}");
+}
+
+#[test]
+fn huge_target_leaves_the_others_room() {
+    let store = Store::new(limits(|limits| limits.series = 1_000));
+    let look = |service: &str, at: u64, series: u32| {
+        let told = (0..series).map(|number| observation(&number.to_string(), 1.0));
+        store.add_metrics(service, MetricSource::Scrape, (at, at), told)
+    };
+    for at in 1..5 {
+        let huge = look("huge", at, 5_000);
+        assert_eq!((huge.accepted, huge.rejected), (500, 4_500));
+        assert!(huge.reason.unwrap().contains("one service"), "{huge:?}");
+        for other in ["a", "b", "c"] {
+            assert_eq!(look(other, at, 100).rejected, 0, "{other}");
+        }
+    }
+    assert_eq!(store.stats().evicted.series, 0);
+
+    let store = Store::new(limits(|limits| limits.series_bytes = 1 << 20));
+    let long = "x".repeat(1_000);
+    let told = (0..5_000).map(|number| observation(&format!("{long}{number}"), 1.0));
+    let huge = store.add_metrics("huge", MetricSource::Scrape, (1, 1), told);
+    assert!(huge.rejected > 0 && huge.reason.unwrap().contains("bytes"), "{huge:?}");
+    let told = (0..100).map(|number| observation(&number.to_string(), 1.0));
+    assert_eq!(store.add_metrics("a", MetricSource::Push, (1, 1), told).rejected, 0);
 }
 
 #[test]

@@ -110,7 +110,7 @@ pub fn set_active_span(span: Option<ActiveSpan>) {
         slot.version.store(version.wrapping_add(1), Relaxed);
         // One thread, so the compiler is all that could reorder what its signal handler sees.
         compiler_fence(std::sync::atomic::Ordering::SeqCst);
-        match span {
+        match span.filter(|span| span.trace_id.is_valid()) {
             Some(span) => {
                 let trace_id = span.trace_id.get();
                 slot.trace_high.store((trace_id >> 64) as u64, Relaxed);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::random::random_u64;
+use crate::random_u64;
 
 /// The 128-bit id that all spans of one request share, over all services.
 ///

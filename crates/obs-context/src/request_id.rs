@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::random::random_u64;
+use crate::random_u64;
 
 /// The longest request id that is honoured, in bytes.
 const LONGEST: usize = 128;

@@ -37,6 +37,8 @@ fn sampled_is_told_without_the_span() {
     set_active_span(Some(span(9)));
     set_active_span(None);
     assert!(!active_span_is_sampled());
+    set_active_span(Some(ActiveSpan { trace_id: TraceId::INVALID, ..span(9) }));
+    assert_eq!((active_span(), active_span_is_sampled()), (None, false));
 }
 
 #[test]

@@ -1,7 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod fork;
 mod format;
 mod place;
+mod random;
 
+pub use fork::{fork_generation, watch_forks};
 pub use format::{Formatted, write_args, write_debug, write_display};
 pub use place::{Place, panics};
+pub use random::random_u64;

@@ -3,6 +3,7 @@
 mod body;
 mod end;
 mod future;
+mod method;
 mod observe;
 mod route;
 mod running;
@@ -11,6 +12,7 @@ mod service;
 pub use body::ObservedBody;
 pub use end::{End, Outcome};
 pub use future::ObservedFuture;
+pub use method::known_method;
 pub use observe::{Exchange, Observe};
 #[cfg(feature = "axum")]
 pub use route::matched_path;

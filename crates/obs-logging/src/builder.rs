@@ -213,8 +213,10 @@ impl<S: Stage> Builder<S> {
     }
 
     /// Replaces the values of fields of these names by `[redacted]`, wherever they come from: events,
-    /// spans, contexts, loggers. Upper and lower case are the same, and `password` is also the last part
-    /// of `user.password`. The message is left as it is.
+    /// spans, contexts, loggers, and inside of values with a structure. Upper and lower case are the same.
+    /// `password` is also the last part of `user.password`, and `card.number` is the `number` inside of
+    /// every `card`, of each element where that is a list. The message is left as it is, but for what
+    /// `valuable(..)` shows there; so is the text of a `Debug`.
     pub fn redact(
         mut self,
         names: impl IntoIterator<Item = impl Into<String>>,
@@ -264,7 +266,16 @@ impl<S: Stage> Builder<S> {
         self.assemble(filter, renderer, |notice, tally| match delivery {
             Delivery::Blocking => output.direct(&event_key, notice, tally),
             Delivery::NonBlocking { buffer_bytes, when_full } => {
-                let target = Target::new(output.open(&event_key)?, notice);
+                #[cfg(feature = "otlp")]
+                let takes_batches = output.is_collector();
+                #[cfg(not(feature = "otlp"))]
+                let takes_batches = false;
+                let writer = output.open(&event_key)?;
+                let target = if takes_batches {
+                    Target::of_batches(writer, notice)
+                } else {
+                    Target::new(writer, notice)
+                };
                 Queue::start(target, tally, buffer_bytes, when_full).map(Sink::Queue)
             }
         })
@@ -332,6 +343,8 @@ impl<S: Stage> Builder<S> {
     where
         R: Subscriber + for<'a> LookupSpan<'a>,
     {
+        #[cfg(feature = "valuable")]
+        self.pipeline.redaction.apply_to_texts();
         let renderer = Arc::new(renderer);
         let notice = notice_of_losses(renderer.clone(), self.statics.clone());
         let tally = Arc::new(Tally::default());

@@ -13,7 +13,7 @@ use crate::cost::Share;
 use crate::encode::escape::string;
 use crate::error_type::{ErrorKeys, ErrorTypes};
 use crate::layer::Plan;
-use crate::processor::Pace;
+use crate::processor::{Pace, Redaction};
 use crate::render::opening;
 
 /// Past this many a thread forgets all and begins anew: programs have fewer.
@@ -32,8 +32,8 @@ pub(crate) struct Callsite {
     pub(crate) names: Fields,
     /// Whether its values may be written where they will stand, as far as it is known beforehand.
     pub(crate) is_straight: bool,
-    /// Whether some values of this layer must not be seen.
-    pub(crate) is_redacting: bool,
+    /// Which values of this layer must not be seen, where there are any.
+    pub(crate) redaction: Option<Redaction>,
     pub(crate) error_types: Arc<ErrorTypes>,
     /// The shape of what surrounded it last, or none.
     surrounded: Cell<u64>,
@@ -74,10 +74,14 @@ impl Callsite {
             "message" if metadata.is_event() => FieldRole::Message,
             "log.target" if is_bridge(metadata) => FieldRole::Target,
             "log.module_path" | "log.file" | "log.line" if is_bridge(metadata) => FieldRole::Unused,
-            name if pipeline.redaction.matches(name.as_bytes()) => {
-                FieldRole::Redacted(Key::new(name))
+            name => {
+                let key = Key::new(name);
+                if pipeline.redaction.matches(key.name()) {
+                    FieldRole::Redacted(key)
+                } else {
+                    FieldRole::Plain(key, ErrorKeys::default())
+                }
             }
-            name => FieldRole::Plain(Key::new(name), ErrorKeys::default()),
         };
         let fields: Box<[FieldRole]> =
             metadata.fields().iter().map(|field| role(field.name())).collect();
@@ -88,7 +92,7 @@ impl Callsite {
         Self {
             opening: opening(&head(metadata.level(), metadata.target())),
             is_straight: plan.is_straight() && are_names_distinct && !is_bridge(metadata),
-            is_redacting: !pipeline.redaction.is_empty(),
+            redaction: Some(pipeline.redaction.clone()).filter(|names| !names.is_empty()),
             fields,
             names,
             error_types: plan.error_types.clone(),

@@ -8,7 +8,10 @@ use std::fmt;
 use obs_guard::Place;
 use valuable::Valuable;
 
-use crate::encode::value::{self, LONGEST_VALUE};
+use crate::encode::structure::Structure;
+use crate::encode::value;
+use crate::processor::redaction_of_texts;
+use writer::Writer;
 
 /// The visits of a value are the application's code.
 static VALUABLE: Place = Place::new("logging.valuable");
@@ -19,8 +22,9 @@ pub struct Structured<'a>(&'a dyn Valuable);
 
 /// Shows a value as the JSON object, list or number that it is: `order = ?valuable(&order)`.
 ///
-/// Enums are their variant's name, with `{"Variant":{...}}` around fields; absent options are `null`. Past 64
-/// KiB, or 32 levels deep, it is text. Other layers see what its `Debug` writes.
+/// Enums are their variant's name, with `{"Variant":{...}}` around fields; absent options are `null`. What
+/// is past 64 KiB, or 32 levels deep, is left out, with a mark. Other layers see what its `Debug` writes;
+/// once a layer redacts names, that is JSON without their values, too.
 ///
 /// ```
 /// use obs_logging::valuable;
@@ -42,21 +46,29 @@ thread_local! {
 
 impl fmt::Debug for Structured<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if ASKED.take()
-            && let Some(json) = self.json()
-        {
-            ANSWER.set(Some(json));
+        if ASKED.take() {
+            ANSWER.set(Some(self.json()));
             return Ok(());
         }
-        self.0.as_value().fmt(f)
+        match redaction_of_texts() {
+            Some(redaction) => {
+                let mut json = self.json();
+                redaction.redact_inside(b"", &mut json, 0);
+                f.write_str(&String::from_utf8_lossy(&json))
+            }
+            None => self.0.as_value().fmt(f),
+        }
     }
 }
 
 impl Structured<'_> {
-    fn json(&self) -> Option<Vec<u8>> {
+    fn json(&self) -> Vec<u8> {
         let mut json = Vec::new();
-        let is_whole = VALUABLE.call(|| writer::write(&mut json, &self.0.as_value()));
-        (is_whole == Some(true) && json.len() <= LONGEST_VALUE).then_some(json)
+        let mut writer = Writer(Structure::new(&mut json));
+        // What came before a panic is kept.
+        let _visited = VALUABLE.call(|| writer.value(&self.0.as_value()));
+        writer.0.end();
+        json
     }
 }
 

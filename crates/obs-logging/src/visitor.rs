@@ -10,7 +10,7 @@ use tracing_core::Field;
 use tracing_core::field::Visit;
 
 use crate::callsite::{Callsite, FieldRole};
-use crate::context::fields::Key;
+use crate::context::fields::{Fields, Key};
 use crate::encode::value;
 
 pub(crate) use apart::Apart;
@@ -31,6 +31,9 @@ pub(crate) trait Places<'a> {
 
     /// Begins a field that comes of a value.
     fn part(&mut self, key: &Key) -> &mut Vec<u8>;
+
+    /// The fields, where they are kept apart.
+    fn fields(&mut self) -> Option<&mut Fields>;
 
     /// Begins the message.
     fn message(&mut self) -> &mut Vec<u8>;
@@ -134,6 +137,11 @@ impl<'a, P: Places<'a>> Visit for Visitor<P> {
             return self.record_debug(field, &format_args!("{error}"));
         };
         let keys = keys.of(field.name());
+        if let Some(fields) = self.0.fields() {
+            // The same field twice: none of the earlier error's.
+            fields.remove(&keys.kind);
+            fields.remove(&keys.chain);
+        }
         value::formatted(self.0.part(&keys.message), format_args!("{error}"));
         if let Some(name) = self.0.callsite().error_types.name_of(error) {
             value::text(self.0.part(&keys.kind), name);
@@ -154,11 +162,14 @@ impl<'a, P: Places<'a>> Visit for Visitor<P> {
     #[cfg(feature = "valuable")]
     #[inline]
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let is_message = matches!(self.role(field), Some(FieldRole::Message));
-        match self.place(field) {
-            Some(out) if is_message => crate::nested::text(out, value),
-            Some(out) => crate::nested::field(out, value),
-            None => {}
+        let role = self.role(field);
+        let redaction = self.0.callsite().redaction.as_ref();
+        let Some(out) = self.place(field) else { return };
+        let Some(FieldRole::Plain(key, _)) = role else { return crate::nested::text(out, value) };
+        let start = out.len();
+        crate::nested::field(out, value);
+        if let Some(redaction) = redaction {
+            redaction.redact_inside(key.name(), out, start);
         }
     }
 }

@@ -133,3 +133,44 @@ fn two_logging_layers_keep_their_own() {
     assert_eq!(kept.line()["event"], "for both");
     assert!(kept.line()["request_id"].is_null());
 }
+
+/// Logs whenever a span closes.
+struct LogsOnClose;
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogsOnClose {
+    fn on_close(&self, id: span::Id, context: Context<'_, S>) {
+        let name = context.span(&id).map(|span| span.name());
+        info!(name, "closed");
+    }
+}
+
+#[test]
+fn a_layer_that_logs_when_spans_close_meets_explicit_parents() {
+    let (layer, kept, _logging) = ours();
+    let dispatch = Dispatch::new(Registry::default().with(layer).with(LogsOnClose));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                tracing::dispatcher::with_default(&dispatch, || {
+                    for n in 0..200 {
+                        let outer = info_span!("outer", n);
+                        let inner = info_span!(parent: &outer, "inner", n);
+                        let id = inner.id();
+                        drop(outer);
+                        let closer = std::thread::spawn({
+                            let dispatch = dispatch.clone();
+                            move || tracing::dispatcher::with_default(&dispatch, || drop(inner))
+                        });
+                        info!(parent: id, n, "event");
+                        closer.join().unwrap();
+                    }
+                });
+            });
+        }
+    });
+    let lines = kept.lines();
+    let events = lines.iter().filter(|line| line["event"] == "event").count();
+    // The registry may forget to close an outer span that ends during an event.
+    let closed = lines.iter().filter(|line| line["name"] == "inner").count();
+    assert_eq!((events, closed), (800, 800));
+}

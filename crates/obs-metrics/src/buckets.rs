@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn computed_bounds_have_no_float_dust() {
         let texts = |buckets: &Buckets| -> Vec<String> {
-            buckets.bounds().iter().map(|bound| bound.to_string()).collect()
+            buckets.bounds().iter().map(ToString::to_string).collect()
         };
         assert_eq!(
             texts(&Buckets::around(0.3)),

@@ -140,7 +140,5 @@ pub fn layer(red: Red, route_of: RouteOf) -> ObserveLayer<Red> {
 
 /// The method as a label value. Anybody can invent methods.
 fn known_method(method: &Method) -> &'static str {
-    const KNOWN: [&str; 10] =
-        ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE", "QUERY"];
-    KNOWN.into_iter().find(|known| method.as_str() == *known).unwrap_or("_OTHER")
+    obs_http::known_method(method).unwrap_or("_OTHER")
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
 mod buckets;
 mod builder;
 mod cardinality;
@@ -25,6 +26,7 @@ mod names;
 mod push;
 mod registry;
 mod source;
+mod sources;
 mod storage;
 pub mod testing;
 

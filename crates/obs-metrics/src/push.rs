@@ -1,5 +1,6 @@
 //! Pushing a registry to an OpenTelemetry collector, for what Prometheus cannot reach.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -8,6 +9,9 @@ use std::time::{Duration, Instant};
 use ureq::http::{HeaderName, HeaderValue};
 
 use crate::{Counter, Error, Registry};
+
+/// The longest wait: a clock cannot be told of `Duration::MAX`.
+const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// How a registry is pushed over OTLP (HTTP with protobuf; `https://` with the feature `otlp-tls`).
 ///
@@ -55,15 +59,15 @@ impl Push {
         }
     }
 
-    /// Pushes every so often: 60 s unless told otherwise, and 1 ms at least.
+    /// The time between two pushes. Default: 60 s; at least 1 ms, at most a year.
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval.max(Duration::from_millis(1));
+        self.interval = interval.clamp(Duration::from_millis(1), MAX_WAIT);
         self
     }
 
-    /// Gives one push up after so long: 10 s unless told otherwise.
+    /// The time after which a push is given up. Default: 10 s; at most a year.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = timeout.min(MAX_WAIT);
         self
     }
 
@@ -126,13 +130,19 @@ impl Push {
             "Pushes of this registry over OTLP.",
             ["result"],
         )?;
-        let config = ureq::Agent::config_builder().timeout_global(Some(self.timeout)).build();
+        // A redirect would turn the push into a GET, and send its headers elsewhere.
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(self.timeout))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .build();
         let worker = Worker {
             agent: config.into(),
             shared: Arc::default(),
             registry: registry.clone(),
             delivered: pushes.handle(["ok"]),
             failed: pushes.handle(["failed"]),
+            is_failing: Cell::new(false),
             push: self,
         };
         let (shared, delivered, failed) =
@@ -169,7 +179,7 @@ pub struct Pusher {
 impl Pusher {
     /// Pushes now, and waits until that is done or so long; tells whether the collector took it.
     pub fn flush(&self, deadline: Duration) -> bool {
-        let end = Instant::now() + deadline;
+        let end = Instant::now() + deadline.min(MAX_WAIT);
         let mut state = self.shared.lock();
         if state.ended {
             return false;
@@ -248,6 +258,8 @@ struct Worker {
     registry: Registry,
     delivered: Counter,
     failed: Counter,
+    /// Whether the last push failed.
+    is_failing: Cell<bool>,
     push: Push,
 }
 
@@ -285,23 +297,25 @@ impl Worker {
         };
         let headers = self.push.headers.iter();
         let request = headers.fold(request, |request, (name, value)| request.header(name, value));
-        match request.send(&body[..]) {
-            Ok(_) => {
-                self.delivered.inc();
-                true
-            }
-            Err(error) => {
-                if self.failed.value() == 0 {
-                    let endpoint = &self.push.endpoint;
-                    tracing::warn!(
-                        endpoint,
-                        %error,
-                        "metrics were not pushed; the next push makes up for it (logged once)"
-                    );
-                }
-                self.failed.inc();
-                false
-            }
+        let failure = match request.send(&body[..]) {
+            Ok(response) if response.status().is_success() => None,
+            Ok(response) => Some(format!("the collector answered {}", response.status())),
+            Err(error) => Some(error.to_string()),
+        };
+        let Some(error) = failure else {
+            self.delivered.inc();
+            self.is_failing.set(false);
+            return true;
+        };
+        self.failed.inc();
+        if !self.is_failing.replace(true) {
+            let endpoint = &self.push.endpoint;
+            tracing::warn!(
+                endpoint,
+                error,
+                "metrics were not pushed; the next push makes up for it (logged once an outage)"
+            );
         }
+        false
     }
 }

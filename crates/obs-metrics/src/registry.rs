@@ -1,20 +1,22 @@
 //! Where metrics are registered, checked, and read at a scrape.
 
+mod encode;
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use obs_context::Source;
 
 use crate::buckets::Bounds;
 use crate::builder::{Builder, Common};
 use crate::descriptor::Descriptor;
-use crate::expose::{Expose, Flavour, Protobuf, Text, WithCommon};
 use crate::family::{Collect, Family, single};
 use crate::metric::{Info, Sealed};
 use crate::source::Gathered;
+use crate::sources::{Asked, Sources};
 use crate::{
     Buckets, Counter, CounterVec, Error, Gauge, GaugeVec, Histogram, HistogramVec, MetricVec,
     StateSet, Summary, SummaryVec,
@@ -45,14 +47,11 @@ pub struct Registry(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     families: RwLock<Families>,
-    sources: RwLock<Arc<[Mounted]>>,
-    /// What the last scrape gathered from them: out of its place while a scrape uses it, so that no
-    /// lock is held over the code of others.
+    sources: Sources,
+    /// What the last scrape gathered: out of its place while a scrape uses it.
     gathered: Mutex<Gathered>,
     #[cfg(feature = "otlp-push")]
     born: Born,
-    #[cfg(feature = "prometheus-client")]
-    foreign: RwLock<Vec<Arc<prometheus_client::registry::Registry>>>,
     common: Common,
 }
 
@@ -65,13 +64,6 @@ impl Default for Born {
     fn default() -> Self {
         Self(std::time::SystemTime::now())
     }
-}
-
-#[derive(Clone)]
-struct Mounted {
-    /// What must not be mounted twice.
-    name: Option<&'static str>,
-    source: Arc<dyn Source>,
 }
 
 #[derive(Default)]
@@ -215,13 +207,18 @@ impl Registry {
 
     /// Shows the numbers of this source at every scrape. What breaks a rule, or belongs to a metric
     /// that is registered here, is left out and counted in `obs_metrics_samples_rejected_total`.
+    ///
+    /// Sources are asked on a thread of their own, one after another. One that panics costs the samples
+    /// that it had not given yet; one that has not answered by the scrape's deadline (see
+    /// [`Endpoint`](crate::Endpoint); 10 s for the `encode_` methods) is left out until it answers, and
+    /// counted in `obs_metrics_sources_late_total`.
     pub fn mount(&self, source: Arc<dyn Source>) {
-        self.mount_as(None, source);
+        self.0.sources.mount(None, Asked::Source(source));
     }
 
     /// [`Registry::mount`], unless a source of this name is mounted already.
     pub(crate) fn mount_once(&self, name: &'static str, source: Arc<dyn Source>) {
-        self.mount_as(Some(name), source);
+        self.0.sources.mount(Some(name), Asked::Source(source));
     }
 
     /// Shows the metrics of a prometheus-client registry in the same answer.
@@ -233,117 +230,7 @@ impl Registry {
     /// The other way round, a `Registry` is a `prometheus_client::collector::Collector`.
     #[cfg(feature = "prometheus-client")]
     pub fn mount_prometheus_client(&self, registry: prometheus_client::registry::Registry) {
-        let mut foreign = self.0.foreign.write().unwrap_or_else(PoisonError::into_inner);
-        foreign.push(Arc::new(registry));
-    }
-
-    fn mount_as(&self, name: Option<&'static str>, source: Arc<dyn Source>) {
-        let mut sources = self.0.sources.write().unwrap_or_else(PoisonError::into_inner);
-        if name.is_none() || sources.iter().all(|mounted| mounted.name != name) {
-            *sources = sources.iter().cloned().chain([Mounted { name, source }]).collect();
-        }
-    }
-
-    /// Everything in the Prometheus text format 0.0.4.
-    pub fn encode_text(&self) -> String {
-        self.encode(Flavour::Classic)
-    }
-
-    /// Everything in the OpenMetrics 1.0 text format, with exemplars.
-    pub fn encode_openmetrics(&self) -> String {
-        self.encode(Flavour::OpenMetrics)
-    }
-
-    /// Everything in Prometheus' protobuf format: `io.prometheus.client.MetricFamily` messages, each
-    /// after its length. It alone carries native histograms.
-    pub fn encode_protobuf(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.encode_into(&mut out, Flavour::Protobuf, &|_| true);
-        out
-    }
-
-    /// Everything as OpenTelemetry's `ExportMetricsServiceRequest`.
-    #[cfg(feature = "otlp-push")]
-    pub(crate) fn encode_otlp(&self, resource: &[(String, String)]) -> Vec<u8> {
-        let mut otlp = crate::expose::Otlp::new(self.0.born.0);
-        self.expose(&mut otlp, &|_| true);
-        otlp.finish(resource)
-    }
-
-    fn encode(&self, flavour: Flavour) -> String {
-        let mut out = Vec::new();
-        self.encode_into(&mut out, flavour, &|_| true);
-        String::from_utf8(out).unwrap_or_default()
-    }
-
-    /// Writes every family that is wanted, and the end mark.
-    pub(crate) fn encode_into(
-        &self,
-        out: &mut Vec<u8>,
-        flavour: Flavour,
-        wanted: &dyn Fn(&Descriptor) -> bool,
-    ) {
-        if flavour == Flavour::Protobuf {
-            let mut protobuf = Protobuf::new(out);
-            self.expose(&mut protobuf, wanted);
-            return protobuf.finish();
-        }
-        self.expose(&mut Text::new(out, flavour), wanted);
-        if flavour == Flavour::OpenMetrics {
-            out.extend_from_slice(b"# EOF\n");
-        }
-    }
-
-    pub(crate) fn expose(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
-        self.expose_own(out, wanted);
-        #[cfg(feature = "prometheus-client")]
-        WithCommon::write(out, &self.0.common, true, |out| self.expose_foreign(out, wanted));
-    }
-
-    /// Writes what was registered and mounted as a source.
-    pub(crate) fn expose_own(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
-        let families = self.collectors();
-        WithCommon::write(out, &self.0.common, false, |out| {
-            for family in families.iter().filter(|family| wanted(family.descriptor())) {
-                family.expose(out);
-            }
-        });
-        let mut gathered = std::mem::take(&mut *self.gathered());
-        gathered.begin();
-        self.collect_own(&families, &mut gathered);
-        let sources = self.0.sources.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for mounted in sources.iter() {
-            gathered.take(&*mounted.source);
-        }
-        WithCommon::write(out, &self.0.common, true, |out| {
-            gathered.expose(out, wanted, &|name| self.families().claims.contains_key(name));
-        });
-        *self.gathered() = gathered;
-    }
-
-    fn gathered(&self) -> MutexGuard<'_, Gathered> {
-        self.0.gathered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    #[cfg(feature = "prometheus-client")]
-    fn expose_foreign(&self, out: &mut dyn Expose, wanted: &dyn Fn(&Descriptor) -> bool) {
-        let foreign = self.0.foreign.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if foreign.is_empty() {
-            return;
-        }
-        let mut shown = self.gathered().taken().clone();
-        for registry in foreign {
-            crate::foreign::expose(&registry, out, wanted, &mut |family| {
-                let own = self.families();
-                let taken = |name: &String| own.claims.contains_key(name) || shown.contains(name);
-                let claims: Vec<_> = family.claims().collect();
-                let is_taken = claims.iter().any(taken);
-                if !is_taken {
-                    shown.extend(claims);
-                }
-                is_taken
-            });
-        }
+        self.0.sources.mount(None, Asked::Foreign(Arc::new(registry)));
     }
 
     /// The families, by name.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use obs_context::{Sample, SampleKind, Source};
+use obs_context::{Sample, SampleKind};
 
+use crate::batch::{Batch, BatchSample};
 use crate::descriptor::{Descriptor, Kind};
 use crate::expose::{Expose, Number};
 use crate::family::{Collect, push_label};
-use crate::{Registry, global, metric};
+use crate::{Registry, global, metric, sources};
 
 /// Samples that were not shown, in the whole process.
 static REJECTED: AtomicU64 = AtomicU64::new(0);
@@ -28,6 +29,7 @@ pub(crate) struct Gathered {
     /// The names that the families shown here take.
     taken: HashSet<String>,
     block: String,
+    own: Batch,
 }
 
 #[derive(Debug)]
@@ -56,12 +58,21 @@ impl Gathered {
         self.scrape += 1;
     }
 
-    /// Takes the samples of a source.
-    pub(crate) fn take(&mut self, source: &dyn Source) {
-        source.collect(&mut |sample| self.add(&sample));
+    /// Takes what a source said.
+    pub(crate) fn take(&mut self, batch: &Batch) {
+        batch.samples().for_each(|sample| self.add(sample));
     }
 
-    pub(crate) fn add(&mut self, sample: &Sample<'_>) {
+    /// Takes the registry's own numbers.
+    pub(crate) fn take_own(&mut self, collect: impl FnOnce(&mut Batch)) {
+        let mut own = std::mem::take(&mut self.own);
+        own.clear();
+        collect(&mut own);
+        self.take(&own);
+        self.own = own;
+    }
+
+    fn add(&mut self, sample: BatchSample<'_>) {
         let (scrape, value) = (self.scrape, sample.value);
         let family = self.families.entry(sample.name).or_insert_with(|| Rows::of(sample));
         if family.scrape != scrape {
@@ -73,7 +84,7 @@ impl Gathered {
             family.scrape = scrape;
         }
         self.block.clear();
-        for (name, value) in sample.labels {
+        for (name, value) in sample.labels() {
             push_label(&mut self.block, name, value);
         }
         let fits = family.fits(sample);
@@ -144,8 +155,8 @@ impl Gathered {
 
 impl Rows {
     #[track_caller]
-    fn of(sample: &Sample<'_>) -> Self {
-        let labels: Vec<_> = sample.labels.iter().map(|(name, _)| *name).collect();
+    fn of(sample: BatchSample<'_>) -> Self {
+        let labels: Vec<_> = sample.labels().map(|(name, _)| name).collect();
         let kind = match sample.kind {
             SampleKind::Counter => Kind::Counter,
             SampleKind::Gauge => Kind::Gauge,
@@ -158,21 +169,21 @@ impl Rows {
     }
 
     /// Whether the sample has this kind and these labels.
-    fn fits(&self, sample: &Sample<'_>) -> bool {
+    fn fits(&self, sample: BatchSample<'_>) -> bool {
         self.kind == sample.kind
-            && self.labels.iter().eq(sample.labels.iter().map(|(name, _)| name))
+            && self.labels.iter().copied().eq(sample.labels().map(|(name, _)| name))
     }
 }
 
 impl Registry {
     /// The registry's numbers about itself.
-    pub(crate) fn collect_own(&self, families: &[Arc<dyn Collect>], gathered: &mut Gathered) {
+    pub(crate) fn collect_own(&self, families: &[Arc<dyn Collect>], own: &mut Batch) {
         let mut series = 0;
         for family in families {
             series += family.series();
             let overflowed = family.overflowed();
             if overflowed > 0 {
-                gathered.add(&Sample {
+                own.push(&Sample {
                     name: "obs_metrics_overflow_total",
                     help: "Uses of the overflow series, by the metric that reached its limit.",
                     kind: SampleKind::Counter,
@@ -181,30 +192,45 @@ impl Registry {
                 });
             }
         }
-        let mut own = |name, help, kind, value| {
-            gathered.add(&Sample { name, help, kind, labels: &[], value });
+        for (place, panics) in obs_guard::panics() {
+            own.push(&Sample {
+                name: "obs_application_panics_total",
+                help: "Panics of the application's code that were caught where the toolkit calls it.",
+                kind: SampleKind::Counter,
+                labels: &[("place", place)],
+                value: panics as f64,
+            });
+        }
+        let mut push = |name, help, kind, value| {
+            own.push(&Sample { name, help, kind, labels: &[], value });
         };
-        own("obs_metrics_series", "Series of this registry.", SampleKind::Gauge, series as f64);
-        own(
+        push("obs_metrics_series", "Series of this registry.", SampleKind::Gauge, series as f64);
+        push(
             "obs_metrics_observations_rejected_total",
             "Observations left out because they were not finite.",
             SampleKind::Counter,
             metric::rejected_observations() as f64,
         );
-        own(
+        push(
             "obs_metrics_registrations_failed_total",
             "Metrics that work but are not shown, because their definition was refused.",
             SampleKind::Counter,
             global::failures() as f64,
         );
-        own(
+        push(
             "obs_metrics_samples_rejected_total",
             "Samples of mounted sources left out because they broke a rule.",
             SampleKind::Counter,
             REJECTED.load(Relaxed) as f64,
         );
+        push(
+            "obs_metrics_sources_late_total",
+            "Mounted sources that a scrape went on without, because they had not answered in time.",
+            SampleKind::Counter,
+            sources::late() as f64,
+        );
         #[cfg(feature = "prometheus-client")]
-        own(
+        push(
             "obs_metrics_foreign_rejected_total",
             "Families and lines of prometheus-client registries left out because they broke a rule.",
             SampleKind::Counter,

@@ -164,3 +164,43 @@ fn a_push_may_be_compressed() {
     let request = ExportMetricsServiceRequest::decode(&plain[..]).unwrap();
     assert_eq!(request.resource_metrics.len(), 1);
 }
+
+#[test]
+fn only_success_counts_as_delivered() {
+    for (status, is_delivered) in [
+        ("200 OK", true),
+        ("202 Accepted", true),
+        ("204 No Content", true),
+        ("302 Found\r\nlocation: /elsewhere", false),
+        ("307 Temporary Redirect\r\nlocation: /elsewhere", false),
+        ("304 Not Modified", false),
+        ("400 Bad Request", false),
+        ("503 Service Unavailable", false),
+    ] {
+        let (url, received) = collector(status);
+        let pusher = Push::new(url).start(&Registry::new()).unwrap();
+        assert_eq!(pusher.flush(LONG), is_delivered, "{status}");
+        assert_eq!(
+            pusher.counts(),
+            (u64::from(is_delivered), u64::from(!is_delivered)),
+            "{status}"
+        );
+        assert!(
+            received.recv_timeout(LONG).unwrap().0.starts_with("post /v1/metrics "),
+            "{status}"
+        );
+        assert!(received.try_recv().is_err(), "{status}: no redirect is followed");
+    }
+}
+
+#[test]
+fn durations_without_an_end_are_taken() {
+    let (url, received) = collector("200 OK");
+    let push = Push::new(url).interval(Duration::MAX).timeout(Duration::MAX);
+    let pusher = push.start(&Registry::new()).unwrap();
+    assert!(pusher.flush(Duration::MAX));
+    assert!(received.recv_timeout(LONG).is_ok());
+    assert!(pusher.shutdown(Duration::MAX));
+    let family = Registry::new().counter_vec("a_total", "A.", ["x"]).unwrap();
+    family.expire_after(Duration::MAX).with(["a"]).inc();
+}

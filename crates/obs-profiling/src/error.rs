@@ -26,6 +26,13 @@ pub(crate) enum Kind {
         pid: i32,
         source: io::Error,
     },
+    /// It has ended, and waits for its parent to ask how.
+    Ended {
+        pid: i32,
+    },
+    KernelThread {
+        pid: i32,
+    },
     /// It cannot be started.
     Start {
         program: String,
@@ -66,7 +73,7 @@ impl Error {
 
     /// Whether there is no such process (any more).
     pub fn is_gone(&self) -> bool {
-        self.looking().is_some_and(is_gone)
+        matches!(&*self.0, Kind::Ended { .. }) || self.looking().is_some_and(is_gone)
     }
 
     /// What the system answered when the process was looked at.
@@ -87,7 +94,7 @@ impl Kind {
             | Self::Start { source, .. }
             | Self::Write { source } => Some(source),
             Self::Inside(kind) => kind.source(),
-            Self::Format { .. } => None,
+            Self::Ended { .. } | Self::KernelThread { .. } | Self::Format { .. } => None,
         }
     }
 }
@@ -121,9 +128,24 @@ impl fmt::Display for Error {
                 f,
                 "process {pid} belongs to another user: run as that user, or with CAP_SYS_PTRACE"
             ),
-            Kind::Trace { pid, source } if is_denied(source) => {
-                write!(f, "not allowed to look into process {pid}: {}", remedy_of_trace())
-            }
+            Kind::Trace { pid, source } if is_denied(source) => match tracer(*pid) {
+                Some(tracer) => write!(
+                    f,
+                    "not allowed to look into process {pid}: process {tracer} traces it, as a debugger \
+                     or strace does; end that, or read it as it is (`dump --nonstop`)"
+                ),
+                None => write!(f, "not allowed to look into process {pid}: {}", remedy_of_trace()),
+            },
+            Kind::Ended { pid } => write!(
+                f,
+                "process {pid} has ended: it is a zombie until its parent waits for it, and has no \
+                 stacks any more"
+            ),
+            Kind::KernelThread { pid } => write!(
+                f,
+                "process {pid} is a thread of the kernel: it has no stacks of a program; \
+                 /proc/{pid}/stack shows the kernel's"
+            ),
             Kind::Perf { pid, source } if is_denied(source) => write!(
                 f,
                 "not allowed to sample process {pid}: run as its user with kernel.perf_event_paranoid \
@@ -157,6 +179,16 @@ impl fmt::Display for Error {
             Kind::Inside(kind) => kind.fmt(f),
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn tracer(pid: i32) -> Option<i32> {
+    crate::attach::threads::tracer(pid)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn tracer(_: i32) -> Option<i32> {
+    None
 }
 
 /// Yama's ptrace_scope(5) is the usual reason, and can be read.

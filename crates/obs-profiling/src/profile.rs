@@ -25,6 +25,10 @@ pub struct Profile {
     pub unlabelled: u64,
     /// Threads that could not be sampled: they block the signal, or the system gave no more timers.
     pub unsampled: u64,
+    /// CPU time in the kernel that is in no sample, because it may not be sampled here:
+    /// `perf_event_paranoid` of 1 or less, or CAP_PERFMON, would allow it. Zero where it was sampled, and
+    /// for profiles from inside, whose timers run in the kernel, too.
+    pub kernel_left_out: Duration,
 }
 
 /// One stack of one thread.

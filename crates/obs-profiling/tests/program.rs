@@ -169,3 +169,57 @@ fn mistakes_are_one_line_with_a_remedy() {
     assert!(!format.status.success() && said.contains(".pb.gz"), "{said}");
     assert!(!std::path::Path::new("cpu.txt").exists());
 }
+
+#[test]
+fn output_on_a_full_disk_is_a_failure_and_a_closed_pipe_is_none() {
+    let target = Target::start();
+    let pid = target.pid().to_string();
+    let dump = ["dump", "--nonstop", "--pid", &pid];
+    let json = ["dump", "--nonstop", "--json", "--pid", &pid];
+    let top = ["top", "--batch", "--count", "1", "--pid", &pid];
+    for arguments in [&dump[..], &json, &top] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_obs-profile"));
+        let ended = command.args(arguments).stdout(full).output().unwrap();
+        if is_denied(&ended) {
+            return;
+        }
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success(), "{arguments:?} has lost what it printed");
+        assert!(said.contains("standard output") && said.contains("free its disk"), "{said}");
+
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_obs-profile"));
+        let ended = command.args(arguments).stdout(writer).output().unwrap();
+        assert!(
+            ended.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&ended.stderr)
+        );
+    }
+}
+
+#[test]
+fn processes_without_stacks_are_told_in_words() {
+    let mut zombie = Command::new("true").spawn().unwrap();
+    let pid = zombie.id().to_string();
+    let stat = format!("/proc/{pid}/stat");
+    while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("a.svg");
+    let output = output.to_str().unwrap();
+    for arguments in [&["dump", "--pid", &pid][..], &["record", "--pid", &pid, "-o", output]] {
+        let said = String::from_utf8(obs_profile(arguments).stderr).unwrap();
+        assert!(said.contains("has ended") && said.contains("zombie"), "{said}");
+    }
+    zombie.wait().unwrap();
+
+    // kthreadd is the parent of all of them; a container does not see it.
+    if std::fs::read_to_string("/proc/2/comm").is_ok_and(|name| name.trim() == "kthreadd") {
+        let said = String::from_utf8(obs_profile(&["dump", "--pid", "2"]).stderr).unwrap();
+        assert!(said.contains("thread of the kernel"), "{said}");
+    }
+}

@@ -10,7 +10,6 @@ use tracing::level_filters::LevelFilter;
 use crate::environment::{Lookup, Resolver, Setting};
 use crate::export::{Function, Head, Pace, Transport, Worker};
 use crate::layer::Handle;
-use crate::open::Table;
 use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
 use crate::queue::Queue;
@@ -270,7 +269,7 @@ impl Builder {
     }
 
     /// Spans that are open at most, so that spans which nobody closes do not fill the memory. What is
-    /// past it is counted as dropped. About 100,000.
+    /// past it is counted as dropped. 100,000.
     pub fn open_spans(mut self, spans: usize) -> Self {
         self.open_spans = spans;
         self
@@ -308,10 +307,9 @@ impl Builder {
         let queue = Queue::new(queue, QUEUE_BYTES, pace.batch.min(queue / 2).max(1));
         let exporting = resolved.connect.is_some();
         let (rules, limits) = (Rules::new(resolved.sampler, self.tail.take()), resolved.limits);
-        let (database, table) = (self.database.take(), Table::new(self.open_spans));
-        let copied = self.copied;
+        let (database, copied, open) = (self.database.take(), self.copied, self.open_spans);
         #[cfg_attr(not(feature = "otel-sdk"), expect(unused_mut, reason = "nothing changes it"))]
-        let mut pipeline = Pipeline::new(exporting, rules, limits, database, copied, table, queue);
+        let mut pipeline = Pipeline::new(exporting, rules, limits, database, copied, open, queue);
         #[cfg(feature = "otel-sdk")]
         {
             pipeline.activates = self.activates;

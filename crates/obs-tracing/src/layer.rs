@@ -13,7 +13,8 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::local::{self, Entry};
+use crate::entry::Entry;
+use crate::local;
 use crate::pipeline::Pipeline;
 use crate::record::{Fields, Identity, Link, Record};
 use crate::{event, exception, filter, sql};
@@ -32,7 +33,7 @@ pub struct TraceLayer {
 /// `downcast_raw`.
 #[derive(Clone)]
 pub(crate) struct Handle {
-    pub(crate) pipeline: Arc<Pipeline>,
+    pipeline: Arc<Pipeline>,
     subscriber: Arc<OnceLock<WeakDispatch>>,
 }
 
@@ -54,7 +55,7 @@ impl TraceLayer {
         match event.parent() {
             Some(id) => self.handle.find_or_ancestor(id.into_u64()),
             None if event.is_contextual() => {
-                let layer = self.handle.pipeline.number();
+                let layer = self.handle.number();
                 let current = |entry: &Entry| (entry.record, entry.identity.clone());
                 let known = local::with(|local| local.current(layer).map(current)).flatten();
                 known.or_else(|| self.handle.above(context))
@@ -67,6 +68,26 @@ impl TraceLayer {
 impl Handle {
     pub(crate) fn new(pipeline: Arc<Pipeline>) -> Self {
         Self { pipeline, subscriber: Arc::default() }
+    }
+
+    #[inline]
+    pub(crate) fn pipeline(&self) -> &Arc<Pipeline> {
+        self.pipeline.of_this_process()
+    }
+
+    /// Whether this process was forked since.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.pipeline.is_inherited()
+    }
+
+    pub(crate) fn warn_after_fork(&self) {
+        self.pipeline.warn_after_fork();
+    }
+
+    /// The same in a forked child.
+    #[inline]
+    fn number(&self) -> usize {
+        self.pipeline.number()
     }
 
     /// Who this span is. A child in an unsampled trace is its parent.
@@ -94,12 +115,12 @@ impl Handle {
     }
 
     fn known(&self, id: u64) -> Option<(u64, Identity)> {
-        let layer = self.pipeline.number();
+        let layer = self.number();
         let known = local::with(|local| {
             let entry = local.known(layer, id).filter(|entry| entry.identity.exists())?;
             Some((entry.record, entry.identity.clone()))
         });
-        known.flatten().or_else(|| Some((id, self.pipeline.table.find(id)?)))
+        known.flatten().or_else(|| Some((id, self.pipeline().table.find(id)?)))
     }
 
     #[cold]
@@ -115,14 +136,14 @@ impl Handle {
     fn enter_unknown(&self, id: u64, followed: bool) {
         let Some(entry) = self.entry(id) else { return };
         local::with(|local| {
-            local.attached(&self.pipeline);
-            local.enter(Entry { followed, ..entry });
+            local.attached(self.pipeline());
+            local.enter(Entry { followed, foreign: true, ..entry });
         });
     }
 
     fn entry(&self, id: u64) -> Option<Entry> {
-        let none = Entry { layer: self.pipeline.number(), id, ..Entry::NONE };
-        if let Some(identity) = self.pipeline.table.find(id) {
+        let none = Entry { layer: self.number(), id, ..Entry::NONE };
+        if let Some(identity) = self.pipeline().table.find(id) {
             return Some(Entry { identity, record: id, in_table: true, ..none });
         }
         // Without a Registry nothing is known of ancestors: what is current stays so.
@@ -143,7 +164,7 @@ impl Handle {
 
     /// Creates a span that no subscriber knows, below a recorded one.
     pub(crate) fn begin(&self, name: &'static str, parent: &Identity) -> Box<Record> {
-        let pipeline = &self.pipeline;
+        let pipeline = self.pipeline();
         let taken = local::with(|local| {
             local.attached(pipeline).buffer.count(parent.recording);
             local.take()
@@ -168,7 +189,7 @@ impl Handle {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let pipeline = &self.pipeline;
+        let pipeline = self.pipeline();
         let name = attributes.metadata().name();
         let contextual = attributes.is_contextual();
         let parent = attributes.parent().and_then(|id| self.find_or_ancestor(id.into_u64()));
@@ -188,7 +209,7 @@ impl Handle {
     /// Keeps the record of a span that was just created, with what it begins with.
     #[inline]
     fn keep(&self, mut record: Box<Record>, attributes: &Attributes<'_>, id: u64) {
-        let pipeline = &self.pipeline;
+        let pipeline = self.pipeline();
         if record.identity.recording {
             let limits = &pipeline.limits;
             attributes.record(&mut Fields { record: &mut record, limits });
@@ -233,15 +254,15 @@ where
             return;
         }
         // The values' own code runs here, and may come back to this very span: not under its lock.
-        let limits = &self.handle.pipeline.limits;
+        let limits = &self.handle.pipeline().limits;
         let mut scratch = Record::new();
         values.record(&mut Fields { record: &mut scratch, limits });
-        self.handle.pipeline.table.with(id, |record| record.absorb(&scratch, limits));
+        self.handle.pipeline().table.with(id, |record| record.absorb(&scratch, limits));
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, _: Context<'_, S>) {
         let Some(cause) = self.handle.find(follows.into_u64()) else { return };
-        let pipeline = &self.handle.pipeline;
+        let pipeline = self.handle.pipeline();
         pipeline.table.with(id.into_u64(), |record| {
             if record.identity.recording {
                 record.link(Link::to(&cause), &pipeline.limits);
@@ -266,15 +287,15 @@ where
         if query {
             sql::record(&self.handle, (id, &span), happened);
         } else if error {
-            exception::of_event(&self.handle.pipeline, id, happened);
+            exception::of_event(self.handle.pipeline(), id, happened);
         } else {
-            event::copy(&self.handle.pipeline, id, happened);
+            event::copy(self.handle.pipeline(), id, happened);
         }
     }
 
     #[inline]
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        let layer = self.handle.pipeline.number();
+        let layer = self.handle.number();
         let known = local::with(|local| local.enter_known(layer, id.into_u64()));
         if known == Some(false) {
             self.handle.enter_unknown(id.into_u64(), false);
@@ -287,7 +308,7 @@ where
 
     #[inline]
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        let layer = self.handle.pipeline.number();
+        let layer = self.handle.number();
         local::with(|local| local.exit(layer, id.into_u64()));
         #[cfg(feature = "otel-sdk")]
         if self.handle.pipeline.activates {
@@ -298,11 +319,11 @@ where
     #[inline]
     fn on_close(&self, id: Id, _: Context<'_, S>) {
         let id = id.into_u64();
-        let in_table = local::with(|local| local.forget(self.handle.pipeline.number(), id));
+        let in_table = local::with(|local| local.forget(self.handle.number(), id));
         if in_table != Some(false)
-            && let Some(record) = self.handle.pipeline.table.remove(id)
+            && let Some(record) = self.handle.pipeline().table.remove(id)
         {
-            self.handle.pipeline.finish(record);
+            self.handle.pipeline().finish(record);
         }
     }
 
@@ -324,14 +345,14 @@ where
 
 impl FollowSpans for Handle {
     fn entered(&self, id: u64) {
-        let layer = self.pipeline.number();
+        let layer = self.number();
         if local::with(|local| local.is_in(layer, id)) == Some(false) {
             self.enter_unknown(id, true);
         }
     }
 
     fn exited(&self, id: u64) {
-        local::with(|local| local.exit_followed(self.pipeline.number(), id));
+        local::with(|local| local.exit_followed(self.number(), id));
     }
 }
 

@@ -1,13 +1,16 @@
 #![doc = include_str!("../README.md")]
 
 mod builder;
+mod closed;
 mod configure;
+mod entry;
 mod environment;
 mod error;
 mod event;
 mod exception;
 mod export;
 mod filter;
+mod fork;
 #[cfg(feature = "http")]
 pub mod http;
 mod layer;

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
-use obs_context::set_active_span;
+use obs_context::{fork_generation, set_active_span};
 
+use crate::closed;
+use crate::entry::{Entry, NOBODY};
 use crate::open::OwnBlock;
 use crate::pipeline::{Buffer, Pipeline};
 use crate::pool;
@@ -13,46 +15,11 @@ use crate::record::{Chunk, Identity, Record};
 use crate::ring::Producer;
 use crate::sample::KnownRule;
 
-/// The span of an id, for one layer: ids of two subscribers collide.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) layer: usize,
-    pub(crate) id: u64,
-    /// Of an unsampled child, its parent's, with the child's name.
-    pub(crate) identity: Identity,
-    /// The span whose record this one's events go to: itself or, of a span that is not traced, its nearest
-    /// ancestor that is, which is also what `identity` says.
-    pub(crate) record: u64,
-    /// Whether the pipeline's table has the span's record.
-    pub(crate) in_table: bool,
-    /// Whether another layer said that the span was entered, since a filter keeps it from this one.
-    pub(crate) followed: bool,
-}
-
-/// No span has this id.
-const NOBODY: u64 = 0;
-
-impl Entry {
-    pub(crate) const NONE: Self = Self {
-        layer: 0,
-        id: NOBODY,
-        identity: Identity::NONE,
-        record: NOBODY,
-        in_table: false,
-        followed: false,
-    };
-
-    #[inline]
-    fn is(&self, layer: usize, id: u64) -> bool {
-        self.id == id && self.layer == layer
-    }
-}
-
 #[derive(Default)]
 pub(crate) struct Local {
     /// First the spans that were entered on this thread and not yet exited, of all layers; next to them
-    /// the one that was created or exited last, which is most likely the next to be entered or closed;
-    /// then what is to be written over.
+    /// the one that was created here, and created or exited last, which is most likely the next to be
+    /// entered or closed, as long as its id is its own; then what is to be written over.
     spans: Vec<Entry>,
     /// How many of them are entered.
     depth: usize,
@@ -69,11 +36,19 @@ pub(crate) struct Local {
 /// The thread's end of a pipeline.
 pub(crate) struct Attached {
     layer: usize,
+    /// The process that the pipeline was made in.
+    generation: u32,
     pipeline: Weak<Pipeline>,
     pub(crate) buffer: Arc<Buffer>,
     ended: Producer<Box<Record>>,
     open: Option<OwnBlock>,
     rule: KnownRule,
+}
+
+impl Attached {
+    fn is_inherited(&self) -> bool {
+        self.generation != fork_generation()
+    }
 }
 
 thread_local! {
@@ -119,14 +94,15 @@ impl Local {
 
     /// The pipeline of a layer whose spans this thread has created or entered.
     pub(crate) fn pipeline(&self, layer: usize) -> Option<Arc<Pipeline>> {
-        self.attached.iter().find(|attached| attached.layer == layer)?.pipeline.upgrade()
+        let is_it = |attached: &&Attached| attached.layer == layer && !attached.is_inherited();
+        self.attached.iter().find(is_it)?.pipeline.upgrade()
     }
 
     /// The span of this id, where the thread knows it without asking the table.
     #[inline]
     pub(crate) fn known(&self, layer: usize, id: u64) -> Option<&Entry> {
         let is_it = |entry: &&Entry| entry.is(layer, id);
-        let last = self.spans.get(self.depth).filter(is_it);
+        let last = self.spans.get(self.depth).filter(is_it).filter(|last| last.is_open());
         last.or_else(|| self.entered().iter().rev().find(is_it))
     }
 
@@ -191,8 +167,8 @@ impl Local {
             pipeline.conceive(name, parent, origin, || rule.update(&pipeline.rules), identity);
         // With baggage of its own, an unsampled child is more than an alias of its parent.
         let in_table = wanted || self.baggage.is_some();
-        (last.layer, last.id, last.record) = (layer, id, id);
-        (last.in_table, last.followed) = (in_table, false);
+        (last.layer, last.id, last.record, last.foreign) = (layer, id, id, false);
+        (last.in_table, last.followed, last.closed) = (in_table, false, closed::count(id));
         if let Some(baggage) = &self.baggage {
             last.identity.carried = Carried::with(last.identity.carried.as_ref(), baggage);
         }
@@ -238,7 +214,7 @@ impl Local {
     /// The last span, if it is this one.
     #[inline]
     pub(crate) fn last(&mut self, layer: usize, id: u64) -> Option<&mut Entry> {
-        self.spans.get_mut(self.depth).filter(|last| last.is(layer, id))
+        self.spans.get_mut(self.depth).filter(|last| last.is(layer, id) && last.is_open())
     }
 
     /// The span is closed: whether the table may have its record.
@@ -248,9 +224,16 @@ impl Local {
             Some(last) => {
                 last.id = NOBODY;
                 last.identity.release();
-                last.in_table
+                let in_table = last.in_table;
+                // What was entered twice was remembered twice.
+                let copies = self.spans.iter_mut().skip(self.depth + 1);
+                copies.filter(|copy| copy.is(layer, id)).for_each(|copy| copy.id = NOBODY);
+                in_table
             }
-            None => true,
+            None => {
+                closed::add(id);
+                true
+            }
         }
     }
 
@@ -312,6 +295,9 @@ impl Local {
             },
         }
         self.depth -= 1;
+        if let Some(last) = self.spans.get_mut(self.depth) {
+            last.leave();
+        }
         set_active_span(self.entered().last().map(|entry| entry.identity.active()));
     }
 
@@ -360,21 +346,30 @@ impl Local {
 
 #[inline]
 fn attached<'a>(known: &'a mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> &'a mut Attached {
-    let layer = pipeline.number();
-    let at = match known.iter().position(|attached| attached.layer == layer) {
-        Some(at) => at,
-        None => attach(known, pipeline),
-    };
+    let at =
+        match known.iter().position(|attached| attached.pipeline.as_ptr() == &raw const **pipeline)
+        {
+            Some(at) => at,
+            None => attach(known, pipeline),
+        };
     &mut known[at]
 }
 
 #[cold]
 fn attach(known: &mut Vec<Attached>, pipeline: &Arc<Pipeline>) -> usize {
-    known.retain(|attached| attached.pipeline.strong_count() > 0);
+    // Not by a look at the pipelines: letting go of the last reference to one runs its drop.
+    known.retain(|attached| attached.pipeline.strong_count() > 0 && !attached.is_inherited());
     let (buffer, ended) = pipeline.attach();
     let rule = pipeline.rules.known();
-    let (layer, pipeline) = (pipeline.number(), Arc::downgrade(pipeline));
-    known.push(Attached { layer, pipeline, buffer, ended, open: None, rule });
+    known.push(Attached {
+        layer: pipeline.number(),
+        generation: pipeline.generation,
+        pipeline: Arc::downgrade(pipeline),
+        buffer,
+        ended,
+        open: None,
+        rule,
+    });
     known.len() - 1
 }
 
@@ -393,7 +388,9 @@ fn refill(pool: &mut Chunk, spare: &mut Chunk) -> Option<Box<Record>> {
 impl Drop for Local {
     fn drop(&mut self) {
         for attached in self.attached.drain(..) {
-            if let Some(pipeline) = attached.pipeline.upgrade() {
+            if let Some(pipeline) = attached.pipeline.upgrade()
+                && !pipeline.is_inherited()
+            {
                 pipeline.detach(&attached.buffer);
             }
         }

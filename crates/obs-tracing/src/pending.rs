@@ -43,7 +43,7 @@ impl TailMode {
         Arc::new(Pending { mode: Arc::clone(self), rules, state: Mutex::new(state) })
     }
 
-    fn discard(&self, spans: Chunk, bytes: u64) {
+    pub(crate) fn discard(&self, spans: Chunk, bytes: u64) {
         self.bytes.fetch_sub(bytes, Relaxed);
         self.discarded.fetch_add(spans.len() as u64, Relaxed);
         crate::pipeline::recycle(spans);
@@ -51,6 +51,11 @@ impl TailMode {
 }
 
 impl Pending {
+    /// Whether it is a trace of this pipeline.
+    pub(crate) fn is_of(&self, mode: &Arc<TailMode>) -> bool {
+        Arc::ptr_eq(&self.mode, mode)
+    }
+
     /// Takes a span that is over; spans to be exported come back.
     pub(crate) fn end(&self, mut record: Box<Record>, limits: &Limits) -> Chunk {
         let reason = self.rules.reason(&record); // may run the application's code: not under the lock

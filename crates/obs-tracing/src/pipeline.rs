@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use obs_context::{SpanId, TraceId};
+use obs_context::{SpanId, TraceId, fork_generation, watch_forks};
 use tracing::level_filters::LevelFilter;
 
 use crate::local;
@@ -24,9 +24,13 @@ const WORTH_A_CHUNK: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Pipeline {
-    number: usize,
+    pub(crate) number: usize,
+    /// The process that it was made in.
+    pub(crate) generation: u32,
+    /// What takes its place in a forked child.
+    pub(crate) successor: OnceLock<Arc<Self>>,
     /// Whether there is anybody to export to.
-    exporting: bool,
+    pub(crate) exporting: bool,
     pub(crate) limits: Limits,
     /// `db.system.name` of the SQL spans.
     pub(crate) database: Option<String>,
@@ -38,12 +42,14 @@ pub(crate) struct Pipeline {
     pub(crate) rules: Rules,
     pub(crate) tail: Arc<TailMode>,
     pub(crate) table: Table,
+    /// What the table was made for.
+    pub(crate) open_spans: usize,
     pub(crate) queue: Queue,
     pub(crate) totals: Totals,
     /// Spans and bytes of each callsite, by its name.
-    costs: Mutex<HashMap<&'static str, (u64, u64)>>,
+    pub(crate) costs: Mutex<HashMap<&'static str, (u64, u64)>>,
     /// One a thread.
-    buffers: Mutex<Vec<Arc<Buffer>>>,
+    pub(crate) buffers: Mutex<Vec<Arc<Buffer>>>,
 }
 
 /// Numbers that only grow.
@@ -75,12 +81,15 @@ impl Pipeline {
         limits: Limits,
         database: Option<String>,
         copied: LevelFilter,
-        table: Table,
+        open_spans: usize,
         queue: Queue,
     ) -> Self {
+        watch_forks();
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
         Self {
             number: NUMBER.fetch_add(1, Relaxed),
+            generation: fork_generation(),
+            successor: OnceLock::new(),
             exporting,
             limits,
             database,
@@ -89,7 +98,8 @@ impl Pipeline {
             activates: false,
             rules,
             tail: Arc::default(),
-            table,
+            table: Table::new(open_spans),
+            open_spans,
             queue,
             totals: Totals::default(),
             costs: Mutex::default(),
@@ -190,6 +200,9 @@ impl Pipeline {
         }
         record.finish();
         if let Some(pending) = record.identity.pending.take() {
+            if !pending.is_of(&self.tail) {
+                return self.tail.discard(vec![record], 0); // of a trace whose end is the parent process's
+            }
             return self.submit(pending.end(record, &self.limits));
         }
         let worth = if record.identity.local_root { WORTH_A_CHUNK } else { ring::ROOM };

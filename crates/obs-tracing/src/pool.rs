@@ -1,6 +1,6 @@
 //! Records to reuse, on their way from the export thread back to the threads that make spans.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use crate::record::Chunk;
 
@@ -13,15 +13,25 @@ const CHUNKS: usize = 256;
 static FREE: Mutex<Vec<Chunk>> = Mutex::new(Vec::new());
 
 pub(crate) fn take() -> Option<Chunk> {
-    FREE.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    lock()?.pop()
 }
 
 pub(crate) fn give_back(records: Chunk) {
     if records.is_empty() {
         return;
     }
-    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-    if free.len() < CHUNKS {
+    if let Some(mut free) = lock()
+        && free.len() < CHUNKS
+    {
         free.push(records);
+    }
+}
+
+/// Does without where another thread is at it: in a forked child that may be for ever.
+fn lock() -> Option<MutexGuard<'static, Vec<Chunk>>> {
+    match FREE.try_lock() {
+        Ok(free) => Some(free),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }

@@ -117,9 +117,14 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Whether there is a record here: what a parent process recorded is that process's.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.identity.recording && !self.pipeline.is_inherited()
+    }
+
     /// Changes the span's record. Nothing changes a span that is not recorded, or that is over.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Record, &Limits)) {
-        if !self.identity.recording {
+        if !self.is_recording() {
             return;
         }
         self.pipeline.table.with(self.id, |record| {
@@ -130,7 +135,7 @@ impl Found {
     }
 
     fn record_error<E: Error + ?Sized>(&self, error: &E) {
-        if self.identity.recording {
+        if self.is_recording() {
             exception::record(error, &self.pipeline, self.id);
         }
     }
@@ -148,7 +153,7 @@ fn innermost() -> Option<Found> {
 fn find(span: &Span) -> Option<Found> {
     span.with_subscriber(|(id, dispatch)| {
         let handle = dispatch.downcast_ref::<Handle>()?;
-        let (id, pipeline) = (id.into_u64(), Arc::clone(&handle.pipeline));
+        let (id, pipeline) = (id.into_u64(), Arc::clone(handle.pipeline()));
         Some(Found { id, identity: handle.find(id)?, pipeline })
     })
     .flatten()
@@ -158,7 +163,7 @@ fn find_or_ancestor(span: &Span) -> Option<Found> {
     span.with_subscriber(|(id, dispatch)| {
         let handle = dispatch.downcast_ref::<Handle>()?;
         let (id, identity) = handle.find_or_ancestor(id.into_u64())?;
-        Some(Found { id, identity, pipeline: Arc::clone(&handle.pipeline) })
+        Some(Found { id, identity, pipeline: Arc::clone(handle.pipeline()) })
     })
     .flatten()
 }

@@ -98,6 +98,7 @@ impl Traces {
     /// Waits until every span that has ended by now is delivered or lost, at most this long. It
     /// blocks the thread, so that it works without any runtime; the export goes on in its own thread.
     pub fn flush(&self, at_most: Duration) -> Delivery {
+        self.handle.warn_after_fork();
         let deadline = after(at_most);
         let before = counts(self.pipeline());
         self.pipeline().drain();
@@ -109,6 +110,7 @@ impl Traces {
     /// the call is over by then, and every span is counted as delivered or lost. Spans that end later
     /// are counted as dropped. Later calls have nothing to do.
     pub fn shutdown(&self, at_most: Duration) -> Delivery {
+        self.handle.warn_after_fork();
         let deadline = after(at_most);
         let before = counts(self.pipeline());
         let Some(closing) = &self.closing else { return self.since(before, true) };
@@ -129,7 +131,7 @@ impl Traces {
 
     /// The pipeline's numbers for a metrics registry: `obs_spans_started_total` and its kin.
     pub fn source(&self) -> Arc<dyn Source> {
-        Arc::new(Numbers(Arc::clone(self.pipeline())))
+        Arc::new(Numbers(self.handle.clone()))
     }
 
     /// The spans that are open now and that are recorded, the oldest first, at most `limit` of them.
@@ -190,7 +192,7 @@ impl Traces {
     }
 
     fn pipeline(&self) -> &Arc<Pipeline> {
-        &self.handle.pipeline
+        self.handle.pipeline()
     }
 
     fn since(&self, before: Counts, complete: bool) -> Delivery {
@@ -206,6 +208,9 @@ impl Traces {
 impl Drop for Traces {
     fn drop(&mut self) {
         let _ = self.shutdown(PATIENCE);
+        if self.handle.is_inherited() {
+            std::mem::forget(self.closing.take()); // its lock may be the export thread's, who stayed behind
+        }
     }
 }
 
@@ -239,11 +244,11 @@ fn counts(pipeline: &Pipeline) -> Counts {
     }
 }
 
-struct Numbers(Arc<Pipeline>);
+struct Numbers(Handle);
 
 impl Source for Numbers {
     fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
-        let counts = counts(&self.0);
+        let counts = counts(self.0.pipeline());
         let counters = [
             ("obs_spans_started_total", "Spans created.", counts.started),
             ("obs_spans_exported_total", "Spans that a collector accepted.", counts.exported),

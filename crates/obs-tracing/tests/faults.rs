@@ -379,3 +379,41 @@ fn thirty_three_thousand_a_second_with_default_settings() {
     assert_eq!(collector.accepted(), 66_000);
     settled(&traces, 66_000, 0);
 }
+
+#[test]
+fn a_retry_after_past_all_clocks_loses_one_request_and_not_the_export_thread() {
+    // The backoffs before it add up to more than a second: the sum of both overflows.
+    let mut answers = vec![Answer::Http(503, None); 5];
+    answers.push(Answer::Http(503, Some(u64::MAX)));
+    let collector = Collector::answering(answers);
+    let server = collector.http();
+    let builder = to(server.endpoint()).protocol(Protocol::HttpProtobuf);
+    let (layer, traces) = builder.build().unwrap();
+    let subscriber = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+    let span = || tracing::dispatcher::with_default(&subscriber, || drop(info_span!("work")));
+    span();
+    let first = traces.flush(PATIENCE);
+    assert_eq!(first, Delivery { delivered: 0, lost: 1, complete: true });
+    span();
+    let second = traces.flush(PATIENCE);
+    assert_eq!(second, Delivery { delivered: 1, lost: 0, complete: true });
+}
+
+#[test]
+fn the_longest_durations_of_all_settings_export() {
+    let collector = Collector::default();
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
+        let server = match protocol {
+            Protocol::Grpc => collector.grpc(),
+            Protocol::HttpProtobuf | Protocol::HttpJson => collector.http(),
+        };
+        let builder = Builder::new("test").endpoint(server.endpoint()).protocol(protocol);
+        let builder = builder.timeout(Duration::MAX).retry_for(Duration::MAX).delay(Duration::MAX);
+        let tail = obs_tracing::Tail::errors().slower_than(Duration::MAX);
+        let (layer, traces) = builder.tail(tail).build().unwrap();
+        spans(layer, 3);
+        let delivery = traces.flush(Duration::MAX);
+        assert_eq!(delivery, Delivery { delivered: 3, lost: 0, complete: true });
+        assert!(traces.shutdown(Duration::MAX).complete);
+    }
+}

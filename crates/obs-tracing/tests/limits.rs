@@ -59,13 +59,42 @@ fn errors_in_a_loop_do_not_grow_a_span() {
 }
 
 #[test]
+fn open_spans_of_any_number_of_threads_stay_within_their_limit() {
+    for limit in [0, 1, 2, 3, 10, 100, 3000] {
+        for threads in [1, 8] {
+            let exported = Exported::default();
+            let (layer, traces) = exported.builder().open_spans(limit).build().unwrap();
+            let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+            let open = |_| (0..=limit).map(|_| info_span!("open")).collect::<Vec<_>>();
+            let open = |round| tracing::dispatcher::with_default(&dispatch, || open(round));
+            for round in 0..3 {
+                let mut kept = Vec::new();
+                std::thread::scope(|scope| {
+                    let threads = (0..threads).map(|_| scope.spawn(|| open(round)));
+                    let threads: Vec<_> = threads.collect();
+                    kept.extend(threads.into_iter().flat_map(|thread| thread.join().unwrap()));
+                });
+                let live = traces.live(usize::MAX).len();
+                let least = if (threads, round) == (1, 0) { limit } else { limit / 2 };
+                assert!((least..=limit).contains(&live), "{live} of {limit}, round {round}");
+                let dropped = traces.counts().dropped as usize;
+                tracing::dispatcher::with_default(&dispatch, || drop(kept));
+                assert!(dropped >= threads, "{dropped} of {threads}");
+            }
+            let _ = traces.flush(std::time::Duration::from_secs(60));
+            assert_eq!(traces.counts().in_flight(), 0);
+        }
+    }
+}
+
+#[test]
 fn spans_that_nobody_closes() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().open_spans(128).build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let leaked: Vec<_> = (0..1000).map(|_| info_span!("leaked")).collect();
         let counts = traces.counts();
-        assert!(counts.dropped >= 1000 - 128 - 64, "{counts:?}");
+        assert_eq!(counts.dropped, 1000 - 128);
         assert_eq!(counts.in_flight(), 1000 - counts.dropped);
         drop(leaked);
     });

@@ -10,7 +10,7 @@ use crate::tidy::metadata::Package;
 /// Package, workspace packages that it may name, foreign crates that its default features may pull in
 /// directly.
 const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
-    ("obs-guard", &[], &[]),
+    ("obs-guard", &[], &["libc"]),
     ("obs-context", &["obs-guard"], &["uuid"]),
     (
         "obs-http",
@@ -26,6 +26,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
             "libc",
             "log",
             "pin-project-lite",
+            "signal-hook-registry",
             "tracing",
             "tracing-core",
             "tracing-subscriber",
@@ -78,6 +79,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
         &["obs-guard", "obs-context"],
         &[
             "blazesym",
+            "cpp_demangle",
             "flate2",
             "framehop",
             "inferno",
@@ -86,6 +88,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
             "object",
             "perf-event-open-sys",
             "prost",
+            "rustc-demangle",
             "serde_json",
         ],
     ),

@@ -1,10 +1,12 @@
 //! What every file and every crate must be like.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
 
 use crate::error::{During, Failure};
 use crate::system::workspace;
+use crate::tidy::guides;
 use crate::tidy::metadata::Package;
 
 /// The top level holds these, and dot files.
@@ -24,7 +26,7 @@ const TOP_LEVEL: [&str; 13] = [
     "xtask",
 ];
 const LONGEST_FILE: usize = 450;
-const LONGEST_CONTEXT: usize = 640;
+const LONGEST_CONTEXT: usize = 600;
 
 /// A global of the process, and the only files that may set it: those whose public name says so.
 const GLOBALS: [(&str, &[&str]); 4] = [
@@ -48,6 +50,8 @@ const NEVER: [&str; 7] = [
 pub(crate) fn breaches(packages: &[Package]) -> Result<Vec<String>, Failure> {
     let root = workspace();
     let mut breaches = Vec::new();
+    let mut functions = HashSet::new();
+    let mut pages = Vec::new();
     for file in tracked()? {
         let Ok(text) = std::fs::read_to_string(root.join(&file)) else { continue };
         let first = file.split('/').next().unwrap_or_default();
@@ -61,7 +65,14 @@ pub(crate) fn breaches(packages: &[Package]) -> Result<Vec<String>, Failure> {
         }
         if file.ends_with(".rs") {
             breaches.extend(of_source(&file, &text));
+            functions.extend(guides::functions_of(&text));
         }
+        if file.ends_with(".md") {
+            pages.push((file, text));
+        }
+    }
+    for (page, text) in &pages {
+        breaches.extend(guides::breaches(page, text, &functions));
     }
     for package in packages {
         breaches.extend(of_package(package));

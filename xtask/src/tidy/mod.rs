@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod files;
+mod guides;
 mod metadata;
 
 use crate::error::Failure;

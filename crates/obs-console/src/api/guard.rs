@@ -1,13 +1,13 @@
 //! Who may ask: callers that reached us by a loopback name and know the token.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
 
 use super::{Refusal, Token, query};
+use crate::loopback::{names_loopback, one_value};
 
 /// Refuses what a foreign web page could make a browser send: a request under a name of its own that
 /// it points at us (DNS rebinding), or one across origins.
@@ -39,18 +39,10 @@ pub(super) fn check_token(head: &Parts, token: &Token) -> Result<(), Refusal> {
 
 /// Whether this header's host is a loopback one, or the address that the connection came in by.
 fn names_us(headers: &HeaderMap, name: HeaderName, local: SocketAddr) -> Result<bool, Refusal> {
-    let mut values = headers.get_all(&name).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
+    let Some(value) = one_value(headers, &name) else {
         let reason = format!("the {name} header is missing or there are several: send one");
         return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
     };
     let text = value.to_str().unwrap_or_default();
-    let text = text.strip_prefix("http://").unwrap_or(text);
-    let Ok(authority) = text.parse::<Authority>() else { return Ok(false) };
-    let host = authority.host();
-    if host.eq_ignore_ascii_case("localhost") {
-        return Ok(true);
-    }
-    let address: Result<IpAddr, _> = host.trim_start_matches('[').trim_end_matches(']').parse();
-    Ok(address.is_ok_and(|address| address.is_loopback() || address == local.ip()))
+    Ok(names_loopback(text.strip_prefix("http://").unwrap_or(text), local))
 }

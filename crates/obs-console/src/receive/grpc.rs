@@ -1,6 +1,7 @@
 //! OTLP over gRPC.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -33,6 +34,8 @@ use tonic::{Code, Status};
 use tower_service::Service;
 
 use super::body::{self, BodyError};
+use super::json_request::NotUnderstood;
+use super::origin::Caller;
 use super::{LARGEST_REQUEST, export};
 use crate::store::Store;
 
@@ -65,7 +68,11 @@ impl Grpc {
         }
     }
 
-    pub(crate) async fn answer(mut self, request: Request<Incoming>) -> Response<Body> {
+    pub(crate) async fn answer(
+        mut self,
+        request: Request<Incoming>,
+        local: SocketAddr,
+    ) -> Response<Body> {
         let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         if !content_type.is_some_and(|name| name.starts_with(b"application/grpc")) {
             self.store.count_bad_request();
@@ -74,6 +81,10 @@ impl Grpc {
             return response;
         }
         let (head, body) = request.into_parts();
+        if let Err(reason) = Caller::of(&head, local) {
+            self.store.count_bad_request();
+            return Status::permission_denied(reason).into_http();
+        }
         let response = match body::collect(body).await {
             Err(error) => refusal(error).into_http(),
             Ok(body) => {
@@ -119,7 +130,11 @@ impl TraceService for Exports {
         &self,
         request: tonic::Request<ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
-        Ok(tonic::Response::new(export::traces(&self.0, request.into_inner())))
+        Ok(tonic::Response::new(export::traces(
+            &self.0,
+            request.into_inner(),
+            NotUnderstood::default(),
+        )))
     }
 }
 
@@ -129,7 +144,11 @@ impl LogsService for Exports {
         &self,
         request: tonic::Request<ExportLogsServiceRequest>,
     ) -> Result<tonic::Response<ExportLogsServiceResponse>, Status> {
-        Ok(tonic::Response::new(export::logs(&self.0, request.into_inner())))
+        Ok(tonic::Response::new(export::logs(
+            &self.0,
+            request.into_inner(),
+            NotUnderstood::default(),
+        )))
     }
 }
 
@@ -139,6 +158,10 @@ impl MetricsService for Exports {
         &self,
         request: tonic::Request<ExportMetricsServiceRequest>,
     ) -> Result<tonic::Response<ExportMetricsServiceResponse>, Status> {
-        Ok(tonic::Response::new(export::metrics(&self.0, request.into_inner())))
+        Ok(tonic::Response::new(export::metrics(
+            &self.0,
+            request.into_inner(),
+            NotUnderstood::default(),
+        )))
     }
 }

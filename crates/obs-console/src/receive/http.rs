@@ -1,16 +1,19 @@
 //! OTLP over HTTP: protobuf and JSON.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use prost::Message;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
+use super::json_request::{JsonRequest, NotUnderstood};
+use super::origin::Caller;
 use super::{body, export};
 use crate::store::Store;
 
@@ -24,10 +27,32 @@ enum Format {
 /// A refusal with its status and its cause.
 type Refusal = (StatusCode, String);
 
-pub(crate) async fn answer(store: Arc<Store>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub(crate) async fn answer(
+    store: Arc<Store>,
+    request: Request<Incoming>,
+    local: SocketAddr,
+) -> Response<Full<Bytes>> {
     let store = &*store;
     let (head, body) = request.into_parts();
     let format = Format::of(&head.headers);
+    let caller = match Caller::of(&head, local) {
+        Ok(caller) => caller,
+        Err(reason) => return refuse(store, format, (StatusCode::FORBIDDEN, reason.into())),
+    };
+    let mut response = match caller.is_preflight(&head) {
+        true => no_content(),
+        false => take(store, head, body, format).await,
+    };
+    caller.allow(response.headers_mut());
+    response
+}
+
+async fn take(
+    store: &Store,
+    head: Parts,
+    body: Incoming,
+    format: Option<Format>,
+) -> Response<Full<Bytes>> {
     let path = head.uri.path();
     if !matches!(path, "/v1/traces" | "/v1/logs" | "/v1/metrics") {
         let cause = "not a path of OTLP: use /v1/traces, /v1/logs or /v1/metrics";
@@ -49,9 +74,13 @@ pub(crate) async fn answer(store: Arc<Store>, request: Request<Incoming>) -> Res
         Ok(body) => {
             let _turn = body::decoding().await;
             match path {
-                "/v1/traces" => format.exchange(&body, |request| export::traces(store, request)),
-                "/v1/logs" => format.exchange(&body, |request| export::logs(store, request)),
-                _ => format.exchange(&body, |request| export::metrics(store, request)),
+                "/v1/traces" => {
+                    format.exchange(&body, |request, lost| export::traces(store, request, lost))
+                }
+                "/v1/logs" => {
+                    format.exchange(&body, |request, lost| export::logs(store, request, lost))
+                }
+                _ => format.exchange(&body, |request, lost| export::metrics(store, request, lost)),
             }
         }
     };
@@ -81,9 +110,13 @@ impl Format {
         })
     }
 
-    fn exchange<Q, A>(self, body: &[u8], export: impl Fn(Q) -> A) -> Result<Vec<u8>, Refusal>
+    fn exchange<Q, A>(
+        self,
+        body: &[u8],
+        export: impl Fn(Q, NotUnderstood) -> A,
+    ) -> Result<Vec<u8>, Refusal>
     where
-        Q: Message + Default + DeserializeOwned,
+        Q: Message + Default + JsonRequest,
         A: Message + Serialize,
     {
         let bad =
@@ -91,12 +124,11 @@ impl Format {
         match self {
             Self::Protobuf => {
                 let request = Q::decode(body).map_err(|error| bad(error.to_string()))?;
-                Ok(export(request).encode_to_vec())
+                Ok(export(request, NotUnderstood::default()).encode_to_vec())
             }
             Self::Json => {
-                let request =
-                    serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
-                Ok(answer_json(&export(request)))
+                let (request, lost) = Q::from_json(body).map_err(bad)?;
+                Ok(answer_json(&export(request, lost)))
             }
         }
     }
@@ -125,6 +157,12 @@ fn refuse(store: &Store, format: Option<Format>, refusal: Refusal) -> Response<F
         Format::Json => serde_json::json!({ "message": message }).to_string().into_bytes(),
     };
     respond(status, format, body)
+}
+
+fn no_content() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
 
 fn respond(status: StatusCode, format: Format, body: Vec<u8>) -> Response<Full<Bytes>> {

@@ -1,10 +1,12 @@
 //! Metric samples from OTLP, as the series that Prometheus would make of them.
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use opentelemetry_proto::tonic::metrics::v1::{
-    self as otlp, AggregationTemporality, HistogramDataPoint, Metric, NumberDataPoint, exemplar,
+    self as otlp, AggregationTemporality, ExponentialHistogramDataPoint, HistogramDataPoint,
+    Metric, NumberDataPoint, SummaryDataPoint, exemplar,
 };
 use serde_json::Value;
 
@@ -37,13 +39,15 @@ pub(super) fn observations(metric: Metric) -> (Vec<Observation>, u64) {
         Some(Data::ExponentialHistogram(histogram)) => {
             let is_delta = is_delta(histogram.aggregation_temporality);
             for point in histogram.data_points {
-                let exemplar = point.exemplars.into_iter().rev().find_map(exemplar);
-                made.count_and_sum(point.attributes, point.count, point.sum, is_delta, exemplar);
+                match explicit(point) {
+                    Some(point) => made.histogram(point, is_delta),
+                    None => made.left_out += 1,
+                }
             }
         }
         Some(Data::Summary(summary)) => {
             for point in summary.data_points {
-                made.count_and_sum(point.attributes, point.count, Some(point.sum), false, None);
+                made.summary(point);
             }
         }
     }
@@ -65,7 +69,10 @@ impl Made {
             let value = match point.value {
                 Some(Number::AsDouble(value)) => value,
                 Some(Number::AsInt(value)) => value as f64,
-                None => continue,
+                None => {
+                    self.left_out += 1;
+                    continue;
+                }
             };
             let exemplar = point.exemplars.into_iter().rev().find_map(exemplar);
             self.push("", labels, kind, value, is_delta, exemplar);
@@ -93,6 +100,20 @@ impl Made {
             lower = bound;
         }
         self.count_and_sum(point.attributes, point.count, point.sum, is_delta, None);
+    }
+
+    fn summary(&mut self, point: SummaryDataPoint) {
+        if point.quantile_values.len() > BUCKETS {
+            self.left_out += 1;
+            return;
+        }
+        let Some(labels) = self.labels(point.attributes.clone()) else { return };
+        for at in point.quantile_values {
+            let mut labels = labels.clone();
+            labels.push(("quantile".into(), at.quantile.to_string().into()));
+            self.push("", labels, SeriesKind::Gauge, at.value, false, None);
+        }
+        self.count_and_sum(point.attributes, point.count, Some(point.sum), false, None);
     }
 
     fn count_and_sum(
@@ -144,6 +165,47 @@ impl Made {
         labels.sort();
         Some(labels)
     }
+}
+
+/// The same point with explicit bounds: bucket `i` of an exponential histogram ends at
+/// `2^((offset + i + 1) / 2^scale)` (OpenTelemetry metrics data model, "ExponentialHistogram"). `None`
+/// where it has more buckets than are kept.
+fn explicit(point: ExponentialHistogramDataPoint) -> Option<HistogramDataPoint> {
+    let (negative, positive) =
+        (point.negative.unwrap_or_default(), point.positive.unwrap_or_default());
+    if negative.bucket_counts.len() + positive.bucket_counts.len() > BUCKETS - 2 {
+        return None;
+    }
+    let width = f64::from(-point.scale).exp2();
+    let edge =
+        |buckets: &Buckets, at: usize| ((f64::from(buckets.offset) + at as f64) * width).exp2();
+    let mut bounds = Vec::new();
+    let mut counts = Vec::new();
+    // From the lowest value up: the largest magnitude of the negative ones first.
+    for (at, count) in negative.bucket_counts.iter().enumerate().rev() {
+        bounds.push(-edge(&negative, at));
+        counts.push(*count);
+    }
+    bounds.push(point.zero_threshold);
+    counts.push(point.zero_count);
+    for (at, count) in positive.bucket_counts.iter().enumerate() {
+        bounds.push(edge(&positive, at + 1));
+        counts.push(*count);
+    }
+    counts.push(0);
+    Some(HistogramDataPoint {
+        attributes: point.attributes,
+        start_time_unix_nano: point.start_time_unix_nano,
+        time_unix_nano: point.time_unix_nano,
+        count: point.count,
+        sum: point.sum,
+        bucket_counts: counts,
+        explicit_bounds: bounds,
+        exemplars: point.exemplars,
+        flags: point.flags,
+        min: point.min,
+        max: point.max,
+    })
 }
 
 fn is_delta(temporality: i32) -> bool {

@@ -5,9 +5,12 @@ mod export;
 mod grpc;
 mod http;
 mod ids;
+mod json;
+mod json_request;
 mod logs;
 mod metrics;
 mod ndjson;
+mod origin;
 mod spans;
 mod value;
 

@@ -19,10 +19,10 @@ pub struct Limits {
     /// Bytes of all log lines; past it the oldest is evicted. 32 MiB by default.
     pub log_bytes: usize,
     /// Metric series; past it the ones that their service tells no longer are evicted, then new ones
-    /// turned away. 50,000 by default.
+    /// turned away. One service may have half of them. 50,000 by default.
     pub series: usize,
     /// Bytes of all series with their history; past it history is shortened, then new series are
-    /// turned away. 32 MiB by default.
+    /// turned away. One service may have half of them. 32 MiB by default.
     pub series_bytes: usize,
     /// Services whose metrics and health are kept; past it new ones are turned away. 64 by default.
     pub services: usize,

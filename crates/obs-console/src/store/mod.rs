@@ -199,9 +199,13 @@ impl Store {
         self.state().counters.requests_rejected += 1;
     }
 
-    /// Counts metric points that were left out before they came here.
-    pub(crate) fn count_samples_rejected(&self, samples: u64) {
-        self.state().counters.samples_rejected += samples;
+    /// Counts spans, lines or points that were left out before they came here.
+    pub(crate) fn count_not_understood(
+        &self,
+        counter: impl FnOnce(&mut Counters) -> &mut u64,
+        count: u64,
+    ) {
+        *counter(&mut self.state().counters) += count;
     }
 
     /// The trace id of a request that the console makes itself.

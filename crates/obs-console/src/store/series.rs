@@ -21,6 +21,7 @@ const EXEMPLARS: usize = 4_096;
 /// What the map takes besides a series' text, and what one point takes.
 const SERIES_BYTES: usize = 384;
 const POINT_BYTES: usize = 16;
+const EXEMPLAR_BYTES: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -41,6 +42,8 @@ struct ServiceSeries {
     /// When each look began and ended.
     looks: VecDeque<(u64, u64)>,
     exemplars: VecDeque<(Arc<Series>, Exemplar)>,
+    /// What this service takes of the size of all.
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -174,24 +177,34 @@ impl Look<'_> {
         let former = history.points.back().map(|(_, value)| *value);
         let value = if is_delta { former.unwrap_or(0.0) + value } else { value };
         history.last_seen = self.done;
+        let mut grown = 0;
         if former.is_none_or(|former| former.to_bits() != value.to_bits()) {
             history.points.push_back((self.done, value));
-            if history.points.len() > POINTS
-                || (history.points.len() > 1 && self.size.bytes + POINT_BYTES > limits.series_bytes)
-            {
+            let is_full = self.size.bytes + POINT_BYTES > limits.series_bytes
+                || self.service.bytes + POINT_BYTES > limits.series_bytes.div_ceil(2);
+            if history.points.len() > POINTS || (history.points.len() > 1 && is_full) {
                 history.points.pop_front();
                 history.shortened = true;
             } else {
-                self.size.bytes += POINT_BYTES;
+                grown += POINT_BYTES;
             }
         }
         if let Some(exemplar) = exemplar
             && history.exemplar != Some(exemplar)
         {
             history.exemplar = Some(exemplar);
+            if self.service.exemplars.len() < EXEMPLARS {
+                grown += EXEMPLAR_BYTES;
+            }
             push_bounded(&mut self.service.exemplars, (series, exemplar), EXEMPLARS);
         }
+        self.grow(grown);
         Ok(())
+    }
+
+    fn grow(&mut self, bytes: usize) {
+        self.size.bytes += bytes;
+        self.service.bytes += bytes;
     }
 
     /// Counts a new series in, after sweeping out what the service no longer tells if it must.
@@ -202,34 +215,59 @@ impl Look<'_> {
         counters: &mut Counters,
     ) -> Result<Arc<Series>, &'static str> {
         let bytes = series.bytes() + SERIES_BYTES;
-        let full = |size: &Size| {
-            size.series >= limits.series || size.bytes + bytes + POINT_BYTES > limits.series_bytes
-        };
-        if full(self.size) && !mem::replace(&mut self.swept, true) {
+        if self.reached(bytes, limits).is_some() && !mem::replace(&mut self.swept, true) {
             counters.series_evicted += self.sweep();
         }
-        if full(self.size) {
-            return Err("more metric series than the console keeps: raise Limits::series");
+        if let Some(reason) = self.reached(bytes, limits) {
+            return Err(reason);
         }
         self.size.series += 1;
-        self.size.bytes += bytes;
+        self.grow(bytes);
         Ok(Arc::new(series))
     }
 
+    /// Which limit has no room for a new series of this size. One service may take half of everything: a
+    /// huge target leaves the others room.
+    fn reached(&self, bytes: usize, limits: &Limits) -> Option<&'static str> {
+        let bytes = bytes + POINT_BYTES;
+        if self.size.series >= limits.series {
+            Some("more metric series than the console keeps: raise Limits::series")
+        } else if self.size.bytes + bytes > limits.series_bytes {
+            Some("more bytes of metric series than the console keeps: raise Limits::series_bytes")
+        } else if self.service.series.len() >= limits.series.div_ceil(2) {
+            Some(
+                "one service has more than half of the metric series that the console keeps: raise Limits::series",
+            )
+        } else if self.service.bytes + bytes > limits.series_bytes.div_ceil(2) {
+            Some(
+                "one service has more than half of the bytes of series that the console keeps: raise Limits::series_bytes",
+            )
+        } else {
+            None
+        }
+    }
+
+    /// Removes the series that the service told neither at this look nor at the last, with their
+    /// exemplars.
     fn sweep(&mut self) -> u64 {
         let former = self.service.looks.iter().rev().nth(1).map_or(0, |(_, done)| *done);
-        let size = &mut *self.size;
-        let before = size.series;
+        let (mut removed, mut bytes) = (0, 0);
         self.service.series.retain(|series, history| {
             let keep = history.last_seen >= former;
             if !keep {
-                let points = history.points.len() * POINT_BYTES;
-                size.series -= 1;
-                size.bytes = size.bytes.saturating_sub(series.bytes() + SERIES_BYTES + points);
+                removed += 1;
+                bytes += series.bytes() + SERIES_BYTES + history.points.len() * POINT_BYTES;
             }
             keep
         });
-        (before - size.series) as u64
+        let (series, exemplars) = (&self.service.series, &mut self.service.exemplars);
+        let before = exemplars.len();
+        exemplars.retain(|(of, _)| series.contains_key(of));
+        bytes += (before - exemplars.len()) * EXEMPLAR_BYTES;
+        self.size.series -= removed;
+        self.size.bytes = self.size.bytes.saturating_sub(bytes);
+        self.service.bytes = self.service.bytes.saturating_sub(bytes);
+        removed as u64
     }
 }
 

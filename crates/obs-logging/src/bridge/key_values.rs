@@ -1,14 +1,25 @@
 //! What a record of the `log` crate carries besides its message.
 
+mod serializer;
+
 use std::sync::Arc;
 
 use log::Record;
 use log::kv::{self, VisitSource};
 use obs_guard::Place;
+use serde::Serialize;
 
 use crate::context::fields::{Fields, Key};
-use crate::encode::value::{self, LONGEST_VALUE};
+use crate::encode::structure::Structure;
+use crate::encode::value::{self, CUT};
 use crate::logger;
+use serializer::Writer;
+
+/// All key-values of one record: behind the one that crosses this stands a mark instead of the next.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// Names are cut here.
+const MAX_NAME_BYTES: usize = 1024;
 
 /// The values of a record are serialised by the application's code.
 static KEY_VALUES: Place = Place::new("logging.key_values");
@@ -25,16 +36,20 @@ pub(super) fn apply(record: &Record<'_>) -> Option<impl Drop> {
 struct Visitor<'a>(&'a mut Fields);
 
 impl<'kvs> VisitSource<'kvs> for Visitor<'_> {
+    /// Records may have any number of values, of any length.
     fn visit_pair(&mut self, key: kv::Key<'kvs>, shown: kv::Value<'kvs>) -> Result<(), kv::Error> {
-        let json = match serde_json::to_vec(&shown) {
-            Ok(json) if json.len() <= LONGEST_VALUE => json,
-            _ => {
-                let mut text = Vec::new();
-                value::formatted(&mut text, format_args!("{shown}"));
-                text
-            }
-        };
-        self.0.begin(&Key::new(key.as_str())).extend_from_slice(&json);
+        let name = key.as_str();
+        let key = Key::new(&name[..name.floor_char_boundary(MAX_NAME_BYTES)]);
+        if self.0.as_bytes().len() >= MAX_BYTES {
+            value::text(self.0.begin(&key), CUT);
+            return Err(kv::Error::msg("the record has too many key-values"));
+        }
+        let mut json = Vec::new();
+        let mut structure = Structure::new(&mut json);
+        // What came before an error or a panic is kept.
+        let _visited = KEY_VALUES.call(|| shown.serialize(Writer(&mut structure)));
+        structure.end();
+        self.0.begin(&key).extend_from_slice(&json);
         Ok(())
     }
 }

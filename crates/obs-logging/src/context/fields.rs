@@ -2,12 +2,17 @@
 
 use std::ops::Range;
 
-use super::split;
+use super::{errors, split};
 use crate::encode::escape::escape;
 use crate::encode::put::Block;
 
 /// Names that every line has for itself; a field of such a name gets an underscore behind it.
 const RESERVED: [&str; 4] = ["timestamp", "level", "target", "event"];
+
+/// Whether a field of this name gets an underscore.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
 
 /// Most names are shorter, with their comma, colon and quotation marks.
 const SHORT: usize = 32;
@@ -32,7 +37,7 @@ impl Key {
         bytes.extend_from_slice(b",\"");
         escape(&mut bytes, name);
         escape(&mut bytes, suffix);
-        if suffix.is_empty() && RESERVED.contains(&name) {
+        if suffix.is_empty() && is_reserved(name) {
             bytes.push(b'_');
         }
         let hash = hash(&bytes[2..]);
@@ -152,7 +157,7 @@ impl Fields {
 
     #[inline]
     fn note(&mut self, place: Place) {
-        self.mask |= bit(place.hash);
+        self.mask |= mask_of(place.hash);
         self.shape = mixed(self.shape, place.hash);
         self.places.push(place);
     }
@@ -181,7 +186,12 @@ impl Fields {
         let Some(places) = other.places.get(range.clone()) else { return };
         let Some(first) = places.first() else { return };
         if self.mask & other.mask != 0 {
-            self.retain(|hash, name| !other.contains_in(hash, name, range.clone()));
+            let has_error = errors::any(self.places.iter().chain(places).map(|place| place.hash));
+            let own = if has_error { self.clone() } else { Self::new() };
+            self.retain(|hash, name| {
+                let is_there = other.contains_in(hash, name, range.clone());
+                !is_there && (!has_error || !errors::replaces(&own, name, other, &range))
+            });
         }
         let from = first.start;
         let shift = self.bytes.len() as u32;
@@ -210,14 +220,21 @@ impl Fields {
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.mask & other.mask != 0
             && (0..self.len()).any(|at| {
+                let whole = 0..other.len();
                 self.mask_at(at) & other.mask != 0
-                    && other.contains_in(self.places[at].hash, self.name(at), 0..other.len())
+                    && (other.contains_in(self.places[at].hash, self.name(at), whole.clone())
+                        || errors::replaces(self, self.name(at), other, &whole))
             })
     }
 
     /// Escaped names and JSON values, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         (0..self.len()).map(|at| (self.name(at), self.value(at)))
+    }
+
+    /// Whether some value is a list or an object.
+    pub(crate) fn has_structure(&self) -> bool {
+        self.iter().any(|(_, value)| matches!(value.first(), Some(b'[' | b'{')))
     }
 
     /// Keeps the fields of which `keep` (hash, escaped name) says so.
@@ -234,12 +251,12 @@ impl Fields {
         }
     }
 
-    fn contains_in(&self, hash: u64, name: &[u8], mut range: Range<usize>) -> bool {
+    pub(super) fn contains_in(&self, hash: u64, name: &[u8], mut range: Range<usize>) -> bool {
         range.any(|at| self.places[at].hash == hash && self.name(at) == name)
     }
 
     fn mask_at(&self, at: usize) -> u128 {
-        bit(self.places[at].hash)
+        mask_of(self.places[at].hash)
     }
 
     fn name(&self, at: usize) -> &[u8] {
@@ -267,13 +284,19 @@ pub(crate) const fn mixed(shape: u64, hash: u64) -> u64 {
     (shape.rotate_left(23) ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// FNV-1a, folded: names are short, and need not be secret.
-fn hash(name: &[u8]) -> u64 {
+/// The bits of a name; with those of an error's message, the one of the error.
+#[inline]
+const fn mask_of(hash: u64) -> u128 {
+    if hash & errors::IS_MESSAGE == 0 { bit(hash) } else { bit(hash) | bit(hash >> errors::SHIFT) }
+}
+
+/// FNV-1a, folded: names are short, and need not be secret. The upper byte is for [`errors`].
+pub(super) fn hash(name: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in name {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    hash ^ (hash >> 29)
+    errors::marked(hash ^ (hash >> 29), name)
 }
 
 #[cfg(test)]

@@ -2,13 +2,18 @@
 
 /// The escaped name at the beginning, and what is behind its colon.
 pub(super) fn name(fields: &[u8]) -> Option<(&[u8], &[u8])> {
-    let rest = fields.strip_prefix(b",\"")?;
+    first_name(fields.strip_prefix(b",")?)
+}
+
+/// As [`name`], without a comma before it.
+pub(crate) fn first_name(fields: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = fields.strip_prefix(b"\"")?;
     let end = end_of_text(rest);
     Some((&rest[..end], rest.get(end + 2..)?))
 }
 
 /// The value at the beginning: up to the next comma that is in no text, no list and no object.
-pub(super) fn value(rest: &[u8]) -> &[u8] {
+pub(crate) fn value(rest: &[u8]) -> &[u8] {
     let mut depth = 0_usize;
     let mut at = 0;
     while let Some(byte) = rest.get(at) {

@@ -48,19 +48,25 @@ fn escape_rest(out: &mut Vec<u8>, mut rest: &[u8]) {
 /// Escapes what is formatted into it, and stops formatting once `room` bytes are used up.
 pub(crate) struct Escaping<'a> {
     pub(crate) out: &'a mut Vec<u8>,
-    pub(crate) room: usize,
+    room: usize,
+    /// Whether something found no room.
+    pub(crate) is_cut: bool,
+}
+
+impl<'a> Escaping<'a> {
+    #[inline]
+    pub(crate) fn new(out: &'a mut Vec<u8>, room: usize) -> Self {
+        Self { out, room, is_cut: false }
+    }
 }
 
 impl fmt::Write for Escaping<'_> {
     #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if text.len() > self.room {
-            let mut end = self.room;
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            escape(self.out, &text[..end]);
+            escape(self.out, &text[..text.floor_char_boundary(self.room)]);
             self.room = 0;
+            self.is_cut = true;
             return Err(fmt::Error);
         }
         self.room -= text.len();

@@ -13,7 +13,7 @@ use super::put::{first, short};
 pub(crate) const LONGEST_VALUE: usize = 64 * 1024;
 
 /// What stands at the end of a value that was cut.
-const CUT: &str = "… [truncated]";
+pub(crate) const CUT: &str = "… [truncated]";
 
 /// Causes past this many are left out: a chain may be a ring.
 const LONGEST_CHAIN: usize = 16;
@@ -122,20 +122,31 @@ pub(crate) fn bytes(out: &mut Vec<u8>, value: &[u8]) {
 /// panics, and when it never ends.
 #[inline]
 pub(crate) fn formatted(out: &mut Vec<u8>, value: fmt::Arguments<'_>) {
+    formatted_within(out, value, LONGEST_VALUE);
+}
+
+/// As [`formatted`], with at most `room` bytes of text.
+#[inline]
+pub(crate) fn formatted_within(out: &mut Vec<u8>, value: fmt::Arguments<'_>, room: usize) {
     out.push(b'"');
-    let mut writer = Escaping { out, room: LONGEST_VALUE };
+    write_within(&mut Escaping::new(out, room), value);
+    out.push(b'"');
+}
+
+/// As [`formatted`], without the quotation marks.
+#[inline]
+pub(crate) fn write_within(writer: &mut Escaping<'_>, value: fmt::Arguments<'_>) {
     let outcome = catch_unwind(AssertUnwindSafe(|| writer.write_fmt(value)));
-    let was_cut = writer.room == 0;
     match outcome {
+        // A `Display` may swallow the error that stops it.
+        _ if writer.is_cut => escape(writer.out, CUT),
         Ok(Ok(())) => {}
-        Ok(Err(_)) if was_cut => escape(out, CUT),
-        Ok(Err(_)) => escape(out, "<its Debug or Display failed>"),
-        Err(panic) => {
-            escape(out, "<its Debug or Display panicked>");
-            FORMAT.caught(panic);
-        }
+        Ok(Err(_)) => escape(writer.out, "<its Debug or Display failed>"),
+        Err(_) => escape(writer.out, "<its Debug or Display panicked>"),
     }
-    out.push(b'"');
+    if let Err(panic) = outcome {
+        FORMAT.caught(panic);
+    }
 }
 
 /// The cause of an error; none where asking for it panics.

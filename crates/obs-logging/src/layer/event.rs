@@ -82,11 +82,24 @@ impl Lines {
                 shape = mixed(shape ^ place as u64, part.shape());
             }
         }
-        let suits = callsite.suits(shape, || self.names_if_suiting(callsite, ids.is_some(), parts));
+        let suits = callsite.suits(shape, || self.names_if_suiting(callsite, ids.is_some(), parts))
+            && !self.may_have_secret_inside(callsite, ambient, bound.as_deref());
         if suits {
             json.surround(ids, parts.into_iter().flatten(), line);
         }
         suits
+    }
+
+    /// Spans have redacted their own values; those of a context or a logger belong to no layer.
+    #[inline]
+    fn may_have_secret_inside(
+        &self,
+        callsite: &Callsite,
+        ambient: Option<&Fields>,
+        bound: Option<&Fields>,
+    ) -> bool {
+        callsite.redaction.is_some()
+            && [ambient, bound].into_iter().flatten().any(Fields::has_structure)
     }
 
     /// All names of the line, as bits, if none comes twice, and none whose value must not be seen.

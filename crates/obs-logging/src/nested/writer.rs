@@ -2,103 +2,77 @@
 
 use valuable::{Fields, NamedValues, Value, Visit};
 
-use crate::encode::escape::string;
+use crate::encode::structure::Structure;
 use crate::encode::value;
 
-/// Values inside one another past this many are not written.
-const DEEPEST: usize = 32;
-
-/// Appends the value; answers whether it did so to the end.
-pub(super) fn write(out: &mut Vec<u8>, shown: &Value<'_>) -> bool {
-    let mut writer = Writer { out, deep: 0, is_first: true, is_whole: true };
-    writer.value(shown);
-    writer.is_whole
-}
-
-struct Writer<'a> {
-    out: &'a mut Vec<u8>,
-    deep: usize,
-    /// Whether the list or object that is being written is still empty.
-    is_first: bool,
-    is_whole: bool,
-}
+/// Appends values to a structure.
+pub(super) struct Writer<'a>(pub(super) Structure<'a>);
 
 impl Writer<'_> {
-    fn value(&mut self, shown: &Value<'_>) {
-        let out = &mut *self.out;
+    pub(super) fn value(&mut self, shown: &Value<'_>) {
+        let out = &mut self.0;
         match shown {
-            Value::Bool(truth) => value::boolean(out, *truth),
-            Value::Char(letter) => string(out, letter.encode_utf8(&mut [0; 4])),
-            Value::String(text) => string(out, text),
-            Value::F32(number) => value::float(out, f64::from(*number)),
-            Value::F64(number) => value::float(out, *number),
-            Value::Error(error) => value::formatted(out, format_args!("{error}")),
-            Value::Path(path) => string(out, &path.to_string_lossy()),
-            Value::Unit => out.extend_from_slice(b"null"),
-            Value::Listable(list) => self.inside(b"[]", |inside| list.visit(inside)),
-            Value::Mappable(map) => self.inside(b"{}", |inside| map.visit(inside)),
-            Value::Tuplable(tuple) if tuple.definition().is_unit() => {
-                out.extend_from_slice(b"null");
-            }
-            Value::Tuplable(tuple) => self.inside(b"[]", |inside| tuple.visit(inside)),
+            Value::Bool(truth) => out.short(|out| value::boolean(out, *truth)),
+            Value::Char(letter) => out.text(letter.encode_utf8(&mut [0; 4])),
+            Value::String(text) => out.text(text),
+            Value::F32(number) => out.short(|out| value::float(out, f64::from(*number))),
+            Value::F64(number) => out.short(|out| value::float(out, *number)),
+            Value::Error(error) => out.formatted(format_args!("{error}")),
+            Value::Path(path) => out.formatted(format_args!("{}", path.display())),
+            Value::Unit => out.null(),
+            Value::Listable(list) => self.list(|inside| list.visit(inside)),
+            Value::Mappable(map) => self.object(|inside| map.visit(inside)),
+            Value::Tuplable(tuple) if tuple.definition().is_unit() => out.null(),
+            Value::Tuplable(tuple) => self.list(|inside| tuple.visit(inside)),
             Value::Structable(fields) => {
-                let brackets = brackets(fields.definition().fields());
-                self.inside(brackets, |inside| fields.visit(inside));
+                self.fields(fields.definition().fields(), |inside| fields.visit(inside));
             }
             Value::Enumerable(choice) => {
                 let variant = choice.variant();
                 if matches!(variant.fields(), Fields::Unnamed(0)) {
-                    return string(out, variant.name());
+                    return out.text(variant.name());
                 }
-                self.inside(b"{}", |inside| {
-                    inside.name(variant.name());
-                    inside.inside(brackets(variant.fields()), |inside| choice.visit(inside));
+                self.object(|inside| {
+                    if inside.0.name(format_args!("{}", variant.name())) {
+                        inside.fields(variant.fields(), |inside| choice.visit(inside));
+                    }
                 });
             }
-            other => match integer(other) {
-                Some(number) => value::wide_signed(out, number),
-                None => value::formatted(out, format_args!("{other:?}")),
-            },
+            other => integer(out, other),
         }
     }
 
-    fn inside(&mut self, brackets: &[u8; 2], write: impl FnOnce(&mut Self)) {
-        if self.deep == DEEPEST {
-            self.is_whole = false;
-            return;
-        }
-        let was_first = std::mem::replace(&mut self.is_first, true);
-        self.deep += 1;
-        self.out.push(brackets[0]);
-        write(self);
-        self.out.push(brackets[1]);
-        self.deep -= 1;
-        self.is_first = was_first;
+    fn fields(&mut self, fields: &Fields<'_>, write: impl FnOnce(&mut Self)) {
+        if fields.is_named() { self.object(write) } else { self.list(write) }
     }
 
-    fn separate(&mut self) {
-        if !std::mem::replace(&mut self.is_first, false) {
-            self.out.push(b',');
+    fn list(&mut self, write: impl FnOnce(&mut Self)) {
+        if self.0.open_list() {
+            write(self);
+            self.0.close();
         }
     }
 
-    fn name(&mut self, name: &str) {
-        self.separate();
-        string(self.out, name);
-        self.out.push(b':');
+    fn object(&mut self, write: impl FnOnce(&mut Self)) {
+        if self.0.open_object() {
+            write(self);
+            self.0.close();
+        }
     }
 }
 
 impl Visit for Writer<'_> {
     fn visit_value(&mut self, shown: Value<'_>) {
-        self.separate();
-        self.value(&shown);
+        if self.0.element() {
+            self.value(&shown);
+        }
     }
 
     fn visit_named_fields(&mut self, fields: &NamedValues<'_>) {
         for (field, shown) in fields.iter() {
-            self.name(field.name());
-            self.value(shown);
+            if self.0.name(format_args!("{}", field.name())) {
+                self.value(shown);
+            }
         }
     }
 
@@ -109,24 +83,24 @@ impl Visit for Writer<'_> {
     }
 
     fn visit_entry(&mut self, key: Value<'_>, shown: Value<'_>) {
-        match key.as_str() {
-            Some(text) => self.name(text),
-            None => self.name(&format!("{key:?}")),
+        let is_taken = match key.as_str() {
+            Some(text) => self.0.name(format_args!("{text}")),
+            None => self.0.name(format_args!("{key:?}")),
+        };
+        if is_taken {
+            self.value(&shown);
         }
-        self.value(&shown);
     }
 }
 
-fn brackets(fields: &Fields<'_>) -> &'static [u8; 2] {
-    if fields.is_named() { b"{}" } else { b"[]" }
-}
-
-fn integer(shown: &Value<'_>) -> Option<i128> {
-    match shown {
-        Value::U128(number) => i128::try_from(*number).ok(),
-        other => other
-            .as_i128()
-            .or_else(|| other.as_u64().map(i128::from))
-            .or_else(|| other.as_i64().map(i128::from)),
+fn integer(out: &mut Structure<'_>, shown: &Value<'_>) {
+    if let Value::U128(number) = shown {
+        out.short(|out| value::wide_unsigned(out, *number));
+    } else if let Some(number) = shown.as_u64() {
+        out.short(|out| value::unsigned(out, number));
+    } else if let Some(number) = shown.as_i64().map(i128::from).or_else(|| shown.as_i128()) {
+        out.short(|out| value::wide_signed(out, number));
+    } else {
+        out.formatted(format_args!("{shown:?}"));
     }
 }

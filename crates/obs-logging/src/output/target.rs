@@ -27,28 +27,47 @@ pub(crate) struct Target {
     /// Lost lines that the log itself has told of.
     told: u64,
     notice: Notice,
+    takes_batches: bool,
 }
 
 impl Target {
     pub(crate) fn new(writer: Box<dyn Write + Send>, notice: Notice) -> Self {
-        Self { writer, is_torn: false, told: 0, notice }
+        Self { writer, is_torn: false, told: 0, notice, takes_batches: false }
+    }
+
+    /// As one that takes a batch whole or not at all: what follows a failure is not tried.
+    pub(crate) fn of_batches(writer: Box<dyn Write + Send>, notice: Notice) -> Self {
+        Self { takes_batches: true, ..Self::new(writer, notice) }
     }
 
     /// Writes whole lines that end at `ends`, and answers whether all went well. Lines that the writer
-    /// does not take are counted as lost.
+    /// does not take are counted as lost; those that follow one are tried all the same, unless the writer
+    /// panicked or has no room.
     pub(super) fn write(&mut self, bytes: &[u8], ends: &[u32], tally: &Tally) -> bool {
-        let taken = self.write_counted(bytes, tally);
-        if taken == bytes.len() {
-            tally.written.add(ends.len() as u64);
-            return true;
+        let mut start = 0;
+        let mut rest = ends;
+        let mut is_well = true;
+        while !rest.is_empty() {
+            let (taken, failure) = self.write_counted(&bytes[start..], tally);
+            let Some(failure) = failure else {
+                tally.written.add(rest.len() as u64);
+                break;
+            };
+            is_well = false;
+            let lines = rest.partition_point(|end| *end as usize <= start + taken);
+            tally.written.add(lines as u64);
+            if taken > 0 {
+                self.is_torn = lines == 0 || rest[lines - 1] as usize != start + taken;
+            }
+            let untaken = &rest[lines..];
+            let is_over = self.takes_batches || failure == Failure::OfAll;
+            let (lost, next) =
+                untaken.split_at(if is_over { untaken.len() } else { 1.min(untaken.len()) });
+            tally.lost.add(lost.len() as u64);
+            start = lost.last().map_or(bytes.len(), |end| *end as usize);
+            rest = next;
         }
-        let lines = ends.partition_point(|end| *end as usize <= taken);
-        tally.written.add(lines as u64);
-        tally.lost.add((ends.len() - lines) as u64);
-        if taken > 0 {
-            self.is_torn = lines == 0 || ends[lines - 1] as usize != taken;
-        }
-        false
+        is_well
     }
 
     /// Says in the log how many lines have been lost since it was last said.
@@ -62,7 +81,7 @@ impl Target {
     #[cold]
     fn tell(&mut self, dropped: u64, tally: &Tally) {
         let notice = (self.notice)(dropped - self.told);
-        if self.write_counted(&notice, tally) == notice.len() {
+        if self.write_counted(&notice, tally).1.is_none() {
             self.told = dropped;
             tally.emitted[level_index(Level::WARN)].add(1);
             tally.written.add(1);
@@ -76,8 +95,8 @@ impl Target {
         }
     }
 
-    /// How many of the bytes the writer took.
-    fn write_counted(&mut self, bytes: &[u8], tally: &Tally) -> usize {
+    /// How many of the bytes the writer took, and why not all.
+    fn write_counted(&mut self, bytes: &[u8], tally: &Tally) -> (usize, Option<Failure>) {
         let mut taken = 0;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             if self.is_torn {
@@ -87,18 +106,27 @@ impl Target {
             write_all(&mut self.writer, bytes, &mut taken)
         }));
         tally.bytes.add(taken as u64);
-        match outcome {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => {
-                tally.write_errors.add(1);
-            }
+        let failure = match outcome {
+            Ok(Ok(())) => return (taken, None),
+            Ok(Err(error)) if error.kind() == ErrorKind::WouldBlock => Failure::OfAll,
+            Ok(Err(_)) => Failure::OfLine,
             Err(panic) => {
-                tally.write_errors.add(1);
                 WRITER.caught(panic);
+                Failure::OfAll
             }
-        }
-        taken
+        };
+        tally.write_errors.add(1);
+        (taken, Some(failure))
     }
+}
+
+/// What a failed write says about the lines that follow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    /// They may be taken.
+    OfLine,
+    /// Trying them would wait, or panic, once for each.
+    OfAll,
 }
 
 /// As [`Write::write_all`], telling how far it got, and patient with a writer that would block.

@@ -18,6 +18,8 @@ use crate::context::fields::Fields;
 pub(crate) use pace::{Pace, Pacing};
 pub use record::Record;
 pub(crate) use redact::Redaction;
+#[cfg(feature = "valuable")]
+pub(crate) use redact::redaction_of_texts;
 
 /// Looks at every event that is to be logged, with all of its fields, and may change or drop it.
 ///

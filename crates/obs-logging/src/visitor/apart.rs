@@ -2,7 +2,7 @@
 
 use super::Places;
 use crate::callsite::Callsite;
-use crate::context::fields::Key;
+use crate::context::fields::{Fields, Key};
 use crate::local::Scratch;
 
 /// Writes the message and the fields into their own buffers.
@@ -24,6 +24,10 @@ impl<'a> Places<'a> for Apart<'a> {
 
     fn part(&mut self, key: &Key) -> &mut Vec<u8> {
         self.scratch.fields.begin(key)
+    }
+
+    fn fields(&mut self) -> Option<&mut Fields> {
+        Some(&mut self.scratch.fields)
     }
 
     #[inline]

@@ -144,13 +144,17 @@ impl<'a, S: FnMut(&mut Vec<u8>) -> bool> Places<'a> for Straight<'a, S> {
         }
         if self.stage == Stage::Surrounded {
             let taken = self.callsite.names_around() | self.parts;
-            let may_stand = taken & key.mask() == 0 && !self.callsite.is_redacting;
+            let may_stand = taken & key.mask() == 0 && self.callsite.redaction.is_none();
             self.parts |= key.mask();
             if !may_stand {
                 self.stage = Stage::Astray;
             }
         }
         self.field(key)
+    }
+
+    fn fields(&mut self) -> Option<&mut Fields> {
+        (self.stage == Stage::Apart).then_some(&mut self.scratch.fields)
     }
 
     #[inline]

@@ -43,7 +43,8 @@ impl Coding {
         }
     }
 
-    /// The coded body, or `None` where it is to be sent as it is.
+    /// The coded body, or `None` where it is to be sent as it is, because that was asked for or nothing else
+    /// succeeded.
     #[cfg_attr(
         not(any(feature = "gzip", feature = "zstd")),
         allow(unused_variables, reason = "nothing is coded")
@@ -54,7 +55,7 @@ impl Coding {
             #[cfg(feature = "gzip")]
             Self::Gzip => Some(crate::gzip::compress(text).into()),
             #[cfg(feature = "zstd")]
-            Self::Zstd => Some(zstd::bulk::compress(text, 1).unwrap_or_default().into()),
+            Self::Zstd => zstd::bulk::compress(text, 1).ok().map(Bytes::from),
         }
     }
 }

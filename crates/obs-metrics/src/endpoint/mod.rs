@@ -16,16 +16,23 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use self::coding::Coding;
 use crate::descriptor::Descriptor;
 use crate::expose::{Flavour, negotiate};
+use crate::sources::COLLECT_TIMEOUT;
 use crate::{Buckets, CounterVec, Error, Gauge, Histogram, Registry};
 
 /// Scrapes that may wait for one another; they hold threads of the application's runtime.
-const MOST_IN_FLIGHT: usize = 8;
+const MAX_IN_FLIGHT: usize = 8;
+
+/// The longest that a scraper may ask to wait for sources: Prometheus' longest sensible interval.
+const MAX_COLLECT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Answers scrapes of a registry: to be called by any HTTP server's handler.
 ///
 /// The format is what `Accept` asks for: protobuf, OpenMetrics 1.0, else the text format 0.0.4. With the features
 /// `gzip` and `zstd` the answer is compressed where `Accept-Encoding` takes it. `?name[]=x` shows the families with
 /// a series of that name only. `HEAD` is answered without a body, other methods with 405.
+///
+/// Sources that were mounted have until nine tenths of `X-Prometheus-Scrape-Timeout-Seconds` (10 s where
+/// it is missing) to answer; the scrape goes on without those that have not.
 ///
 /// A call does no I/O and takes some 60 ns a series, twice that with compression. Scrapes that come
 /// while another one is being written wait for it and share what is the same; past eight at once they
@@ -88,6 +95,8 @@ impl Last {
 struct Answer {
     wanted: Wanted,
     begun: Instant,
+    /// How the body really is coded.
+    coding: Coding,
     body: Bytes,
 }
 
@@ -120,55 +129,69 @@ impl Endpoint {
         }
         let wanted = Wanted::of(request);
         let asked = Instant::now();
-        let others = self.0.in_flight.fetch_add(1, Relaxed);
-        let body = (others < MOST_IN_FLIGHT).then(|| self.body(&wanted, asked));
-        self.0.in_flight.fetch_sub(1, Relaxed);
-        let Some(body) = body else {
+        let limit = scrape_timeout(&request.headers);
+        let Some(_place) = InFlight::enter(&self.0.in_flight) else {
             return plain(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many scrapes at once: scrape less often\n",
             );
         };
-        if let Some(limit) =
-            scrape_timeout(&request.headers).filter(|limit| asked.elapsed() > *limit)
-        {
+        let (body, coding) = self.body(&wanted, asked, asked + collect_timeout(limit));
+        if let Some(limit) = limit.filter(|limit| asked.elapsed() > *limit) {
             let why = format!("the scrape took longer than the {limit:?} that the scraper waits\n");
             return plain(StatusCode::SERVICE_UNAVAILABLE, why);
         }
-        self.count(&wanted, asked.elapsed(), body.len());
-        response(request, &wanted, body)
+        self.count(&wanted, coding, asked.elapsed(), body.len());
+        response(request, &wanted, coding, body)
     }
 
     /// The body, shared with an answer that was begun after this one was asked for.
-    fn body(&self, wanted: &Wanted, asked: Instant) -> Bytes {
+    fn body(&self, wanted: &Wanted, asked: Instant, deadline: Instant) -> (Bytes, Coding) {
         let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = &last.answer
             && answer.begun >= asked
             && answer.wanted == *wanted
         {
-            return answer.body.clone();
+            return (answer.body.clone(), answer.coding);
         }
         let begun = Instant::now();
         let mut buffer = last.buffer();
         let is_wanted = |family: &Descriptor| wanted.takes(family);
-        self.0.registry.encode_into(&mut buffer, wanted.flavour, &is_wanted);
-        let body = match wanted.coding.compress(&buffer) {
+        self.0.registry.encode_until(deadline, &mut buffer, wanted.flavour, &is_wanted);
+        let (body, coding) = match wanted.coding.compress(&buffer) {
             Some(body) => {
                 last.spare = buffer;
-                body
+                (body, wanted.coding)
             }
-            None => Bytes::from(buffer),
+            None => (Bytes::from(buffer), Coding::Identity),
         };
-        last.answer = Some(Answer { wanted: wanted.clone(), begun, body: body.clone() });
-        body
+        let wanted = wanted.clone();
+        last.answer = Some(Answer { wanted, begun, coding, body: body.clone() });
+        (body, coding)
     }
 
-    fn count(&self, wanted: &Wanted, duration: Duration, size: usize) {
+    fn count(&self, wanted: &Wanted, coding: Coding, duration: Duration, size: usize) {
         if let Ok(own) = &self.0.own {
-            own.scrapes.with([wanted.format(), wanted.coding.name()]).inc();
+            own.scrapes.with([wanted.format(), coding.name()]).inc();
             own.duration.observe_duration(duration);
             own.size.set(size as f64);
         }
+    }
+}
+
+/// A place among the scrapes that may be answered at once, given back when dropped.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl<'a> InFlight<'a> {
+    fn enter(count: &'a AtomicUsize) -> Option<Self> {
+        let place = Self(count);
+        (count.fetch_add(1, Relaxed) < MAX_IN_FLIGHT).then_some(place)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 
@@ -223,7 +246,12 @@ impl Wanted {
     }
 }
 
-fn response(request: &request::Parts, wanted: &Wanted, body: Bytes) -> Response<Bytes> {
+fn response(
+    request: &request::Parts,
+    wanted: &Wanted,
+    coding: Coding,
+    body: Bytes,
+) -> Response<Bytes> {
     let media = match wanted.flavour {
         Flavour::Classic => "text/plain; version=0.0.4; charset=utf-8",
         Flavour::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -238,9 +266,8 @@ fn response(request: &request::Parts, wanted: &Wanted, body: Bytes) -> Response<
     headers.reserve(4);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
-    if wanted.coding != Coding::Identity {
-        let coding = HeaderValue::from_static(wanted.coding.name());
-        headers.insert(header::CONTENT_ENCODING, coding);
+    if coding != Coding::Identity {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
     }
     if is_head {
         // The server knows the length of a body that is there.
@@ -266,6 +293,14 @@ fn scrape_timeout(headers: &HeaderMap) -> Option<Duration> {
     const TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
     let seconds: f64 = header_text(headers, &TIMEOUT).trim().parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// How long the sources may take of that: a tenth, and 500 ms at most, is left for the answer's way.
+fn collect_timeout(scrape_timeout: Option<Duration>) -> Duration {
+    let timeout = scrape_timeout.map_or(COLLECT_TIMEOUT, |timeout| {
+        timeout - (timeout / 10).min(Duration::from_millis(500))
+    });
+    timeout.min(MAX_COLLECT_TIMEOUT)
 }
 
 /// All values of a header, as one list.

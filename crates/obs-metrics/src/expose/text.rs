@@ -77,6 +77,12 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// A sum counts for OpenMetrics: "If buckets with negative thresholds exist, the sum must not be
+    /// there", and it must not be negative (OpenMetrics 1.0, "Histogram", "Summary").
+    fn may_show_sum(&self, sum: f64, has_negative_bounds: bool) -> bool {
+        self.flavour != Flavour::OpenMetrics || !(has_negative_bounds || sum < 0.0)
+    }
+
     fn end_of_line(&mut self) {
         self.out.push(b'\n');
     }
@@ -145,9 +151,13 @@ impl Expose for Text<'_> {
             self.exemplar(histogram.exemplar(bucket));
             self.end_of_line();
         }
-        self.series(&family.name, "_sum", labels);
-        push_float(self.out, sum);
-        self.end_of_line();
+        let has_negative_bounds =
+            histogram.bounds().bounds.first().is_some_and(|first| *first < 0.0);
+        if self.may_show_sum(sum, has_negative_bounds) {
+            self.series(&family.name, "_sum", labels);
+            push_float(self.out, sum);
+            self.end_of_line();
+        }
         self.series(&family.name, "_count", labels);
         push_whole(self.out, count);
         self.end_of_line();
@@ -162,6 +172,10 @@ impl Expose for Text<'_> {
         value: Number,
         exemplar: Option<&str>,
     ) {
+        let sum = if suffix == "_sum" { value.as_float() } else { 0.0 };
+        if !self.may_show_sum(sum, false) {
+            return;
+        }
         self.series(family.base(), suffix, labels);
         value.push(self.out);
         if let Some(exemplar) = exemplar.filter(|_| self.flavour == Flavour::OpenMetrics) {

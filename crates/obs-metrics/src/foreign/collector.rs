@@ -17,7 +17,8 @@ use crate::family::parse_block;
 impl Collector for Registry {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let mut owned = Owned::default();
-        self.expose_own(&mut owned, &|_| true);
+        let deadline = std::time::Instant::now() + crate::sources::COLLECT_TIMEOUT;
+        self.expose_own(deadline, &mut owned, &|_| true);
         for family in owned.0.iter_mut() {
             let help = family.help.replace('\\', "\\\\").replace('\n', "\\n");
             let kind = match family.kind {

@@ -8,9 +8,8 @@ use std::fmt::Write;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use prometheus_client::encoding::text::encode_registry;
-
 use self::parse::{Foreign, families};
+use crate::batch::Batch;
 use crate::descriptor::Descriptor;
 use crate::expose::Expose;
 use crate::family::parse_block;
@@ -23,20 +22,21 @@ pub(crate) fn rejected() -> u64 {
 }
 
 /// Writes the families of a foreign registry, leaving out what would spoil the whole scrape: names that
-/// are taken, series that come twice, buckets out of order, lines that are none.
+/// are taken, series that come twice, buckets out of order or incomplete, lines that are none.
 pub(crate) fn expose(
-    registry: &prometheus_client::registry::Registry,
+    batch: &Batch,
     out: &mut dyn Expose,
     wanted: &dyn Fn(&Descriptor) -> bool,
     is_taken: &mut dyn FnMut(&Descriptor) -> bool,
 ) {
-    let mut text = String::new();
-    if encode_registry(&mut text, registry).is_err() {
-        // The family that failed is the last, and unfinished.
+    let mut text = &*batch.text;
+    if batch.is_cut {
+        // A collector that fails may do so before its first line: the last family may be another's, and
+        // in order. Only the line that was not finished is certainly wrong.
         REJECTED.fetch_add(1, Relaxed);
-        text.truncate(text.rfind("# HELP ").unwrap_or(0));
+        text = text.rfind('\n').map_or("", |end| &text[..=end]);
     }
-    let (families, unreadable) = families(&text);
+    let (families, unreadable) = families(text);
     REJECTED.fetch_add(unreadable, Relaxed);
     for foreign in families {
         REJECTED.fetch_add(foreign.unreadable, Relaxed);
@@ -60,11 +60,14 @@ pub(crate) fn expose(
     }
 }
 
-/// No label and no series comes twice, and buckets grow.
+/// No label and no series comes twice, and buckets grow up to `+Inf`.
 fn is_sound(foreign: &Foreign<'_>) -> bool {
     let mut seen = HashSet::new();
     let mut last: Option<(String, f64)> = None;
-    foreign.samples.iter().all(|sample| {
+    let is_complete = |last: &Option<(String, f64)>| {
+        last.as_ref().is_none_or(|(_, bound)| *bound == f64::INFINITY)
+    };
+    let lines_are_sound = foreign.samples.iter().all(|sample| {
         let mut pairs = parse_block(sample.labels);
         pairs.sort();
         let names_differ = pairs.windows(2).all(|pair| pair[0].0 != pair[1].0);
@@ -74,14 +77,16 @@ fn is_sound(foreign: &Foreign<'_>) -> bool {
             if sample.suffix == "_bucket" && *name == "le" {
                 bound = value.parse::<f64>().ok();
             } else {
+                // Writing to a string does not fail.
                 let _ = write!(series, "{name}={value:?},");
             }
         }
         let grows = match (&last, bound) {
             (Some((former, low)), Some(high)) if *former == series => *low < high,
-            _ => true,
+            _ => is_complete(&last),
         };
         last = bound.map(|bound| (series, bound));
         names_differ && grows && seen.insert((sample.suffix, pairs))
-    })
+    });
+    lines_are_sound && is_complete(&last)
 }

@@ -73,6 +73,7 @@ pub enum Absence {
 ///
 /// When there is no such process, or it may not be looked into; the error says what would allow it.
 pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
+    threads::check(pid)?;
     let mappings = maps::of(pid)?;
     let code = Code::mapped(pid, &mappings);
     let seen = match method {

@@ -29,13 +29,18 @@ pub(crate) struct Event {
     pub(crate) rate: u64,
     /// Whether only what the thread starts is sampled, from the moment on at which it executes a program.
     pub(crate) from_exec: bool,
+    /// Whether time in the kernel is sampled, too: `perf_event_paranoid` of 1 or less, or CAP_PERFMON.
+    pub(crate) with_kernel: bool,
 }
 
 /// What the kernel tells.
 #[derive(Debug)]
 pub(crate) enum Record<'a> {
     /// A thread used the processor.
-    Sample { pid: i32, tid: i32, registers: Registers, stack: &'a [u8] },
+    ///
+    /// `kernel` has the addresses of the kernel's own stack, the innermost first; it is empty where the
+    /// thread was not in the kernel.
+    Sample { pid: i32, tid: i32, kernel: Vec<u64>, registers: Registers, stack: &'a [u8] },
     /// Code was mapped.
     Mapped { pid: i32, mapping: Mapping },
     /// A thread was given a name.
@@ -51,7 +56,10 @@ pub(crate) fn open(event: Event) -> io::Result<OwnedFd> {
         type_: raw::PERF_TYPE_SOFTWARE,
         config: raw::PERF_COUNT_SW_CPU_CLOCK.into(),
         sample_type: u64::from(
-            raw::PERF_SAMPLE_TID | raw::PERF_SAMPLE_REGS_USER | raw::PERF_SAMPLE_STACK_USER,
+            raw::PERF_SAMPLE_TID
+                | raw::PERF_SAMPLE_CALLCHAIN
+                | raw::PERF_SAMPLE_REGS_USER
+                | raw::PERF_SAMPLE_STACK_USER,
         ),
         sample_regs_user: PERF_REGISTERS,
         sample_stack_user: stack(event.rate),
@@ -64,7 +72,10 @@ pub(crate) fn open(event: Event) -> io::Result<OwnedFd> {
     attributes.set_disabled(1);
     attributes.set_enable_on_exec(event.from_exec.into());
     attributes.set_inherit(1);
-    attributes.set_exclude_kernel(1);
+    attributes.set_exclude_kernel((!event.with_kernel).into());
+    // The thread's own frames are unwound from its stack.
+    attributes.set_exclude_callchain_user(1);
+    attributes.set_exclude_callchain_kernel((!event.with_kernel).into());
     attributes.set_exclude_hv(1);
     attributes.set_mmap(1);
     attributes.set_mmap2(1);
@@ -101,23 +112,39 @@ pub(crate) fn parse(record: &[u8]) -> Option<Record<'_>> {
     }
 }
 
-/// Its three parts are those that [`open`] asks for.
+/// Its four parts are those that [`open`] asks for.
 fn sample(record: &[u8]) -> Option<Record<'_>> {
     let (pid, tid) = (half(record, 8)? as i32, half(record, 12)? as i32);
-    let abi = word(record, 16)?;
+    let chain = usize::try_from(word(record, 16)?).ok()?.checked_mul(8)?;
+    let (chain, record) = record.get(24..)?.split_at_checked(chain)?;
+    let kernel = kernel_addresses(chain);
+    let abi = word(record, 0)?;
     if abi == 0 {
         return None; // no user part: a kernel thread's
     }
     let mut values = [0; PERF_REGISTER_COUNT];
     for (place, value) in values.iter_mut().enumerate() {
-        *value = word(record, 24 + place * 8)?;
+        *value = word(record, 8 + place * 8)?;
     }
-    let at = 24 + PERF_REGISTER_COUNT * 8;
+    let at = 8 + PERF_REGISTER_COUNT * 8;
     let size = usize::try_from(word(record, at)?).ok()?;
     let stack = record.get(at + 8..at.checked_add(8)?.checked_add(size)?)?;
     let used = word(record, at + 8 + size).map_or(0, |used| used as usize);
     let registers = Registers::of_sample(values);
-    Some(Record::Sample { pid, tid, registers, stack: stack.get(..used)? })
+    Some(Record::Sample { pid, tid, kernel, registers, stack: stack.get(..used)? })
+}
+
+/// The chain without its marks, which say whose the addresses are that follow (perf_event_open(2),
+/// "PERF_CONTEXT_"): only the kernel's are asked for.
+fn kernel_addresses(chain: &[u8]) -> Vec<u64> {
+    const FIRST_MARK: u64 = -4095_i64 as u64;
+    let addresses = chain.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
+    addresses.filter(|address| is_of_kernel(*address) && *address < FIRST_MARK).collect()
+}
+
+/// The upper half of the address space is the kernel's, on x86-64 and on 64-bit ARM.
+pub(crate) fn is_of_kernel(address: u64) -> bool {
+    address >> 63 == 1
 }
 
 fn mapped(record: &[u8]) -> Option<Record<'_>> {

@@ -53,6 +53,14 @@ pub struct Recorder {
     counts: HashMap<(i32, Addresses), u64>,
     lost: u64,
     taken: (SystemTime, Instant),
+    left_out: LeftOut,
+}
+
+/// CPU time in the kernel, where that may not be sampled: up to the last call of `take`, and up to now.
+#[derive(Clone, Copy, Debug)]
+enum LeftOut {
+    Nothing,
+    Kernel { told: Duration, seen: Duration },
 }
 
 impl Recorder {
@@ -63,12 +71,13 @@ impl Recorder {
     ///
     /// When there is no such process, or it may not be sampled; the error says what would allow it.
     pub fn attach(pid: i32, rate: u32) -> Result<Self, Error> {
-        let threads = threads::of(pid)?;
-        let rings = rings(pid, &threads, rate, false)?;
+        threads::check(pid)?;
+        let (threads, rings, with_kernel) = rings_of_process(pid, rate)?;
         // From now on, what is mapped is told by the kernel.
         rings.iter().for_each(Ring::start);
         let names = threads.into_iter().map(|tid| (tid, threads::name(pid, tid))).collect();
-        Ok(Self::of(pid, rate, rings, Code::of(pid)?, names))
+        let code = Code::of(pid)?;
+        Ok(Self::of(pid, rate, (rings, with_kernel), code, names))
     }
 
     /// Starts a program and samples it from its first instruction on.
@@ -88,8 +97,20 @@ impl Recorder {
         Ok((Self::of(pid, rate, rings, code, HashMap::new()), child))
     }
 
-    fn of(pid: i32, rate: u32, rings: Vec<Ring>, code: Code, names: HashMap<i32, String>) -> Self {
+    fn of(
+        pid: i32,
+        rate: u32,
+        (rings, with_kernel): (Vec<Ring>, bool),
+        code: Code,
+        names: HashMap<i32, String>,
+    ) -> Self {
+        let before = threads::system_time(pid).unwrap_or_default();
+        let left_out = match with_kernel {
+            true => LeftOut::Nothing,
+            false => LeftOut::Kernel { told: before, seen: before },
+        };
         Self {
+            left_out,
             pid,
             rate: rate.max(1),
             rings,
@@ -112,6 +133,7 @@ impl Recorder {
         // Asked first: what it did to its end has come then.
         let has_ended = matches!(threads::state(self.pid, self.pid), None | Some('Z' | 'X'));
         self.drain();
+        self.left_out.look(self.pid);
         !has_ended
     }
 
@@ -144,6 +166,7 @@ impl Recorder {
             lost: std::mem::take(&mut self.lost),
             unlabelled: 0,
             unsampled: 0,
+            kernel_left_out: self.left_out.take(),
         }
     }
 
@@ -151,6 +174,7 @@ impl Recorder {
     pub fn finish(mut self) -> Profile {
         self.rings.iter().for_each(Ring::stop);
         self.drain();
+        self.left_out.look(self.pid);
         self.take()
     }
 
@@ -168,9 +192,10 @@ impl Recorder {
         for ring in &mut self.rings {
             ring.drain(|record| match perf::parse(record) {
                 Some(Record::Lost(count)) => self.lost += count,
-                Some(Record::Sample { pid, tid, registers, stack }) if pid == self.pid => {
+                Some(Record::Sample { pid, tid, kernel, registers, stack }) if pid == self.pid => {
                     let captured = Captured { registers, stack };
-                    let addresses = unwind(self.code.unwinder(), &mut self.cache, &captured);
+                    let mut addresses = unwind(self.code.unwinder(), &mut self.cache, &captured);
+                    addresses.frames.splice(0..0, kernel);
                     self.names.entry(tid).or_insert_with(|| threads::name(pid, tid));
                     self.samples += 1;
                     let is_full = self.counts.len() >= MOST_STACKS;
@@ -188,6 +213,26 @@ impl Recorder {
     }
 }
 
+impl LeftOut {
+    /// A process that has ended keeps what was seen of it.
+    fn look(&mut self, pid: i32) {
+        if let Self::Kernel { seen, .. } = self {
+            *seen = threads::system_time(pid).unwrap_or_default().max(*seen);
+        }
+    }
+
+    fn take(&mut self) -> Duration {
+        match self {
+            Self::Nothing => Duration::ZERO,
+            Self::Kernel { told, seen } => {
+                let left_out = seen.saturating_sub(*told);
+                *told = *seen;
+                left_out
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Recorder");
@@ -196,14 +241,56 @@ impl fmt::Debug for Recorder {
     }
 }
 
+/// The rings of all threads of a process that runs.
+///
+/// A thread that starts after the list was read and before its parent's event was opened would be in
+/// nobody's: the rings are opened again until no thread has come meanwhile.
+fn rings_of_process(pid: i32, rate: u32) -> Result<(Vec<i32>, Vec<Ring>, bool), Error> {
+    /// A process that starts threads all the time is sampled as it is.
+    const MAX_TRIES: usize = 8;
+
+    let mut listed = threads::of(pid)?;
+    let mut tries = 0;
+    loop {
+        let (rings, with_kernel) = rings(pid, &listed, rate, false)?;
+        let now = threads::of(pid)?;
+        tries += 1;
+        if tries == MAX_TRIES || now.iter().all(|tid| listed.contains(tid)) {
+            return Ok((listed, rings, with_kernel));
+        }
+        listed = now;
+    }
+}
+
 /// One ring a processor, for all threads: threads that start later are followed by their parents' events.
-fn rings(pid: i32, threads: &[i32], rate: u32, from_exec: bool) -> Result<Vec<Ring>, Error> {
+/// And whether they show time in the kernel, which takes more rights than the rest.
+fn rings(
+    pid: i32,
+    threads: &[i32],
+    rate: u32,
+    from_exec: bool,
+) -> Result<(Vec<Ring>, bool), Error> {
     let failed = |source| Error::new(Kind::Perf { pid, source });
+    match open_rings(threads, rate, from_exec, true) {
+        Ok(rings) => Ok((rings, true)),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM)) => {
+            Ok((open_rings(threads, rate, from_exec, false).map_err(failed)?, false))
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn open_rings(
+    threads: &[i32],
+    rate: u32,
+    from_exec: bool,
+    with_kernel: bool,
+) -> io::Result<Vec<Ring>> {
     let mut rings = Vec::new();
     for cpu in 0..processors() {
         let mut ring: Option<Ring> = None;
         for &tid in threads {
-            let event = Event { tid, cpu, rate: rate.max(1).into(), from_exec };
+            let event = Event { tid, cpu, rate: rate.max(1).into(), from_exec, with_kernel };
             let opened = perf::open(event).and_then(|event| match &mut ring {
                 Some(ring) => ring.add(event),
                 None => Ring::of(event).map(|opened| ring = Some(opened)),
@@ -212,13 +299,13 @@ fn rings(pid: i32, threads: &[i32], rate: u32, from_exec: bool) -> Result<Vec<Ri
                 Ok(()) => {}
                 // The thread has ended, or the processor is switched off.
                 Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENODEV)) => {}
-                Err(error) => return Err(failed(error)),
+                Err(error) => return Err(error),
             }
         }
         rings.extend(ring);
     }
     match rings.is_empty() {
-        true => Err(failed(io::Error::from_raw_os_error(libc::ESRCH))),
+        true => Err(io::Error::from_raw_os_error(libc::ESRCH)),
         false => Ok(rings),
     }
 }

@@ -5,15 +5,20 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use blazesym::symbolize::source::{Elf, Source};
+use blazesym::MaybeDefault;
+use blazesym::symbolize::source::{Elf, Kernel, Source};
 use blazesym::symbolize::{CodeInfo, Input, Symbolized, Symbolizer};
 
 use crate::attach::code::Code;
+use crate::attach::perf::is_of_kernel;
 use crate::attach::unwind::Addresses;
 use crate::stack::{Frame, Stack};
 
 /// Where it can be read, and what the process calls it.
 type File = (PathBuf, Arc<str>);
+
+/// What stands for the kernel's frames where their names may not be read (`kptr_restrict`).
+const KERNEL: &str = "[kernel]";
 
 /// The functions of each address, the innermost first.
 pub(crate) struct Symbols {
@@ -23,7 +28,9 @@ pub(crate) struct Symbols {
 
 impl Symbols {
     pub(crate) fn new() -> Self {
-        Self { symbolizer: Symbolizer::new(), known: HashMap::new() }
+        // Its own demangling takes a function of C that is called `f` for a C++ type.
+        let symbolizer = Symbolizer::builder().enable_demangling(false).build();
+        Self { symbolizer, known: HashMap::new() }
     }
 
     /// Looks up those of these addresses that are not known yet.
@@ -35,6 +42,8 @@ impl Symbols {
         }
         unknown_yet.sort_unstable();
         unknown_yet.dedup();
+        let kernel = unknown_yet.split_off(unknown_yet.partition_point(|at| !is_of_kernel(*at)));
+        self.learn_kernel(&kernel);
         // File by file: that is one search through each.
         let mut files: BTreeMap<File, Vec<(u64, u64)>> = BTreeMap::new();
         for address in unknown_yet {
@@ -63,9 +72,29 @@ impl Symbols {
         }
     }
 
+    fn learn_kernel(&mut self, addresses: &[u64]) {
+        if addresses.is_empty() {
+            return;
+        }
+        let kernel = Kernel { vmlinux: MaybeDefault::None, debug_syms: false, ..Kernel::default() };
+        let found = self.symbolizer.symbolize(&Source::Kernel(kernel), Input::AbsAddr(addresses));
+        let mut found = found.unwrap_or_default().into_iter();
+        let module: Arc<str> = KERNEL.into();
+        for &address in addresses {
+            let function = match found.next() {
+                Some(Symbolized::Sym(symbol)) => name(&symbol.name),
+                _ => KERNEL.into(),
+            };
+            let module = Arc::clone(&module);
+            let frame = Frame { function, place: None, module, is_inlined: false };
+            self.known.insert(address, vec![frame]);
+        }
+    }
+
     pub(crate) fn stack(&self, addresses: &Addresses) -> Stack {
         let frames = addresses.frames.iter().filter_map(|address| self.known.get(address));
-        let frames: Vec<Frame> = frames.flatten().cloned().collect();
+        let mut frames: Vec<Frame> = frames.flatten().cloned().collect();
+        frames.dedup_by(|one, other| &*one.function == KERNEL && &*other.function == KERNEL);
         // The dynamic linker's own beginning has no unwind table that says so.
         let is_beginning = frames.last().is_some_and(|frame| &*frame.function == "_start");
         Stack { frames, is_complete: addresses.is_complete || is_beginning }
@@ -102,14 +131,36 @@ fn frames_of(address: u64, found: &Symbolized<'_>, module: &Arc<str>) -> Vec<Fra
     inlined.chain([outer]).collect()
 }
 
-/// Without the hash that the compiler appends: `::h` and 16 digits.
-fn name(demangled: &str) -> Arc<str> {
-    let without = demangled
-        .rsplit_once("::h")
-        .filter(|(_, hash)| hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    without.map_or(demangled, |(name, _)| name).into()
+/// Demangled where it is mangled, as Rust (`_R`, `_ZN...17h` and a hash) or as C++ (`_Z`); other names are
+/// those of C and stay. Without the hash that the compiler appends.
+fn name(symbol: &str) -> Arc<str> {
+    if let Ok(rust) = rustc_demangle::try_demangle(symbol) {
+        return format!("{rust:#}").into();
+    }
+    let is_cpp = symbol.starts_with("_Z") || symbol.starts_with("__Z");
+    let cpp = is_cpp.then(|| cpp_demangle::Symbol::new(symbol).ok()?.demangle().ok()).flatten();
+    cpp.as_deref().unwrap_or(symbol).into()
 }
 
 fn place(code: &CodeInfo<'_>) -> Option<(Arc<str>, u32)> {
     Some((code.to_path().to_string_lossy().into(), code.line?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name;
+
+    #[test]
+    fn only_mangled_names_are_demangled() {
+        for plain in ["f", "d", "i", "v", "main", "_start", "Z", "_", "", "memcpy", "__Znot", "_Z"]
+        {
+            assert_eq!(&*name(plain), plain);
+        }
+        assert_eq!(&*name("_ZN4core3fmt5write17h0123456789abcdefE"), "core::fmt::write");
+        assert_eq!(&*name("_RNvC6orders4main"), "orders::main");
+        assert_eq!(
+            &*name("_ZNSt6vectorIiSaIiEE9push_backEOi"),
+            "std::vector<int, std::allocator<int> >::push_back(int&&)"
+        );
+    }
 }

@@ -1,6 +1,9 @@
 //! The threads of a process, as `/proc` tells them.
 
 use std::fs;
+use std::time::Duration;
+
+use nix::unistd::{SysconfVar, sysconf};
 
 use crate::error::{Error, Kind};
 
@@ -23,6 +26,41 @@ pub(crate) fn name(pid: i32, tid: i32) -> String {
 /// Whatever a thread calls itself, it harms no terminal.
 pub(crate) fn printable(name: &str) -> String {
     name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
+/// The CPU time that all threads of the process have spent in the kernel, the ended ones included
+/// (proc_pid_stat(5), field 15); `None` when it has ended.
+pub(crate) fn system_time(pid: i32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let ticks: u64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(12)?.parse().ok()?;
+    let a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten()?;
+    Some(Duration::from_secs_f64(ticks as f64 / a_second.max(1) as f64))
+}
+
+/// What can be said of a process before it is looked into: one that has ended, and one of the kernel, have
+/// no stacks of their own.
+pub(crate) fn check(pid: i32) -> Result<(), Error> {
+    /// `PF_KTHREAD` of linux/sched.h.
+    const KERNEL_THREAD: u64 = 0x0020_0000;
+
+    // Where it cannot be read, what follows says why.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
+    if matches!(fields.next(), Some("Z" | "X")) {
+        return Err(Error::new(Kind::Ended { pid }));
+    }
+    let flags = fields.nth(5).and_then(|flags| flags.parse::<u64>().ok());
+    match flags.is_some_and(|flags| flags & KERNEL_THREAD != 0) {
+        true => Err(Error::new(Kind::KernelThread { pid })),
+        false => Ok(()),
+    }
+}
+
+/// Who traces the process: a debugger, or strace.
+pub(crate) fn tracer(pid: i32) -> Option<i32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
+    line.trim().parse().ok().filter(|tracer| *tracer != 0)
 }
 
 /// proc_pid_stat(5), field 3: `R`, `S`, `D`, ...; `None` when the thread has ended.

@@ -88,6 +88,9 @@ fn compress(encoded: &Encoded, to: impl Write) -> io::Result<()> {
     compressed.finish()?.flush()
 }
 
+/// The first string of every profile is empty.
+const NO_TEXT: i64 = 0;
+
 /// Every string, function and location once; the place is the number, from 1 for the latter two.
 #[derive(Default)]
 struct Tables {
@@ -135,7 +138,9 @@ impl Tables {
         let functions = &mut self.functions;
         let function_id = *self.function_ids.entry((name, filename)).or_insert_with(|| {
             let id = functions.len() as u64 + 1;
-            functions.push(Function { id, name, system_name: name, filename });
+            // pprof takes a name that is also the system's for one that may be mangled C++, and cuts all
+            // that stands in angle brackets and parentheses: the types of Rust's implementations.
+            functions.push(Function { id, name, system_name: NO_TEXT, filename });
             id
         });
         let locations = &mut self.locations;

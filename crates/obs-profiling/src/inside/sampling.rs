@@ -119,6 +119,7 @@ impl Sampling {
         COUNTS.lost.fetch_add(lost, Relaxed);
         COUNTS.unlabelled.fetch_add(self.tally.unlabelled(), Relaxed);
         Ok(Profile {
+            kernel_left_out: Duration::ZERO,
             begun: self.begun,
             lasted,
             period: self.period,

@@ -12,3 +12,11 @@ pub(crate) enum Outcome {
     /// It must not be sent again.
     Refused { reason: String },
 }
+
+impl Outcome {
+    /// The panic may come again with the same spans: they are lost.
+    pub(crate) fn exporter_panicked() -> Self {
+        let reason = "the exporter panicked: mend it, its panics are in the log";
+        Self::Refused { reason: reason.to_owned() }
+    }
+}

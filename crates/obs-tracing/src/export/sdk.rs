@@ -1,7 +1,7 @@
 //! Span exporters of other people, made for OpenTelemetry's SDK.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -13,6 +13,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter, SpanLinks};
 
 use super::outcome::Outcome;
+use super::transport::EXPORTER;
 use crate::record::{Attribute, AttributeValue, Event, EventName, Link, Record, SpanKind, Status};
 use crate::resource::Resource;
 
@@ -59,9 +60,13 @@ pub(crate) type Parcel = Mutex<Vec<SpanData>>;
 
 pub(crate) async fn send(exporter: &dyn Exporter, parcel: &Parcel) -> Outcome {
     let batch = std::mem::take(&mut *parcel.lock().unwrap_or_else(PoisonError::into_inner));
-    match exporter.export(batch).await {
-        Ok(()) => Outcome::Accepted { rejected: 0, message: String::new() },
-        Err(error) => Outcome::Refused { reason: error.to_string() },
+    let Some(mut exporting) = EXPORTER.call(|| exporter.export(batch)) else {
+        return Outcome::exporter_panicked();
+    };
+    match poll_fn(|task| EXPORTER.poll(exporting.as_mut(), task)).await {
+        Some(Ok(())) => Outcome::Accepted { rejected: 0, message: String::new() },
+        Some(Err(error)) => Outcome::Refused { reason: error.to_string() },
+        None => Outcome::exporter_panicked(),
     }
 }
 

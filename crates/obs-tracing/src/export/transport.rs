@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use obs_guard::Place;
+
 use super::encode::{Head, Request};
 #[cfg(feature = "otlp")]
 use super::otlp::{Body, Client};
@@ -9,6 +11,9 @@ use super::outcome::Outcome;
 #[cfg(feature = "otel-sdk")]
 use super::sdk;
 use crate::record::Record;
+
+/// Exporters of the application's: its functions, and those of the SDK's kind.
+pub(super) static EXPORTER: Place = Place::new("tracing.exporter");
 
 /// What takes encoded requests in place of a collector.
 pub(crate) type Function = Box<dyn FnMut(&[u8], usize) -> Result<(), String> + Send>;
@@ -73,9 +78,11 @@ impl Transport {
             #[cfg(feature = "otel-sdk")]
             (Self::Sdk(exporter), Parcel::Sdk(parcel)) => sdk::send(&**exporter, parcel).await,
             (Self::Function(function), Parcel::Function { buffer, start, spans }) => {
-                match function(buffer.get(*start..).unwrap_or_default(), *spans) {
-                    Ok(()) => Outcome::Accepted { rejected: 0, message: String::new() },
-                    Err(reason) => Outcome::Refused { reason },
+                let bytes = buffer.get(*start..).unwrap_or_default();
+                match EXPORTER.call(|| function(bytes, *spans)) {
+                    Some(Ok(())) => Outcome::Accepted { rejected: 0, message: String::new() },
+                    Some(Err(reason)) => Outcome::Refused { reason },
+                    None => Outcome::exporter_panicked(),
                 }
             }
             #[cfg(any(feature = "otlp", feature = "otel-sdk"))]
@@ -87,7 +94,7 @@ impl Transport {
     pub(crate) fn end(&self) {
         #[cfg(feature = "otel-sdk")]
         if let Self::Sdk(exporter) = self {
-            exporter.end(std::time::Duration::from_secs(1));
+            EXPORTER.call(|| exporter.end(std::time::Duration::from_secs(1)));
         }
     }
 }

@@ -14,6 +14,7 @@ use super::outcome::Outcome;
 use super::transport::{Parcel, Transport};
 use crate::pipeline::{self, Pipeline};
 use crate::record::{Chunk, Record};
+use crate::sample::drop_unused_tails;
 
 /// Below the 4 MiB that gRPC servers accept by default.
 const LARGEST_REQUEST: usize = 1024 * 1024;
@@ -100,6 +101,7 @@ impl Worker {
             }
             self.pipeline.drain();
             self.warn_of_panics();
+            drop_unused_tails();
             while let Some((parcel, spans)) = self.next_request() {
                 self.deliver(parcel, spans).await;
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
+use obs_http::known_method;
 use tracing::Span;
 use tracing::span::Entered;
 
@@ -30,7 +31,7 @@ impl HttpSpan {
         let span = create();
         let found = span.with_subscriber(|(id, dispatch)| {
             let id = id.into_u64();
-            let pipeline = Arc::clone(&dispatch.downcast_ref::<Handle>()?.pipeline);
+            let pipeline = Arc::clone(dispatch.downcast_ref::<Handle>()?.pipeline());
             let created = |local: &mut Local| {
                 local.last(pipeline.number(), id).map(|last| last.identity.clone())
             };
@@ -56,7 +57,7 @@ impl HttpSpan {
 
     /// The exchange is over, and so is its span, whoever may still hold a child of it.
     pub(super) fn end(self) {
-        if let Some(found) = self.found.filter(|found| found.identity.recording) {
+        if let Some(found) = self.found.filter(Found::is_recording) {
             found.pipeline.finish_early(found.id);
         }
     }
@@ -64,18 +65,7 @@ impl HttpSpan {
 
 /// The method for attributes and names, of which there are few, and whether it is one of them.
 pub(super) fn method(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        Method::PATCH => "PATCH",
-        Method::TRACE => "TRACE",
-        Method::CONNECT => "CONNECT",
-        _ => OTHER,
-    }
+    known_method(method).unwrap_or(OTHER)
 }
 
 /// What the conventions call a method that they do not know.

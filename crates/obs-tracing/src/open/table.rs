@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::block::{Block, Claim};
@@ -9,8 +11,9 @@ use crate::record::{Identity, Record};
 
 /// Threads that can have a block of their own at once.
 const BLOCKS: usize = 256;
-/// Places of a block: as many spans as most threads ever have open, 16 KiB.
-const PLACES: usize = 1024;
+/// Places of a block: as many spans as most threads ever have open, 8 KiB; with the default limit 97 threads
+/// have a block.
+const PLACES: usize = 512;
 const SHARDS: usize = 64;
 
 type Spaces = Block<Box<Record>>;
@@ -28,8 +31,10 @@ pub(crate) struct Table {
     shards: Box<[Shard]>,
     /// Places a block.
     places: usize,
-    /// Spans a shard holds at most.
-    limit: usize,
+    /// Blocks that may still be made. Threads past them share the shards.
+    blocks_left: AtomicUsize,
+    /// Spans that the shards still have room for: all that the blocks do not take.
+    room: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -39,14 +44,18 @@ struct Shard(Mutex<Spans>);
 type Spans = HashMap<u64, Box<Record>, BuildHasherDefault<Spread>>;
 
 impl Table {
-    /// A table of about `limit` spans.
+    /// A table of `limit` spans at most. Blocks take no more than half of them, so that threads that have few open leave
+    /// room to one that has many.
     pub(crate) fn new(limit: usize) -> Self {
-        let places = (limit / 2 + 1).next_power_of_two().min(PLACES);
+        let half = limit / 2;
+        let places = half.checked_ilog2().map_or(1, |log| 1 << log).min(PLACES);
+        let blocks = half / places;
         Self {
             blocks: (0..BLOCKS).map(|_| OnceLock::new()).collect(),
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             places,
-            limit: limit.saturating_sub(places).div_ceil(SHARDS),
+            blocks_left: AtomicUsize::new(blocks),
+            room: AtomicUsize::new(limit),
         }
     }
 
@@ -77,8 +86,7 @@ impl Table {
         record: Box<Record>,
     ) -> Result<(), Box<Record>> {
         if own.is_none() {
-            let new = || Arc::new(Block::new(self.places));
-            *own = self.blocks[block_of(id)].get_or_init(new).claim();
+            *own = self.own_block(id).and_then(Block::claim);
             if let Some(own) = own {
                 return own.put(id, record).or_else(|record| self.insert_elsewhere(id, record));
             }
@@ -88,12 +96,34 @@ impl Table {
 
     #[cold]
     pub(crate) fn insert_elsewhere(&self, id: u64, record: Box<Record>) -> Result<(), Box<Record>> {
-        let mut spans = self.shard(id);
-        if spans.len() >= self.limit {
+        if !take(&self.room, 1) {
             return Err(record);
         }
-        spans.insert(id, record);
+        if self.shard(id).insert(id, record).is_some() {
+            self.room.fetch_add(1, Relaxed); // in the place of another
+        }
         Ok(())
+    }
+
+    /// The block of the thread that made this span, made where there is room for one.
+    fn own_block(&self, id: u64) -> Option<&Arc<Spaces>> {
+        let block = &self.blocks[block_of(id)];
+        if block.get().is_none() && take(&self.blocks_left, 1) {
+            let mut is_new = false;
+            if take(&self.room, self.places) {
+                block.get_or_init(|| {
+                    is_new = true;
+                    Arc::new(Block::new(self.places))
+                });
+                if !is_new {
+                    self.room.fetch_add(self.places, Relaxed);
+                }
+            }
+            if !is_new {
+                self.blocks_left.fetch_add(1, Relaxed);
+            }
+        }
+        block.get()
     }
 
     /// Does something with the span's record. Its lock is held: no code of the application may run.
@@ -113,7 +143,13 @@ impl Table {
     pub(crate) fn remove(&self, id: u64) -> Option<Box<Record>> {
         match self.block(id).and_then(|block| block.hold(id)) {
             Some(held) => held.take(),
-            None => self.shard(id).remove(&id),
+            None => {
+                let removed = self.shard(id).remove(&id);
+                if removed.is_some() {
+                    self.room.fetch_add(1, Relaxed);
+                }
+                removed
+            }
         }
     }
 
@@ -144,6 +180,11 @@ impl Table {
 #[inline]
 fn block_of(id: u64) -> usize {
     (id >> 38) as usize % BLOCKS
+}
+
+/// Takes this many, if there are so many left.
+fn take(left: &AtomicUsize, wanted: usize) -> bool {
+    left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(wanted)).is_ok()
 }
 
 #[inline]

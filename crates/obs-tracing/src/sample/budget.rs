@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use obs_context::Route;
+use obs_context::{Route, fork_generation};
 
 use super::rate::Rate;
 
@@ -12,6 +12,8 @@ const NAMES: usize = 1024;
 
 /// A budget for every route, or name where there is none.
 pub(super) struct Budget {
+    /// The process in which the lock is taken.
+    generation: u32,
     per_second: f64,
     rates: Mutex<HashMap<(Option<Route>, &'static str), Rate>>,
     others: Rate,
@@ -19,7 +21,8 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(per_second: f64) -> Self {
-        Self { per_second, rates: Mutex::default(), others: Rate::new(per_second) }
+        let (rates, others) = (Mutex::default(), Rate::new(per_second));
+        Self { generation: fork_generation(), per_second, rates, others }
     }
 
     pub(super) fn per_second(&self) -> f64 {
@@ -27,6 +30,9 @@ impl Budget {
     }
 
     pub(super) fn admit(&self, name: &'static str, route: Option<Route>) -> bool {
+        if self.generation != fork_generation() {
+            return self.others.admit(); // a thread that stayed in the parent may hold the lock
+        }
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         if rates.len() >= NAMES && !rates.contains_key(&(route, name)) {
             return self.others.admit();

@@ -6,6 +6,7 @@ mod rate;
 mod ratio;
 mod rules;
 mod tail;
+mod tails;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use ratio::Ratio;
 pub(crate) use rules::{KnownRule, Rule, Rules};
 pub(crate) use tail::RULE_PANICKED;
 pub use tail::{EndedSpan, Tail};
+pub(crate) use tails::drop_unused as drop_unused_tails;
 
 /// Decides which traces are kept. Every span below the first one of a trace in this process follows
 /// that one's decision. A clone shares its state (the budget of [`Sampler::per_second`]).

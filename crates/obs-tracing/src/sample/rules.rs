@@ -2,9 +2,9 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use super::{Sampler, Tail};
+use super::{Sampler, Tail, tails};
 
 /// Changed at run time, seldom.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub(crate) struct KnownRule {
 impl Rules {
     pub(crate) fn new(sampler: Sampler, tail: Option<Tail>) -> Self {
         let rule = Rule { sampler, tail: tail.map(Arc::new) };
+        tails::keep(rule.tail.as_ref());
         Self { now: Mutex::new(Arc::new(rule)), version: AtomicU64::new(0) }
     }
 
@@ -38,12 +39,25 @@ impl Rules {
         Arc::clone(&self.lock())
     }
 
+    /// The same for a forked child: the default where a thread of the parent's held the lock.
+    pub(crate) fn after_fork(&self) -> Self {
+        let rule = match self.now.try_lock() {
+            Ok(now) => Rule::clone(&now),
+            Err(TryLockError::Poisoned(poisoned)) => Rule::clone(&poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Rule { sampler: Sampler::default(), tail: None },
+        };
+        Self { now: Mutex::new(Arc::new(rule)), version: AtomicU64::new(0) }
+    }
+
     pub(crate) fn change(&self, change: impl FnOnce(&mut Rule)) {
         let mut now = self.lock();
         let mut rule = Rule::clone(&now);
         change(&mut rule);
+        tails::keep(rule.tail.as_ref());
         *now = Arc::new(rule);
         self.version.store(self.version.load(Acquire) + 1, Release);
+        drop(now);
+        tails::drop_unused();
     }
 
     /// What a thread is to remember.
@@ -54,6 +68,14 @@ impl Rules {
 
     fn lock(&self) -> MutexGuard<'_, Arc<Rule>> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Rules {
+    fn drop(&mut self) {
+        let now = self.now.get_mut().unwrap_or_else(PoisonError::into_inner);
+        *now = Arc::new(Rule { sampler: Sampler::default(), tail: None });
+        tails::drop_unused();
     }
 }
 

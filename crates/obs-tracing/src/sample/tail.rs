@@ -1,11 +1,14 @@
 //! Tail mode: what was not sampled is recorded all the same, and kept when it turns out to be worth it.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use obs_guard::Place;
+
 use crate::record::{AttributeValue, Record, Status, Stored};
+
+static RULE: Place = Place::new("tracing.tail_rule");
 
 /// The reason of a trace upon which no rule could decide.
 pub(crate) const RULE_PANICKED: &str = "rule panicked";
@@ -111,9 +114,9 @@ impl Tail {
             return Some("rule");
         }
         let rule = self.rule.as_ref()?;
-        match catch_unwind(AssertUnwindSafe(|| rule(&span))) {
-            Ok(matches) => matches.then_some("rule"),
-            Err(_) => Some(RULE_PANICKED),
+        match RULE.call(|| rule(&span)) {
+            Some(matches) => matches.then_some("rule"),
+            None => Some(RULE_PANICKED),
         }
     }
 }

@@ -36,12 +36,12 @@ pub(crate) fn is_sqlx(metadata: &Metadata<'_>) -> bool {
 pub(crate) fn record(handle: &Handle, (id, parent): (u64, &Identity), event: &Event<'_>) {
     let mut told = Told::default();
     event.record(&mut told);
-    let limits = &handle.pipeline.limits;
+    let limits = &handle.pipeline().limits;
     let name = event.metadata().target();
-    let (statement, system) = (told.statement(), handle.pipeline.database.as_deref());
+    let (statement, system) = (told.statement(), handle.pipeline().database.as_deref());
     if name == QUERY && is_sea_orm(parent.name) {
         handle
-            .pipeline
+            .pipeline()
             .table
             .with(id, |record| describe(record, &told, &statement, system, limits));
         return;
@@ -53,7 +53,7 @@ pub(crate) fn record(handle: &Handle, (id, parent): (u64, &Identity), event: &Ev
     }
     // The clock begins with the process: nothing is older.
     record.start = Instant::now().checked_sub(told.elapsed).unwrap_or(Instant::ZERO);
-    handle.pipeline.finish(record);
+    handle.pipeline().finish(record);
 }
 
 fn describe(

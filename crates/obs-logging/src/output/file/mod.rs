@@ -1,5 +1,7 @@
 //! Lines in a file, which may be rotated by us or by others.
 
+mod lock;
+mod rename;
 mod reopen;
 mod retention;
 
@@ -22,6 +24,12 @@ const LOOK: Duration = Duration::from_millis(500);
 /// After a rotation that failed, the old file is written for so long before the next try.
 const ROTATION_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often it looks again, where other processes rotate the file at the same time.
+const MAX_LOOKS: u32 = 16;
+
+/// How many names are tried for a full file.
+const MAX_NAMES: u32 = 64;
+
 /// Rotations of this process that failed.
 static FAILED_ROTATIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -36,7 +44,8 @@ pub(crate) fn failed_rotations() -> u64 {
 /// begun under its own name. Where somebody else has renamed or removed the file (logrotate), a new one
 /// is begun within half a second, without a signal; after a failed write the file is opened anew. Where
 /// a full file cannot be renamed, it is written on and the rotation is tried again every second.
-/// Missing directories are made, and a relative path is resolved once, when the layer is built.
+/// Several processes may write and rotate one file: locks keep each line in one of its files, which may
+/// be longer by what the others wrote at the same moment. Missing directories are made, and a relative path is resolved once, when the layer is built.
 ///
 /// ```
 /// use std::time::Duration;
@@ -91,6 +100,10 @@ impl LogFile {
         self
     }
 
+    fn is_rotated(&self) -> bool {
+        self.max_bytes.is_some() || self.max_age.is_some()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -110,7 +123,8 @@ impl LogFile {
             reopenings: reopen::asked(),
             rotates_after: None,
         };
-        opened.plan.retention.apply(&opened.plan.path);
+        let now = retention::full_name(&opened.plan.path, &time_text());
+        opened.plan.retention.apply(&opened.plan.path, &now);
         Ok(opened)
     }
 
@@ -146,7 +160,11 @@ impl Write for OpenFile {
         }
         let fitting = self.fitting(bytes);
         let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotConnected.into()) };
-        match file.write(&bytes[..fitting]) {
+        let outcome = file.write(&bytes[..fitting]);
+        if self.is_regular && self.plan.is_rotated() {
+            lock::release(file);
+        }
+        match outcome {
             Ok(written) => {
                 self.bytes += written as u64;
                 Ok(written)
@@ -166,29 +184,64 @@ impl Write for OpenFile {
 }
 
 impl OpenFile {
-    /// Sees to it that there is a file, the right one, and with room for the next line.
+    /// Sees to it that there is a file, the right one, and with room for the next line. A file that is
+    /// rotated is locked against rotation by other processes from here to the end of the write.
     fn look_after(&mut self, next_line: usize) -> io::Result<()> {
         if self.reopenings != reopen::asked() {
             self.reopenings = reopen::asked();
             self.file = None;
         }
+        if !self.plan.is_rotated() {
+            return self.look_now_and_then();
+        }
+        for _ in 0..MAX_LOOKS {
+            self.lock_the_one_in_place()?;
+            let length = self.bytes.saturating_add(next_line as u64);
+            let is_full = self.plan.max_bytes.is_some_and(|most| length > most);
+            let period = self.plan.period(SystemTime::now());
+            if self.bytes == 0 {
+                self.period = period;
+            } else if (is_full || period != self.period) && self.may_rotate() {
+                self.rotate(period)?;
+                continue;
+            }
+            break;
+        }
+        Ok(())
+    }
+
+    fn look_now_and_then(&mut self) -> io::Result<()> {
         if self.file.is_some() && self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
-            if !self.is_in_place() {
+            if self.length_in_place().is_none() {
                 self.file = None;
             }
         }
-        if self.file.is_none() {
-            self.reopen()?;
+        if self.file.is_none() { self.reopen() } else { Ok(()) }
+    }
+
+    /// Another process may have renamed the file before the lock was there.
+    fn lock_the_one_in_place(&mut self) -> io::Result<()> {
+        for _ in 0..MAX_LOOKS {
+            if self.file.is_none() {
+                self.reopen()?;
+            }
+            if let Some(file) = &self.file {
+                lock::share(file);
+            }
+            match self.length_in_place() {
+                Some(length) => {
+                    self.bytes = length;
+                    break;
+                }
+                None => self.file = None,
+            }
         }
-        let is_full = self.plan.max_bytes.is_some_and(|most| self.bytes + next_line as u64 > most);
-        let period = self.plan.period(SystemTime::now());
-        if self.bytes == 0 {
-            self.period = period;
-        } else if is_full || period != self.period {
-            self.try_to_rotate(period)?;
-        }
-        Ok(())
+        if self.file.is_none() { self.reopen() } else { Ok(()) }
+    }
+
+    fn may_rotate(&self) -> bool {
+        self.rotates_after.is_none_or(|next| Instant::now() >= next)
     }
 
     /// Up to the last end of a line for which there is room; one line at least.
@@ -206,47 +259,49 @@ impl OpenFile {
     }
 
     /// Begins a new file; goes on in the old one where that fails.
-    fn try_to_rotate(&mut self, period: u128) -> io::Result<()> {
-        if self.rotates_after.is_some_and(|next| Instant::now() < next) {
-            return Ok(());
-        }
-        if self.rename_full_file().is_err() {
+    fn rotate(&mut self, period: u128) -> io::Result<()> {
+        let Ok(full) = self.rename_full_file() else {
             if let Some(file) = &self.file {
-                let _was_never_locked = file.unlock();
+                lock::release(file);
             }
             FAILED_ROTATIONS.fetch_add(1, Ordering::Relaxed);
             self.rotates_after = Instant::now().checked_add(ROTATION_RETRY_INTERVAL);
             return Ok(());
-        }
+        };
         self.rotates_after = None;
         self.file = None;
         self.period = period;
         self.reopen()?;
-        self.plan.retention.apply(&self.plan.path);
+        if let Some(full) = full {
+            self.plan.retention.apply(&self.plan.path, &full);
+        }
         Ok(())
     }
 
-    /// Renames the file that is in place, once: of several processes that write it, one holds its lock,
-    /// and those that come later find another file in its place. Never overwrites a full file.
-    fn rename_full_file(&self) -> io::Result<()> {
-        #[cfg(unix)]
+    /// Renames the file that is in place, once: of several processes that write it, one holds its lock
+    /// alone, and those that come later find another file in its place.
+    fn rename_full_file(&self) -> io::Result<Option<PathBuf>> {
         if let Some(file) = &self.file {
-            match file.try_lock() {
-                Ok(()) => {}
-                // Another process renames it just now.
-                Err(std::fs::TryLockError::WouldBlock) => return Ok(()),
-                // A file system without locks: the look below is what is left.
-                Err(std::fs::TryLockError::Error(_)) => {}
+            lock::release(file);
+            if !lock::exclude(file) {
+                return Err(io::ErrorKind::WouldBlock.into());
             }
         }
-        if !self.is_in_place() {
-            return Ok(());
+        if self.length_in_place().is_none() {
+            return Ok(None);
         }
-        let full = retention::full_name(&self.plan.path, &time_text());
-        if full.symlink_metadata().is_ok() {
-            return Err(io::ErrorKind::AlreadyExists.into());
+        for _ in 0..MAX_NAMES {
+            let full = retention::full_name(&self.plan.path, &time_text());
+            match rename::without_overwriting(&self.plan.path, &full) {
+                Ok(()) => return Ok(Some(full)),
+                // Two rotations within a microsecond.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    std::thread::sleep(Duration::from_micros(2));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        std::fs::rename(&self.plan.path, full)
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     fn reopen(&mut self) -> io::Result<()> {
@@ -256,22 +311,18 @@ impl OpenFile {
         Ok(())
     }
 
+    /// The length of the file, if it still has its name.
     #[cfg(unix)]
-    fn is_in_place(&self) -> bool {
+    fn length_in_place(&self) -> Option<u64> {
         use std::os::unix::fs::MetadataExt;
-        let same = |there: std::fs::Metadata, ours: std::fs::Metadata| {
-            (there.dev(), there.ino()) == (ours.dev(), ours.ino())
-        };
-        let ours = self.file.as_ref().and_then(|file| file.metadata().ok());
-        match (std::fs::metadata(&self.plan.path), ours) {
-            (Ok(there), Some(ours)) => same(there, ours),
-            _ => false,
-        }
+        let ours = self.file.as_ref()?.metadata().ok()?;
+        let there = std::fs::metadata(&self.plan.path).ok()?;
+        ((there.dev(), there.ino()) == (ours.dev(), ours.ino())).then_some(there.len())
     }
 
     #[cfg(not(unix))]
-    fn is_in_place(&self) -> bool {
-        self.plan.path.exists()
+    fn length_in_place(&self) -> Option<u64> {
+        std::fs::metadata(&self.plan.path).ok().map(|there| there.len())
     }
 }
 

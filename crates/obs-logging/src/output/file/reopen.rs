@@ -1,15 +1,15 @@
 //! Opening all log files anew, as programs do that are sent a hangup.
 
-#![allow(unsafe_code, reason = "a handler of a signal has no safe counterpart")]
+#![allow(unsafe_code, reason = "the action of a signal has no safe counterpart")]
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+#[cfg(unix)]
+use std::sync::{Mutex, PoisonError};
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::Error;
 
 static ASKED: AtomicU32 = AtomicU32::new(0);
-
-/// The handler that was there before, if it was a function.
-static EARLIER: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
 
 /// How often it was asked for.
 #[inline]
@@ -26,45 +26,26 @@ pub fn reopen_files() {
 }
 
 /// Calls [`reopen_files`] whenever the process is sent `SIGHUP`, which would end it otherwise: what
-/// `postrotate` in a configuration of logrotate expects. A handler that was there before is still called.
+/// `postrotate` in a configuration of logrotate expects. Handlers that were there before are still called,
+/// whatever they take, and so are those of tokio and signal-hook.
 ///
-/// This sets the process's handler of `SIGHUP`.
+/// This sets the process's handler of `SIGHUP`. A second call changes nothing.
 ///
 /// # Errors
 /// When the system refuses.
 #[cfg(unix)]
 pub fn reopen_files_on_hangup() -> Result<(), Error> {
-    // SAFETY: the structures are ours and whole, zero being a valid value of each of their fields; the
-    // handler takes what the flags say, does two atomic operations, which are allowed in a handler, and
-    // calls an earlier handler as the system would have done.
-    let done = unsafe {
-        let mut earlier: libc::sigaction = std::mem::zeroed();
-        let mut ours: libc::sigaction = std::mem::zeroed();
-        ours.sa_sigaction = on_hangup as *const () as usize;
-        ours.sa_flags = libc::SA_RESTART;
-        libc::sigemptyset(&raw mut ours.sa_mask);
-        let done = libc::sigaction(libc::SIGHUP, &raw const ours, &raw mut earlier);
-        let is_plain = earlier.sa_flags & libc::SA_SIGINFO == 0;
-        let is_other = earlier.sa_sigaction != on_hangup as *const () as usize;
-        if done == 0 && is_plain && is_other && earlier.sa_sigaction != libc::SIG_IGN {
-            EARLIER.store(earlier.sa_sigaction, Ordering::Relaxed);
-        }
-        done
-    };
-    if done == 0 {
+    static IS_REGISTERED: Mutex<bool> = Mutex::new(false);
+    let mut is_registered = IS_REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    if *is_registered {
         return Ok(());
     }
-    let error = Error::new("SIGHUP cannot be handled", "call reopen_files where you handle it");
-    Err(error.caused_by(std::io::Error::last_os_error()))
-}
-
-#[cfg(unix)]
-extern "C" fn on_hangup(signal: libc::c_int) {
-    reopen_files();
-    let earlier = EARLIER.load(Ordering::Relaxed);
-    if earlier != libc::SIG_DFL {
-        // SAFETY: it was installed as a handler that takes the signal's number.
-        let earlier: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(earlier) };
-        earlier(signal);
-    }
+    // SAFETY: the action does one atomic addition, which is allowed in a handler.
+    let done = unsafe { signal_hook_registry::register(libc::SIGHUP, reopen_files) };
+    done.map_err(|error| {
+        Error::new("SIGHUP cannot be handled", "call reopen_files where you handle it")
+            .caused_by(error)
+    })?;
+    *is_registered = true;
+    Ok(())
 }

@@ -15,8 +15,9 @@ pub(crate) struct Retention {
 }
 
 impl Retention {
-    /// Removes the oldest full files. What cannot be removed stays: the next rotation tries again.
-    pub(super) fn apply(self, path: &Path) {
+    /// Removes the oldest full files, but none that is newer than `newest`: that of the rotation after
+    /// which this is done. What cannot be removed stays: the next rotation tries again.
+    pub(super) fn apply(self, path: &Path, newest: &Path) {
         if self.files.is_none() && self.bytes.is_none() {
             return;
         }
@@ -24,7 +25,8 @@ impl Retention {
         for (position, (file, length)) in newest_first(path).into_iter().enumerate() {
             bytes += length;
             let is_too_many = self.files.is_some_and(|most| position >= most);
-            if is_too_many || self.bytes.is_some_and(|most| bytes > most) {
+            let is_excess = is_too_many || self.bytes.is_some_and(|most| bytes > most);
+            if is_excess && file.file_name() <= newest.file_name() {
                 let _ = fs::remove_file(file);
             }
         }

@@ -1,11 +1,12 @@
 //! `obs-profile dump`.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Args;
-use obs_profiling::{Dump, Error, Method, dump};
+use obs_profiling::{Dump, Method, dump};
 use serde_json::{Value, json};
+
+use crate::stdout;
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -23,12 +24,11 @@ pub(crate) struct Options {
     json: bool,
 }
 
-pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let method = if options.nonstop { Method::Nonstop } else { Method::Stop };
     let dump = dump(options.pid, method)?;
     let text = if options.json { json(&dump).to_string() + "\n" } else { text(&dump, options.all) };
-    // Whoever reads may have had enough.
-    let _ = io::stdout().write_all(text.as_bytes());
+    stdout::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

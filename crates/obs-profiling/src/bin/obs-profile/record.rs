@@ -102,7 +102,14 @@ fn write(
     if profile.lost > 0 {
         text += &format!("; {} lost: try a lower --rate", profile.lost);
     }
-    if profile.total() == 0 {
+    if !profile.kernel_left_out.is_zero() {
+        let seconds = profile.kernel_left_out.as_secs_f64();
+        text += &format!(
+            "; {seconds:.2} s of CPU time in the kernel are not shown: CAP_PERFMON, or \
+             kernel.perf_event_paranoid of 1 or less, would show them"
+        );
+    }
+    if profile.total() == 0 && profile.kernel_left_out.is_zero() {
         text += "; no thread used the processor: `obs-profile dump` shows where they wait";
     }
     eprintln!("{text}");

@@ -26,7 +26,7 @@ enum Verb {
 
 pub(crate) fn run() -> ExitCode {
     let ended = match Arguments::parse().verb {
-        Verb::Dump(options) => dump::run(&options).map_err(Into::into),
+        Verb::Dump(options) => dump::run(&options),
         Verb::Top(options) => top::run(&options),
         Verb::Record(options) => record::run(&options),
     };

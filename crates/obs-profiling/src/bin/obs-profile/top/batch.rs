@@ -1,23 +1,22 @@
 //! Tables as text, as `top -b` prints them.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::signals::Signals;
+use crate::stdout;
 use crate::top::tally::Order;
 use crate::top::{News, Source, Status, view};
 
 const FUNCTIONS: usize = 20;
 const THREADS: usize = 10;
 
-pub(crate) fn run(mut source: Source, count: u64, signals: &Signals) -> io::Result<()> {
+pub(crate) fn run(mut source: Source, count: u64, signals: &Signals) -> Result<(), String> {
     let mut printed = 0;
     while printed < count && signals.interrupts() + signals.terminations() == 0 {
         let news = source.poll(Duration::from_millis(100));
         if news != News::None {
-            if io::stdout().write_all(text(&source.status).as_bytes()).is_err() {
-                // Whoever reads may have had enough.
+            if !stdout::print(&text(&source.status))? {
                 break;
             }
             printed += 1;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 thread_local! {
     static STATE: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
@@ -25,9 +26,18 @@ pub fn random_u64() -> u64 {
     })
 }
 
-/// The standard library keys `RandomState` from the operating system once a thread.
+/// The standard library keys `RandomState` from the operating system once a thread. A forked child inherits
+/// those keys, so the process and the time go in, too.
 #[cold]
 fn seed() -> (u64, u64) {
+    crate::watch_forks();
     let entropy = RandomState::new();
-    (entropy.hash_one(0_u64) | 1, entropy.hash_one(1_u64))
+    let moment = (std::process::id(), SystemTime::now().duration_since(UNIX_EPOCH).ok());
+    (entropy.hash_one((0_u64, moment)) | 1, entropy.hash_one((1_u64, moment)))
+}
+
+/// Seeds this thread's generator again at its next number.
+#[cfg(unix)]
+pub(crate) fn forget_state() {
+    STATE.with(|state| state.set((0, 0)));
 }

@@ -1,0 +1,43 @@
+//! Whether this process has been forked from one that used these crates.
+
+#![allow(unsafe_code, reason = "libc's hook for fork has no safe counterpart")]
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+static WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// A number that is another one in every forked child: what was made at another number has lost its
+/// threads, and its locks may be held by them for ever. [`watch_forks`] makes it so.
+#[inline]
+pub fn fork_generation() -> u32 {
+    GENERATION.load(Relaxed)
+}
+
+/// From now on a forked child has its own [`fork_generation`], and repeats none of its parent's random
+/// numbers.
+pub fn watch_forks() {
+    // Two threads may both register the hook: a fork counts twice then. Neither forks unwatched.
+    if !WATCHED.load(Relaxed) {
+        register();
+        WATCHED.store(true, Relaxed);
+    }
+}
+
+#[cfg(unix)]
+fn register() {
+    unsafe extern "C" fn in_child() {
+        GENERATION.fetch_add(1, Relaxed);
+        crate::random::forget_state();
+    }
+    // SAFETY: the function lives as long as the program, takes nothing and does not unwind. It stores to
+    // an atomic and to a constant-initialised thread-local without a destructor, which is allowed between
+    // fork and exec. Where registering fails (no memory), a fork goes unnoticed and nothing else happens.
+    unsafe {
+        libc::pthread_atfork(None, None, Some(in_child));
+    }
+}
+
+#[cfg(not(unix))]
+fn register() {}

@@ -1,0 +1,128 @@
+//! Errors of several origins on one line: one wins, with all that it tells.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+mod common;
+
+use std::error::Error;
+use std::fmt;
+
+use common::{kept, logged};
+use obs_logging::{Builder, Context, Processor, Record};
+use tracing::field::Empty;
+use tracing::{info, info_span};
+
+#[derive(Debug)]
+struct Chained(std::io::Error);
+
+impl fmt::Display for Chained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("chained")
+    }
+}
+
+impl Error for Chained {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[derive(Debug)]
+struct Plain;
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("plain")
+    }
+}
+
+impl Error for Plain {}
+
+fn chained() -> Chained {
+    Chained(std::io::Error::other("cause"))
+}
+
+fn assert_only_plain(line: &common::Line) {
+    assert_eq!(line["error.message"], "plain", "{line:?}");
+    for name in ["error.chain", "error.type", "error"] {
+        assert!(line[name].is_null(), "{name} in {line:?}");
+    }
+}
+
+#[test]
+fn an_event_with_an_error_in_a_span_with_another_shows_nothing_of_the_spans() {
+    let chained = chained();
+    let chained: &(dyn Error + 'static) = &chained;
+    let typed = std::io::Error::other("typed");
+    let typed: &(dyn Error + 'static) = &typed;
+    let lines = logged(|| {
+        let _span = info_span!("span", error = chained, kept = 1).entered();
+        info!(error = &Plain as &dyn Error, "event over span");
+        info!(error = %Plain, "text over error");
+        info!("none of its own");
+        let inner = info_span!("inner", error = &Plain as &dyn Error).entered();
+        info!("span over span");
+        drop(inner);
+        let inner = info_span!("inner", error = Empty).entered();
+        inner.record("error", typed);
+        inner.record("error", &Plain as &dyn Error);
+        info!("a later value over an earlier");
+    })
+    .lines();
+    for (at, line) in lines.iter().enumerate() {
+        assert_eq!(line["kept"], 1);
+        if at != 1 && at != 2 {
+            assert_only_plain(line);
+        }
+    }
+    assert_eq!(lines[1]["error"], "plain");
+    for name in ["error.message", "error.chain", "error.type"] {
+        assert!(lines[1][name].is_null(), "{name} in {:?}", lines[1]);
+    }
+    assert_eq!(lines[2]["error.message"], "chained");
+    assert_eq!(lines[2]["error.chain"], serde_json::json!(["cause"]));
+    assert_eq!(lines.len(), 5);
+}
+
+#[test]
+fn an_error_over_text_and_over_a_context_shows_nothing_of_the_earlier() {
+    let lines = logged(|| {
+        let context = Context::new();
+        context.bind("error", "text");
+        let _entered = context.enter();
+        info!(error = &Plain as &dyn Error, "error over the context's text");
+        let _span = info_span!("span", error = &Plain as &dyn Error).entered();
+        info!("span over context");
+    })
+    .lines();
+    lines.iter().for_each(assert_only_plain);
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn names_that_only_look_like_parts_of_an_error_are_kept() {
+    let line = logged(|| {
+        let _span = info_span!("span", request.r#type = "a", request.chain = 2).entered();
+        info!(request = 3, user.message = "hi", user.id = 4, "event");
+    })
+    .line();
+    assert_eq!((&line["request.chain"], &line["request"]), (&2.into(), &3.into()));
+    assert_eq!((&line["user.message"], &line["user.id"]), (&"hi".into(), &4.into()));
+}
+
+#[test]
+fn a_processor_that_sets_a_message_keeps_the_chain() {
+    struct Shortens;
+    impl Processor for Shortens {
+        fn process(&self, record: &mut Record<'_>) -> bool {
+            record.set("error.message", "short");
+            true
+        }
+    }
+    let (dispatch, kept, _logging) = kept(Builder::new().processor(Shortens));
+    let chained = chained();
+    let chained: &(dyn Error + 'static) = &chained;
+    tracing::dispatcher::with_default(&dispatch, || info!(error = chained, "event"));
+    let line = kept.line();
+    assert_eq!(line["error.message"], "short");
+    assert_eq!(line["error.chain"], serde_json::json!(["cause"]));
+}

@@ -1,0 +1,79 @@
+//! What one source said at one scrape.
+
+use std::ops::Range;
+
+use obs_context::{Sample, SampleKind};
+
+/// Samples, copied so that they outlive the call of the source. Its memory is used again.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    samples: Vec<Copied>,
+    labels: Vec<(&'static str, Range<usize>)>,
+    /// The values of all labels.
+    values: String,
+    /// Whether a foreign registry has written text in place of samples.
+    pub(crate) is_foreign: bool,
+    pub(crate) text: String,
+    /// Whether the text stops before its end.
+    pub(crate) is_cut: bool,
+}
+
+#[derive(Debug)]
+struct Copied {
+    name: &'static str,
+    help: &'static str,
+    kind: SampleKind,
+    labels: Range<usize>,
+    value: f64,
+}
+
+/// One sample of a [`Batch`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchSample<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) kind: SampleKind,
+    pub(crate) value: f64,
+    labels: &'a [(&'static str, Range<usize>)],
+    values: &'a str,
+}
+
+impl Batch {
+    pub(crate) fn clear(&mut self) {
+        self.samples.clear();
+        self.labels.clear();
+        self.values.clear();
+        self.text.clear();
+        self.is_cut = false;
+    }
+
+    pub(crate) fn push(&mut self, sample: &Sample<'_>) {
+        let first = self.labels.len();
+        for (name, value) in sample.labels {
+            let start = self.values.len();
+            self.values.push_str(value);
+            self.labels.push((name, start..self.values.len()));
+        }
+        let Sample { name, help, kind, value, .. } = *sample;
+        let labels = first..self.labels.len();
+        self.samples.push(Copied { name, help, kind, labels, value });
+    }
+
+    pub(crate) fn samples(&self) -> impl Iterator<Item = BatchSample<'_>> {
+        self.samples.iter().map(|copied| BatchSample {
+            name: copied.name,
+            help: copied.help,
+            kind: copied.kind,
+            value: copied.value,
+            labels: self.labels.get(copied.labels.clone()).unwrap_or_default(),
+            values: &self.values,
+        })
+    }
+}
+
+impl<'a> BatchSample<'a> {
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (&'static str, &'a str)> + use<'a> {
+        let values = self.values;
+        self.labels.iter().map(|(name, range)| (*name, &values[range.clone()]))
+    }
+}

@@ -1,0 +1,147 @@
+//! A registry as text or bytes: what a scrape reads.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::Registry;
+use crate::batch::Batch;
+use crate::descriptor::Descriptor;
+use crate::expose::{Expose, Flavour, Protobuf, Text, WithCommon};
+use crate::source::Gathered;
+use crate::sources::COLLECT_TIMEOUT;
+
+impl Registry {
+    /// Everything in the Prometheus text format 0.0.4.
+    pub fn encode_text(&self) -> String {
+        self.encode(Flavour::Classic)
+    }
+
+    /// Everything in the OpenMetrics 1.0 text format, with exemplars.
+    pub fn encode_openmetrics(&self) -> String {
+        self.encode(Flavour::OpenMetrics)
+    }
+
+    /// Everything in Prometheus' protobuf format: `io.prometheus.client.MetricFamily` messages, each
+    /// after its length. It alone carries native histograms.
+    pub fn encode_protobuf(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode_into(&mut out, Flavour::Protobuf, &|_| true);
+        out
+    }
+
+    /// Everything as OpenTelemetry's `ExportMetricsServiceRequest`.
+    #[cfg(feature = "otlp-push")]
+    pub(crate) fn encode_otlp(&self, resource: &[(String, String)]) -> Vec<u8> {
+        let mut otlp = crate::expose::Otlp::new(self.0.born.0);
+        self.expose_until(Instant::now() + COLLECT_TIMEOUT, &mut otlp, &|_| true);
+        otlp.finish(resource)
+    }
+
+    fn encode(&self, flavour: Flavour) -> String {
+        let mut out = Vec::new();
+        self.encode_into(&mut out, flavour, &|_| true);
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    /// Writes every family that is wanted, and the end mark.
+    pub(crate) fn encode_into(
+        &self,
+        out: &mut Vec<u8>,
+        flavour: Flavour,
+        wanted: &dyn Fn(&Descriptor) -> bool,
+    ) {
+        self.encode_until(Instant::now() + COLLECT_TIMEOUT, out, flavour, wanted);
+    }
+
+    /// As [`Self::encode_into`], without the sources that have not answered by then.
+    pub(crate) fn encode_until(
+        &self,
+        deadline: Instant,
+        out: &mut Vec<u8>,
+        flavour: Flavour,
+        wanted: &dyn Fn(&Descriptor) -> bool,
+    ) {
+        if flavour == Flavour::Protobuf {
+            let mut protobuf = Protobuf::new(out);
+            self.expose_until(deadline, &mut protobuf, wanted);
+            return protobuf.finish();
+        }
+        self.expose_until(deadline, &mut Text::new(out, flavour), wanted);
+        if flavour == Flavour::OpenMetrics {
+            out.extend_from_slice(b"# EOF\n");
+        }
+    }
+
+    /// Writes what is wanted of everything, without the sources that have not answered by then.
+    pub(crate) fn expose_until(
+        &self,
+        deadline: Instant,
+        out: &mut dyn Expose,
+        wanted: &dyn Fn(&Descriptor) -> bool,
+    ) {
+        let foreign = self.expose_own(deadline, out, wanted);
+        #[cfg(feature = "prometheus-client")]
+        WithCommon::write(out, &self.0.common, true, |out| {
+            self.expose_foreign(&foreign, out, wanted);
+        });
+        #[cfg(not(feature = "prometheus-client"))]
+        let _nothing_foreign: Vec<Batch> = foreign;
+    }
+
+    /// Writes what was registered and mounted as a source, and returns what foreign registries wrote.
+    pub(crate) fn expose_own(
+        &self,
+        deadline: Instant,
+        out: &mut dyn Expose,
+        wanted: &dyn Fn(&Descriptor) -> bool,
+    ) -> Vec<Batch> {
+        let families = self.collectors();
+        WithCommon::write(out, &self.0.common, false, |out| {
+            for family in families.iter().filter(|family| wanted(family.descriptor())) {
+                family.expose(out);
+            }
+        });
+        let mut gathered = std::mem::take(&mut *self.gathered());
+        gathered.begin();
+        let mut foreign = Vec::new();
+        self.0.sources.collect(deadline, |batch| match batch.is_foreign {
+            true => foreign.push(std::mem::take(batch)),
+            false => gathered.take(batch),
+        });
+        gathered.take_own(|own| self.collect_own(&families, own));
+        WithCommon::write(out, &self.0.common, true, |out| {
+            gathered.expose(out, wanted, &|name| self.families().claims.contains_key(name));
+        });
+        *self.gathered() = gathered;
+        foreign
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.0.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(feature = "prometheus-client")]
+    fn expose_foreign(
+        &self,
+        foreign: &[Batch],
+        out: &mut dyn Expose,
+        wanted: &dyn Fn(&Descriptor) -> bool,
+    ) {
+        let mut shown = match foreign {
+            [] => return,
+            _ => self.gathered().taken().clone(),
+        };
+        for batch in foreign {
+            crate::foreign::expose(batch, out, wanted, &mut |family| {
+                let own = self.families();
+                let taken = |name: &String| own.claims.contains_key(name) || shown.contains(name);
+                let claims: Vec<_> = family.claims().collect();
+                let is_taken = claims.iter().any(taken);
+                if !is_taken {
+                    shown.extend(claims);
+                }
+                is_taken
+            });
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! A pipeline in a forked child. Its export thread stayed in the parent, and so did the threads that may
+//! have held its locks: the child touches nothing of it. What was open or waiting is the parent's to
+//! export; the child goes on with a pipeline that exports nothing and counts what it makes as dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+
+use obs_context::fork_generation;
+
+use crate::open::Table;
+use crate::pipeline::Pipeline;
+use crate::queue::Queue;
+
+impl Pipeline {
+    /// Whether a parent process made it.
+    #[inline]
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.generation != fork_generation()
+    }
+
+    /// This pipeline or, in a forked child, the one in its place.
+    #[inline]
+    pub(crate) fn of_this_process(self: &Arc<Self>) -> &Arc<Self> {
+        if self.is_inherited() { self.successor() } else { self }
+    }
+
+    #[cold]
+    fn successor(self: &Arc<Self>) -> &Arc<Self> {
+        let mut pipeline = self;
+        while pipeline.is_inherited() {
+            pipeline = pipeline.successor.get_or_init(|| Arc::new(pipeline.after_fork()));
+        }
+        pipeline
+    }
+
+    /// It has the same number: the spans that the forking thread was in go on being parents.
+    fn after_fork(&self) -> Self {
+        let queue = Queue::new(1, 0, 1);
+        queue.close();
+        queue.finish();
+        Self {
+            number: self.number,
+            generation: fork_generation(),
+            successor: Default::default(),
+            exporting: self.exporting,
+            limits: self.limits,
+            database: self.database.clone(),
+            copied: self.copied,
+            #[cfg(feature = "otel-sdk")]
+            activates: self.activates,
+            rules: self.rules.after_fork(),
+            tail: Arc::default(),
+            table: Table::new(self.open_spans),
+            open_spans: self.open_spans,
+            queue,
+            totals: Default::default(),
+            costs: Default::default(),
+            buffers: Default::default(),
+        }
+    }
+
+    /// Says once that the spans of a forked child go nowhere. Not where a span begins or ends, which is
+    /// in the middle of the subscriber's work.
+    pub(crate) fn warn_after_fork(&self) {
+        static SAID: AtomicU32 = AtomicU32::new(0);
+        let here = fork_generation();
+        if !self.exporting || !self.is_inherited() || SAID.swap(here, Relaxed) == here {
+            return;
+        }
+        tracing::warn!(
+            target: "obs_tracing",
+            "spans of a forked child are not exported, only counted as dropped: build the pipeline after the fork"
+        );
+    }
+}
