@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
-use obs_health::{Check, Health};
+use obs_health::{Check, Health, ServerLimits};
 use obs_logging::{Logging, Output};
 use obs_metrics::http::Red;
 use obs_metrics::{Pusher, Registry};
@@ -46,6 +46,7 @@ pub struct Obs {
     pub(crate) access_log: bool,
     pub(crate) health: Health,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) server_limits: ServerLimits,
     pub(crate) watchdog: bool,
     pub(crate) disabled_checks: Vec<String>,
     pub(crate) admin: Mutex<Option<AdminServer>>,
@@ -120,6 +121,7 @@ impl Obs {
         )?;
         Ok(Self {
             access_log: settings.access_log,
+            server_limits: settings.server_limits,
             watchdog: settings.watchdog,
             disabled_checks: settings.disabled_checks,
             admin_addr: admin.as_ref().filter(|admin| !admin.is_unix()).map(AdminServer::addr),

@@ -79,7 +79,8 @@ impl Obs {
             flushed
         });
         self.tell_addresses(&listener);
-        Ok(Server::new(listener).serve(app, lifecycle).await)
+        let server = Server::new(listener).limits(self.server_limits);
+        Ok(server.serve(app, lifecycle).await)
     }
 
     fn tell_addresses(&self, listener: &TcpListener) {

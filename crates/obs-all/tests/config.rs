@@ -99,6 +99,40 @@ fn health_is_configured_too() {
 }
 
 #[test]
+fn limits_of_the_server_are_settings_like_the_others() {
+    let limits = config(&[
+        ("OBS_SERVER_IDLE_TIMEOUT", "2m"),
+        ("OBS_SERVER_CONNECTIONS", "50"),
+        ("OBS_SERVER_CONNECTION_AGE", "1day"),
+    ]);
+    let from = |variable: &str| Origin::Environment(variable.into());
+    assert_eq!(
+        row(&limits, "server.idle_timeout"),
+        ("120s".into(), from("OBS_SERVER_IDLE_TIMEOUT"))
+    );
+    assert_eq!(row(&limits, "server.connections"), ("50".into(), from("OBS_SERVER_CONNECTIONS")));
+    assert_eq!(row(&limits, "server.header_timeout"), ("10s".into(), Origin::Default));
+    let code = obs_all::health::ServerLimits {
+        idle_timeout: std::time::Duration::from_secs(300),
+        ..Default::default()
+    };
+    assert_eq!(
+        row(&limits.server_limits(code), "server.idle_timeout"),
+        ("300s".into(), Origin::Code)
+    );
+    for (variable, value) in [
+        ("OBS_SERVER_CONNECTIONS", "0"),
+        ("OBS_SERVER_CONNECTIONS", "many"),
+        ("OBS_SERVER_HEADER_TIMEOUT", "0s"),
+        ("OBS_SERVER_WRITE_TIMEOUT", "soon"),
+    ] {
+        let one: &'static [(&'static str, &'static str)] = Box::leak(Box::new([(variable, value)]));
+        let error = wrong(one).to_string();
+        assert!(error.contains(variable) && error.contains("give a "), "{error}");
+    }
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     let set = config(&[("OBS_ADMIN_TOKEN", "hunter2")]);
     assert_eq!(row(&set, "admin.token").0, "***");

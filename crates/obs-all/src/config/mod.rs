@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use obs_health::ServerLimits;
 use obs_logging::Format;
 use obs_tracing::{Sampler, Tail};
 
@@ -49,6 +50,12 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_SHUTDOWN_PROPAGATION` | such as `5s`: how long to accept while readiness is 503 | `5s`, `0s` in development |
 /// | `OBS_SHUTDOWN_REQUESTS` | such as `20s`: how long requests under way may take | `20s` |
 /// | `OBS_GRACE_PERIOD` | the pod's termination grace period | `30s` |
+/// | `OBS_SERVER_CONNECTIONS` | connections at once | `10000` |
+/// | `OBS_SERVER_HEADER_TIMEOUT` | until a request's head is complete, the first one's from the connection on | `10s` |
+/// | `OBS_SERVER_BODY_TIMEOUT` | how long a request's body may pause | `30s` |
+/// | `OBS_SERVER_WRITE_TIMEOUT` | how long a peer may take none of its answer | `30s` |
+/// | `OBS_SERVER_IDLE_TIMEOUT` | between two requests of a connection; more than a load balancer's | `75s` |
+/// | `OBS_SERVER_CONNECTION_AGE` | after which a connection finishes its requests and is closed | `1h` |
 /// | `OBS_WATCHDOG` | `on` or `off`: `/healthz` answers 503 while the async runtime is wedged | `on` |
 /// | `OBS_PROFILING` | `on` or `off`: `/debug/pprof/` on the admin server; with the feature `profiling` | `off` |
 /// | `OBS_HEALTH_DISABLE` | checks to take out, such as `redis,search`; an unknown name is an error when serving starts | none |
@@ -69,6 +76,7 @@ pub struct Config {
     propagation: Option<Duration>,
     requests: Option<Duration>,
     grace_period: Option<Duration>,
+    server_limits: Option<ServerLimits>,
     watchdog: Option<bool>,
     #[cfg(feature = "profiling")]
     profiling: Option<bool>,
@@ -95,6 +103,7 @@ impl Config {
             propagation: None,
             requests: None,
             grace_period: None,
+            server_limits: None,
             watchdog: None,
             #[cfg(feature = "profiling")]
             profiling: None,
@@ -185,6 +194,12 @@ impl Config {
     /// The pod's termination grace period.
     pub fn grace_period(mut self, period: Duration) -> Self {
         self.grace_period = Some(period);
+        self
+    }
+
+    /// What the application's server allows a connection: all of it, the environment is not read then.
+    pub fn server_limits(mut self, limits: ServerLimits) -> Self {
+        self.server_limits = Some(limits);
         self
     }
 

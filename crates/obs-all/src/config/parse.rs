@@ -49,6 +49,20 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|error| format!("{error}; give a time such as 5s or 500ms"))
 }
 
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("nothing would be served: give a time such as 10s".into()),
+        timeout => Ok(timeout),
+    }
+}
+
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    match text.trim().parse() {
+        Ok(0) | Err(_) => Err("give a number of 1 or more".into()),
+        Ok(count) => Ok(count),
+    }
+}
+
 /// Tried on a layer that writes nowhere, so that the error can name the variable.
 pub(crate) fn filter(text: &str) -> Result<String, String> {
     let text = self::text(text)?;

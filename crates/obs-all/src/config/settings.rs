@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use obs_health::ServerLimits;
 use obs_health::lifecycle::Deadlines;
 use obs_logging::Format;
 
@@ -19,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) access_log: bool,
     pub(crate) admin: Admin,
     pub(crate) deadlines: Deadlines,
+    pub(crate) server_limits: ServerLimits,
     pub(crate) watchdog: bool,
     #[cfg(feature = "profiling")]
     pub(crate) profiling: bool,
@@ -107,6 +109,7 @@ impl Settings {
         ] {
             *field = choose.setting(name, code, &[variable], parse::duration, *field)?;
         }
+        let server_limits = choose.server_limits()?;
         let watchdog = choose.setting(
             "health.watchdog",
             config.watchdog,
@@ -139,6 +142,7 @@ impl Settings {
             access_log,
             admin: Admin { place: admin_place, token: admin_token },
             deadlines,
+            server_limits,
             watchdog,
             #[cfg(feature = "profiling")]
             profiling,
@@ -207,6 +211,29 @@ impl Choose<'_> {
         };
         self.explanation.push(name, format!("{value:?}"), origin);
         Ok(value)
+    }
+
+    fn server_limits(&mut self) -> Result<ServerLimits, Error> {
+        let code = self.config.server_limits;
+        let mut limits = code.unwrap_or_default();
+        limits.connections = self.setting(
+            "server.connections",
+            code.map(|limits| limits.connections),
+            &["OBS_SERVER_CONNECTIONS"],
+            parse::count,
+            limits.connections,
+        )?;
+        for (name, field, variable) in [
+            ("server.header_timeout", &mut limits.header_read_timeout, "OBS_SERVER_HEADER_TIMEOUT"),
+            ("server.body_timeout", &mut limits.body_read_timeout, "OBS_SERVER_BODY_TIMEOUT"),
+            ("server.write_timeout", &mut limits.write_timeout, "OBS_SERVER_WRITE_TIMEOUT"),
+            ("server.idle_timeout", &mut limits.idle_timeout, "OBS_SERVER_IDLE_TIMEOUT"),
+            ("server.connection_age", &mut limits.connection_age, "OBS_SERVER_CONNECTION_AGE"),
+        ] {
+            let value = code.map(|_| *field);
+            *field = self.setting(name, value, &[variable], parse::timeout, *field)?;
+        }
+        Ok(limits)
     }
 
     fn secret(

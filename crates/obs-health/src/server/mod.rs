@@ -27,7 +27,7 @@ pub(crate) use counts::ServerCounts;
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// What one server takes at most.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
     /// Connections at once; past it the next waits in the kernel's queue. 10,000 by default.
     pub connections: usize,
