@@ -110,8 +110,7 @@ impl<A: Acceptor> Server<A> {
         B::Error: Into<BoxError>,
     {
         let health = lifecycle.health().clone();
-        let connections =
-            Connections::new(self.limits.clone(), health.clone(), lifecycle.in_flight());
+        let connections = Connections::new(self.limits, health.clone(), lifecycle.in_flight());
         let close_listener = lifecycle.listener_closes();
         loop {
             let accepted = tokio::select! {
