@@ -51,6 +51,27 @@ fn every_value_arrives_whole_or_is_counted() {
     });
 }
 
+#[test]
+fn two_readers_share_what_is_there() {
+    loom::model(|| {
+        let ring = Arc::new(Ring::new(2, || 0));
+        assert!(ring.put(|value| *value = 1) && ring.put(|value| *value = 2));
+        let drain = |ring: &Ring<u32>| {
+            let mut taken = Vec::new();
+            ring.drain(|value| taken.push(*value));
+            taken
+        };
+        let other = thread::spawn({
+            let ring = Arc::clone(&ring);
+            move || drain(&ring)
+        });
+        let mut taken = drain(&ring);
+        taken.extend(other.join().unwrap());
+        taken.sort_unstable();
+        assert_eq!(taken, [1, 2]);
+    });
+}
+
 /// Written when it is freed, so that loom sees who reads it at that moment.
 struct Watched(UnsafeCell<u32>);
 

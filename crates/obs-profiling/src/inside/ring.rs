@@ -1,4 +1,4 @@
-//! Slots that signal handlers fill on any thread and one thread empties: no lock, no allocation, no wait.
+//! Slots that signal handlers fill on any thread and others empty: no lock, no allocation, no wait.
 
 #![allow(unsafe_code, reason = "a slot's content belongs to whoever its state says")]
 
@@ -9,6 +9,7 @@ use crate::inside::sync::{AtomicU32, AtomicU64, AtomicUsize, UnsafeCell};
 const FREE: u32 = 0;
 const WRITING: u32 = 1;
 const FULL: u32 = 2;
+const READING: u32 = 3;
 
 /// A handler looks at this many slots at most.
 const TRIES: usize = 8;
@@ -58,10 +59,13 @@ impl<T> Ring<T> {
         false
     }
 
-    /// Hands over what is there. For one thread at a time.
+    /// Hands over what is there. Where two threads drain, each value goes to one of them.
     pub(crate) fn drain(&self, mut taken: impl FnMut(&T)) {
-        for slot in self.slots.iter().filter(|slot| slot.state.load(Acquire) == FULL) {
-            // SAFETY: nobody writes a FULL slot, and only this thread makes it FREE.
+        for slot in &self.slots {
+            if slot.state.compare_exchange(FULL, READING, Acquire, Relaxed).is_err() {
+                continue;
+            }
+            // SAFETY: only who has made the state READING touches the content until it is FREE.
             slot.content.with(|content| taken(unsafe { &*content }));
             slot.state.store(FREE, Release);
         }
