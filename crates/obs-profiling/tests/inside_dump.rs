@@ -80,7 +80,9 @@ fn thread<'a>(dump: &'a Dump, name: &str) -> &'a Thread {
 /// Whether the thread was shown, which must then be right; on a busy machine it may not have had a
 /// processor in time.
 fn shows(dump: &Dump, name: &str, function: &str) -> bool {
-    let stack = match &thread(dump, name).stack {
+    // A thread gives itself its name, once it runs.
+    let Some(thread) = dump.threads.iter().find(|thread| thread.name == name) else { return false };
+    let stack = match &thread.stack {
         Ok(stack) => stack,
         Err(Absence::Running) => return false,
         Err(absence) => panic!("{absence}"),
