@@ -11,11 +11,14 @@ use ::tracing::span::{Attributes, Id, Record};
 use ::tracing::subscriber::Interest;
 use ::tracing::{Dispatch, Event, Metadata};
 use obs_context::SpanFollower;
+use obs_guard::once;
 use obs_logging::LogLayer;
 use obs_tracing::{TraceFilter, TraceLayer};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::{Layer, Registry};
+
+const LONGEST_VALUE_OF_A_LINE: usize = 64 * 1024;
 
 type Now<'a> = Context<'a, Registry>;
 
@@ -25,6 +28,8 @@ pub(crate) struct Pillars {
     filter: TraceFilter,
     /// Lines and, where there is a collector for them, records.
     logs: Vec<LogLayer<Registry>>,
+    /// Bytes of one value that any of them reads.
+    longest_value: usize,
 }
 
 impl Pillars {
@@ -32,7 +37,21 @@ impl Pillars {
         traces: TraceLayer,
         logs: impl IntoIterator<Item = LogLayer<Registry>>,
     ) -> Self {
-        Self { traces, filter: TraceFilter::default(), logs: logs.into_iter().collect() }
+        let longest_value = traces.longest_value().max(LONGEST_VALUE_OF_A_LINE);
+        let logs = logs.into_iter().collect();
+        Self { traces, filter: TraceFilter::default(), logs, longest_value }
+    }
+
+    /// A value that several will format is formatted once: a second time it may be empty, or panic.
+    fn for_readers(&self, readers: usize, tell: impl FnOnce()) {
+        match readers {
+            0 | 1 => tell(),
+            _ => once::scope(self.longest_value, tell),
+        }
+    }
+
+    fn readers(&self, metadata: &Metadata<'_>, now: &Now<'_>) -> usize {
+        self.logs.iter().filter(|log| Filter::enabled(log.filter(), metadata, now)).count()
     }
 
     fn is_traced(&self, metadata: &'static Metadata<'static>) -> bool {
@@ -76,23 +95,29 @@ impl Layer<Registry> for Pillars {
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, now: Now<'_>) {
-        if self.is_traced(attributes.metadata()) {
-            self.traces.on_new_span(attributes, id, now.clone());
-        }
-        for log in &self.logs {
-            if Filter::enabled(log.filter(), attributes.metadata(), &now) {
-                log.filter().on_new_span(attributes, id, now.clone());
-                log.inner().on_new_span(attributes, id, now.clone());
+        let metadata = attributes.metadata();
+        let is_traced = self.is_traced(metadata);
+        self.for_readers(usize::from(is_traced) + self.readers(metadata, &now), || {
+            if is_traced {
+                self.traces.on_new_span(attributes, id, now.clone());
             }
-        }
+            for log in &self.logs {
+                if Filter::enabled(log.filter(), metadata, &now) {
+                    log.filter().on_new_span(attributes, id, now.clone());
+                    log.inner().on_new_span(attributes, id, now.clone());
+                }
+            }
+        });
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, now: Now<'_>) {
-        self.traces.on_record(id, values, now.clone());
-        for log in &self.logs {
-            log.filter().on_record(id, values, now.clone());
-            log.inner().on_record(id, values, now.clone());
-        }
+        self.for_readers(1 + self.logs.len(), || {
+            self.traces.on_record(id, values, now.clone());
+            for log in &self.logs {
+                log.filter().on_record(id, values, now.clone());
+                log.inner().on_record(id, values, now.clone());
+            }
+        });
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, now: Now<'_>) {
@@ -100,12 +125,20 @@ impl Layer<Registry> for Pillars {
     }
 
     fn on_event(&self, event: &Event<'_>, now: Now<'_>) {
-        self.traces.on_event(event, now.clone());
-        for log in &self.logs {
-            if Filter::enabled(log.filter(), event.metadata(), &now) {
-                log.inner().on_event(event, now.clone());
+        let metadata = event.metadata();
+        let is_traced = Filter::enabled(&self.filter, metadata, &now);
+        let readers = match is_traced || self.logs.len() > 1 {
+            true => usize::from(is_traced) + self.readers(metadata, &now),
+            false => self.logs.len(),
+        };
+        self.for_readers(readers, || {
+            self.traces.on_event(event, now.clone());
+            for log in &self.logs {
+                if Filter::enabled(log.filter(), metadata, &now) {
+                    log.inner().on_event(event, now.clone());
+                }
             }
-        }
+        });
     }
 
     fn on_enter(&self, id: &Id, now: Now<'_>) {

@@ -2,6 +2,7 @@
 
 mod fork;
 mod format;
+pub mod once;
 mod place;
 mod random;
 

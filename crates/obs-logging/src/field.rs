@@ -71,7 +71,7 @@ impl<T: fmt::Display> Value for DisplayValue<T> {
 impl<T: fmt::Debug> Value for DebugValue<T> {
     fn encode(&self, out: &mut Vec<u8>) {
         #[cfg(feature = "valuable")]
-        crate::nested::field(out, self);
+        crate::nested::field(out, None, self);
         #[cfg(not(feature = "valuable"))]
         value::formatted(out, format_args!("{self:?}"));
     }

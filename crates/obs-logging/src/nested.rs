@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use obs_guard::Place;
+use obs_guard::once::debug_once;
 use valuable::Valuable;
 
 use crate::encode::structure::Structure;
@@ -46,6 +47,8 @@ thread_local! {
 
 impl fmt::Debug for Structured<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // JSON for one reader is text for another.
+        obs_guard::once::format_again();
         if ASKED.take() {
             ANSWER.set(Some(self.json()));
             return Ok(());
@@ -72,11 +75,12 @@ impl Structured<'_> {
     }
 }
 
-/// The value of a field: JSON if it is [`Structured`] and nothing else, else text.
-pub(crate) fn field(out: &mut Vec<u8>, shown: &dyn fmt::Debug) {
+/// The value of a field: JSON if it is [`Structured`] and nothing else, else text. `number` is its field's
+/// in the callsite, if it has one.
+pub(crate) fn field(out: &mut Vec<u8>, number: Option<usize>, shown: &dyn fmt::Debug) {
     let start = out.len();
     let before = ASKED.replace(true);
-    value::formatted(out, format_args!("{shown:?}"));
+    formatted(out, number, shown);
     ASKED.set(before);
     let Some(json) = ANSWER.take() else { return };
     let is_alone = out.len() == start + 2;
@@ -84,13 +88,43 @@ pub(crate) fn field(out: &mut Vec<u8>, shown: &dyn fmt::Debug) {
     if is_alone {
         out.extend_from_slice(&json);
     } else {
-        text(out, shown);
+        text(out, None, shown);
     }
 }
 
 /// Text, whatever it is made of.
-pub(crate) fn text(out: &mut Vec<u8>, shown: &dyn fmt::Debug) {
+pub(crate) fn text(out: &mut Vec<u8>, number: Option<usize>, shown: &dyn fmt::Debug) {
     let before = ASKED.replace(false);
-    value::formatted(out, format_args!("{shown:?}"));
+    formatted(out, number, shown);
     ASKED.set(before);
+}
+
+fn formatted(out: &mut Vec<u8>, number: Option<usize>, shown: &dyn fmt::Debug) {
+    match number {
+        Some(number) => debug_once(number, shown, |shown| value::formatted(out, shown)),
+        None => value::formatted(out, format_args!("{shown:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_structure_is_json_in_each_line_and_text_in_a_span() {
+        let items = vec![1, 2];
+        let shown = valuable(&items);
+        let mut out = Vec::new();
+        let first = obs_guard::once::scope(100, || {
+            let first = debug_once(0, &shown, |text| text.to_string());
+            field(&mut out, Some(0), &shown);
+            first
+        });
+        let mut again = [Vec::new(), Vec::new()];
+        obs_guard::once::scope(100, || {
+            again.iter_mut().for_each(|out| field(out, Some(0), &shown));
+        });
+        assert_eq!(again, [b"[1,2]", b"[1,2]"], "two lines");
+        assert_eq!((first.as_str(), out.as_slice()), ("[1, 2]", b"[1,2]".as_slice()));
+    }
 }

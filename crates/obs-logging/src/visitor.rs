@@ -6,6 +6,8 @@ mod straight;
 use std::error::Error;
 use std::fmt;
 
+#[cfg(not(feature = "valuable"))]
+use obs_guard::once::debug_once;
 use tracing_core::Field;
 use tracing_core::field::Visit;
 
@@ -155,7 +157,7 @@ impl<'a, P: Places<'a>> Visit for Visitor<P> {
     #[inline]
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if let Some(out) = self.place(field) {
-            value::formatted(out, format_args!("{value:?}"));
+            debug_once(field.index(), value, |value| value::formatted(out, value));
         }
     }
 
@@ -165,9 +167,11 @@ impl<'a, P: Places<'a>> Visit for Visitor<P> {
         let role = self.role(field);
         let redaction = self.0.callsite().redaction.as_ref();
         let Some(out) = self.place(field) else { return };
-        let Some(FieldRole::Plain(key, _)) = role else { return crate::nested::text(out, value) };
+        let Some(FieldRole::Plain(key, _)) = role else {
+            return crate::nested::text(out, Some(field.index()), value);
+        };
         let start = out.len();
-        crate::nested::field(out, value);
+        crate::nested::field(out, Some(field.index()), value);
         if let Some(redaction) = redaction {
             redaction.redact_inside(key.name(), out, start);
         }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use fastant::Instant;
+use obs_guard::once::debug_once;
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 
@@ -133,7 +134,7 @@ impl Visit for Says<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format_args!("{value:?}"));
+        debug_once(field.index(), value, |value| self.put(field, value));
     }
 }
 

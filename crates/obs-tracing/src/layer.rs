@@ -47,6 +47,12 @@ impl TraceLayer {
         Self { handle, resolver, follower }
     }
 
+    /// Bytes of one value that a span keeps.
+    #[doc(hidden)]
+    pub fn longest_value(&self) -> usize {
+        self.handle.pipeline().limits.value_length as usize
+    }
+
     /// The span that an event belongs to.
     fn span_of<S>(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<(u64, Identity)>
     where

@@ -227,3 +227,37 @@ fn sea_orms_own_steps_are_no_spans() {
     assert_eq!(text.as_deref(), Some("SELECT id FROM orders WHERE id = ?"));
     assert_eq!(traces.counts().started, 1);
 }
+
+struct Panicking(&'static str);
+
+impl std::fmt::Debug for Panicking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)?;
+        panic!("a statement's own code")
+    }
+}
+
+#[test]
+fn a_statement_whose_debug_panics_keeps_its_span_and_no_literal() {
+    let exported = Exported::default();
+    let (layer, traces) = exported.builder().build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        info_span!("request").in_scope(|| {
+            for statement in ["SELECT id FROM orders WHERE note = 'secret", "DELETE FROM orders "] {
+                debug!(
+                    target: "sqlx::query",
+                    summary = ?Panicking("a summary"),
+                    db.statement = tracing::field::debug(Panicking(statement)),
+                    elapsed_secs = 0.025,
+                );
+            }
+        });
+    });
+    flush(&traces);
+    assert_eq!(exported.spans().len(), 3);
+    let cut = attribute(&exported.span("SELECT orders"), "db.query.text");
+    assert_eq!(cut.as_deref(), Some("SELECT id FROM orders WHERE note = ?"));
+    let marked = attribute(&exported.span("DELETE orders"), "db.query.text");
+    assert_eq!(marked.as_deref(), Some("DELETE FROM orders <its Debug or Display panicked>"));
+    assert!(obs_guard::panics().any(|(place, panics)| place == "format" && panics == 4));
+}

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use obs_guard::once::debug_once;
 use tracing::field::{Field, Visit};
 
 use super::attribute::{AttributeValue, Stored};
@@ -83,11 +84,11 @@ impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name().starts_with("otel.") {
             let mut text = String::new();
-            write_bounded(&mut text, format_args!("{value:?}"), self.limits);
+            debug_once(field.index(), value, |value| write_bounded(&mut text, value, self.limits));
             self.text(field, &text);
             return;
         }
-        let text = self.record.format(format_args!("{value:?}"), self.limits);
+        let text = debug_once(field.index(), value, |value| self.record.format(value, self.limits));
         self.put(field, Stored::Text(text));
     }
 }

@@ -12,6 +12,7 @@ use std::fmt;
 use std::time::Duration;
 
 use fastant::Instant;
+use obs_guard::once::debug_once;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
@@ -128,7 +129,7 @@ impl Visit for Told {
         if matches!(field.name(), "summary" | "db.statement") {
             let mut text = String::new();
             let limits = Limits { value_length: LONGEST_STATEMENT, ..Limits::default() };
-            write_bounded(&mut text, format_args!("{value:?}"), &limits);
+            debug_once(field.index(), value, |value| write_bounded(&mut text, value, &limits));
             self.record_str(field, &text);
         }
     }
