@@ -28,7 +28,7 @@ async fn stick(how: &str) {
     if how == "block" {
         block();
     }
-    std::future::pending().await;
+    std::future::pending::<()>().await;
 }
 
 fn block() {
