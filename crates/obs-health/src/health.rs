@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -18,11 +18,11 @@ use crate::report::PlainReadiness;
 use crate::server::ServerCounts;
 use crate::status::Verdict;
 use crate::telemetry::HealthSource;
+use crate::transitions::Transitions;
 use crate::vital::Vital;
 
 /// What a service can do at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
 pub enum State {
     /// A start-up latch is open, or a critical check has not answered yet.
     Starting,
@@ -78,8 +78,7 @@ struct Inner {
     plain_readiness: PlainReadiness,
     /// Sent to at every transition.
     changes: watch::Sender<()>,
-    /// The state last told to the log.
-    told: AtomicU8,
+    transitions: Transitions,
 }
 
 struct LatchState {
@@ -103,7 +102,7 @@ impl Health {
                 admin: AdminCounts::default(),
                 plain_readiness: PlainReadiness::default(),
                 changes: watch::Sender::new(()),
-                told: AtomicU8::new(State::Starting as u8),
+                transitions: Transitions::new(State::Starting),
             }),
         }
     }
@@ -354,16 +353,14 @@ impl Health {
 
     /// One log line when the state is another than the one last told.
     pub(crate) fn tell_transition(&self) {
-        let state = self.state();
-        let before = self.inner.told.swap(state as u8, Ordering::AcqRel);
-        if before == state as u8 {
-            return;
+        let transitions = &self.inner.transitions;
+        if transitions.publish(|| self.state()) {
+            self.inner.changes.send_replace(());
         }
-        self.inner.changes.send_replace(());
-        match state {
+        transitions.tell(|state| match state {
             State::NotReady => tracing::warn!(state = state.as_str(), "health changed"),
             _ => tracing::info!(state = state.as_str(), "health changed"),
-        }
+        });
     }
 }
 

@@ -18,6 +18,7 @@ mod schedule;
 mod server;
 mod status;
 mod telemetry;
+mod transitions;
 mod vital;
 pub mod watchdog;
 mod write_timeout;

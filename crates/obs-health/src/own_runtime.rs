@@ -15,10 +15,8 @@ impl OwnRuntime {
         work()
     }
 
-    pub(crate) fn block_on(&self, work: impl Future<Output = ()>) {
-        if let Some(runtime) = &self.0 {
-            runtime.block_on(work);
-        }
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.0.as_ref().map(|runtime| runtime.block_on(work))
     }
 }
 

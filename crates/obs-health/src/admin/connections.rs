@@ -37,11 +37,12 @@ pub(crate) struct Shared {
     pub(crate) timeout: Duration,
 }
 
+/// Serves until it is stopped; answers how many requests were left without an answer.
 pub(crate) async fn serve(
     listener: Listener,
     shared: Shared,
     mut stopped: oneshot::Receiver<Duration>,
-) {
+) -> u64 {
     let shared = Arc::new(shared);
     let open = Arc::new(Open::default());
     let graceful = GracefulShutdown::new();
@@ -75,7 +76,10 @@ pub(crate) async fn serve(
         });
     };
     drop(listener);
-    let _out_of_time = tokio::time::timeout(deadline, graceful.shutdown()).await;
+    match tokio::time::timeout(deadline, graceful.shutdown()).await {
+        Ok(()) => 0,
+        Err(_) => open.answering(),
+    }
 }
 
 fn connection(
@@ -171,6 +175,12 @@ impl Open {
         let one = OpenConnection { _evict: evict, answering: Arc::clone(&answering) };
         connections.open.insert(id, one);
         (id, ConnectionPlace { evicted, answering, evicted_another })
+    }
+
+    /// How many wait for their answer.
+    fn answering(&self) -> u64 {
+        let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.open.values().filter(|one| one.answering.load(Ordering::Acquire)).count() as u64
     }
 
     fn remove(&self, id: u64) {

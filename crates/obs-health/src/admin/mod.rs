@@ -145,8 +145,13 @@ impl AdminServer {
     }
 
     /// Stops accepting, lets answers under way finish for at most `deadline`, and ends the thread.
-    pub fn stop(mut self, deadline: Duration) {
-        self.thread.stop(deadline);
+    pub fn stop(self, deadline: Duration) {
+        let _nobody_asks = self.stop_counting(deadline);
+    }
+
+    /// How many requests were left without an answer; `None` when that is not known.
+    pub(crate) fn stop_counting(mut self, deadline: Duration) -> Option<u64> {
+        self.thread.stop(deadline)
     }
 }
 

@@ -19,32 +19,35 @@ const STOP_GRACE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Thread {
     stop: Option<oneshot::Sender<Duration>>,
-    handle: Option<JoinHandle<()>>,
+    handle: Option<JoinHandle<u64>>,
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
 }
 
 impl Thread {
-    pub(crate) fn stop(&mut self, deadline: Duration) {
+    /// How many requests were left without an answer; `None` when the thread did not end in order.
+    pub(crate) fn stop(&mut self, deadline: Duration) -> Option<u64> {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(deadline);
         }
-        let Some(handle) = self.handle.take() else { return };
+        let handle = self.handle.take()?;
         let ended = self.ended.recv_timeout(deadline.saturating_add(STOP_GRACE));
         if matches!(ended, Err(RecvTimeoutError::Timeout)) {
-            // A handler blocks its thread: the shutdown does not wait for it.
+            // Its thread is blocked: the shutdown does not wait for it.
             tracing::warn!("the admin server did not stop in time: left to the process's end");
-            return;
+            return None;
         }
-        if handle.join().is_err() {
+        let lost = handle.join().ok();
+        if lost.is_none() {
             tracing::error!("the admin server's thread panicked");
         }
+        lost
     }
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        self.stop(Duration::from_millis(100));
+        let _nobody_asks = self.stop(Duration::from_millis(100));
     }
 }
 
@@ -65,7 +68,7 @@ pub(crate) fn start(place: &Place, shared: Shared) -> Result<AdminServer, Error>
     let (ends, ended) = channel::<()>();
     let serve = move || {
         let _ends = ends;
-        runtime.block_on(serve(listener, shared, stopped));
+        runtime.block_on(serve(listener, shared, stopped)).unwrap_or_default()
     };
     let handle =
         std::thread::Builder::new().name("obs-admin".into()).spawn(serve).map_err(failed)?;

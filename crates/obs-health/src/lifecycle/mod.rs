@@ -14,11 +14,14 @@
 //!
 //! A second signal skips to the flushes, with one second for each; a third exits at once. No stage
 //! outlives the grace period: where the deadlines add up to more, the earlier stages get less.
+//!
+//! Several servers on one lifecycle have one shutdown: the tasks' stage waits for the requests of all.
 
 mod deadlines;
 mod in_flight;
 mod progress;
 mod report;
+mod serving;
 mod signals;
 mod stages;
 
@@ -35,11 +38,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::AdminServer;
+use crate::server::Connections;
 use crate::{Error, Health};
 pub use deadlines::Deadlines;
 pub use in_flight::{InFlight, InFlightExchange};
 use progress::Progress;
 pub use report::{Flushed, ShutdownReport, Stage, StageReport};
+use serving::{Serving, Servings};
 
 static TASK: Place = Place::new("health.background_task");
 
@@ -61,6 +66,7 @@ struct Shared {
     signals_watched: AtomicBool,
     /// Whether somebody goes through the stages once a shutdown is asked for.
     is_served: AtomicBool,
+    servings: Servings,
     progress: Progress,
     draining: CancellationToken,
     listener_closes: CancellationToken,
@@ -90,6 +96,7 @@ impl Lifecycle {
                 asked_at: OnceLock::new(),
                 signals_watched: AtomicBool::new(false),
                 is_served: AtomicBool::new(false),
+                servings: Servings::default(),
                 progress: Progress::default(),
                 draining: CancellationToken::new(),
                 listener_closes: CancellationToken::new(),
@@ -172,10 +179,12 @@ impl Lifecycle {
         self.plan(|plan| plan.admin = Some(admin));
     }
 
-    /// For services without a [`crate::Server`]: waits for the shutdown and goes through its stages.
+    /// For services without a [`crate::Server`]: waits for the shutdown and goes through its stages,
+    /// once with everything else that is served on this lifecycle.
     pub async fn run(self) -> ShutdownReport {
+        let serving = self.serving();
         self.listener_closes().cancelled().await;
-        stages::finish(&self.shared, None).await
+        stages::finish(&self.shared, serving, None).await
     }
 
     /// Cancelled when the listener must close. The first call starts the drain's clock.
@@ -201,8 +210,13 @@ impl Lifecycle {
         self.shared.in_flight.clone()
     }
 
-    pub(crate) async fn finish(self, connections: crate::server::Connections) -> ShutdownReport {
-        stages::finish(&self.shared, Some(connections)).await
+    /// The stages after the listener wait for whoever holds one of these.
+    pub(crate) fn serving(&self) -> Serving {
+        self.shared.servings.begin()
+    }
+
+    pub(crate) async fn finish(self, serving: Serving, connections: Connections) -> ShutdownReport {
+        stages::finish(&self.shared, serving, Some(connections)).await
     }
 
     fn plan(&self, change: impl FnOnce(&mut Plan)) {
@@ -216,14 +230,18 @@ impl Shared {
         self.asked.send_modify(|asked| *asked = asked.saturating_add(1));
     }
 
+    /// What was not finished is lost with the process.
     fn report_unfinished(&self) {
+        let (requests, tasks) = (self.in_flight.requests(), self.tasks.len());
         let (stage, stages) = self.progress.now();
         match stage {
             Some(stage) => tracing::error!(
-                stage, %stages, "the shutdown was not over by its grace period: exit"
+                stage, %stages, requests, tasks,
+                "the shutdown was not over by its grace period: exit"
             ),
             None => tracing::error!(
-                %stages, "the process did not end by its grace period, after its shutdown: exit"
+                %stages, requests, tasks,
+                "the process did not end by its grace period, after its shutdown: exit"
             ),
         }
     }

@@ -36,7 +36,8 @@ impl Progress {
     /// The stage that is under way, unless the shutdown is over, and those that have ended.
     pub(crate) fn now(&self) -> (Option<&'static str>, ShutdownReport) {
         self.with(|known| {
-            let stage = known.under_way.map_or("none", Stage::as_str);
+            // A runtime that is blocked has not even begun the first.
+            let stage = known.under_way.unwrap_or(Stage::Propagation).as_str();
             ((!known.is_over).then_some(stage), known.report.clone())
         })
     }

@@ -121,8 +121,14 @@ async fn out_of_time(counted: &[(Asked, Instant)], shared: &Weak<Shared>) {
         exit(asked);
     }
     sleep_until(first, whole).await;
-    if let Some(shared) = shared.upgrade() {
-        log(move || shared.report_unfinished());
+    match shared.upgrade() {
+        Some(shared) => log(move || shared.report_unfinished()),
+        // Its report was told when the shutdown was over.
+        None => log(|| {
+            tracing::error!(
+                "the process did not end by its grace period, after its shutdown: exit"
+            );
+        }),
     }
     exit(asked);
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use obs_guard::Place;
 use tokio::sync::oneshot;
 
+use crate::lifecycle::serving::Serving;
 use crate::lifecycle::{Closer, Flush, Shared, ShutdownReport, Stage, StageReport};
 use crate::server::{Connections, Open};
 
@@ -47,16 +48,44 @@ pub(crate) async fn drain(shared: &Shared, was_up: bool) {
     shared.progress.end(StageReport::plain(Stage::Propagation, started.elapsed()));
 }
 
-/// Everything after the listener has closed.
-pub(crate) async fn finish(shared: &Shared, connections: Option<Connections>) -> ShutdownReport {
+/// Everything after a listener has closed: once, for all who serve on this lifecycle.
+pub(crate) async fn finish(
+    shared: &Shared,
+    serving: Serving,
+    connections: Option<Connections>,
+) -> ShutdownReport {
+    let started = Instant::now();
+    if connections.is_some() {
+        shared.progress.begin(Stage::Requests);
+    }
+    let requests = shared.in_flight.requests() as u64;
+    serving.end(connections.map(Connections::finish));
+    // One that never comes to its end must not hold the others.
+    let most = clamped(shared, Stage::Requests);
+    let _late = within(shared, most, shared.servings.ended()).await;
+    match shared.servings.lead() {
+        Some((_lead, open)) => go_through(shared, started, requests, &open).await,
+        None => {
+            shared.servings.over().await;
+            shared.progress.report()
+        }
+    }
+}
+
+async fn go_through(
+    shared: &Shared,
+    started: Instant,
+    under_way: u64,
+    open: &[Open],
+) -> ShutdownReport {
     let (closers, mut flushes, admin) = {
         let mut plan = shared.plan.lock().unwrap_or_else(PoisonError::into_inner);
         (std::mem::take(&mut plan.closers), std::mem::take(&mut plan.flushes), plan.admin.take())
     };
     let progress = &shared.progress;
-    if let Some(connections) = connections {
+    if !open.is_empty() {
         progress.begin(Stage::Requests);
-        progress.end(requests(shared, connections).await);
+        progress.end(requests(shared, started, under_way, open).await);
     }
     progress.begin(Stage::Tasks);
     progress.end(tasks(shared).await);
@@ -69,10 +98,11 @@ pub(crate) async fn finish(shared: &Shared, connections: Option<Connections>) ->
     if let Some(admin) = admin {
         progress.begin(Stage::Admin);
         let started = Instant::now();
-        let stopped = on_thread(move || admin.stop(ABORT));
-        let complete = matches!(tokio::time::timeout(ABORT * 2, stopped).await, Ok(Some(())));
+        let stopped = on_thread(move || admin.stop_counting(ABORT));
+        let lost = tokio::time::timeout(ABORT * 2, stopped).await.ok().flatten().flatten();
         let report = StageReport::plain(Stage::Admin, started.elapsed());
-        progress.end(StageReport { complete, ..report });
+        let complete = lost.is_some();
+        progress.end(StageReport { complete, lost: lost.unwrap_or_default(), ..report });
     }
     let report = progress.report();
     let told = on_thread(move || tell(&report));
@@ -104,41 +134,55 @@ async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     is_done.await.ok()
 }
 
-async fn requests(shared: &Shared, connections: Connections) -> StageReport {
-    let started = Instant::now();
-    let requests = shared.in_flight.requests() as u64;
-    let open = connections.finish();
-    let upgraded = open.upgraded();
+async fn requests(shared: &Shared, started: Instant, under_way: u64, open: &[Open]) -> StageReport {
+    let upgraded = upgraded(open);
     let mut lost = 0;
     let finished_or_idle = async {
         tokio::select! {
-            () = open.finished() => true,
+            () = finished(open) => true,
             () = idle(shared) => false,
         }
     };
     let most = clamped(shared, Stage::Requests);
-    if within(shared, most, finished_or_idle).await != Some(true) {
+    let left = most.saturating_sub(started.elapsed());
+    if within(shared, left, finished_or_idle).await != Some(true) {
         lost = shared.in_flight.requests() as u64;
-        open.abort_http();
-        let _ = tokio::time::timeout(ABORT, open.finished()).await;
+        open.iter().for_each(Open::abort_http);
+        let _ = tokio::time::timeout(ABORT, finished(open)).await;
     }
     let left = most.saturating_sub(started.elapsed());
-    lost += end_upgraded(shared, &open, left).await;
-    let finished = (requests + upgraded).saturating_sub(lost);
+    lost += end_upgraded(shared, open, left).await;
+    let finished = (under_way + upgraded).saturating_sub(lost);
     StageReport { finished, lost, ..StageReport::plain(Stage::Requests, started.elapsed()) }
 }
 
 /// How many connections that the application has taken over were aborted. It learns of the shutdown
 /// by [`crate::lifecycle::Lifecycle::draining`].
-async fn end_upgraded(shared: &Shared, open: &Open, left: Duration) -> u64 {
-    if within(shared, left, open.closed()).await.is_some() {
+async fn end_upgraded(shared: &Shared, open: &[Open], left: Duration) -> u64 {
+    if within(shared, left, closed(open)).await.is_some() {
         return 0;
     }
-    let aborted = open.upgraded();
+    let aborted = upgraded(open);
     shared.health.server_counts().upgraded_aborted(aborted);
-    open.abort_upgraded();
-    let _ = tokio::time::timeout(ABORT, open.closed()).await;
+    open.iter().for_each(Open::abort_upgraded);
+    let _ = tokio::time::timeout(ABORT, closed(open)).await;
     aborted
+}
+
+fn upgraded(open: &[Open]) -> u64 {
+    open.iter().map(Open::upgraded).sum()
+}
+
+async fn finished(open: &[Open]) {
+    for open in open {
+        open.finished().await;
+    }
+}
+
+async fn closed(open: &[Open]) {
+    for open in open {
+        open.closed().await;
+    }
 }
 
 /// Comes when no request has been under way for a while: what is left are connections that sent half

@@ -99,7 +99,7 @@ impl<A: Acceptor> Server<A> {
     }
 
     /// Serves `app` until `lifecycle` is told to shut down, then goes through its stages and answers
-    /// their report. `app` is any tower service: an axum `Router`, or a service of your own.
+    /// their report. Servers on one lifecycle shut down together, with one report. `app` is any tower service: an axum `Router`, or a service of your own.
     pub async fn serve<App, B>(self, app: App, lifecycle: Lifecycle) -> ShutdownReport
     where
         App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -111,6 +111,7 @@ impl<A: Acceptor> Server<A> {
     {
         let health = lifecycle.health().clone();
         let connections = Connections::new(self.limits, health.clone(), lifecycle.in_flight());
+        let serving = lifecycle.serving();
         let close_listener = lifecycle.listener_closes();
         loop {
             let accepted = tokio::select! {
@@ -132,7 +133,7 @@ impl<A: Acceptor> Server<A> {
             connections.spawn(stream, &self.acceptor, &app, place);
         }
         drop(self.listener);
-        lifecycle.finish(connections).await
+        lifecycle.finish(serving, connections).await
     }
 }
 
