@@ -1,5 +1,6 @@
 //! Settings: the code's word before the environment's, and that before the default.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -122,7 +123,19 @@ impl Resolver {
 }
 
 pub(crate) fn wrong(variable: &str, text: &str, remedy: &str) -> Error {
-    Error::new(format_args!("the environment variable {variable} is `{text}`"), remedy)
+    let shown = without_secrets(variable, text);
+    Error::new(format_args!("the environment variable {variable} is `{shown}`"), remedy)
+}
+
+/// Headers are credentials, and so is what stands before the `@` of a URL.
+fn without_secrets<'a>(variable: &str, text: &'a str) -> Cow<'a, str> {
+    if variable.ends_with("HEADERS") {
+        return "***".into();
+    }
+    match text.rsplit_once('@') {
+        Some((_, rest)) => format!("***@{rest}").into(),
+        None => text.into(),
+    }
 }
 
 /// `key=value,key=value` with percent-encoded values, as in `OTEL_RESOURCE_ATTRIBUTES`.

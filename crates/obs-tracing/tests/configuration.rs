@@ -132,6 +132,14 @@ fn a_wrong_value_of_the_exporter_names_its_variable() {
         let message = error(&[(name, value)]);
         assert!(message.contains(name) && message.contains(remedy), "{message}");
     }
+    for (name, value) in [
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Bearer s3cret"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=ok,s3cret"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://user:s3cret@collector"),
+    ] {
+        let message = error(&[(name, value)]);
+        assert!(message.contains(name) && !message.contains("s3cret"), "{message}");
+    }
     let message = Builder::new("x").endpoint("nonsense").build().unwrap_err().to_string();
     assert!(message.contains("nonsense") && message.contains("http://127.0.0.1:4317"), "{message}");
     let message = Builder::new("x").header("bad name", "x").build().unwrap_err().to_string();
