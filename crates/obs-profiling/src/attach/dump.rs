@@ -108,12 +108,15 @@ pub fn dump_own() -> Result<Dump, Error> {
     let code = Code::mapped(pid, &mappings);
     // `/proc` says of the thread that reads it that it waits: for this very read.
     let asker = own_tid();
+    // Before the first look: a thread that answers another dump would be read as one that waits.
+    let turn = asking::turn();
     let mut seen = look(pid, |tid| match tid == asker {
         true => Ok(Copy::absent(Absence::Running)),
         false => Ok(nonstop(pid, tid, &mappings)),
     })?;
     let running = seen.iter().filter(|seen| seen.copy.copied.is_err()).map(|seen| seen.tid);
-    let mut answers = asking::ask(pid, running.collect());
+    let running = running.collect();
+    let mut answers = turn.map(|turn| asking::ask(pid, running, &turn)).unwrap_or_default();
     for Seen { tid, copy, .. } in &mut seen {
         if let Some(answer) = answers.remove(tid) {
             *copy = Copy { copied: Ok(answer), is_waiting: false, stood: Duration::ZERO };

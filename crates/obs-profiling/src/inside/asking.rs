@@ -25,15 +25,18 @@ const MOST_SLOTS: usize = 64;
 /// One asks at a time.
 static ASKING: Mutex<()> = Mutex::new(());
 
+/// The right to ask: while one dump has it, no thread is in the handler for another.
+#[derive(Debug)]
+pub(crate) struct Turn(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
+
 /// Registers and stacks of those of these threads that answer in time: none, where the signal is not ours.
-pub(crate) fn ask(pid: i32, threads: Vec<i32>) -> HashMap<i32, (Registers, Vec<u8>)> {
+pub(crate) fn ask(pid: i32, threads: Vec<i32>, _: &Turn) -> HashMap<i32, (Registers, Vec<u8>)> {
     let mut answers = HashMap::new();
     let asked = threads.into_iter().filter(|tid| !blocks_signal(pid, *tid));
     let mut missing: HashSet<i32> = asked.collect();
     if missing.is_empty() || signal::install().is_err() {
         return answers;
     }
-    let Some(_turn) = turn() else { return answers };
     let Ok(copying) = Copying::of_this_process() else { return answers };
     let ring = Arc::new(Ring::new(missing.len().min(MOST_SLOTS), Taken::empty));
     let number = DUMP.begin(copying, Arc::clone(&ring), Arc::default(), Arc::default());
@@ -56,12 +59,12 @@ pub(crate) fn ask(pid: i32, threads: Vec<i32>) -> HashMap<i32, (Registers, Vec<u
 }
 
 /// In a process that was forked while its parent asked, the turn never comes: nobody waits for ever.
-fn turn() -> Option<MutexGuard<'static, ()>> {
+pub(crate) fn turn() -> Option<Turn> {
     let begun = Instant::now();
     loop {
         match ASKING.try_lock() {
-            Ok(turn) => return Some(turn),
-            Err(TryLockError::Poisoned(turn)) => return Some(turn.into_inner()),
+            Ok(turn) => return Some(Turn(turn)),
+            Err(TryLockError::Poisoned(turn)) => return Some(Turn(turn.into_inner())),
             Err(TryLockError::WouldBlock) if begun.elapsed() > 10 * PATIENCE => return None,
             Err(TryLockError::WouldBlock) => pause(),
         }
