@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use obs_logging::stage::Stage;
 use obs_logging::{Builder, Delivery, Format, Logging, Output};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use tracing::Dispatch;
+use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::layer::SubscriberExt;
 
 /// What was written.
@@ -48,8 +49,14 @@ impl Write for Kept {
     }
 }
 
+/// While one subscriber alone is alive, `tracing-core` renews what callsites cache without a lock, and
+/// a test's thread may overwrite a fresh answer of another's with an old one.
+static BYSTANDERS: LazyLock<[Dispatch; 2]> =
+    LazyLock::new(|| [0, 1].map(|_| Dispatch::new(NoSubscriber::new())));
+
 /// A subscriber that writes blocking to what is returned.
 pub fn kept<S: Stage>(builder: Builder<S>) -> (Dispatch, Kept, Logging) {
+    LazyLock::force(&BYSTANDERS);
     let kept = Kept::default();
     let (layer, logging) = builder
         .format(Format::Json)
