@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .preset(Preset::Development)
         .admin_addr(Some(([127, 0, 0, 1], 0).into()))
         .init()?;
-    let app = obs.instrument(Router::new().route("/orders/{id}", get(order)));
+    let app = obs.observe(Router::new().route("/orders/{id}", get(order)));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let addr = listener.local_addr()?;
     let lifecycle = obs.lifecycle().clone();

@@ -23,18 +23,18 @@ pub type ServerLayer = ObserveLayer<Server>;
 pub type ClientLayer = ObserveLayer<Client>;
 
 impl Obs {
-    /// Instruments a server's application: an axum `Router` (feature `axum`), whose route templates are
+    /// Watches a server's application: an axum `Router` (feature `axum`), whose route templates are
     /// found by themselves, or any other tower service as a pair with the function that tells a request's
     /// route template.
     ///
     /// Every request gets a request id, a server span that continues the caller's trace, context on every
     /// log line, its place in the RED metrics, and a 500 instead of a broken connection when the handler
     /// panics.
-    pub fn instrument<App: Instrument>(&self, app: App) -> App::Instrumented {
-        app.instrument(self)
+    pub fn observe<App: Observable>(&self, app: App) -> App::Observed {
+        app.observed_by(self)
     }
 
-    /// The layer that [`Obs::instrument`] adds, for any tower service; `route_of` tells a request's route
+    /// The layer that [`Obs::observe`] adds, for any tower service; `route_of` tells a request's route
     /// template.
     pub fn server_layer(&self, route_of: RouteOf) -> ServerLayer {
         let access = self.access_log.then(AccessLog::new);
@@ -54,29 +54,29 @@ impl Obs {
     }
 }
 
-/// What [`Obs::instrument`] takes.
-pub trait Instrument {
-    /// The same, instrumented.
-    type Instrumented;
+/// What [`Obs::observe`] takes.
+pub trait Observable {
+    /// The same, with the layer.
+    type Observed;
 
     /// Adds the layer.
-    fn instrument(self, obs: &Obs) -> Self::Instrumented;
+    fn observed_by(self, obs: &Obs) -> Self::Observed;
 }
 
 #[cfg(feature = "axum")]
-impl Instrument for axum::Router {
-    type Instrumented = Self;
+impl Observable for axum::Router {
+    type Observed = Self;
 
-    fn instrument(self, obs: &Obs) -> Self {
+    fn observed_by(self, obs: &Obs) -> Self {
         self.layer(obs.server_layer(obs_http::matched_path))
     }
 }
 
 /// A service without axum's router: the function tells the route template of a request.
-impl<S> Instrument for (S, fn(&http::request::Parts) -> Option<Route>) {
-    type Instrumented = ObserveService<S, Server>;
+impl<S> Observable for (S, fn(&http::request::Parts) -> Option<Route>) {
+    type Observed = ObserveService<S, Server>;
 
-    fn instrument(self, obs: &Obs) -> Self::Instrumented {
+    fn observed_by(self, obs: &Obs) -> Self::Observed {
         obs.server_layer(self.1).layer(self.0)
     }
 }

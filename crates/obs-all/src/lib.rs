@@ -13,7 +13,7 @@ mod stacks;
 
 pub use config::{Config, Explanation, Origin, Preset};
 pub use error::Error;
-pub use http::{ClientLayer, Instrument, ServerLayer};
+pub use http::{ClientLayer, Observable, ServerLayer};
 pub use init::{Obs, init};
 pub use spawn::{InCurrent, in_current, spawn};
 

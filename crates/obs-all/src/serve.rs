@@ -19,7 +19,7 @@ impl Obs {
     /// then finishes what is under way, closes what was registered, flushes every pillar, and reports. What
     /// the report counts as lost is of the whole life of the process.
     ///
-    /// Starts the background checks and the watchdog of the runtime. Instrument the application first: [`Obs::instrument`].
+    /// Starts the background checks and the watchdog of the runtime. Watch the application first: [`Obs::observe`].
     ///
     /// # Errors
     ///

@@ -59,7 +59,7 @@ async fn a_profile_is_cut_by_route_and_only_when_it_is_enabled() {
     let explained = obs.explain().to_string();
     assert!(explained.contains("environment, OBS_PROFILING"), "{explained}");
     let router = Router::new().route("/orders/{id}", get(order)).route("/pay", get(payment));
-    let app = obs.instrument(router);
+    let app = obs.observe(router);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (addr, admin) = (listener.local_addr().unwrap(), obs.admin_addr().unwrap());
     let lifecycle = obs.lifecycle().clone();

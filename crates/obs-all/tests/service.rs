@@ -71,8 +71,8 @@ async fn every_pillar_tells_the_same_of_a_request() {
     assert!(again.is_initialised(), "{again}");
     assert!(obs.explain().to_string().contains("traces.sampler"), "{}", obs.explain());
 
-    let app = obs
-        .instrument(Router::new().route("/orders/{id}", get(order)).route("/panic", get(panics)));
+    let app =
+        obs.observe(Router::new().route("/orders/{id}", get(order)).route("/panic", get(panics)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (addr, admin) = (listener.local_addr().unwrap(), obs.admin_addr().unwrap());
     let lifecycle = obs.lifecycle().clone();

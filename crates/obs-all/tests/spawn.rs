@@ -106,7 +106,7 @@ async fn lines(obs: &Obs, log: &PathBuf, last: &str) -> Vec<Value> {
 async fn spawned_work_keeps_the_ids_of_its_request() {
     let (obs, log, _folder) = service();
     let router = Router::new().route("/echo", get(echo)).route("/cancel", get(cancel));
-    let app = obs.instrument(router);
+    let app = obs.observe(router);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut upgraded =
         request(&listener, "/echo", "connection: upgrade\r\nupgrade: echo\r\n").await;

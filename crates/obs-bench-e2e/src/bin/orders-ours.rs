@@ -22,7 +22,7 @@ async fn main() -> Result<(), Failure> {
         Mode::Metrics => with_logs(app, Some(Red::new(obs_metrics::default_registry())?)).await,
         Mode::Traces => {
             let obs = Config::new("orders").database_system("sqlite").init()?;
-            let app = obs.instrument(app);
+            let app = obs.observe(app);
             obs.serve(listener().await?, app).await?;
             Ok(())
         }

@@ -23,7 +23,7 @@ async fn serve() -> Result<(), Failure> {
         .route("/fail", get(forward))
         .route("/panic", get(forward))
         .with_state(orders);
-    let app = obs.instrument(routes);
+    let app = obs.observe(routes);
     obs.serve(listener("127.0.0.1:8001").await?, app).await?;
     Ok(())
 }

@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Failure> {
     let obs = obs_all::init("payments")?;
-    let app = obs.instrument((service_fn(answer), route as fn(&_) -> _));
+    let app = obs.observe((service_fn(answer), route as fn(&_) -> _));
     obs.serve(listener("127.0.0.1:8003").await?, app).await?;
     Ok(())
 }

@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), Failure> {
     let obs = obs_all::init("trace-context-service")?;
     let client = Client::new(&obs, "");
-    let app = obs.instrument(axum::Router::new().route("/test", post(test)).with_state(client));
+    let app = obs.observe(axum::Router::new().route("/test", post(test)).with_state(client));
     obs.serve(listener("127.0.0.1:5050").await?, app).await?;
     Ok(())
 }

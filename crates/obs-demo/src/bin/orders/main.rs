@@ -55,7 +55,7 @@ async fn serve() -> Result<(), Failure> {
         .route("/fail", get(fail))
         .route("/panic", get(panic))
         .with_state(Services { database, payments, awake: watch::Sender::new(false) });
-    let app = obs.instrument(routes);
+    let app = obs.observe(routes);
     obs.serve(listener("127.0.0.1:8002").await?, app).await?;
     Ok(())
 }
