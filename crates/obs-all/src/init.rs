@@ -15,7 +15,7 @@ use obs_tracing::Traces;
 use obs_tracing::http::{ClientSpan, ServerSpan};
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::config::Settings;
+use crate::config::{Settings, Signals};
 use crate::error::{Error, Kind};
 use crate::layer::Pillars;
 use crate::{Config, Explanation, admin};
@@ -68,17 +68,18 @@ impl Obs {
             .output(output(&settings.log_output))
             .build()
             .map_err(Error::part("logs"))?;
-        let (record_layer, log_records) = settings
-            .log_push
-            .map(|otlp| {
-                let output = Output::otlp(otlp);
+        let Signals { traces, push, records, ignored } = settings.signals;
+        let is_on = records.is_on().map_err(Error::part("logs"))?;
+        let (record_layer, log_records) = is_on
+            .then(|| {
+                let output = Output::otlp(records);
                 let builder = obs_logging::Builder::new().filter_of(&logging);
                 builder.output(output).build().map_err(Error::part("logs"))
             })
             .transpose()?
             .unzip();
-        let (trace_layer, traces) = settings.traces.build().map_err(Error::part("traces"))?;
-        explanation.extend_with_traces(traces.settings());
+        let (trace_layer, traces) = traces.build().map_err(Error::part("traces"))?;
+        explanation.extend("traces", traces.settings());
         let logs = std::iter::once(log_layer).chain(record_layer);
         let subscriber = tracing_subscriber::registry().with(Pillars::new(trace_layer, logs));
         ::tracing::subscriber::set_global_default(subscriber)
@@ -86,6 +87,8 @@ impl Obs {
         obs_logging::bridge::install()
             .map_err(|source| Error::new(Kind::Taken { source: source.into() }))?;
         obs_logging::panic::install(&logging);
+        obs_otlp::warn_of_ignored(traces.ignored());
+        obs_otlp::warn_of_ignored(&ignored);
 
         let (logging, traces) = (Arc::new(logging), Arc::new(traces));
         let registry = obs_metrics::default_registry();
@@ -102,8 +105,8 @@ impl Obs {
         for source in [logs, traces.source(), health.source()] {
             registry.mount(source);
         }
-        let push = settings.push.map(|push| push.start(registry));
-        let push = push.transpose().map_err(Error::part("metrics"))?.map(Arc::new);
+        let push = push.start(registry).map_err(Error::part("metrics"))?;
+        let push = push.is_on().then(|| Arc::new(push));
         #[cfg(feature = "profiling")]
         let profiling = settings.profiling;
         #[cfg(not(feature = "profiling"))]
