@@ -2,9 +2,11 @@
 
 mod fork;
 mod format;
+pub mod json;
 pub mod once;
 mod place;
 mod random;
+pub mod redact;
 
 pub use fork::{fork_generation, watch_forks};
 pub use format::{Formatted, write_args, write_debug, write_display};
