@@ -6,6 +6,7 @@ mod attach;
 mod error;
 mod format;
 mod inside;
+mod mapping;
 mod profile;
 mod stack;
 
@@ -20,5 +21,6 @@ pub use inside::endpoint;
 pub use inside::heap;
 pub use inside::labels::{Cut, Labels};
 pub use inside::telemetry::source;
+pub use mapping::Mapping;
 pub use profile::{Profile, Sample};
 pub use stack::{Frame, Stack};

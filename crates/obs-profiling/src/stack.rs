@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::mapping::Mapping;
+
 /// One function at work, inlined ones included.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -15,6 +17,13 @@ pub struct Frame {
     pub module: Arc<str>,
     /// Whether the compiler had put it into its caller.
     pub is_inlined: bool,
+    /// Whether [`function`](Self::function) is a name; else there was no symbol.
+    pub is_symbolized: bool,
+    /// The address that was at work, in the process: inside the instruction, for a caller inside of its
+    /// call.
+    pub address: u64,
+    /// What is mapped at that address; `None` for the kernel, and where nothing is known to be.
+    pub mapping: Option<Arc<Mapping>>,
 }
 
 /// Functions at work, the innermost first.
@@ -28,6 +37,11 @@ pub struct Stack {
 }
 
 impl Frame {
+    /// The address by which the file's own symbols count, and which `addr2line -e FILE` takes.
+    pub fn file_address(&self) -> Option<u64> {
+        Some(self.address.wrapping_sub(self.mapping.as_ref()?.base?))
+    }
+
     /// Whether it belongs to the async runtime, or to the standard library's start of a thread, and so
     /// says nothing of the program: tools show it dimmed.
     pub fn is_runtime(&self) -> bool {
@@ -142,7 +156,15 @@ mod tests {
 
     fn frame(function: &str, file: Option<&str>) -> Frame {
         let place = file.map(|file| (file.into(), 1));
-        Frame { function: function.into(), place, module: "".into(), is_inlined: file.is_some() }
+        Frame {
+            function: function.into(),
+            place,
+            module: "".into(),
+            is_inlined: file.is_some(),
+            is_symbolized: true,
+            address: 0,
+            mapping: None,
+        }
     }
 
     fn is_runtime(function: &str) -> bool {

@@ -1,5 +1,6 @@
 //! What a process executes: its mappings, the files behind them, and how to unwind them.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
@@ -21,7 +22,7 @@ use crate::error::Error;
 pub(crate) struct Code {
     pid: i32,
     /// In order, and none over another.
-    mappings: Vec<Mapping>,
+    mappings: Vec<Mapped>,
     files: HashMap<(u64, String), Option<Arc<Loaded>>>,
     unwinder: Unwinder,
 }
@@ -29,6 +30,24 @@ pub(crate) struct Code {
 struct Loaded {
     file: File,
     image: Option<Image>,
+}
+
+struct Mapped {
+    mapping: Mapping,
+    shown: Arc<crate::Mapping>,
+}
+
+impl Borrow<Mapping> for Mapped {
+    fn borrow(&self) -> &Mapping {
+        &self.mapping
+    }
+}
+
+/// What is known of the code at an address.
+pub(crate) struct Place {
+    pub(crate) mapping: Arc<crate::Mapping>,
+    /// A path to the file that stays valid as long as the [`Code`] lives, and the place in that file.
+    pub(crate) file: Option<(PathBuf, u64)>,
 }
 
 impl Code {
@@ -51,7 +70,7 @@ impl Code {
     pub(crate) fn map(&mut self, mapping: Mapping) {
         let Range { start, end } = mapping.range;
         let unwinder = &mut self.unwinder;
-        self.mappings.retain(|old| {
+        self.mappings.retain(|Mapped { mapping: old, .. }| {
             let stays = old.range.end <= start || end <= old.range.start;
             if !stays {
                 unwinder.remove_module(old.range.start);
@@ -67,8 +86,9 @@ impl Code {
         if let Some(module) = image.and_then(|image| image.module(&mapping)) {
             unwinder.add_module(module);
         }
-        let place = self.mappings.partition_point(|other| other.range.start < start);
-        self.mappings.insert(place, mapping);
+        let shown = Image::shown(image, &mapping).into();
+        let place = self.mappings.partition_point(|other| other.mapping.range.start < start);
+        self.mappings.insert(place, Mapped { mapping, shown });
     }
 
     pub(crate) fn unwinder(&self) -> &Unwinder {
@@ -78,19 +98,25 @@ impl Code {
     /// The beginning of the function that the instruction before this address is in.
     pub(crate) fn function_before(&self, address: u64) -> Option<u64> {
         let address = address.checked_sub(1)?;
-        let mapping = maps::find(&self.mappings, address)?;
+        let Mapped { mapping, .. } = maps::find(&self.mappings, address)?;
         let loaded = self.files.get(&key(mapping))?.as_ref()?;
         loaded.image.as_ref()?.function_of(mapping, address)
     }
 
-    /// The mapping that an address lies in, a path to the file behind it that stays valid as long as this
-    /// lives, and the place in that file.
-    pub(crate) fn place(&self, address: u64) -> Option<(&Mapping, PathBuf, u64)> {
-        let mapping = maps::find(&self.mappings, address)?;
-        let loaded = self.files.get(&key(mapping))?.as_ref()?;
-        let path = format!("/proc/self/fd/{}", loaded.file.as_raw_fd());
-        let offset = (address - mapping.range.start).checked_add(mapping.offset)?;
-        Some((mapping, path.into(), offset))
+    /// `None` where no code is mapped.
+    pub(crate) fn place(&self, address: u64) -> Option<Place> {
+        let Mapped { mapping, shown } = maps::find(&self.mappings, address)?;
+        let file = self.files.get(&key(mapping)).and_then(Option::as_ref).and_then(|loaded| {
+            let path = format!("/proc/self/fd/{}", loaded.file.as_raw_fd());
+            let offset = (address - mapping.range.start).checked_add(mapping.offset)?;
+            Some((path.into(), offset))
+        });
+        Some(Place { mapping: Arc::clone(shown), file })
+    }
+
+    /// Whether the file is there whose code lies at this address.
+    pub(crate) fn has_file(&self, address: u64) -> bool {
+        self.place(address).is_some_and(|place| place.file.is_some())
     }
 }
 
@@ -142,8 +168,9 @@ mod tests {
     #[test]
     fn this_very_code_has_a_file() {
         let code = own();
-        let (mapping, path, _) = code.place(own as *const () as u64).expect("a place");
-        assert!(mapping.executable && path.exists(), "{mapping:?}");
+        let place = code.place(own as *const () as u64).expect("a place");
+        assert!(place.file.is_some_and(|(path, _)| path.exists()), "{:?}", place.mapping);
+        assert!(place.mapping.has_symbols, "{:?}", place.mapping);
         assert!(code.place(0).is_none());
     }
 
@@ -158,11 +185,11 @@ mod tests {
     fn a_new_mapping_takes_the_place_of_what_it_covers() {
         let mut code = own();
         let address = own as *const () as u64;
-        let old = code.place(address).expect("a place").0.clone();
+        let old = maps::find(&code.mappings, address).expect("a place").mapping.clone();
         let count = code.mappings.len();
         let new = Mapping { inode: 0, path: "//anon".to_owned(), ..old.clone() };
         code.map(new);
-        assert!(code.place(address).is_none());
+        assert!(!code.has_file(address));
         assert_eq!(code.mappings.len(), count);
     }
 }

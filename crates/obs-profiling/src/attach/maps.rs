@@ -1,5 +1,6 @@
 //! What a process has mapped where: `/proc/PID/maps`.
 
+use std::borrow::Borrow;
 use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -48,11 +49,11 @@ fn parse(line: &str) -> Option<Mapping> {
 }
 
 /// The mapping that an address lies in.
-pub(crate) fn find(mappings: &[Mapping], address: u64) -> Option<&Mapping> {
+pub(crate) fn find<T: Borrow<Mapping>>(mappings: &[T], address: u64) -> Option<&T> {
     // The kernel tells them in order.
-    let after = mappings.partition_point(|mapping| mapping.range.start <= address);
+    let after = mappings.partition_point(|mapping| mapping.borrow().range.start <= address);
     let last = mappings.get(after.checked_sub(1)?)?;
-    last.range.contains(&address).then_some(last)
+    last.borrow().range.contains(&address).then_some(last)
 }
 
 #[cfg(test)]

@@ -7,15 +7,13 @@ use std::sync::Arc;
 
 use blazesym::MaybeDefault;
 use blazesym::symbolize::source::{Elf, Kernel, Source};
-use blazesym::symbolize::{CodeInfo, Input, Symbolized, Symbolizer};
+use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
 
 use crate::attach::code::Code;
 use crate::attach::perf::is_of_kernel;
 use crate::attach::unwind::Addresses;
+use crate::mapping::Mapping;
 use crate::stack::{Frame, Stack};
-
-/// Where it can be read, and what the process calls it.
-type File = (PathBuf, Arc<str>);
 
 /// What stands for the kernel's frames where their names may not be read (`kptr_restrict`).
 const KERNEL: &str = "[kernel]";
@@ -45,29 +43,28 @@ impl Symbols {
         let kernel = unknown_yet.split_off(unknown_yet.partition_point(|at| !is_of_kernel(*at)));
         self.learn_kernel(&kernel);
         // File by file: that is one search through each.
-        let mut files: BTreeMap<File, Vec<(u64, u64)>> = BTreeMap::new();
+        let mut files: BTreeMap<PathBuf, Vec<(Place, u64)>> = BTreeMap::new();
         for address in unknown_yet {
-            match code.place(address) {
-                Some((mapping, file, offset)) => {
-                    let module = mapping.path.rsplit('/').next().unwrap_or_default();
-                    files.entry((file, module.into())).or_default().push((address, offset));
-                }
+            let found = code.place(address);
+            let place = Place::new(address, found.as_ref().map(|found| Arc::clone(&found.mapping)));
+            match found.and_then(|found| found.file) {
+                Some((file, offset)) => files.entry(file).or_default().push((place, offset)),
                 None => {
-                    self.known.insert(address, vec![unknown(address, &"".into())]);
+                    self.known.insert(address, vec![place.unknown()]);
                 }
             }
         }
-        for ((file, module), places) in files {
+        for (file, places) in files {
             let source = Source::Elf(Elf::new(file));
             let offsets: Vec<u64> = places.iter().map(|(_, offset)| *offset).collect();
             let found = self.symbolizer.symbolize(&source, Input::FileOffset(&offsets));
             let mut found = found.unwrap_or_default().into_iter();
-            for (address, _) in places {
-                let frames = found.next().map_or_else(
-                    || vec![unknown(address, &module)],
-                    |found| frames_of(address, &found, &module),
-                );
-                self.known.insert(address, frames);
+            for (place, _) in places {
+                let frames = match found.next() {
+                    Some(Symbolized::Sym(symbol)) => place.frames(&symbol),
+                    _ => vec![place.unknown()],
+                };
+                self.known.insert(place.address, frames);
             }
         }
     }
@@ -79,14 +76,12 @@ impl Symbols {
         let kernel = Kernel { vmlinux: MaybeDefault::None, debug_syms: false, ..Kernel::default() };
         let found = self.symbolizer.symbolize(&Source::Kernel(kernel), Input::AbsAddr(addresses));
         let mut found = found.unwrap_or_default().into_iter();
-        let module: Arc<str> = KERNEL.into();
         for &address in addresses {
-            let function = match found.next() {
-                Some(Symbolized::Sym(symbol)) => name(&symbol.name),
-                _ => KERNEL.into(),
+            let place = Place { module: KERNEL.into(), ..Place::new(address, None) };
+            let frame = match found.next() {
+                Some(Symbolized::Sym(symbol)) => place.frame(&symbol.name, None),
+                _ => Frame { function: KERNEL.into(), ..place.unknown() },
             };
-            let module = Arc::clone(&module);
-            let frame = Frame { function, place: None, module, is_inlined: false };
             self.known.insert(address, vec![frame]);
         }
     }
@@ -107,28 +102,43 @@ impl fmt::Debug for Symbols {
     }
 }
 
-fn unknown(address: u64, module: &Arc<str>) -> Frame {
-    let function = format!("{address:#x}").into();
-    Frame { function, place: None, module: Arc::clone(module), is_inlined: false }
+/// An address, and what is mapped there.
+struct Place {
+    address: u64,
+    mapping: Option<Arc<Mapping>>,
+    module: Arc<str>,
 }
 
-fn frames_of(address: u64, found: &Symbolized<'_>, module: &Arc<str>) -> Vec<Frame> {
-    let Symbolized::Sym(symbol) = found else {
-        return vec![unknown(address, module)];
-    };
-    let inlined = symbol.inlined.iter().rev().map(|inlined| Frame {
-        function: name(&inlined.name),
-        place: inlined.code_info.as_ref().and_then(place),
-        module: Arc::clone(module),
-        is_inlined: true,
-    });
-    let outer = Frame {
-        function: name(&symbol.name),
-        place: symbol.code_info.as_deref().and_then(place),
-        module: Arc::clone(module),
-        is_inlined: false,
-    };
-    inlined.chain([outer]).collect()
+impl Place {
+    fn new(address: u64, mapping: Option<Arc<Mapping>>) -> Self {
+        let module = mapping.as_ref().map_or("", |mapping| mapping.name()).into();
+        Self { address, mapping, module }
+    }
+
+    fn unknown(&self) -> Frame {
+        let function = format!("{:#x}", self.address).into();
+        Frame { function, is_symbolized: false, ..self.frame("", None) }
+    }
+
+    fn frames(&self, symbol: &Sym<'_>) -> Vec<Frame> {
+        let inlined = symbol.inlined.iter().rev().map(|inlined| Frame {
+            is_inlined: true,
+            ..self.frame(&inlined.name, inlined.code_info.as_ref())
+        });
+        inlined.chain([self.frame(&symbol.name, symbol.code_info.as_deref())]).collect()
+    }
+
+    fn frame(&self, symbol: &str, code: Option<&CodeInfo<'_>>) -> Frame {
+        Frame {
+            function: name(symbol),
+            place: code.and_then(place),
+            module: Arc::clone(&self.module),
+            is_inlined: false,
+            is_symbolized: true,
+            address: self.address,
+            mapping: self.mapping.clone(),
+        }
+    }
 }
 
 /// Demangled where it is mangled, as Rust (`_R`, `_ZN...17h` and a hash) or as C++ (`_Z`); other names are

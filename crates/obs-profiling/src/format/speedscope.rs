@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -46,24 +47,31 @@ pub(super) fn write(profile: &Profile, mut to: impl Write) -> io::Result<()> {
     to.flush()
 }
 
+/// Function, file and line.
+type Key = (Arc<str>, Arc<str>, Option<u32>);
+
 /// Each frame once; the place is its number.
 #[derive(Default)]
 struct Frames {
     all: Vec<Value>,
-    ids: HashMap<Frame, usize>,
+    ids: HashMap<Key, usize>,
 }
 
 impl Frames {
     fn id(&mut self, frame: &Frame) -> usize {
-        if let Some(id) = self.ids.get(frame) {
+        let (file, line) = match &frame.place {
+            Some((file, line)) => (file, Some(*line)),
+            None => (&frame.module, None),
+        };
+        let key = (Arc::clone(&frame.function), Arc::clone(file), line);
+        if let Some(id) = self.ids.get(&key) {
             return *id;
         }
-        let shown = match &frame.place {
-            Some((file, line)) => json!({"name": &*frame.function, "file": &**file, "line": line}),
-            None => json!({"name": &*frame.function, "file": &*frame.module}),
-        };
-        self.all.push(shown);
-        self.ids.insert(frame.clone(), self.all.len() - 1);
+        self.all.push(match line {
+            Some(line) => json!({"name": &*frame.function, "file": &**file, "line": line}),
+            None => json!({"name": &*frame.function, "file": &**file}),
+        });
+        self.ids.insert(key, self.all.len() - 1);
         self.all.len() - 1
     }
 }

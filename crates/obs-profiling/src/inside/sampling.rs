@@ -181,8 +181,7 @@ impl Sampling {
     fn unwound(&mut self, taken: &Taken) -> Addresses {
         let captured = Captured { registers: taken.registers, stack: taken.stack() };
         let found = unwind(self.code.unwinder(), &mut self.cache, &captured);
-        let ends_outside =
-            || found.frames.last().is_some_and(|last| self.code.place(*last).is_none());
+        let ends_outside = || found.frames.last().is_some_and(|last| !self.code.has_file(*last));
         if found.is_complete || self.code_read.elapsed() < MAPPINGS_AGE || !ends_outside() {
             return found;
         }

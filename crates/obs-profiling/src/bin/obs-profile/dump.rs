@@ -58,6 +58,9 @@ fn json(dump: &Dump) -> Value {
                     "line": frame.place.as_ref().map(|(_, line)| line),
                     "module": &*frame.module,
                     "inlined": frame.is_inlined,
+                    "address": hexadecimal(frame.address),
+                    "file_address": frame.file_address().map(hexadecimal),
+                    "build_id": frame.mapping.as_ref().and_then(|mapping| mapping.build_id.as_deref()),
                 })
             };
             stack.frames.iter().map(frame).collect::<Vec<_>>()
@@ -73,4 +76,9 @@ fn json(dump: &Dump) -> Value {
         })
     };
     json!({"pid": dump.pid, "threads": dump.threads.iter().map(thread).collect::<Vec<_>>()})
+}
+
+/// JSON's numbers are not exact so far.
+fn hexadecimal(address: u64) -> String {
+    format!("{address:#x}")
 }
