@@ -11,6 +11,7 @@ mod profile;
 mod stack;
 
 pub use attach::dump::{Absence, Dump, Method, Thread, dump, dump_own};
+pub use attach::dump_tree::{Process, dump_tree};
 pub use attach::record::{Progress, Recording, record};
 pub use attach::recorder::Recorder;
 pub use error::Error;

@@ -138,11 +138,15 @@ impl fmt::Display for Stack {
     }
 }
 
+/// Where there is no symbol, with the address in the file: that of the process means nothing once it has
+/// ended.
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.function)?;
         if let Some((file, line)) = &self.place {
             write!(f, " ({file}:{line})")?;
+        } else if let (false, Some(address)) = (self.is_symbolized, self.file_address()) {
+            write!(f, " ({}+{address:#x})", self.module)?;
         } else if !self.module.is_empty() {
             write!(f, " ({})", self.module)?;
         }
@@ -169,6 +173,28 @@ mod tests {
 
     fn is_runtime(function: &str) -> bool {
         frame(function, None).is_runtime()
+    }
+
+    #[test]
+    fn without_a_symbol_the_address_in_the_file_is_shown() {
+        let shown = Mapping {
+            range: 0x5000..0x6000,
+            offset: 0,
+            file: "/bin/sleep".into(),
+            build_id: None,
+            base: Some(0x4000),
+            has_symbols: false,
+        };
+        let unknown = Frame {
+            is_symbolized: false,
+            address: 0x5010,
+            module: "sleep".into(),
+            mapping: Some(shown.into()),
+            ..frame("0x5010", None)
+        };
+        assert_eq!(unknown.to_string(), "0x5010 (sleep+0x1010)");
+        let named = Frame { is_symbolized: true, function: "main".into(), ..unknown };
+        assert_eq!(named.to_string(), "main (sleep)");
     }
 
     #[test]

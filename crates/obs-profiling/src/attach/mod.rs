@@ -2,6 +2,7 @@
 
 pub(crate) mod code;
 pub(crate) mod dump;
+pub(crate) mod dump_tree;
 mod image;
 mod maps;
 mod memory;
@@ -12,5 +13,6 @@ mod ring;
 mod stop;
 pub(crate) mod symbols;
 pub(crate) mod threads;
+mod tree;
 pub(crate) mod unwind;
 mod waiting;
