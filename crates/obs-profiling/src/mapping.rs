@@ -20,13 +20,8 @@ pub struct Mapping {
     /// An address in the process less this is the one that the file's symbols count by, and that
     /// `addr2line` takes; wraps around. `None` where the file cannot be read.
     pub base: Option<u64>,
+    /// The last part of the file's path.
+    pub(crate) name: Arc<str>,
     /// Whether the file has its symbols: what has no name then has none anywhere.
     pub(crate) has_symbols: bool,
-}
-
-impl Mapping {
-    /// The last part of the file's path.
-    pub(crate) fn name(&self) -> &str {
-        self.file.rsplit('/').next().unwrap_or_default()
-    }
 }

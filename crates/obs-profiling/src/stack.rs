@@ -183,6 +183,7 @@ mod tests {
             file: "/bin/sleep".into(),
             build_id: None,
             base: Some(0x4000),
+            name: "sleep".into(),
             has_symbols: false,
         };
         let unknown = Frame {

@@ -125,6 +125,74 @@ fn one_that_is_traced_is_told_in_its_place() {
     assert!(json["processes"][0]["threads"][0]["frames"].is_array(), "{json}");
 }
 
+/// A second of samples of a shell and its processes, as folded stacks.
+fn recorded(before: &[&str], after: &[&str]) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cpu.folded");
+    let output = ["-o", file.to_str().unwrap(), "--rate", "499"];
+    let ran = obs_profile(&[&["record"], before, &output, after].concat());
+    if is_denied(&ran) {
+        return None;
+    }
+    assert!(ran.status.success(), "{ran:?}");
+    Some(std::fs::read_to_string(&file).unwrap())
+}
+
+/// The first frame of those lines, which is the process where there are several.
+fn processes<'a>(folded: &'a str, function: &str) -> Vec<&'a str> {
+    let lines = folded.lines().filter(|line| line.contains(function));
+    let mut processes: Vec<&str> = lines.map(|line| line.split(';').next().unwrap()).collect();
+    processes.sort_unstable();
+    processes.dedup();
+    processes
+}
+
+#[test]
+fn processes_that_run_already_and_later_ones_are_sampled_and_named() {
+    let begin = tempfile::tempdir().unwrap();
+    let begin = begin.path().join("begin");
+    // A child of the shell, a grandchild, and one that starts when the recording runs.
+    let script = format!(
+        "$TARGET & sh -c '$TARGET & wait' & while ! [ -e {} ]; do sleep 0.1; done; $TARGET & wait",
+        begin.display()
+    );
+    let shell = Shell::start(&script);
+    let pid = shell.pid();
+    let both = |text: &str| text.matches("\"burner\"").count() == 2;
+    let dump = ["dump", "--subprocesses", "--pid", &pid];
+    let Some(_) = printed(&dump, both) else { return };
+    std::fs::write(&begin, "").unwrap();
+    let duration = ["--duration", "6"];
+    let Some(folded) = recorded(&["--subprocesses", "--pid", &pid], &duration) else { return };
+    let burners = processes(&folded, ";burner;");
+    assert_eq!(burners.len(), 3, "{burners:?}\n{folded}");
+    assert!(burners.iter().all(|name| name.starts_with("subprocesses")), "{burners:?}");
+    for line in folded.lines().filter(|line| line.contains(";burner;")) {
+        assert!(!line.contains("0x"), "a function without its name: {line}");
+    }
+    // Without, only the shell's own time.
+    let Some(alone) = recorded(&["--pid", &pid], &["--duration", "0.3"]) else { return };
+    assert!(!alone.contains("burner"), "{alone}");
+}
+
+#[test]
+fn what_a_command_starts_is_sampled_with_it() {
+    // The second shell takes the place of the first one's child: the one `exec`s, the other does not.
+    let script = "burn() { i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; }; \
+                  (burn; true); sh -c 'exec sha256sum /dev/zero' & sleep 1; kill $!";
+    let Some(folded) = recorded(&["--subprocesses"], &["--", "sh", "-c", script]) else { return };
+    let all: Vec<&str> = processes(&folded, ";");
+    let sum: Vec<&&str> = all.iter().filter(|name| name.starts_with("sha256sum (")).collect();
+    assert_eq!(sum.len(), 1, "{folded}");
+    // The subshell burns, the shell itself waits.
+    assert!(all.iter().any(|name| name.starts_with("sh (")), "{folded}");
+    // Symbols of a process that has ended are those of its own program.
+    let line = folded.lines().find(|line| line.starts_with("sha256sum (")).unwrap();
+    assert!(line.contains(";sha256sum;"), "{line}");
+    let unsampled = recorded(&[], &["--", "sh", "-c", script]).unwrap();
+    assert!(!unsampled.contains("sha256sum"), "{unsampled}");
+}
+
 #[test]
 fn this_very_program_is_not_among_them() {
     let script =

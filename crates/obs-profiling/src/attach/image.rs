@@ -110,6 +110,7 @@ impl Image {
             range: mapping.range.clone(),
             offset: mapping.offset,
             file: file.into(),
+            name: file.rsplit('/').next().unwrap_or_default().into(),
             build_id: image.and_then(|image| image.build_id.clone()),
             base: image.and_then(|image| image.base(mapping)),
             has_symbols: image.is_some_and(|image| image.has_symbols),

@@ -11,14 +11,15 @@ use crate::stack::Frame;
 
 pub(super) fn write(profile: &Profile, mut to: impl Write) -> io::Result<()> {
     let mut frames = Frames::default();
-    let mut threads: BTreeMap<i32, Vec<&Sample>> = BTreeMap::new();
+    let with_process = profile.is_of_several();
+    let mut threads: BTreeMap<(i32, i32), Vec<&Sample>> = BTreeMap::new();
     for sample in &profile.samples {
-        threads.entry(sample.tid).or_default().push(sample);
+        threads.entry((sample.pid, sample.tid)).or_default().push(sample);
     }
     let period = profile.period.as_nanos() as u64;
     let profiles: Vec<Value> = threads
         .iter()
-        .map(|(tid, samples)| {
+        .map(|((pid, tid), samples)| {
             let weights: Vec<u64> =
                 samples.iter().map(|sample| sample.count.saturating_mul(period)).collect();
             let stacks: Vec<Vec<usize>> = samples
@@ -26,9 +27,13 @@ pub(super) fn write(profile: &Profile, mut to: impl Write) -> io::Result<()> {
                 .map(|sample| sample.stack.frames.iter().rev().map(|it| frames.id(it)).collect())
                 .collect();
             let name = samples.first().map_or("", |sample| &sample.thread);
+            let process = match samples.first() {
+                Some(sample) if with_process => format!("{} ({pid}) ", sample.process),
+                _ => String::new(),
+            };
             json!({
                 "type": "sampled",
-                "name": format!("{name} ({tid})"),
+                "name": format!("{process}{name} ({tid})"),
                 "unit": "nanoseconds",
                 "startValue": 0,
                 "endValue": weights.iter().sum::<u64>(),

@@ -23,7 +23,7 @@ pub(crate) fn answer(asked: &[u8]) -> String {
     let mut symbols = Symbols::new();
     symbols.learn(&code, std::iter::once(&addresses));
     for address in addresses {
-        let stack = symbols.stack(&Addresses { frames: vec![address], is_complete: true });
+        let stack = symbols.stack(&code, &Addresses { frames: vec![address], is_complete: true });
         if let Some(frame) = stack.frames.last().filter(|frame| frame.is_symbolized) {
             let _ = writeln!(answer, "{address:#x}\t{}", frame.function);
         }

@@ -24,10 +24,11 @@ fn encoded(profile: &Profile) -> Encoded {
     let period = profile.period.as_nanos() as i64;
     let cpu = ValueType { r#type: tables.text("cpu"), unit: tables.text("nanoseconds") };
     let samples = ValueType { r#type: tables.text("samples"), unit: tables.text("count") };
+    let with_process = profile.is_of_several();
     let sample = profile.samples.iter().map(|sample| EncodedSample {
         location_id: tables.stack(&sample.stack),
         value: vec![sample.count as i64, (sample.count as i64).saturating_mul(period)],
-        label: tables.labels(sample),
+        label: tables.labels(sample, with_process),
     });
     let sample = sample.collect();
     let begun = profile.begun.duration_since(UNIX_EPOCH).unwrap_or_default();

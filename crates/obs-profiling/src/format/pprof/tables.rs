@@ -60,9 +60,11 @@ impl Tables {
     }
 
     /// `span_id` and `span_name` are what Pyroscope calls them.
-    pub(super) fn labels(&mut self, sample: &Sample) -> Vec<Label> {
-        let tid = Label { key: self.text("tid"), str: NO_TEXT, num: i64::from(sample.tid) };
-        let mut labels = vec![self.label("thread", &sample.thread), tid];
+    pub(super) fn labels(&mut self, sample: &Sample, with_process: bool) -> Vec<Label> {
+        let mut labels = vec![self.label("thread", &sample.thread), self.number("tid", sample.tid)];
+        if with_process {
+            labels.extend([self.label("process", &sample.process), self.number("pid", sample.pid)]);
+        }
         let Labels { trace_id, span_id, span, route } = sample.labels;
         labels.extend(trace_id.map(|id| self.label("trace_id", &id.to_string())));
         labels.extend(span_id.map(|id| self.label("span_id", &id.to_string())));
@@ -73,6 +75,10 @@ impl Tables {
 
     fn label(&mut self, key: &str, text: &str) -> Label {
         Label { key: self.text(key), str: self.text(text), num: 0 }
+    }
+
+    fn number(&mut self, key: &str, number: i32) -> Label {
+        Label { key: self.text(key), str: NO_TEXT, num: number.into() }
     }
 
     /// A location is an address with the functions that were inlined there, the innermost first, and the one
