@@ -9,7 +9,7 @@ use crate::tidy::metadata::Package;
 
 /// Package, workspace packages that it may name, foreign crates that its default features may pull in
 /// directly.
-const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
     ("obs-guard", &[], &["libc"]),
     ("obs-context", &["obs-guard"], &["uuid"]),
     (
@@ -17,9 +17,10 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
         &["obs-guard", "obs-context"],
         &["bytes", "http", "http-body", "pin-project-lite", "tower-layer", "tower-service"],
     ),
+    ("obs-otlp", &["obs-guard", "obs-context"], &["percent-encoding"]),
     (
         "obs-logging",
-        &["obs-guard", "obs-context", "obs-http"],
+        &["obs-guard", "obs-context", "obs-http", "obs-otlp"],
         &[
             "arc-swap",
             "itoa",
@@ -35,12 +36,12 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
     ),
     (
         "obs-metrics",
-        &["obs-guard", "obs-context", "obs-http"],
+        &["obs-guard", "obs-context", "obs-http", "obs-otlp"],
         &["arc-swap", "foldhash", "itoa", "libc", "tracing", "zmij"],
     ),
     (
         "obs-tracing",
-        &["obs-guard", "obs-context", "obs-http"],
+        &["obs-guard", "obs-context", "obs-http", "obs-otlp"],
         &[
             "arc-swap",
             "bytes",
@@ -121,6 +122,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
             "obs-guard",
             "obs-context",
             "obs-http",
+            "obs-otlp",
             "obs-logging",
             "obs-metrics",
             "obs-tracing",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::arch::{self, Registers};
 use crate::attach::code::Code;
+use crate::attach::files::Files;
 use crate::attach::maps::{self, Mapping};
 use crate::attach::stop::{self, Missed};
 use crate::attach::symbols::Symbols;
@@ -75,7 +76,7 @@ pub enum Absence {
 pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
     threads::check(pid)?;
     let mappings = maps::of(pid)?;
-    let code = Code::mapped(pid, &mappings);
+    let code = Code::mapped(pid, &mappings, &mut Files::default());
     let seen = match method {
         // What does not stop stays marked to be stopped, until the thread that marked it ends.
         Method::Stop => std::thread::scope(|scope| {
@@ -105,7 +106,7 @@ pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
 pub fn dump_own() -> Result<Dump, Error> {
     let pid = std::process::id().cast_signed();
     let mappings = maps::of(pid)?;
-    let code = Code::mapped(pid, &mappings);
+    let code = Code::mapped(pid, &mappings, &mut Files::default());
     // `/proc` says of the thread that reads it that it waits: for this very read.
     let asker = own_tid();
     // Before the first look: a thread that answers another dump would be read as one that waits.
@@ -137,7 +138,7 @@ fn with_names(pid: i32, code: &Code, seen: Vec<Seen>) -> Dump {
     let mut symbols = Symbols::new();
     symbols.learn(code, known.map(|addresses| &addresses.frames));
     let threads = unwound.into_iter().map(|(tid, name, stood, addresses)| {
-        let stack = addresses.map(|addresses| symbols.stack(&addresses));
+        let stack = addresses.map(|addresses| symbols.stack(code, &addresses));
         Thread { tid, name, stack, stood }
     });
     Dump { pid, threads: threads.collect() }

@@ -1,0 +1,94 @@
+//! What an answer over gRPC means, as much of the protocol as an export needs.
+//!
+//! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
+
+use base64::Engine;
+use http::{HeaderMap, StatusCode};
+
+use super::{Verdict, protobuf};
+use crate::client::Answer;
+
+/// Before every message: whether it is compressed, and its length.
+pub(crate) const PREFIX: usize = 5;
+
+/// Senders may leave the padding out, and of what is no base64 nothing is read.
+const BASE64: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    base64::engine::GeneralPurposeConfig::new()
+        .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
+);
+
+/// OTLP specification, "OTLP/gRPC Response".
+pub(super) fn verdict(answer: &Answer) -> Verdict {
+    if answer.status != StatusCode::OK {
+        return by_http_status(answer.status);
+    }
+    if answer.headers.contains_key("grpc-status") {
+        return by_trailers(&answer.headers, &[]);
+    }
+    if !answer.is_whole {
+        return Verdict::retry("the answer broke off");
+    }
+    by_trailers(&answer.trailers, answer.body.get(PREFIX..).unwrap_or_default())
+}
+
+fn by_trailers(trailers: &HeaderMap, message: &[u8]) -> Verdict {
+    let text = |name: &str| trailers.get(name).and_then(|value| value.to_str().ok());
+    let Some(code) = text("grpc-status").and_then(|code| code.parse::<u32>().ok()) else {
+        return Verdict::retry("the answer has no grpc-status");
+    };
+    if code == 0 {
+        return protobuf::accepted(message);
+    }
+    let details = text("grpc-status-details-bin").and_then(|text| BASE64.decode(text).ok());
+    let after = details.and_then(|details| protobuf::retry_info(&details));
+    let message = text("grpc-message").unwrap_or_default();
+    let message = crate::environment::decoded(message).unwrap_or_else(|| message.to_owned());
+    let reason = format!(
+        "the collector answered gRPC status {code} ({}) {}",
+        name(code),
+        super::shown(message.as_bytes())
+    );
+    // The table of the specification; 8 only with the server's word that it can recover.
+    match code {
+        1 | 4 | 10 | 11 | 14 | 15 => Verdict::Retry { after, reason },
+        8 if after.is_some() => Verdict::Retry { after, reason },
+        12 => Verdict::Refused { reason: format!("{reason}; {NOT_FOR_THIS}") },
+        _ => Verdict::Refused { reason },
+    }
+}
+
+const NOT_FOR_THIS: &str =
+    "where it takes other signals only, set this one's OTEL_..._EXPORTER to none";
+
+/// An answer that is no gRPC: from a proxy, or from another kind of server.
+fn by_http_status(status: StatusCode) -> Verdict {
+    let reason = format!("the collector answered HTTP {status}, not gRPC");
+    match status.as_u16() {
+        429 | 502 | 503 | 504 => Verdict::Retry { after: None, reason },
+        _ => Verdict::Refused { reason },
+    }
+}
+
+fn name(code: u32) -> &'static str {
+    const NAMES: [&str; 17] = [
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
+    ];
+    NAMES.get(code as usize).copied().unwrap_or("unknown")
+}

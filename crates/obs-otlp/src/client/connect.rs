@@ -1,0 +1,111 @@
+//! From a URL to a connection: directly, through a proxy, or to a socket of this machine.
+
+use std::error::Error;
+use std::future::Future;
+#[cfg(unix)]
+use std::path::Path;
+use std::pin::Pin;
+#[cfg(unix)]
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::rt::TokioIo;
+use tower_service::Service;
+
+use super::proxy::Proxies;
+use super::stream::Stream;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    tcp: HttpConnector,
+    proxies: Proxies,
+    /// Proxies are asked for a tunnel for `http://` too: they do not read HTTP/2.
+    tunnels_all: bool,
+    /// Whatever the URL says, this socket is connected to.
+    #[cfg(unix)]
+    socket: Option<Arc<Path>>,
+}
+
+impl Connector {
+    pub(super) fn new(timeout: Duration, proxies: Proxies, tunnels_all: bool) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(timeout));
+        tcp.set_nodelay(true);
+        Self {
+            tcp,
+            proxies,
+            tunnels_all,
+            #[cfg(unix)]
+            socket: None,
+        }
+    }
+
+    #[cfg(unix)]
+    pub(super) fn with_socket(mut self, socket: Arc<Path>) -> Self {
+        self.socket = Some(socket);
+        self
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, task: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(task).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let mut tcp = self.tcp.clone();
+        #[cfg(unix)]
+        if let Some(socket) = self.socket.clone() {
+            return Box::pin(async move {
+                let connected = tokio::net::UnixStream::connect(&*socket).await;
+                let connected = connected.map_err(|e| format!("{}: {e}", socket.display()))?;
+                Ok(Stream::Unix(TokioIo::new(connected)))
+            });
+        }
+        let Some(proxy) = self.proxies.of(&uri) else {
+            return Box::pin(async move { Ok(Stream::Direct(tcp.call(uri).await?)) });
+        };
+        let to = proxy.uri().clone();
+        let failed = |error: BoxError, to: &Uri| {
+            let cause = super::causes(&*error);
+            BoxError::from(format!("through the proxy {to}: {cause}"))
+        };
+        if uri.scheme() == Some(&Scheme::HTTP) && !self.tunnels_all {
+            return Box::pin(async move {
+                let connected = tcp.call(to.clone()).await;
+                connected.map(Stream::Proxied).map_err(|error| failed(error.into(), &to))
+            });
+        }
+        let mut tunnel = Tunnel::new(to.clone(), tcp);
+        if let Some(authorization) = proxy.basic_auth() {
+            tunnel = tunnel.with_auth(authorization.clone());
+        }
+        Box::pin(async move {
+            let through = tunnel.call(with_port(uri)).await;
+            through.map(Stream::Direct).map_err(|error| failed(error.into(), &to))
+        })
+    }
+}
+
+/// A tunnel without a port would lead to that of `https://`.
+fn with_port(uri: Uri) -> Uri {
+    if uri.port().is_some() || uri.scheme() == Some(&Scheme::HTTPS) {
+        return uri;
+    }
+    let mut parts = uri.clone().into_parts();
+    let authority = parts.authority.as_ref().map(|known| format!("{}:80", known.host()));
+    parts.authority = authority.and_then(|text| text.parse::<Authority>().ok());
+    Uri::from_parts(parts).unwrap_or(uri)
+}

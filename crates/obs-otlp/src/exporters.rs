@@ -1,0 +1,59 @@
+//! Which exporters the environment asks for.
+
+use crate::Signal;
+use crate::environment::{Resolver, Variable};
+
+/// The exporters of a signal that are asked for. What nobody names is on: OpenTelemetry's default is `otlp`,
+/// and lines and scrapes are the service's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exporters {
+    /// Requests to a collector, where there is an endpoint.
+    pub otlp: bool,
+    /// Whether `otlp` was said, and not only left as it is: then the specification's endpoint stands in for none.
+    pub otlp_is_asked_for: bool,
+    /// Lines, or the answer to a scrape: what needs no collector.
+    pub local: bool,
+}
+
+impl Exporters {
+    /// What holds where the environment is not asked.
+    pub const DEFAULT: Self = Self { otlp: true, otlp_is_asked_for: false, local: true };
+
+    /// By `OTEL_SDK_DISABLED` and `OTEL_{TRACES,METRICS,LOGS}_EXPORTER`, a list of `otlp`, `none`, and `console`
+    /// (for metrics `prometheus`). A name that nobody knows is left out.
+    pub fn resolve(signal: Signal, resolver: &mut Resolver) -> Self {
+        let local_name = match signal {
+            Signal::Metrics => "prometheus",
+            Signal::Traces | Signal::Logs => "console",
+        };
+        let parse = |text: &str| Some(text.eq_ignore_ascii_case("true")); // all else is false, by specification
+        let disabled = Variable { names: &["OTEL_SDK_DISABLED"], parse: &parse, remedy: "" };
+        let disabled = resolver.choose("disabled", None, &disabled, false, bool::to_string);
+        let variable = signal.exporter_variable();
+        let remedy =
+            format!("give otlp, {local_name}, several of them with commas between, or none");
+        let mut exporters = Self::DEFAULT;
+        let (mut shown, mut origin) = ("otlp".to_owned(), crate::Origin::Default);
+        if let Some(text) = resolver.variable(variable) {
+            exporters = Self { otlp: false, otlp_is_asked_for: false, local: false };
+            for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+                match name {
+                    "otlp" => (exporters.otlp, exporters.otlp_is_asked_for) = (true, true),
+                    "none" => {}
+                    "console" | "prometheus" if name == local_name => exporters.local = true,
+                    _ => resolver.ignore(variable, name, &remedy),
+                }
+            }
+            shown = match (exporters.otlp, exporters.local) {
+                (true, true) => format!("otlp,{local_name}"),
+                (true, false) => "otlp".to_owned(),
+                (false, true) => local_name.to_owned(),
+                (false, false) => "none".to_owned(),
+            };
+            origin = crate::Origin::Environment(variable);
+        }
+        resolver.note("exporter", shown, origin);
+        exporters.otlp &= !disabled;
+        exporters
+    }
+}

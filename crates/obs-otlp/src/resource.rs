@@ -1,0 +1,138 @@
+//! Who tells: the attributes that all signals of this process share.
+
+use std::sync::{Mutex, PoisonError};
+
+use obs_context::random_u64;
+use obs_guard::fork_generation;
+
+use crate::Origin;
+use crate::environment::{Resolver, Variable, pairs};
+
+/// Attributes of the process, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resource(Vec<(String, String)>);
+
+impl Resource {
+    /// What can be found out without asking anybody, what `OTEL_RESOURCE_ATTRIBUTES` says, what the code says
+    /// and the service's name, each before the one in front of it.
+    ///
+    /// `sdk` is the crate's name and version. Whoever deploys names the service: `OTEL_SERVICE_NAME`, then
+    /// `service.name` in `OTEL_RESOURCE_ATTRIBUTES`, then the code's name; an empty one is none.
+    pub fn resolve(
+        sdk: (&str, &str),
+        service: &str,
+        code: &[(String, String)],
+        resolver: &mut Resolver,
+    ) -> Self {
+        let mut resource = Self::detect(sdk, |name| resolver.variable(name));
+        let names = |pairs: &Vec<(String, String)>| {
+            pairs.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(",")
+        };
+        let listed = Variable {
+            names: &["OTEL_RESOURCE_ATTRIBUTES"],
+            parse: &pairs,
+            remedy: "give `key=value,key=value`, percent-encoded, with commas in values as `%2C`",
+        };
+        let listed = resolver.choose("resource", None, &listed, Vec::new(), names);
+        for (key, value) in listed.iter().chain(code) {
+            resource.set(key, value);
+        }
+        let name_of = |pairs: &[(String, String)]| {
+            let mut named = pairs.iter().rev().filter(|(key, _)| key == "service.name");
+            named.next().map(|(_, name)| name.clone()).filter(|name| !name.is_empty())
+        };
+        const LIST: Origin = Origin::Environment("OTEL_RESOURCE_ATTRIBUTES");
+        let candidates = [
+            (resolver.variable("OTEL_SERVICE_NAME"), Origin::Environment("OTEL_SERVICE_NAME")),
+            (name_of(&listed), LIST),
+            (Some(service.to_owned()).filter(|name| !name.is_empty()), Origin::Code),
+            (name_of(code), Origin::Code),
+        ];
+        let named = candidates.into_iter().find_map(|(name, origin)| Some((name?, origin)));
+        let (name, origin) =
+            named.unwrap_or_else(|| ("unknown_service".to_owned(), Origin::Default));
+        resource.set("service.name", &name);
+        resolver.note("service.name", name, origin);
+        resource
+    }
+
+    /// Adds an attribute, or changes the one of that name.
+    pub fn set(&mut self, key: &str, value: &str) {
+        match self.0.iter_mut().find(|(known, _)| known == key) {
+            Some((_, known)) => value.clone_into(known),
+            None => self.0.push((key.to_owned(), value.to_owned())),
+        }
+    }
+
+    /// Name and value of each attribute.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    fn detect(sdk: (&str, &str), environment: impl Fn(&str) -> Option<String>) -> Self {
+        let mut resource = Self::default();
+        resource.set("telemetry.sdk.name", sdk.0);
+        resource.set("telemetry.sdk.language", "rust");
+        resource.set("telemetry.sdk.version", sdk.1);
+        resource.set("service.instance.id", &instance_id());
+        resource.set("process.pid", &std::process::id().to_string());
+        if let Some(name) = executable() {
+            resource.set("process.executable.name", &name);
+        }
+        if let Some(name) = host_name() {
+            resource.set("host.name", &name);
+        }
+        resource.set("host.arch", architecture());
+        resource.set("os.type", std::env::consts::OS);
+        // The downward API's usual names in a pod's manifest.
+        for (variable, attribute) in [
+            ("POD_NAME", "k8s.pod.name"),
+            ("POD_UID", "k8s.pod.uid"),
+            ("POD_NAMESPACE", "k8s.namespace.name"),
+            ("NODE_NAME", "k8s.node.name"),
+        ] {
+            if let Some(value) = environment(variable) {
+                resource.set(attribute, &value);
+            }
+        }
+        resource
+    }
+}
+
+/// A random UUID (version 4), as the conventions ask for: one for all signals of a process, and another one in
+/// a forked child.
+fn instance_id() -> String {
+    static KNOWN: Mutex<Option<(u32, String)>> = Mutex::new(None);
+    let here = fork_generation();
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*known {
+        Some((generation, id)) if *generation == here => id.clone(),
+        _ => known.insert((here, uuid())).1.clone(),
+    }
+}
+
+fn uuid() -> String {
+    let random = u128::from(random_u64()) << 64 | u128::from(random_u64());
+    let id = random & !(0xf << 76) & !(0x3 << 62) | 4 << 76 | 2 << 62;
+    let hex = format!("{id:032x}");
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
+    parts.map(|part| hex.get(part).unwrap_or_default()).join("-")
+}
+
+fn executable() -> Option<String> {
+    let path = std::env::current_exe().ok()?;
+    Some(path.file_name()?.to_string_lossy().into_owned())
+}
+
+fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
