@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -30,10 +30,10 @@ use crate::server::ServerLimits;
 use crate::server::acceptor::Acceptor;
 use crate::server::counts::Closed;
 use crate::server::phase::Phase;
-use crate::server::read_timeout::ReadTimeout;
 use crate::server::stop::{Ordered, Stop};
-use crate::server::stream::Tracked;
-use crate::write_timeout::WriteTimeout;
+use crate::server::stream::{Held, ReadLimit, WriteSide};
+use crate::watched::Watched;
+use crate::write_limit::{WriteLimit, WriteWatch};
 
 /// How long a connection that was accepted before the shutdown may take to bring its first request.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);
@@ -150,9 +150,18 @@ impl Connections {
             let shaken = guarded(async { acceptor.accept(stream).await });
             let error = match tokio::time::timeout(limits.handshake_timeout, shaken).await {
                 Ok(Some(Ok(stream))) => {
-                    let stream = Tracked::new(stream, abort_upgraded, open, place);
-                    let observers = |phase| ObserveLayer::new((in_flight, phase), unrouted);
-                    let served = serve(&builder, stream, app, observers, closing, &limits, age);
+                    let write = WriteLimit::new(limits.write_pace());
+                    let phase = Phase::new(write.watch());
+                    let held = Held { _open: open, _place: place };
+                    let [abort_read, abort_write] = abort_upgraded;
+                    let (head, body) = (limits.header_read_timeout, limits.body_pace());
+                    let read = ReadLimit::new(abort_read, phase.clone(), head, body, held);
+                    let watch = Watch { phase, read: read.expired(), write: write.watch() };
+                    let write = WriteSide::new(abort_write, write);
+                    let stream = Watched::new(stream, read, write);
+                    let observers = ObserveLayer::new((in_flight, watch.phase.clone()), unrouted);
+                    let app = observers.layer(app);
+                    let served = serve(&builder, stream, app, watch, closing, head, age);
                     if let Err(reason) = served.await {
                         health.server_counts().closed(reason);
                     }
@@ -187,15 +196,22 @@ impl Connections {
     }
 }
 
+/// How one connection's peer is doing.
+struct Watch {
+    phase: Phase,
+    read: Arc<OnceLock<Closed>>,
+    write: WriteWatch,
+}
+
 /// Serves one connection, and answers which limit closed it. A peer that breaks it off has nothing to
 /// tell us.
 async fn serve<S, App, B>(
     builder: &auto::Builder<TokioExecutor>,
-    stream: Tracked<S>,
+    stream: S,
     app: App,
-    observers: impl FnOnce(Phase) -> ObserveLayer<(InFlight, Phase)>,
+    Watch { phase, read, write }: Watch,
     closing: Ordered,
-    limits: &ServerLimits,
+    first_request: Duration,
     age: Duration,
 ) -> Result<(), Closed>
 where
@@ -207,13 +223,6 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let stream = WriteTimeout::new(stream, limits.write_timeout);
-    let write = stream.watch();
-    let phase = Phase::new(write.clone());
-    let (head, body) = (limits.header_read_timeout, limits.body_read_timeout);
-    let stream = ReadTimeout::new(stream, phase.clone(), head, body);
-    let read = stream.expired();
-    let app = observers(phase.clone()).layer(app);
     let requested = phase.clone();
     let service = service_fn(move |request| {
         requested.request(&request);
@@ -237,7 +246,7 @@ where
         pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // Hyper's own timers begin once it knows the version, which a silent peer never lets it know.
     let first_request_late = async {
-        if tokio::time::timeout(head, phase.begun()).await.is_ok() {
+        if tokio::time::timeout(first_request, phase.begun()).await.is_ok() {
             std::future::pending::<()>().await;
         }
     };

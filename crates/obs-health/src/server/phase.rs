@@ -11,7 +11,7 @@ use obs_http::{End, Exchange, Observe};
 
 use crate::server::begun::Begun;
 use crate::server::counts::Closed;
-use crate::write_timeout::WriteWatch;
+use crate::write_limit::WriteWatch;
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -80,14 +80,19 @@ impl Phase {
         self.shared.begun.wait().await;
     }
 
-    pub(crate) fn read(&self, bytes: &[u8]) {
+    /// Whether a later head begins with these bytes.
+    pub(crate) fn read(&self, bytes: &[u8]) -> bool {
         let mut state = self.state();
-        match state.at {
-            At::Off => return,
-            At::Idle if !bytes.is_empty() => state.at = At::Head,
-            _ => {}
+        let begins = match state.at {
+            At::Off => return false,
+            At::Idle => !bytes.is_empty(),
+            _ => false,
+        };
+        if begins {
+            state.at = At::Head;
         }
         state.scan.feed(bytes);
+        begins
     }
 
     /// The limit that runs while the peer sends nothing.
