@@ -65,6 +65,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
             "http-body-util",
             "hyper",
             "hyper-util",
+            "pin-project-lite",
             "serde_json",
             "subtle",
             "tokio",

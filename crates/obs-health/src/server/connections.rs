@@ -9,11 +9,11 @@ use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use obs_guard::Place;
 use obs_http::{ObserveLayer, unrouted};
@@ -29,9 +29,11 @@ use crate::lifecycle::InFlight;
 use crate::server::ServerLimits;
 use crate::server::acceptor::Acceptor;
 use crate::server::counts::Closed;
+use crate::server::parts::PartedBody;
 use crate::server::phase::Phase;
 use crate::server::stop::{Ordered, Stop};
 use crate::server::stream::{Held, ReadLimit, WriteSide};
+use crate::server::streams::Streams;
 use crate::watched::Watched;
 use crate::write_limit::{WriteLimit, WriteWatch};
 
@@ -49,7 +51,7 @@ static SERVICE_CLONE: Place = Place::new("health.service_clone");
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 pub(crate) struct Connections {
-    builder: Arc<auto::Builder<TokioExecutor>>,
+    builder: Arc<auto::Builder<Streams>>,
     limits: Arc<ServerLimits>,
     places: Arc<Semaphore>,
     open: Open,
@@ -74,7 +76,9 @@ pub(crate) struct Open {
 
 impl Connections {
     pub(crate) fn new(limits: ServerLimits, health: Health, in_flight: InFlight) -> Self {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
+        let limits = Arc::new(limits);
+        let streams = Streams { limits: Arc::clone(&limits), health: health.clone() };
+        let mut builder = auto::Builder::new(streams);
         builder
             .http1()
             .timer(TokioTimer::new())
@@ -86,7 +90,7 @@ impl Connections {
         Self {
             builder: Arc::new(builder),
             places: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
-            limits: Arc::new(limits),
+            limits,
             open: Open::default(),
             health,
             in_flight,
@@ -161,7 +165,9 @@ impl Connections {
                     let stream = Watched::new(stream, read, write);
                     let observers = ObserveLayer::new((in_flight, watch.phase.clone()), unrouted);
                     let app = observers.layer(app);
-                    let served = serve(&builder, stream, app, watch, closing, head, age);
+                    let write_timeout = limits.write_timeout;
+                    let times = Times { first_request: head, age, write_timeout };
+                    let served = serve(&builder, stream, app, watch, closing, times);
                     if let Err(reason) = served.await {
                         health.server_counts().closed(reason);
                     }
@@ -203,16 +209,21 @@ struct Watch {
     write: WriteWatch,
 }
 
+struct Times {
+    first_request: Duration,
+    age: Duration,
+    write_timeout: Duration,
+}
+
 /// Serves one connection, and answers which limit closed it. A peer that breaks it off has nothing to
 /// tell us.
 async fn serve<S, App, B>(
-    builder: &auto::Builder<TokioExecutor>,
+    builder: &auto::Builder<Streams>,
     stream: S,
     app: App,
     Watch { phase, read, write }: Watch,
     closing: Ordered,
-    first_request: Duration,
-    age: Duration,
+    Times { first_request, age, write_timeout }: Times,
 ) -> Result<(), Closed>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -229,7 +240,9 @@ where
         let mut app = app.clone();
         async move {
             poll_fn(|context| app.poll_ready(context)).await?;
-            app.call(request).await
+            let is_http2 = request.version() >= Version::HTTP_2;
+            let response = app.call(request).await?;
+            Ok::<_, App::Error>(response.map(|body| PartedBody::new(body, is_http2)))
         }
     });
     // A body that stopped fails in the application, whose answer may end the connection well.
@@ -267,7 +280,18 @@ where
         }
     }
     connection.as_mut().graceful_shutdown();
-    closed_by(connection.await)?;
+    // HTTP/2 may keep the end of an answer whose exchange is over, for a peer that does not take it.
+    let forgotten = async {
+        match is_old {
+            true => phase.is_idle_for(write_timeout).await,
+            false => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        ended = connection => closed_by(ended)?,
+        () = forgotten => {}
+    }
     if is_old { Err(Closed::Age) } else { Ok(()) }
 }
 

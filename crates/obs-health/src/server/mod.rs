@@ -4,9 +4,11 @@ mod acceptor;
 mod begun;
 mod connections;
 mod counts;
+mod parts;
 mod phase;
 mod stop;
 mod stream;
+mod streams;
 
 use std::error::Error as StdError;
 use std::io;
@@ -43,6 +45,8 @@ pub struct ServerLimits {
     pub min_body_rate: u32,
     /// How far a peer may fall behind [`ServerLimits::min_write_rate`] with the reading of its answer;
     /// one that takes nothing is closed after this time. 30 s by default.
+    ///
+    /// On HTTP/2 a stream alone is reset when its peer takes nothing of it.
     pub write_timeout: Duration,
     /// Bytes a second that a peer must take while an answer waits in full buffers. 240 by default; with
     /// 0 it may be as slow as it likes between its pauses. An application that is slow to answer is

@@ -4,10 +4,13 @@
 //! the bytes that pass are followed as far as a request's end; where that is uncertain (requests sent
 //! before the answer to the one before) no limit of a body is set for the rest of the connection.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, StatusCode, Version, header, request, response};
 use obs_http::{End, Exchange, Observe};
+use tokio::time::Instant;
 
 use crate::server::begun::Begun;
 use crate::server::counts::Closed;
@@ -27,6 +30,8 @@ struct Shared {
     begun: Begun,
     state: Mutex<State>,
     write: WriteWatch,
+    /// Exchanges under way, on HTTP/2 several.
+    exchanges: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +76,8 @@ struct Scan {
 
 impl Phase {
     pub(crate) fn new(write: WriteWatch) -> Self {
-        let shared = Shared { begun: Begun::default(), state: Mutex::default(), write };
+        let (begun, state, exchanges) = Default::default();
+        let shared = Shared { begun, state, write, exchanges };
         Self { shared: Arc::new(shared) }
     }
 
@@ -105,6 +111,17 @@ impl Phase {
         }
     }
 
+    /// Comes when no exchange has been under way for so long.
+    pub(crate) async fn is_idle_for(&self, limit: Duration) {
+        let mut since = Instant::now();
+        while since.elapsed() < limit {
+            tokio::time::sleep(limit / 4).await;
+            if self.shared.exchanges.load(Ordering::Acquire) > 0 {
+                since = Instant::now();
+            }
+        }
+    }
+
     /// A request's head is complete. To be called before its body is read.
     pub(crate) fn request<B>(&self, request: &Request<B>) {
         self.shared.begun.set();
@@ -132,6 +149,7 @@ impl Observe for Phase {
     const BEGINS_ALONE: bool = true;
 
     fn begin(&self, request: &mut request::Parts) -> PhaseExchange {
+        self.shared.exchanges.fetch_add(1, Ordering::AcqRel);
         PhaseExchange { phase: self.clone(), is_connect: request.method == Method::CONNECT }
     }
 }
@@ -157,6 +175,7 @@ impl Exchange for PhaseExchange {
     }
 
     fn end(self, _: &End) {
+        self.phase.shared.exchanges.fetch_sub(1, Ordering::AcqRel);
         let mut state = self.phase.state();
         if state.at == At::Off {
             return;
