@@ -66,6 +66,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
             "http-body-util",
             "hyper",
             "hyper-util",
+            "pin-project-lite",
             "serde_json",
             "subtle",
             "tokio",

@@ -233,6 +233,13 @@ impl Choose<'_> {
             let value = code.map(|_| *field);
             *field = self.setting(name, value, &[variable], parse::timeout, *field)?;
         }
+        for (name, field, variable) in [
+            ("server.min_body_rate", &mut limits.min_body_rate, "OBS_SERVER_MIN_BODY_RATE"),
+            ("server.min_write_rate", &mut limits.min_write_rate, "OBS_SERVER_MIN_WRITE_RATE"),
+        ] {
+            let value = code.map(|_| *field);
+            *field = self.setting(name, value, &[variable], parse::rate, *field)?;
+        }
         Ok(limits)
     }
 
