@@ -10,7 +10,8 @@ mod mapping;
 mod profile;
 mod stack;
 
-pub use attach::dump::{Absence, Dump, Method, Thread, dump, dump_own};
+pub use attach::dump::{Absence, Dump, Method, Thread, dump};
+pub use attach::dump_own::dump_own;
 pub use attach::dump_tree::{Process, dump_tree};
 pub use attach::record::{Progress, Recording, record};
 pub use attach::recorder::Recorder;

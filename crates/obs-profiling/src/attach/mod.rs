@@ -2,6 +2,7 @@
 
 pub(crate) mod code;
 pub(crate) mod dump;
+pub(crate) mod dump_own;
 pub(crate) mod dump_tree;
 mod files;
 mod image;
