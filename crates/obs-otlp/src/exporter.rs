@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::answer::{GRPC_PREFIX, Verdict};
 use crate::client::Client;
-use crate::{Closing, Compression, Protocol, Signal, json};
+use crate::{Closing, Compression, Outcome, Protocol, Signal, json};
 
 /// The longest wait between two attempts, in first waits.
 const LONGEST_BACKOFF: u32 = 25;
@@ -40,29 +40,6 @@ pub struct Exporter {
 /// A request's body as it goes over the wire, made once and sent as often as it takes.
 #[derive(Clone, Debug)]
 pub struct Package(Bytes);
-
-/// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "it tells whether telemetry was lost"]
-pub enum Outcome {
-    /// The collector has it.
-    Delivered {
-        /// How many of its items the collector refused.
-        rejected: u64,
-        /// What the collector said of that.
-        message: String,
-    },
-    /// The collector does not have it, and will not get it.
-    Lost {
-        /// Why.
-        reason: String,
-    },
-    /// An attempt was under way at the deadline: the collector may have it.
-    Unknown {
-        /// What it was waited for.
-        reason: String,
-    },
-}
 
 impl Package {
     /// Bytes on the wire, without headers.

@@ -6,7 +6,7 @@ mod answer;
 mod blocking;
 #[cfg(feature = "export")]
 pub mod client;
-#[cfg(feature = "export")]
+#[cfg(feature = "worker")]
 mod closing;
 pub mod environment;
 mod error;
@@ -15,28 +15,34 @@ mod exporter;
 mod exporters;
 #[cfg(feature = "export")]
 mod json;
-#[cfg(feature = "export")]
 mod options;
+#[cfg(feature = "worker")]
+mod outcome;
 mod protocol;
+#[cfg(feature = "export")]
+mod resolve;
 mod resource;
 mod signal;
-#[cfg(feature = "export")]
+#[cfg(feature = "worker")]
 mod warning;
 pub mod wire;
 
 #[cfg(feature = "export")]
 pub use blocking::Blocking;
-#[cfg(feature = "export")]
+#[cfg(feature = "worker")]
 pub use closing::{Closer, Closing, closing};
 pub use environment::{Lookup, Origin, Resolver, Setting};
 pub use error::Error;
 #[cfg(feature = "export")]
-pub use exporter::{Exporter, Outcome, Package};
+pub use exporter::{Exporter, Package};
 pub use exporters::Exporters;
-#[cfg(feature = "export")]
-pub use options::{Defaults, Options};
+pub use options::{Identity, Options};
+#[cfg(feature = "worker")]
+pub use outcome::Outcome;
 pub use protocol::{Compression, Protocol};
+#[cfg(feature = "export")]
+pub use resolve::Defaults;
 pub use resource::Resource;
 pub use signal::Signal;
-#[cfg(feature = "export")]
+#[cfg(feature = "worker")]
 pub use warning::{Warning, warn_of_ignored};

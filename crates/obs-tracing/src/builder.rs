@@ -4,45 +4,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use obs_otlp::{Closer, Lookup, Options, Resolver, Resource, Setting};
 use tracing::level_filters::LevelFilter;
 
-use crate::environment::{Lookup, Resolver, Setting};
 use crate::export::{Function, Head, Pace, Transport, Worker};
 use crate::layer::Handle;
 use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
 use crate::queue::Queue;
 use crate::record::Limits;
-use crate::resource::Resource;
 use crate::sample::{Rules, Sampler, Tail};
 use crate::sql::Database;
 use crate::{Error, TraceLayer, Traces, configure};
 
 /// Spans of the largest size that the limits allow would fill the memory of a queue that counts spans.
 const QUEUE_BYTES: u64 = 64 * 1024 * 1024;
-
-/// How OTLP is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// gRPC; collectors listen on port 4317.
-    Grpc,
-    /// Protobuf in plain HTTP requests; collectors listen on port 4318.
-    HttpProtobuf,
-    /// JSON in plain HTTP requests, for what reads nothing else: about twice the bytes. Port 4318.
-    HttpJson,
-}
-
-/// How requests are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    #[default]
-    None,
-    /// gzip, at its fastest level.
-    #[cfg(feature = "gzip")]
-    Gzip,
-}
 
 /// Puts a pipeline together: what the code says here counts before `OTEL_*` variables, and those
 /// before the defaults.
@@ -63,19 +39,12 @@ pub enum Compression {
 pub struct Builder {
     pub(crate) service: String,
     pub(crate) lookup: Option<Lookup>,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) protocol: Option<Protocol>,
-    pub(crate) compression: Option<Compression>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) retry_for: Option<Duration>,
+    pub(crate) otlp: Options,
     pub(crate) function: Option<Function>,
     #[cfg(feature = "otel-sdk")]
     pub(crate) exporter: Option<Box<dyn crate::export::Exporter>>,
     #[cfg(feature = "otel-sdk")]
     pub(crate) activates: bool,
-    pub(crate) roots: Option<String>,
-    pub(crate) client: Option<(String, String)>,
     pub(crate) sampler: Option<Sampler>,
     pub(crate) tail: Option<Tail>,
     pub(crate) propagators: Option<Propagators>,
@@ -95,19 +64,12 @@ impl Builder {
         Self {
             service: service.into(),
             lookup: None,
-            endpoint: None,
-            protocol: None,
-            compression: None,
-            headers: Vec::new(),
-            timeout: None,
-            retry_for: None,
+            otlp: Options::default(),
             function: None,
             #[cfg(feature = "otel-sdk")]
             exporter: None,
             #[cfg(feature = "otel-sdk")]
             activates: false,
-            roots: None,
-            client: None,
             sampler: None,
             tail: None,
             propagators: None,
@@ -127,48 +89,18 @@ impl Builder {
         mut self,
         lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        self.lookup = Some(Box::new(lookup));
+        self.lookup = Some(Arc::new(lookup));
         self
     }
 
     /// Where the collector listens, such as `http://127.0.0.1:4317`. Nothing is sent until there is
     /// an endpoint, here or in `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.endpoint = Some(endpoint.into());
+        self.otlp.endpoint = Some(endpoint.into());
         self
     }
 
-    /// How to speak to the collector. By default gRPC, or protobuf over HTTP where the endpoint's
-    /// port is 4318.
-    pub fn protocol(mut self, protocol: Protocol) -> Self {
-        self.protocol = Some(protocol);
-        self
-    }
-
-    /// Compresses requests.
-    pub fn compression(mut self, compression: Compression) -> Self {
-        self.compression = Some(compression);
-        self
-    }
-
-    /// Sends this header with every request, such as an `authorization`.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// The longest that one attempt of an export takes. 10 s.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// The longest that all attempts of an export take together; then its spans are dropped and
-    /// counted. 60 s.
-    pub fn retry_for(mut self, retry_for: Duration) -> Self {
-        self.retry_for = Some(retry_for);
-        self
-    }
+    obs_otlp::option_methods!(otlp);
 
     /// Hands every encoded `ExportTraceServiceRequest`, with its number of spans, to this function
     /// instead of a collector: for tests, and for transports of your own. An error loses the spans.
@@ -198,20 +130,6 @@ impl Builder {
     #[cfg(feature = "otel-sdk")]
     pub fn activate_context(mut self) -> Self {
         self.activates = true;
-        self
-    }
-
-    /// Trusts the certificates in this PEM file, in place of the system's, on an `https://` endpoint
-    /// (feature `tls`).
-    pub fn trusted_roots(mut self, path: impl Into<String>) -> Self {
-        self.roots = Some(path.into());
-        self
-    }
-
-    /// Shows an `https://` endpoint this certificate with its chain, and its private key, both PEM files
-    /// (feature `tls`).
-    pub fn client_certificate(mut self, chain: impl Into<String>, key: impl Into<String>) -> Self {
-        self.client = Some((chain.into(), key.into()));
         self
     }
 
@@ -299,7 +217,7 @@ impl Builder {
     ///
     /// An environment variable or an argument holds what it must not.
     pub fn settings(mut self) -> Result<Vec<Setting>, Error> {
-        Ok(self.resolve()?.settings)
+        Ok(self.resolve()?.resolver.into_parts().0)
     }
 
     /// Puts it together, and starts the export thread where there is an endpoint.
@@ -310,10 +228,11 @@ impl Builder {
     /// started.
     pub fn build(mut self) -> Result<(TraceLayer, Traces), Error> {
         let resolved = self.resolve()?;
+        let (settings, ignored) = resolved.resolver.into_parts();
         let pace = resolved.pace;
         let queue = resolved.queue;
         let queue = Queue::new(queue, QUEUE_BYTES, pace.batch.min(queue / 2).max(1));
-        let exporting = resolved.connect.is_some();
+        let exporting = resolved.transport.is_some();
         let (rules, limits) = (Rules::new(resolved.sampler, self.tail.take()), resolved.limits);
         let (database, copied, open) =
             (std::mem::take(&mut self.database), self.copied, self.open_spans);
@@ -324,27 +243,30 @@ impl Builder {
             pipeline.activates = self.activates;
         }
         let pipeline = Arc::new(pipeline);
-        let closing = match resolved.connect {
+        let closing = match resolved.transport {
             None => None,
-            Some(connect) => Some(start(&pipeline, &resolved.resource, pace, connect)?),
+            Some(transport) => {
+                Some(start(&pipeline, &resolved.resource, pace, transport, ignored.clone())?)
+            }
         };
         let handle = Handle::new(pipeline);
         let layer = TraceLayer::new(handle.clone());
-        Ok((layer, Traces::new(handle, closing, resolved.settings, resolved.propagators)))
+        Ok((layer, Traces::new(handle, closing, settings, ignored, resolved.propagators)))
     }
 
     fn resolve(&mut self) -> Result<Resolved, Error> {
         let mut resolver = Resolver::new(self.lookup.take());
-        let resource = configure::resource(&mut resolver, self)?;
+        let sdk = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+        let resource = Resource::resolve(sdk, &self.service, &self.resource, &mut resolver);
         Ok(Resolved {
-            sampler: configure::sampler(&mut resolver, self.sampler.take())?,
-            propagators: configure::propagators(&mut resolver, self.propagators)?,
-            limits: configure::limits(&mut resolver, self.limits)?,
-            pace: configure::pace(&mut resolver, self)?,
-            queue: configure::queue(&mut resolver, self.queue)?,
-            connect: configure::transport(&mut resolver, self, &resource)?,
+            sampler: configure::sampler(&mut resolver, self.sampler.take()),
+            propagators: configure::propagators(&mut resolver, self.propagators),
+            limits: configure::limits(&mut resolver, self.limits),
+            pace: configure::pace(&mut resolver, self),
+            queue: configure::queue(&mut resolver, self.queue),
+            transport: configure::transport(&mut resolver, self, &resource)?,
             resource,
-            settings: resolver.settings,
+            resolver,
         })
     }
 }
@@ -357,28 +279,26 @@ struct Resolved {
     limits: Limits,
     pace: Pace,
     queue: usize,
-    connect: Option<Connect>,
-    settings: Vec<Setting>,
+    transport: Option<Transport>,
+    resolver: Resolver,
 }
-
-pub(crate) type Connect = Box<dyn FnOnce() -> Result<Transport, String> + Send>;
 
 fn start(
     pipeline: &Arc<Pipeline>,
     resource: &Resource,
     pace: Pace,
-    connect: Connect,
-) -> Result<watch::Sender<Option<tokio::time::Instant>>, Error> {
-    let (closing, closed) = watch::channel(None);
-    Worker::start(Arc::clone(pipeline), Head::new(resource), pace, closed, connect).map_err(
-        |error| {
-            Error::new(
-                format_args!("the export thread cannot be started: {error}"),
-                "raise the limits on threads and open files of the process",
-            )
-        },
-    )?;
-    Ok(closing)
+    transport: Transport,
+    ignored: Vec<String>,
+) -> Result<Closer, Error> {
+    let (closer, closing) = obs_otlp::closing();
+    let (pipeline, head) = (Arc::clone(pipeline), Head::new(resource));
+    Worker::start(pipeline, head, pace, closing, transport, ignored).map_err(|error| {
+        Error::new(
+            format_args!("the export thread cannot be started: {error}"),
+            "raise the limits on threads and open files of the process",
+        )
+    })?;
+    Ok(closer)
 }
 
 impl fmt::Debug for Builder {

@@ -9,7 +9,8 @@ use crate::{local, sql};
 
 /// Crates whose spans would be telemetry about telemetry: the transports of the export.
 const H: [&str; 3] = ["h2", "hyper", "hyper_util"];
-const O: [&str; 4] = ["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "obs_tracing"];
+const O: [&str; 5] =
+    ["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "obs_otlp", "obs_tracing"];
 
 /// What a [`TraceLayer`](crate::TraceLayer) has a use for: spans up to a level, errors, and sqlx's
 /// events while the current trace is recorded.

@@ -62,6 +62,7 @@ pub(crate) struct Totals {
     pub(crate) dropped: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) rejected: AtomicU64,
+    pub(crate) unknown: AtomicU64,
     pub(crate) bytes: AtomicU64,
 }
 

@@ -6,9 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use obs_context::{Sample, SampleKind, Source};
-use tokio::sync::watch;
+use obs_otlp::{Closer, Setting};
 
-use crate::environment::Setting;
 use crate::layer::Handle;
 use crate::live::LiveSpan;
 use crate::pipeline::Pipeline;
@@ -24,8 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Traces {
     handle: Handle,
     /// `None` where nothing is exported.
-    closing: Option<watch::Sender<Option<tokio::time::Instant>>>,
+    closing: Option<Closer>,
     settings: Vec<Setting>,
+    ignored: Vec<String>,
     propagators: Propagators,
 }
 
@@ -63,6 +63,9 @@ pub struct Counts {
     pub export_failures: u64,
     /// Of the dropped spans, those that a collector refused in an answer that accepted the rest.
     pub rejected: u64,
+    /// Of the dropped spans, those whose request was under way at the deadline of the shutdown: a collector may
+    /// have them.
+    pub unknown: u64,
     /// Bytes of the requests that were accepted, as sent, without headers.
     pub exported_bytes: u64,
 }
@@ -88,11 +91,12 @@ impl Counts {
 impl Traces {
     pub(crate) fn new(
         handle: Handle,
-        closing: Option<watch::Sender<Option<tokio::time::Instant>>>,
+        closing: Option<Closer>,
         settings: Vec<Setting>,
+        ignored: Vec<String>,
         propagators: Propagators,
     ) -> Self {
-        Self { handle, closing, settings, propagators }
+        Self { handle, closing, settings, ignored, propagators }
     }
 
     /// Waits until every span that has ended by now is delivered or lost, at most this long. It
@@ -118,7 +122,7 @@ impl Traces {
         if self.pipeline().queue.close() {
             // The export thread gives up a little earlier, so that its last word is heard.
             let margin = (at_most / 10).min(Duration::from_millis(200));
-            let _ = closing.send(Some(tokio::time::Instant::from_std(deadline - margin)));
+            closing.close_by(deadline - margin);
         }
         let complete = self.pipeline().queue.wait_finished(deadline);
         self.since(before, complete)
@@ -186,6 +190,12 @@ impl Traces {
         &self.settings
     }
 
+    /// Environment variables that were left out because of what they hold: each as a sentence with its remedy. The
+    /// export thread logs them, too.
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
     /// The formats that `OTEL_PROPAGATORS` or the code asked for: for the HTTP spans, and for messages.
     pub fn propagators(&self) -> Propagators {
         self.propagators
@@ -240,6 +250,7 @@ fn counts(pipeline: &Pipeline) -> Counts {
         rule_panics: pipeline.tail.panics.load(Relaxed),
         export_failures: totals.failures.load(Relaxed),
         rejected: totals.rejected.load(Relaxed),
+        unknown: totals.unknown.load(Relaxed),
         exported_bytes: totals.bytes.load(Relaxed),
     }
 }

@@ -3,6 +3,7 @@
 #![cfg(feature = "otel-sdk")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "it is a test")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -88,6 +89,29 @@ fn an_exporter_of_other_people() {
     assert_eq!(value("share"), Some(Value::F64(0.5)));
     assert_eq!(value("on"), Some(Value::Bool(true)));
     assert_eq!(value("text"), Some(Value::from("words")));
+}
+
+/// Never answers the first time, and takes everything after that.
+#[derive(Debug, Default)]
+struct StuckOnce(AtomicBool);
+
+impl SpanExporter for StuckOnce {
+    async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+        if self.0.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn what_an_exporter_does_not_answer_in_time_is_lost() {
+    let builder = Builder::new("orders").delay(Duration::from_secs(60));
+    let builder = builder.exporter(StuckOnce::default()).timeout(Duration::from_millis(20));
+    let (layer, traces) = builder.build().unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || info_span!("x").in_scope(|| {}));
+    let delivery = traces.flush(Duration::from_secs(60));
+    assert_eq!((delivery.delivered, delivery.lost, delivery.complete), (0, 1, true));
 }
 
 #[test]

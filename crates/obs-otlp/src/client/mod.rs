@@ -30,21 +30,12 @@ use tracing::instrument::WithSubscriber;
 
 pub use proxy::Proxies;
 
-use crate::Error;
+use crate::{Error, Identity};
 
 #[cfg(not(feature = "tls"))]
 type Connector = connect::Connector;
 #[cfg(feature = "tls")]
 type Connector = hyper_rustls::HttpsConnector<connect::Connector>;
-
-/// Who is trusted and who we are at `https://` URLs: files in PEM, read when the client is made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
-    /// Roots to trust in place of the system's.
-    pub roots: Option<String>,
-    /// Our own certificate with its chain, and its key.
-    pub client: Option<(String, String)>,
-}
 
 /// How a [`Client`] is made.
 #[derive(Clone, Debug)]

@@ -3,10 +3,10 @@
 //! Field numbers are those of opentelemetry-proto `trace/v1/trace.proto`, version 1.
 
 use fastant::Anchor;
+use obs_otlp::Resource;
+use obs_otlp::wire::{Write, length_bytes};
 
-use super::proto::{Write, length_bytes};
 use crate::record::{Attribute, Event, EventName, Identity, Link, Record, Status, Stored};
-use crate::resource::Resource;
 
 /// Room for the transport's own prefix and the two outermost lengths.
 const HEADROOM: usize = 32;

@@ -7,15 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use fastant::Anchor;
+use obs_otlp::{Outcome, Resource};
 use opentelemetry::trace as otel;
 use opentelemetry::{InstrumentationScope, Key, KeyValue, Value};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter, SpanLinks};
 
-use super::outcome::Outcome;
-use super::transport::EXPORTER;
+use super::transport::{EXPORTER, exporter_panicked};
 use crate::record::{Attribute, AttributeValue, Event, EventName, Link, Record, SpanKind, Status};
-use crate::resource::Resource;
 
 /// A [`SpanExporter`] as an object.
 pub(crate) trait Exporter: Send {
@@ -61,12 +60,12 @@ pub(crate) type Parcel = Mutex<Vec<SpanData>>;
 pub(crate) async fn send(exporter: &dyn Exporter, parcel: &Parcel) -> Outcome {
     let batch = std::mem::take(&mut *parcel.lock().unwrap_or_else(PoisonError::into_inner));
     let Some(mut exporting) = EXPORTER.call(|| exporter.export(batch)) else {
-        return Outcome::exporter_panicked();
+        return exporter_panicked();
     };
     match poll_fn(|task| EXPORTER.poll(exporting.as_mut(), task)).await {
-        Some(Ok(())) => Outcome::Accepted { rejected: 0, message: String::new() },
-        Some(Err(error)) => Outcome::Refused { reason: error.to_string() },
-        None => Outcome::exporter_panicked(),
+        Some(Ok(())) => Outcome::Delivered { rejected: 0, message: String::new() },
+        Some(Err(error)) => Outcome::Lost { reason: error.to_string() },
+        None => exporter_panicked(),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use std::time::Duration;
+
 use obs_guard::Place;
+use obs_otlp::{Closing, Outcome};
+#[cfg(feature = "otlp")]
+use obs_otlp::{Exporter, Package};
 
 use super::encode::{Head, Request};
-#[cfg(feature = "otlp")]
-use super::otlp::{Body, Client};
-use super::outcome::Outcome;
 #[cfg(feature = "otel-sdk")]
 use super::sdk;
 use crate::record::Record;
@@ -20,7 +22,7 @@ pub(crate) type Function = Box<dyn FnMut(&[u8], usize) -> Result<(), String> + S
 
 pub(crate) enum Transport {
     #[cfg(feature = "otlp")]
-    Otlp(Box<Client>),
+    Otlp(Box<Exporter>),
     #[cfg(feature = "otel-sdk")]
     Sdk(Box<dyn sdk::Exporter>),
     Function(Function),
@@ -36,7 +38,7 @@ pub(crate) enum Draft {
 /// A request made ready once, and sent as often as it takes.
 pub(crate) enum Parcel {
     #[cfg(feature = "otlp")]
-    Otlp(Body),
+    Otlp(Package),
     #[cfg(feature = "otel-sdk")]
     Sdk(sdk::Parcel),
     Function {
@@ -62,7 +64,7 @@ impl Transport {
                 let (buffer, start) = request.finish(head);
                 match self {
                     #[cfg(feature = "otlp")]
-                    Self::Otlp(client) => Parcel::Otlp(client.body(buffer, start)),
+                    Self::Otlp(exporter) => Parcel::Otlp(exporter.pack(buffer, start)),
                     _ => Parcel::Function { buffer, start, spans },
                 }
             }
@@ -71,22 +73,48 @@ impl Transport {
         }
     }
 
-    pub(crate) async fn send(&mut self, parcel: &Parcel) -> Outcome {
+    /// Sends until the parcel's fate is known, or the deadline of the shutdown has come. The application's own
+    /// exporters are asked once, for at most `timeout`: to try again is their business.
+    pub(crate) async fn deliver(
+        &mut self,
+        parcel: &Parcel,
+        timeout: Duration,
+        closing: &mut Closing,
+        failing: &mut (dyn FnMut(&str) + Send),
+    ) -> Outcome {
+        #[cfg(feature = "otlp")]
+        if let (Self::Otlp(exporter), Parcel::Otlp(package)) = (&mut *self, parcel) {
+            return exporter.deliver(package, closing, failing).await;
+        }
+        let outcome = tokio::select! {
+            sent = tokio::time::timeout(timeout, self.send_once(parcel)) => {
+                sent.unwrap_or_else(|_| lost(format!("the exporter took longer than {timeout:?}")))
+            }
+            () = closing.over() => {
+                let reason = "shut down before the exporter was done".to_owned();
+                return Outcome::Unknown { reason };
+            }
+        };
+        if let Outcome::Lost { reason } = &outcome {
+            failing(reason);
+        }
+        outcome
+    }
+
+    async fn send_once(&mut self, parcel: &Parcel) -> Outcome {
         match (self, parcel) {
-            #[cfg(feature = "otlp")]
-            (Self::Otlp(client), Parcel::Otlp(body)) => client.send(body).await,
             #[cfg(feature = "otel-sdk")]
             (Self::Sdk(exporter), Parcel::Sdk(parcel)) => sdk::send(&**exporter, parcel).await,
             (Self::Function(function), Parcel::Function { buffer, start, spans }) => {
                 let bytes = buffer.get(*start..).unwrap_or_default();
                 match EXPORTER.call(|| function(bytes, *spans)) {
-                    Some(Ok(())) => Outcome::Accepted { rejected: 0, message: String::new() },
-                    Some(Err(reason)) => Outcome::Refused { reason },
-                    None => Outcome::exporter_panicked(),
+                    Some(Ok(())) => Outcome::Delivered { rejected: 0, message: String::new() },
+                    Some(Err(reason)) => lost(reason),
+                    None => exporter_panicked(),
                 }
             }
             #[cfg(any(feature = "otlp", feature = "otel-sdk"))]
-            _ => Outcome::Refused { reason: "packed for another transport".to_owned() },
+            _ => lost("packed for another transport"),
         }
     }
 
@@ -94,9 +122,18 @@ impl Transport {
     pub(crate) fn end(&self) {
         #[cfg(feature = "otel-sdk")]
         if let Self::Sdk(exporter) = self {
-            EXPORTER.call(|| exporter.end(std::time::Duration::from_secs(1)));
+            EXPORTER.call(|| exporter.end(Duration::from_secs(1)));
         }
     }
+}
+
+/// The panic may come again with the same spans: they are lost.
+pub(super) fn exporter_panicked() -> Outcome {
+    lost("the exporter panicked: mend it, its panics are in the log")
+}
+
+fn lost(reason: impl Into<String>) -> Outcome {
+    Outcome::Lost { reason: reason.into() }
 }
 
 impl Draft {
@@ -140,10 +177,10 @@ impl Parcel {
     pub(crate) fn len(&self) -> usize {
         match self {
             #[cfg(feature = "otlp")]
-            Self::Otlp(body) => body.len(),
+            Self::Otlp(package) => package.len(),
             #[cfg(feature = "otel-sdk")]
             Self::Sdk(_) => 0,
-            Self::Function { buffer, start, .. } => buffer.len() - start,
+            Self::Function { buffer, start, .. } => buffer.len().saturating_sub(*start),
         }
     }
 }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::vec;
 
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use obs_otlp::{Closing, Outcome, Signal, Warning};
+use tokio::time::sleep;
 
 use super::encode::Head;
-use super::outcome::Outcome;
 use super::transport::{Parcel, Transport};
 use crate::pipeline::{self, Pipeline};
 use crate::record::{Chunk, Record};
@@ -18,8 +17,6 @@ use crate::sample::drop_unused_tails;
 
 /// Below the 4 MiB that gRPC servers accept by default.
 const LARGEST_REQUEST: usize = 1024 * 1024;
-const FIRST_BACKOFF: Duration = Duration::from_millis(200);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(30);
 
 /// How the export thread works.
@@ -29,10 +26,8 @@ pub(crate) struct Pace {
     pub(crate) delay: Duration,
     /// Spans in one request.
     pub(crate) batch: usize,
-    /// For one attempt.
+    /// For a request to an exporter of the application's.
     pub(crate) timeout: Duration,
-    /// For all attempts of one request.
-    pub(crate) retry_for: Duration,
 }
 
 pub(crate) struct Worker {
@@ -41,49 +36,46 @@ pub(crate) struct Worker {
     head: Head,
     pace: Pace,
     /// When everything has to be over, once it is known.
-    closing: watch::Receiver<Option<Instant>>,
+    closing: Closing,
     /// The chunk that requests are being made of, and its records that were encoded.
     chunk: vec::IntoIter<Box<Record>>,
     encoded: Chunk,
-    warned: Option<Instant>,
+    warning: Warning,
+    /// Variables that were left out, to be told of once there is a subscriber.
+    ignored: Vec<String>,
     /// Of how many panics of rules the last warning told.
     known_panics: u64,
     warned_of_panics: Option<Instant>,
 }
 
 impl Worker {
-    /// Starts the thread. `connect` makes the transport, on the thread's runtime.
+    /// Starts the thread.
     pub(crate) fn start(
         pipeline: Arc<Pipeline>,
         head: Head,
         pace: Pace,
-        closing: watch::Receiver<Option<Instant>>,
-        connect: impl FnOnce() -> Result<Transport, String> + Send + 'static,
+        closing: Closing,
+        transport: Transport,
+        ignored: Vec<String>,
     ) -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let work = move || {
             runtime.block_on(async {
                 let _finish = Finish(Arc::clone(&pipeline));
-                match connect() {
-                    Ok(transport) => {
-                        let worker = Self {
-                            pipeline,
-                            transport,
-                            head,
-                            pace,
-                            closing,
-                            chunk: Vec::new().into_iter(),
-                            encoded: Vec::new(),
-                            warned: None,
-                            known_panics: 0,
-                            warned_of_panics: None,
-                        };
-                        worker.run().await;
-                    }
-                    Err(reason) => {
-                        tracing::warn!(target: "obs_tracing", reason, "spans cannot be exported");
-                    }
-                }
+                let worker = Self {
+                    pipeline,
+                    transport,
+                    head,
+                    pace,
+                    closing,
+                    chunk: Vec::new().into_iter(),
+                    encoded: Vec::new(),
+                    warning: Warning::new(Signal::Traces),
+                    ignored,
+                    known_panics: 0,
+                    warned_of_panics: None,
+                };
+                worker.run().await;
             });
             // Connections may still be in the middle of something: they are not waited for.
             runtime.shutdown_background();
@@ -93,12 +85,13 @@ impl Worker {
     }
 
     async fn run(mut self) {
-        while self.closing.borrow_and_update().is_none() {
+        while !self.closing.is_closing() {
             tokio::select! {
                 () = self.pipeline.queue.woken() => {}
                 () = sleep(self.pace.delay) => {}
-                changed = self.closing.changed() => if changed.is_err() { break },
+                () = self.closing.known() => {}
             }
+            obs_otlp::warn_of_ignored(&std::mem::take(&mut self.ignored));
             self.pipeline.drain();
             self.warn_of_panics();
             drop_unused_tails();
@@ -137,59 +130,27 @@ impl Worker {
         Some((self.transport.pack(draft, &self.head), spans))
     }
 
-    /// Sends until the request's fate is known.
+    /// Sends until the request's fate is known, and counts it.
     async fn deliver(&mut self, parcel: Parcel, spans: usize) {
-        let begun = Instant::now();
-        let mut backoff = FIRST_BACKOFF;
-        loop {
-            let attempt = timeout(self.pace.timeout, self.transport.send(&parcel));
-            let outcome = tokio::select! {
-                outcome = attempt => outcome.unwrap_or_else(|_| Outcome::Retry {
-                    after: None,
-                    reason: format!("no answer within {:?}", self.pace.timeout),
-                }),
-                () = deadline(self.closing.clone()) => {
-                    return self.lose(spans, "shut down before the collector had answered");
-                }
-            };
-            let totals = &self.pipeline.totals;
-            let (after, reason) = match outcome {
-                Outcome::Accepted { rejected, message } => {
-                    totals.bytes.fetch_add(parcel.len() as u64, Relaxed);
-                    return self.accepted(spans, rejected, &message);
-                }
-                Outcome::Refused { reason } => {
-                    totals.failures.fetch_add(1, Relaxed);
-                    return self.lose(spans, &reason);
-                }
-                Outcome::Retry { after, reason } => (after, reason),
-            };
+        let pipeline = Arc::clone(&self.pipeline);
+        let totals = &pipeline.totals;
+        let warning = &mut self.warning;
+        let mut failing = |reason: &str| {
             totals.failures.fetch_add(1, Relaxed);
-            let wait = after.unwrap_or_else(|| jittered(backoff));
-            backoff = (backoff * 2).min(LONGEST_BACKOFF);
-            if begun.elapsed().saturating_add(wait) > self.pace.retry_for {
-                return self.lose(spans, &reason);
+            warning.tell(reason, 0, totals.dropped.load(Relaxed));
+        };
+        let sent =
+            self.transport.deliver(&parcel, self.pace.timeout, &mut self.closing, &mut failing);
+        match sent.await {
+            Outcome::Delivered { rejected, message } => {
+                totals.bytes.fetch_add(parcel.len() as u64, Relaxed);
+                self.accepted(spans, rejected, &message);
             }
-            self.warn(&reason, 0);
-            if !self.wait(wait).await {
-                return self.lose(spans, &reason);
+            Outcome::Lost { reason } => self.lose(spans, &reason),
+            Outcome::Unknown { reason } => {
+                totals.unknown.fetch_add(spans as u64, Relaxed);
+                self.lose(spans, &reason);
             }
-        }
-    }
-
-    /// Waits before the next attempt; a shutdown cuts it short. `false` when there is no time left.
-    async fn wait(&mut self, wait: Duration) -> bool {
-        let mut closing = self.closing.clone();
-        let known = *closing.borrow_and_update();
-        match known {
-            None => tokio::select! {
-                () = sleep(wait) => true,
-                _ = closing.changed() => true,
-            },
-            Some(end) => tokio::select! {
-                () = sleep(wait) => true,
-                () = sleep_until(end) => false,
-            },
         }
     }
 
@@ -214,7 +175,9 @@ impl Worker {
     /// Told from here: where a span ends, a log line could end up in that very span.
     fn warn_of_panics(&mut self) {
         let panics = self.pipeline.tail.panics.load(Relaxed);
-        if panics == self.known_panics || is_recent(self.warned_of_panics) {
+        if panics == self.known_panics
+            || self.warned_of_panics.is_some_and(|warned| warned.elapsed() < BETWEEN_WARNINGS)
+        {
             return;
         }
         self.known_panics = panics;
@@ -226,42 +189,10 @@ impl Worker {
         );
     }
 
-    /// One line now and then, with all that was lost so far.
     fn warn(&mut self, reason: &str, lost_now: u64) {
-        if is_recent(self.warned) {
-            return;
-        }
-        self.warned = Some(Instant::now());
         let lost = self.pipeline.totals.dropped.load(Relaxed);
-        tracing::warn!(
-            target: "obs_tracing",
-            reason,
-            lost_now,
-            lost,
-            "spans are not delivered: check that the collector runs where OTEL_EXPORTER_OTLP_ENDPOINT says"
-        );
+        self.warning.tell(reason, lost_now, lost);
     }
-}
-
-fn is_recent(warned: Option<Instant>) -> bool {
-    warned.is_some_and(|warned| warned.elapsed() < BETWEEN_WARNINGS)
-}
-
-/// Completes at the deadline of the shutdown, once there is one.
-async fn deadline(mut closing: watch::Receiver<Option<Instant>>) {
-    loop {
-        let known = *closing.borrow_and_update();
-        match known {
-            Some(end) => return sleep_until(end).await,
-            None if closing.changed().await.is_err() => return,
-            None => {}
-        }
-    }
-}
-
-/// Between half of it and all of it, so that a fleet does not come back at the same moment.
-fn jittered(backoff: Duration) -> Duration {
-    backoff / 2 + backoff.mul_f64(obs_context::random_u64() as f64 / u64::MAX as f64 / 2.0)
 }
 
 /// Whatever ends the thread, nobody waits for it any longer.

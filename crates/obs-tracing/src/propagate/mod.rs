@@ -22,7 +22,6 @@ mod traceparent;
 mod tracestate;
 
 pub use baggage::Baggage;
-pub(crate) use baggage::decode;
 pub use carrier::Carrier;
 pub use format::Propagators;
 pub use remote::RemoteContext;
