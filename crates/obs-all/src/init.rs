@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "errors")]
+use obs_errors::Errors;
 use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
 use obs_health::{Check, Health, ServerLimits};
@@ -41,6 +43,10 @@ pub struct Obs {
     pub(crate) traces: Arc<Traces>,
     pub(crate) server_span: ServerSpan,
     pub(crate) client_span: ClientSpan,
+    #[cfg(feature = "errors")]
+    pub(crate) errors: Arc<Errors>,
+    #[cfg(feature = "errors")]
+    pub(crate) watch_errors: obs_errors::http::WatchErrors,
     pub(crate) push: Option<Arc<Pusher>>,
     pub(crate) red: Red,
     pub(crate) access_log: bool,
@@ -78,16 +84,31 @@ impl Obs {
             .transpose()?
             .unzip();
         let (trace_layer, traces) = settings.traces.build().map_err(Error::part("traces"))?;
+        let traces = Arc::new(traces);
+        #[cfg(feature = "errors")]
+        let (error_layer, errors) = {
+            let told = crate::spans::told_by(&traces);
+            settings.errors.spans(told).build().map_err(Error::part("errors"))?
+        };
         explanation.extend_with_traces(traces.settings());
         let logs = std::iter::once(log_layer).chain(record_layer);
-        let subscriber = tracing_subscriber::registry().with(Pillars::new(trace_layer, logs));
+        let pillars = Pillars::new(trace_layer, logs);
+        #[cfg(feature = "errors")]
+        let pillars = pillars.with_errors(error_layer);
+        let subscriber = tracing_subscriber::registry().with(pillars);
         ::tracing::subscriber::set_global_default(subscriber)
             .map_err(|source| Error::new(Kind::Taken { source: source.into() }))?;
         obs_logging::bridge::install()
             .map_err(|source| Error::new(Kind::Taken { source: source.into() }))?;
         obs_logging::panic::install(&logging);
+        #[cfg(feature = "errors")]
+        {
+            // Around the logs' hook: its line names the error.
+            errors.install_panic_hook();
+            errors.make_global();
+        }
 
-        let (logging, traces) = (Arc::new(logging), Arc::new(traces));
+        let logging = Arc::new(logging);
         let registry = obs_metrics::default_registry();
         let red = Red::new(registry).map_err(Error::part("metrics"))?;
         match obs_metrics::collect::process(registry) {
@@ -102,6 +123,10 @@ impl Obs {
         for source in [logs, traces.source(), health.source()] {
             registry.mount(source);
         }
+        #[cfg(feature = "errors")]
+        let errors = Arc::new(errors);
+        #[cfg(feature = "errors")]
+        registry.mount(errors.source());
         let push = settings.push.map(|push| push.start(registry));
         let push = push.transpose().map_err(Error::part("metrics"))?.map(Arc::new);
         #[cfg(feature = "profiling")]
@@ -110,15 +135,17 @@ impl Obs {
         let profiling = false;
         #[cfg(all(feature = "profiling", target_os = "linux"))]
         registry.mount(obs_profiling::source());
-        let admin = admin::start(
-            &settings.admin,
-            &explanation,
-            registry.clone(),
-            health.clone(),
-            Arc::clone(&logging),
-            Arc::clone(&traces),
+        let shown = admin::Shown {
+            explanation: &explanation,
+            registry: registry.clone(),
+            health: health.clone(),
+            logging: Arc::clone(&logging),
+            traces: Arc::clone(&traces),
+            #[cfg(feature = "errors")]
+            errors: Arc::clone(&errors),
             profiling,
-        )?;
+        };
+        let admin = admin::start(&settings.admin, shown)?;
         Ok(Self {
             access_log: settings.access_log,
             server_limits: settings.server_limits,
@@ -132,6 +159,10 @@ impl Obs {
             logging,
             log_records,
             traces,
+            #[cfg(feature = "errors")]
+            watch_errors: obs_errors::http::WatchErrors::new(&errors),
+            #[cfg(feature = "errors")]
+            errors,
             push,
             red,
             health,
@@ -168,6 +199,12 @@ impl Obs {
         &self.traces
     }
 
+    /// The errors: by place, capture, flush.
+    #[cfg(feature = "errors")]
+    pub fn errors(&self) -> &Errors {
+        &self.errors
+    }
+
     /// The registry that `/metrics` shows: the process's default one.
     pub fn metrics(&self) -> &'static Registry {
         obs_metrics::default_registry()
@@ -194,6 +231,13 @@ impl Obs {
         let begun = Instant::now();
         let left = || deadline.saturating_sub(begun.elapsed());
         let pushed = self.push.as_ref().is_none_or(|push| push.flush(left()));
+        #[cfg(feature = "errors")]
+        let errors = {
+            let flushed = self.errors.flush(left());
+            flushed.complete() && flushed.lost == 0
+        };
+        #[cfg(not(feature = "errors"))]
+        let errors = true;
         let traces = self.traces.flush(left());
         let mut logs = true;
         // Each is flushed, also after one that failed.
@@ -201,7 +245,7 @@ impl Obs {
             let report = logging.flush(left());
             logs &= report.complete && report.dropped == 0;
         }
-        pushed && traces.complete && traces.lost == 0 && logs
+        pushed && traces.complete && traces.lost == 0 && logs && errors
     }
 }
 

@@ -51,6 +51,15 @@ impl Obs {
         if let Some(admin) = self.admin.lock().unwrap_or_else(PoisonError::into_inner).take() {
             lifecycle.keep_admin(admin);
         }
+        #[cfg(feature = "errors")]
+        {
+            let errors = Arc::clone(&self.errors);
+            lifecycle.on_flush(Stage::Errors, move |deadline| {
+                let flushed = errors.shutdown(deadline);
+                let lost = flushed.lost + flushed.unknown;
+                Flushed { delivered: flushed.delivered, lost }
+            });
+        }
         let traces = Arc::clone(&self.traces);
         lifecycle.on_flush(Stage::Traces, move |deadline| {
             let known = traces.shutdown(deadline).complete;

@@ -1,5 +1,7 @@
 //! What can be set: in code, over the environment, over the defaults.
 
+#[cfg(feature = "errors")]
+mod errors;
 mod explain;
 mod log_push;
 mod otlp;
@@ -87,6 +89,8 @@ pub struct Config {
     sampler: Option<Sampler>,
     tail: Option<Tail>,
     database_system: Option<String>,
+    #[cfg(feature = "errors")]
+    errors: Option<errors::Change>,
 }
 
 impl Config {
@@ -114,6 +118,8 @@ impl Config {
             sampler: None,
             tail: None,
             database_system: None,
+            #[cfg(feature = "errors")]
+            errors: None,
         }
     }
 
@@ -242,6 +248,17 @@ impl Config {
     /// What sqlx talks to, for the SQL spans' `db.system.name`: `postgresql`, `sqlite`, `mysql`.
     pub fn database_system(mut self, name: impl Into<String>) -> Self {
         self.database_system = Some(name.into());
+        self
+    }
+
+    /// Changes how errors are tracked: `|errors| errors.release(obs_all::errors::release!())`, a sink of one's
+    /// own in place of Sentry's, more names to redact. It is applied after the environment's variables.
+    #[cfg(feature = "errors")]
+    pub fn errors(
+        mut self,
+        change: impl Fn(obs_errors::Builder) -> obs_errors::Builder + Send + Sync + 'static,
+    ) -> Self {
+        self.errors = Some(Arc::new(change));
         self
     }
 

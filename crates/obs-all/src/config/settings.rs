@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) profiling: bool,
     pub(crate) disabled_checks: Vec<String>,
     pub(crate) traces: obs_tracing::Builder,
+    #[cfg(feature = "errors")]
+    pub(crate) errors: obs_errors::Builder,
     pub(crate) push: Option<obs_metrics::Push>,
     pub(crate) log_push: Option<obs_logging::Otlp>,
     pub(crate) explanation: Explanation,
@@ -133,6 +135,8 @@ impl Settings {
             Vec::new(),
         )?;
         let traces = choose.traces();
+        #[cfg(feature = "errors")]
+        let errors = crate::config::errors::resolve(config, &mut choose.explanation);
         let push = push::resolve(config, &mut choose.explanation)?;
         let log_push = log_push::resolve(config, &mut choose.explanation)?;
         Ok(Self {
@@ -148,6 +152,8 @@ impl Settings {
             profiling,
             disabled_checks,
             traces,
+            #[cfg(feature = "errors")]
+            errors,
             push,
             log_push,
             explanation: choose.explanation,

@@ -14,6 +14,8 @@ pub enum Stage {
     Tasks,
     /// Pools and clients.
     Resources,
+    /// The reports of errors that wait.
+    Errors,
     /// The spans that are buffered.
     Traces,
     /// The metrics that are pushed.
@@ -32,6 +34,7 @@ impl Stage {
             Self::Requests => "requests",
             Self::Tasks => "tasks",
             Self::Resources => "resources",
+            Self::Errors => "errors",
             Self::Traces => "traces",
             Self::Metrics => "metrics",
             Self::Admin => "admin",
@@ -56,7 +59,7 @@ pub struct StageReport {
     pub stage: Stage,
     /// How long it took.
     pub took: Duration,
-    /// How many requests, tasks, closers, spans or lines it brought to their end.
+    /// How many requests, tasks, closers, reports, spans or lines it brought to their end.
     pub finished: u64,
     /// How many of them were aborted or lost.
     pub lost: u64,

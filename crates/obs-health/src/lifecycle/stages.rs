@@ -91,7 +91,7 @@ async fn go_through(
     progress.end(tasks(shared).await);
     progress.begin(Stage::Resources);
     progress.end(resources(shared, closers).await);
-    for stage in [Stage::Traces, Stage::Metrics] {
+    for stage in [Stage::Errors, Stage::Traces, Stage::Metrics] {
         flush(shared, stage, &mut flushes).await;
     }
     shared.health.stop();
