@@ -67,7 +67,7 @@ struct Shared {
     /// Whether somebody goes through the stages once a shutdown is asked for.
     is_served: AtomicBool,
     servings: Servings,
-    progress: Progress,
+    progress: Arc<Progress>,
     draining: CancellationToken,
     listener_closes: CancellationToken,
     tasks_end: CancellationToken,
@@ -97,7 +97,7 @@ impl Lifecycle {
                 signals_watched: AtomicBool::new(false),
                 is_served: AtomicBool::new(false),
                 servings: Servings::default(),
-                progress: Progress::default(),
+                progress: Arc::default(),
                 draining: CancellationToken::new(),
                 listener_closes: CancellationToken::new(),
                 tasks_end: CancellationToken::new(),
@@ -109,6 +109,10 @@ impl Lifecycle {
     }
 
     /// Starts the shutdown, as SIGTERM does. A second call hurries it.
+    ///
+    /// Where [`Lifecycle::watch_signals`] was called, the process is gone by the grace period from this
+    /// call, too, with exit code 1, when the shutdown hangs or has left something behind. After one that
+    /// is clean the application may go on without the service.
     pub fn shut_down(&self) {
         self.shared.ask();
     }
