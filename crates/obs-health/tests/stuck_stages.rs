@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use obs_health::lifecycle::{Deadlines, Flushed, Lifecycle, Stage};
+use obs_health::lifecycle::{Deadlines, FlushStage, Flushed, Lifecycle};
 use obs_health::{Health, Server, admin};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpListener;
@@ -119,9 +119,9 @@ fn register(lifecycle: &Lifecycle, place: &str, how: &str, begun: &Sender<()>) {
             block();
             std::future::ready(())
         }),
-        "traces" => flush(Stage::Traces),
-        "metrics" => flush(Stage::Metrics),
-        "logs" => flush(Stage::Logs),
+        "traces" => flush(FlushStage::Traces),
+        "metrics" => flush(FlushStage::Metrics),
+        "logs" => flush(FlushStage::Logs),
         _ => {}
     }
 }

@@ -43,7 +43,7 @@ use crate::{Error, Health};
 pub use deadlines::Deadlines;
 pub use in_flight::{InFlight, InFlightExchange};
 use progress::Progress;
-pub use report::{Flushed, ShutdownReport, Stage, StageReport};
+pub use report::{FlushStage, Flushed, ShutdownReport, Stage, StageReport};
 use serving::{Serving, Servings};
 
 static TASK: Place = Place::new("health.background_task");
@@ -80,7 +80,7 @@ struct Shared {
 #[derive(Default)]
 struct Plan {
     closers: Vec<(String, Closer)>,
-    flushes: Vec<(Stage, Flush)>,
+    flushes: Vec<(FlushStage, Flush)>,
     admin: Option<AdminServer>,
 }
 
@@ -173,8 +173,18 @@ impl Lifecycle {
     }
 
     /// Sends what is buffered in the stage of this signal. `flush` gets its deadline, may block up to
-    /// it, and tells what it delivered and lost. Only the stages traces, metrics and logs flush.
-    pub fn on_flush(&self, stage: Stage, flush: impl FnOnce(Duration) -> Flushed + Send + 'static) {
+    /// it, and tells what it delivered and lost.
+    ///
+    /// ```compile_fail,E0308
+    /// # use obs_health::{Health, lifecycle::*};
+    /// # let lifecycle = Lifecycle::new(Health::new(), Deadlines::development());
+    /// lifecycle.on_flush(Stage::Tasks, |_| Flushed::default()); // this stage flushes nothing
+    /// ```
+    pub fn on_flush(
+        &self,
+        stage: FlushStage,
+        flush: impl FnOnce(Duration) -> Flushed + Send + 'static,
+    ) {
         self.plan(|plan| plan.flushes.push((stage, Box::new(flush))));
     }
 
