@@ -43,6 +43,30 @@ impl Stage {
     }
 }
 
+/// A stage that sends what is buffered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FlushStage {
+    /// [`Stage::Errors`].
+    Errors,
+    /// [`Stage::Traces`].
+    Traces,
+    /// [`Stage::Metrics`].
+    Metrics,
+    /// [`Stage::Logs`].
+    Logs,
+}
+
+impl From<FlushStage> for Stage {
+    fn from(stage: FlushStage) -> Self {
+        match stage {
+            FlushStage::Errors => Self::Errors,
+            FlushStage::Traces => Self::Traces,
+            FlushStage::Metrics => Self::Metrics,
+            FlushStage::Logs => Self::Logs,
+        }
+    }
+}
+
 /// What a flush delivered and what it lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flushed {
