@@ -85,8 +85,10 @@ pub(crate) fn write_heap(heap: &HeapProfile, to: impl Write) -> io::Result<()> {
     compress(&encoded, to)
 }
 
-fn compress(encoded: &Encoded, to: impl Write) -> io::Result<()> {
-    let mut compressed = GzEncoder::new(to, Compression::default());
+fn compress(encoded: &Encoded, mut to: impl Write) -> io::Result<()> {
+    // Dropped early, the encoder would write on: into a writer that has just panicked.
+    let mut compressed = GzEncoder::new(Vec::new(), Compression::default());
     compressed.write_all(&encoded.encode_to_vec())?;
-    compressed.finish()?.flush()
+    to.write_all(&compressed.finish()?)?;
+    to.flush()
 }
