@@ -63,6 +63,7 @@ impl Redaction {
     }
 
     /// Replaces what must not be seen inside of the value that begins at `start`.
+    #[cfg(feature = "valuable")]
     pub(crate) fn redact_inside(&self, name: &[u8], out: &mut Vec<u8>, start: usize) {
         self.0.redact_inside(name, out, start);
     }
