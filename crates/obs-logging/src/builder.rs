@@ -264,19 +264,10 @@ impl<S: Stage> Builder<S> {
         let output = std::mem::replace(&mut self.output, Output::stdout());
         let (delivery, event_key) = (self.delivery, self.event_key.clone());
         self.assemble(filter, renderer, |notice, tally| match delivery {
-            Delivery::Blocking => output.direct(&event_key, notice, tally),
+            Delivery::Blocking => output.direct(notice, tally),
             Delivery::NonBlocking { buffer_bytes, when_full } => {
-                #[cfg(feature = "otlp")]
-                let takes_batches = output.is_collector();
-                #[cfg(not(feature = "otlp"))]
-                let takes_batches = false;
-                let writer = output.open(&event_key)?;
-                let target = if takes_batches {
-                    Target::of_batches(writer, notice)
-                } else {
-                    Target::new(writer, notice)
-                };
-                Queue::start(target, tally, buffer_bytes, when_full).map(Sink::Queue)
+                let (target, at_deadline) = output.target(&event_key, notice)?;
+                Queue::start(target, at_deadline, tally, buffer_bytes, when_full).map(Sink::Queue)
             }
         })
     }
@@ -296,16 +287,16 @@ impl<S: Stage> Builder<S> {
     /// Records are made of JSON lines, and nobody should wait for a network.
     #[cfg(feature = "otlp")]
     fn suit_collector(&mut self) -> Result<(), Error> {
-        if self.output.is_collector() {
-            self.format = Format::Json;
-            if self.delivery == Delivery::Blocking {
-                return Err(Error::new(
-                    "a collector cannot be written to by whoever logs",
-                    "use Delivery::NonBlocking",
-                ));
-            }
+        let Some(collector) = self.output.collector() else { return Ok(()) };
+        if !collector.is_on()? {
+            self.filter = "off".to_owned();
+            self.shared_filter = None;
         }
-        Ok(())
+        self.format = Format::Json;
+        match self.delivery {
+            Delivery::Blocking => Err(crate::otlp::blocking()),
+            Delivery::NonBlocking { .. } => Ok(()),
+        }
     }
 
     pub(crate) fn filter_text(&self) -> &str {

@@ -42,6 +42,8 @@ pub use logging::Logging;
 #[cfg(feature = "valuable")]
 pub use nested::{Structured, valuable};
 #[cfg(feature = "otlp")]
+pub use obs_otlp::{Compression, Protocol, Setting};
+#[cfg(feature = "otlp")]
 pub use otlp::Otlp;
 #[cfg(unix)]
 pub use output::reopen_files_on_hangup;

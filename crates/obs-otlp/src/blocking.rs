@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use std::time::Duration;
+
 use obs_guard::{fork_generation, watch_forks};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::timeout;
 
 use crate::{Closing, Error, Exporter, Outcome};
 
@@ -61,6 +64,16 @@ impl Blocking {
             }
             exporter.deliver(&package, closing, failing).await
         })
+    }
+
+    /// Waits so long, or until a shutdown has begun.
+    pub fn wait(&mut self, wait: Duration) {
+        if let (Some((_, runtime)), false) = (&self.inner, self.is_inherited())
+            && !wait.is_zero()
+            && Handle::try_current().is_err()
+        {
+            let _ = runtime.block_on(async { timeout(wait, self.closing.known()).await });
+        }
     }
 
     fn is_inherited(&self) -> bool {

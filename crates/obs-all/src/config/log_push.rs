@@ -14,7 +14,12 @@ pub(super) fn resolve(
     // The lines are written either way.
     let export = Signal::new(config, "LOGS").export(["console", "none"], explanation)?;
     let Some(export) = export else { return Ok(None) };
-    let mut otlp = Otlp::new(export.endpoint).gzip(export.gzip);
+    let mut otlp = Otlp::new(export.endpoint)
+        .protocol(obs_logging::Protocol::HttpProtobuf)
+        .compression(match export.gzip {
+            true => obs_logging::Compression::Gzip,
+            false => obs_logging::Compression::None,
+        });
     for (name, value) in export.resource {
         otlp = otlp.resource(name, value);
     }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Direct, LogFile, Notice, Shared, SharedWrite, Sink, Tally, Target};
+use super::{AtDeadline, Direct, LogFile, Notice, Shared, SharedWrite, Sink, Tally, Target};
 use crate::Error;
 
 /// Where lines go.
@@ -79,31 +79,45 @@ impl Output {
     }
 
     #[cfg(feature = "otlp")]
-    pub(crate) fn is_collector(&self) -> bool {
-        matches!(self.0, Kind::Otlp(_))
+    pub(crate) fn collector(&self) -> Option<&crate::Otlp> {
+        match &self.0 {
+            Kind::Otlp(collector) => Some(collector),
+            _ => None,
+        }
     }
 
     /// The way of lines that are written by whoever logs them.
-    pub(crate) fn direct(
-        self,
-        event_key: &str,
-        notice: Notice,
-        tally: Arc<Tally>,
-    ) -> Result<Sink, Error> {
+    pub(crate) fn direct(self, notice: Notice, tally: Arc<Tally>) -> Result<Sink, Error> {
         Ok(match self.0 {
             Kind::Shared(writer) => Sink::Shared(Box::new(Shared::new(writer, notice, tally))),
-            _ => Sink::Direct(Direct::new(Target::new(self.open(event_key)?, notice), tally)),
+            _ => Sink::Direct(Direct::new(Target::new(self.open()?, notice), tally)),
         })
     }
 
-    /// `event_key` is how the lines call their message.
+    /// What the writer's thread writes to, and what is told the deadline of a shutdown. `event_key` is how the lines
+    /// call their message.
     #[cfg_attr(not(feature = "otlp"), expect(unused_variables, reason = "only records have parts"))]
-    pub(crate) fn open(self, event_key: &str) -> Result<Box<dyn Write + Send>, Error> {
+    pub(crate) fn target(
+        self,
+        event_key: &str,
+        notice: Notice,
+    ) -> Result<(Target, Option<AtDeadline>), Error> {
         match self.0 {
             #[cfg(feature = "otlp")]
             Kind::Otlp(collector) => {
-                Ok(Box::new(crate::otlp::Exporter::new(collector, event_key.to_owned())?))
+                let (closer, closing) = obs_otlp::closing();
+                let records = collector.records(event_key.to_owned(), closing)?;
+                let at_deadline = Box::new(move |deadline| closer.close_by(deadline));
+                Ok((Target::of_records(Box::new(records), notice), Some(at_deadline)))
             }
+            _ => Ok((Target::new(self.open()?, notice), None)),
+        }
+    }
+
+    fn open(self) -> Result<Box<dyn Write + Send>, Error> {
+        match self.0 {
+            #[cfg(feature = "otlp")]
+            Kind::Otlp(_) => Err(crate::otlp::blocking()),
             Kind::Stdout => standard(io::stdout()),
             Kind::Stderr => standard(io::stderr()),
             Kind::Writer(writer) => Ok(writer),

@@ -7,6 +7,8 @@ mod merge;
 mod policy;
 mod process;
 mod queue;
+#[cfg(feature = "otlp")]
+mod records;
 mod shared;
 mod source;
 mod tally;
@@ -25,7 +27,9 @@ pub(crate) use file::failed_rotations;
 pub use file::reopen_files_on_hangup;
 pub use file::{LogFile, reopen_files};
 pub use policy::{Delivery, WhenFull};
-pub(crate) use queue::Queue;
+pub(crate) use queue::{AtDeadline, Queue};
+#[cfg(feature = "otlp")]
+pub(crate) use records::{Fate, Records};
 pub(crate) use shared::{Shared, SharedWrite};
 pub(crate) use source::Accounts;
 pub use tally::Counts;

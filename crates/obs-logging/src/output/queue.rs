@@ -36,8 +36,15 @@ thread_local! {
     static WRITING: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Tells the output by when it has to be done.
+pub(crate) type AtDeadline = Box<dyn Fn(Instant) + Send + Sync>;
+
+/// What an output must be done before, so that its last word is heard.
+const LONGEST_MARGIN: Duration = Duration::from_millis(200);
+
 pub(crate) struct Queue {
     shared: Arc<Shared>,
+    at_deadline: Option<AtDeadline>,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -96,6 +103,7 @@ const ENDED: u8 = 2;
 impl Queue {
     pub(crate) fn start(
         target: Target,
+        at_deadline: Option<AtDeadline>,
         tally: Arc<Tally>,
         buffer_bytes: usize,
         when_full: WhenFull,
@@ -121,7 +129,7 @@ impl Queue {
         })?;
         shared.bell.is_for(worker.thread().clone());
         process::register(&shared);
-        Ok(Self { shared, worker: Mutex::new(Some(worker)) })
+        Ok(Self { shared, at_deadline, worker: Mutex::new(Some(worker)) })
     }
 
     #[inline]
@@ -177,6 +185,10 @@ impl Queue {
         let shared = &*self.shared;
         let _ = shared.phase.compare_exchange(RUNNING, ENDING, Ordering::SeqCst, Ordering::Relaxed);
         let end = Instant::now().checked_add(deadline);
+        if let (Some(at_deadline), false) = (&self.at_deadline, shared.is_orphaned()) {
+            let margin = (deadline / 10).min(LONGEST_MARGIN);
+            at_deadline(end.unwrap_or_else(far_off) - margin);
+        }
         let was_abandoned = shared.is_abandoned.load(Ordering::Relaxed);
         let complete = shared.await_answer(if was_abandoned { Duration::ZERO } else { deadline });
         if shared.is_orphaned() {
@@ -215,6 +227,11 @@ impl Queue {
     pub(super) fn tally(&self) -> &Tally {
         &self.shared.tally
     }
+}
+
+/// Past what anybody waits for, and not past what the clock can say.
+fn far_off() -> Instant {
+    Instant::now() + Duration::from_secs(365 * 24 * 3600)
 }
 
 /// Waits for a worker that has answered its last flush and has nothing left to do but to drop the
@@ -358,6 +375,10 @@ impl Shared {
 
     fn write_alone(&self, target: &mut Target, level: Level, line: &[u8]) -> bool {
         self.tally.emitted[level_index(level)].add(1);
+        if !target.takes_late_lines() {
+            self.tally.lost.add(1);
+            return false;
+        }
         let was_taken = target.write(line, &[line.len() as u32], &self.tally);
         target.flush(&self.tally);
         was_taken

@@ -15,6 +15,9 @@ pub struct Counts {
     pub written: u64,
     /// Lines that were lost: to a full buffer, to a failed write, or to the deadline of a shutdown.
     pub dropped: u64,
+    /// Of the dropped lines, those that were on their way to a collector at the deadline of a shutdown: it may
+    /// have them.
+    pub unknown: u64,
     /// Writes that failed; each may have cost many lines.
     pub write_errors: u64,
     /// Bytes that the output has taken.
@@ -28,6 +31,7 @@ pub(crate) struct Tally {
     pub(super) emitted: [Guarded; 5],
     pub(super) written: Guarded,
     pub(super) lost: Guarded,
+    pub(super) unknown: Guarded,
     pub(super) write_errors: Guarded,
     pub(super) bytes: Guarded,
     /// Lines that did not get as far as the target.
@@ -91,6 +95,7 @@ impl Tally {
         Counts {
             written: self.written.read(),
             dropped: self.dropped(),
+            unknown: self.unknown.read(),
             write_errors: self.write_errors.read(),
             bytes: self.bytes.read(),
             emitted: self.emitted().iter().sum(),

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use obs_guard::Place;
 use tracing_core::Level;
 
+#[cfg(feature = "otlp")]
+use super::records::Records;
 use super::tally::{Tally, level_index};
 
 /// Makes the line that says how many lines were lost.
@@ -27,23 +29,45 @@ pub(crate) struct Target {
     /// Lost lines that the log itself has told of.
     told: u64,
     notice: Notice,
-    takes_batches: bool,
+    /// In place of the writer.
+    #[cfg(feature = "otlp")]
+    records: Option<Box<dyn Records>>,
 }
 
 impl Target {
     pub(crate) fn new(writer: Box<dyn Write + Send>, notice: Notice) -> Self {
-        Self { writer, is_torn: false, told: 0, notice, takes_batches: false }
+        Self {
+            writer,
+            is_torn: false,
+            told: 0,
+            notice,
+            #[cfg(feature = "otlp")]
+            records: None,
+        }
     }
 
-    /// As one that takes a batch whole or not at all: what follows a failure is not tried.
-    pub(crate) fn of_batches(writer: Box<dyn Write + Send>, notice: Notice) -> Self {
-        Self { takes_batches: true, ..Self::new(writer, notice) }
+    /// As one of records, which whoever logs cannot write.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn of_records(records: Box<dyn Records>, notice: Notice) -> Self {
+        Self { records: Some(records), ..Self::new(Box::new(io::sink()), notice) }
+    }
+
+    /// Whether a line may be written by whoever logs it, once the writer's thread is gone.
+    pub(super) fn takes_late_lines(&self) -> bool {
+        #[cfg(feature = "otlp")]
+        return self.records.is_none();
+        #[cfg(not(feature = "otlp"))]
+        true
     }
 
     /// Writes whole lines that end at `ends`, and answers whether all went well. Lines that the writer
     /// does not take are counted as lost; those that follow one are tried all the same, unless the writer
     /// panicked or has no room.
     pub(super) fn write(&mut self, bytes: &[u8], ends: &[u32], tally: &Tally) -> bool {
+        #[cfg(feature = "otlp")]
+        if let Some(records) = &mut self.records {
+            return super::records::write(&mut **records, bytes, ends, tally);
+        }
         let mut start = 0;
         let mut rest = ends;
         let mut is_well = true;
@@ -60,7 +84,7 @@ impl Target {
                 self.is_torn = lines == 0 || rest[lines - 1] as usize != start + taken;
             }
             let untaken = &rest[lines..];
-            let is_over = self.takes_batches || failure == Failure::OfAll;
+            let is_over = failure == Failure::OfAll;
             let (lost, next) =
                 untaken.split_at(if is_over { untaken.len() } else { 1.min(untaken.len()) });
             tally.lost.add(lost.len() as u64);
@@ -81,6 +105,13 @@ impl Target {
     #[cold]
     fn tell(&mut self, dropped: u64, tally: &Tally) {
         let notice = (self.notice)(dropped - self.told);
+        #[cfg(feature = "otlp")]
+        if let Some(records) = &mut self.records {
+            self.told = dropped;
+            tally.emitted[level_index(Level::WARN)].add(1);
+            super::records::write(&mut **records, &notice, &[notice.len() as u32], tally);
+            return;
+        }
         if self.write_counted(&notice, tally).1.is_none() {
             self.told = dropped;
             tally.emitted[level_index(Level::WARN)].add(1);
@@ -89,6 +120,10 @@ impl Target {
     }
 
     pub(super) fn flush(&mut self, tally: &Tally) {
+        #[cfg(feature = "otlp")]
+        if let Some(records) = &mut self.records {
+            return records.end_of_pass();
+        }
         let flushed = WRITER.call(|| self.writer.flush());
         if !matches!(flushed, Some(Ok(()))) {
             tally.write_errors.add(1);
