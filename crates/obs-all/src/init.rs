@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,8 @@ pub struct Obs {
     pub(crate) watchdog: bool,
     pub(crate) disabled_checks: Vec<String>,
     pub(crate) admin: Mutex<Option<AdminServer>>,
+    /// Lines and spans that a flush has answered for.
+    told_lost: AtomicU64,
     admin_addr: Option<SocketAddr>,
     explanation: Explanation,
 }
@@ -151,6 +154,7 @@ impl Obs {
             server_limits: settings.server_limits,
             watchdog: settings.watchdog,
             disabled_checks: settings.disabled_checks,
+            told_lost: AtomicU64::new(0),
             admin_addr: admin.as_ref().filter(|admin| !admin.is_unix()).map(AdminServer::addr),
             admin: Mutex::new(admin),
             explanation,
@@ -226,26 +230,28 @@ impl Obs {
     }
 
     /// Sends what is buffered, for programs that do not [`Obs::serve`]. Waits at most `deadline` for all of it; answers
-    /// whether everything was delivered.
+    /// whether everything was delivered since the flush before it, or since the start.
     pub fn flush(&self, deadline: Duration) -> bool {
         let begun = Instant::now();
         let left = || deadline.saturating_sub(begun.elapsed());
-        let pushed = self.push.as_ref().is_none_or(|push| push.flush(left()));
-        #[cfg(feature = "errors")]
-        let errors = {
-            let flushed = self.errors.flush(left());
-            flushed.complete() && flushed.lost == 0
-        };
-        #[cfg(not(feature = "errors"))]
-        let errors = true;
-        let traces = self.traces.flush(left());
-        let mut logs = true;
         // Each is flushed, also after one that failed.
-        for logging in self.log_outputs() {
-            let report = logging.flush(left());
-            logs &= report.complete && report.dropped == 0;
+        let mut complete = self.push.as_ref().is_none_or(|push| push.flush(left()));
+        #[cfg(feature = "errors")]
+        let errors = self.errors.flush(left());
+        #[cfg(feature = "errors")]
+        {
+            complete &= errors.complete();
         }
-        pushed && traces.complete && traces.lost == 0 && logs && errors
+        complete &= self.traces.flush(left()).complete;
+        for logging in self.log_outputs() {
+            complete &= logging.flush(left()).complete;
+        }
+        let dropped = self.log_outputs().map(|logging| logging.counts().dropped).sum::<u64>();
+        let lost = dropped + self.traces.counts().dropped;
+        #[cfg(feature = "errors")]
+        let lost = lost + errors.lost;
+        let is_lost = lost > self.told_lost.fetch_max(lost, Ordering::AcqRel);
+        complete && !is_lost
     }
 }
 

@@ -142,7 +142,6 @@ fn breadcrumbs_never_mix() {
             Ok::<_, Infallible>(number)
         });
         let service = ServiceBuilder::new().layer(watch).service(service_fn(move |request| {
-            let handler = handler.clone();
             async move {
                 let number = handler.oneshot(request).await.unwrap();
                 // Some fail, and not more at once than can wait to be told.
