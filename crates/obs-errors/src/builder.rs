@@ -163,6 +163,7 @@ impl Builder {
             None => None,
             Some(sink) => {
                 let queue = Arc::new(Queue::new());
+                crate::exit::register(&queue);
                 let worker = Worker {
                     queue: queue.clone(),
                     sink,

@@ -6,6 +6,7 @@ mod core;
 mod crumbs;
 mod error;
 mod errors;
+mod exit;
 mod fields;
 #[cfg(feature = "http")]
 pub mod http;

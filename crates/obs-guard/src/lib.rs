@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod exit;
 mod fork;
 mod format;
 pub mod json;
@@ -8,6 +9,7 @@ mod place;
 mod random;
 pub mod redact;
 
+pub use exit::at_exit;
 pub use fork::{fork_generation, watch_forks};
 pub use format::{Formatted, write_args, write_debug, write_display};
 pub use place::{Place, panics};
