@@ -195,3 +195,39 @@ async fn an_acceptor_that_panics_costs_its_connection() {
     lifecycle.shut_down();
     assert!(serving.await.unwrap().is_clean());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_panics_is_counted_once_whoever_sees_it() {
+    #[derive(Clone)]
+    struct Nothing;
+    impl obs_http::Observe for Nothing {
+        type Exchange = Nothing;
+        fn begin(&self, _: &mut request::Parts) -> Self {
+            Nothing
+        }
+    }
+    impl obs_http::Exchange for Nothing {
+        type Entered<'a> = ();
+        fn enter(&self) {}
+        fn end(self, _: &obs_http::End) {}
+    }
+    async fn handler(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        panic!("as a handler may")
+    }
+    for (catches, counted) in [(false, "health.handler"), (true, "http.handler")] {
+        let before = ["health.handler", "http.handler"].map(panics);
+        let lifecycle = Lifecycle::new(Health::new(), Deadlines::development());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let layer = obs_http::ObserveLayer::new(Nothing, obs_http::unrouted);
+        let layer = if catches { layer.catch_panics() } else { layer };
+        let app = tower::Layer::layer(&layer, service_fn(handler));
+        tokio::spawn(Server::new(listener).serve(app, lifecycle.clone()));
+        let answer = tokio::task::spawn_blocking(move || get(addr, "/")).await.unwrap();
+        assert_eq!(answer.starts_with("HTTP/1.1 500"), catches, "{answer}");
+        until("the count", || panics(counted) == 1).await;
+        let after = ["health.handler", "http.handler"].map(panics);
+        assert_eq!(after.iter().sum::<u64>(), before.iter().sum::<u64>() + 1);
+        lifecycle.shut_down();
+    }
+}

@@ -9,12 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, StatusCode, Version, header, request, response};
-use obs_http::{End, Exchange, Observe};
+use obs_guard::Place;
+use obs_http::{End, Exchange, Observe, Outcome};
 use tokio::time::Instant;
 
 use crate::server::begun::Begun;
 use crate::server::counts::Closed;
 use crate::write_limit::WriteWatch;
+
+/// A handler or a body whose panic nobody answers: it ends the connection, or the HTTP/2 stream.
+static HANDLER: Place = Place::new("health.handler");
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -174,7 +178,10 @@ impl Exchange for PhaseExchange {
         }
     }
 
-    fn end(self, _: &End) {
+    fn end(self, end: &End) {
+        if end.outcome == Outcome::Panicked {
+            HANDLER.caught(Box::new(()));
+        }
         self.phase.shared.exchanges.fetch_sub(1, Ordering::AcqRel);
         let mut state = self.phase.state();
         if state.at == At::Off {
