@@ -13,7 +13,11 @@ use tower_layer::Layer;
 
 use crate::Obs;
 
-type Server = (RequestContext, (ServerSpan, (Option<AccessLog>, Red)));
+#[cfg(feature = "errors")]
+type Inner = (obs_errors::http::WatchErrors, Red);
+#[cfg(not(feature = "errors"))]
+type Inner = Red;
+type Server = (RequestContext, (ServerSpan, (Option<AccessLog>, Inner)));
 type Client = (ForwardRequestId, ClientSpan);
 
 /// The layer of a server: made by [`Obs::server_layer`].
@@ -38,7 +42,11 @@ impl Obs {
     /// template.
     pub fn server_layer(&self, route_of: RouteOf) -> ServerLayer {
         let access = self.access_log.then(AccessLog::new);
-        let observer = (RequestContext::new(), (self.server_span, (access, self.red.clone())));
+        #[cfg(feature = "errors")]
+        let inner = (self.watch_errors.clone(), self.red.clone());
+        #[cfg(not(feature = "errors"))]
+        let inner = self.red.clone();
+        let observer = (RequestContext::new(), (self.server_span, (access, inner)));
         ObserveLayer::new(observer, route_of).catch_panics()
     }
 

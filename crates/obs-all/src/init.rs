@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "errors")]
+use obs_errors::Errors;
 use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
 use obs_health::{Check, Health, ServerLimits};
@@ -41,6 +44,10 @@ pub struct Obs {
     pub(crate) traces: Arc<Traces>,
     pub(crate) server_span: ServerSpan,
     pub(crate) client_span: ClientSpan,
+    #[cfg(feature = "errors")]
+    pub(crate) errors: Arc<Errors>,
+    #[cfg(feature = "errors")]
+    pub(crate) watch_errors: obs_errors::http::WatchErrors,
     pub(crate) push: Option<Arc<Pusher>>,
     pub(crate) red: Red,
     pub(crate) access_log: bool,
@@ -50,6 +57,8 @@ pub struct Obs {
     pub(crate) watchdog: bool,
     pub(crate) disabled_checks: Vec<String>,
     pub(crate) admin: Mutex<Option<AdminServer>>,
+    /// Lines and spans that a flush has answered for.
+    told_lost: AtomicU64,
     admin_addr: Option<SocketAddr>,
     explanation: Explanation,
 }
@@ -79,18 +88,33 @@ impl Obs {
             .transpose()?
             .unzip();
         let (trace_layer, traces) = traces.build().map_err(Error::part("traces"))?;
+        let traces = Arc::new(traces);
+        #[cfg(feature = "errors")]
+        let (error_layer, errors) = {
+            let told = crate::spans::told_by(&traces);
+            settings.errors.spans(told).build().map_err(Error::part("errors"))?
+        };
         explanation.extend("traces", traces.settings());
         let logs = std::iter::once(log_layer).chain(record_layer);
-        let subscriber = tracing_subscriber::registry().with(Pillars::new(trace_layer, logs));
+        let pillars = Pillars::new(trace_layer, logs);
+        #[cfg(feature = "errors")]
+        let pillars = pillars.with_errors(error_layer);
+        let subscriber = tracing_subscriber::registry().with(pillars);
         ::tracing::subscriber::set_global_default(subscriber)
             .map_err(|source| Error::new(Kind::Taken { source: source.into() }))?;
         obs_logging::bridge::install()
             .map_err(|source| Error::new(Kind::Taken { source: source.into() }))?;
         obs_logging::panic::install(&logging);
+        #[cfg(feature = "errors")]
+        {
+            // Around the logs' hook: its line names the error.
+            errors.install_panic_hook();
+            errors.make_global();
+        }
         obs_otlp::warn_of_ignored(traces.ignored());
         obs_otlp::warn_of_ignored(&ignored);
 
-        let (logging, traces) = (Arc::new(logging), Arc::new(traces));
+        let logging = Arc::new(logging);
         let registry = obs_metrics::default_registry();
         let red = Red::new(registry).map_err(Error::part("metrics"))?;
         match obs_metrics::collect::process(registry) {
@@ -105,6 +129,10 @@ impl Obs {
         for source in [logs, traces.source(), health.source()] {
             registry.mount(source);
         }
+        #[cfg(feature = "errors")]
+        let errors = Arc::new(errors);
+        #[cfg(feature = "errors")]
+        registry.mount(errors.source());
         let push = push.start(registry).map_err(Error::part("metrics"))?;
         let push = push.is_on().then(|| Arc::new(push));
         #[cfg(feature = "profiling")]
@@ -113,20 +141,23 @@ impl Obs {
         let profiling = false;
         #[cfg(all(feature = "profiling", target_os = "linux"))]
         registry.mount(obs_profiling::source());
-        let admin = admin::start(
-            &settings.admin,
-            &explanation,
-            registry.clone(),
-            health.clone(),
-            Arc::clone(&logging),
-            Arc::clone(&traces),
+        let shown = admin::Shown {
+            explanation: &explanation,
+            registry: registry.clone(),
+            health: health.clone(),
+            logging: Arc::clone(&logging),
+            traces: Arc::clone(&traces),
+            #[cfg(feature = "errors")]
+            errors: Arc::clone(&errors),
             profiling,
-        )?;
+        };
+        let admin = admin::start(&settings.admin, shown)?;
         Ok(Self {
             access_log: settings.access_log,
             server_limits: settings.server_limits,
             watchdog: settings.watchdog,
             disabled_checks: settings.disabled_checks,
+            told_lost: AtomicU64::new(0),
             admin_addr: admin.as_ref().filter(|admin| !admin.is_unix()).map(AdminServer::addr),
             admin: Mutex::new(admin),
             explanation,
@@ -135,6 +166,10 @@ impl Obs {
             logging,
             log_records,
             traces,
+            #[cfg(feature = "errors")]
+            watch_errors: obs_errors::http::WatchErrors::new(&errors),
+            #[cfg(feature = "errors")]
+            errors,
             push,
             red,
             health,
@@ -171,6 +206,12 @@ impl Obs {
         &self.traces
     }
 
+    /// The errors: by place, capture, flush.
+    #[cfg(feature = "errors")]
+    pub fn errors(&self) -> &Errors {
+        &self.errors
+    }
+
     /// The registry that `/metrics` shows: the process's default one.
     pub fn metrics(&self) -> &'static Registry {
         obs_metrics::default_registry()
@@ -192,19 +233,28 @@ impl Obs {
     }
 
     /// Sends what is buffered, for programs that do not [`Obs::serve`]. Waits at most `deadline` for all of it; answers
-    /// whether everything was delivered.
+    /// whether everything was delivered since the flush before it, or since the start.
     pub fn flush(&self, deadline: Duration) -> bool {
         let begun = Instant::now();
         let left = || deadline.saturating_sub(begun.elapsed());
-        let pushed = self.push.as_ref().is_none_or(|push| push.flush(left()));
-        let traces = self.traces.flush(left());
-        let mut logs = true;
         // Each is flushed, also after one that failed.
-        for logging in self.log_outputs() {
-            let report = logging.flush(left());
-            logs &= report.complete && report.dropped == 0;
+        let mut complete = self.push.as_ref().is_none_or(|push| push.flush(left()));
+        #[cfg(feature = "errors")]
+        let errors = self.errors.flush(left());
+        #[cfg(feature = "errors")]
+        {
+            complete &= errors.complete();
         }
-        pushed && traces.complete && traces.lost == 0 && logs
+        complete &= self.traces.flush(left()).complete;
+        for logging in self.log_outputs() {
+            complete &= logging.flush(left()).complete;
+        }
+        let dropped = self.log_outputs().map(|logging| logging.counts().dropped).sum::<u64>();
+        let lost = dropped + self.traces.counts().dropped;
+        #[cfg(feature = "errors")]
+        let lost = lost + errors.lost;
+        let is_lost = lost > self.told_lost.fetch_max(lost, Ordering::AcqRel);
+        complete && !is_lost
     }
 }
 

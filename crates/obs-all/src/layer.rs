@@ -11,6 +11,8 @@ use ::tracing::span::{Attributes, Id, Record};
 use ::tracing::subscriber::Interest;
 use ::tracing::{Dispatch, Event, Metadata};
 use obs_context::SpanFollower;
+#[cfg(feature = "errors")]
+use obs_errors::ErrorLayer;
 use obs_guard::once;
 use obs_logging::LogLayer;
 use obs_tracing::{TraceFilter, TraceLayer};
@@ -28,6 +30,8 @@ pub(crate) struct Pillars {
     filter: TraceFilter,
     /// Lines and, where there is a collector for them, records.
     logs: Vec<LogLayer<Registry>>,
+    #[cfg(feature = "errors")]
+    errors: Option<ErrorLayer>,
     /// Bytes of one value that any of them reads.
     longest_value: usize,
 }
@@ -39,7 +43,61 @@ impl Pillars {
     ) -> Self {
         let longest_value = traces.longest_value().max(LONGEST_VALUE_OF_A_LINE);
         let logs = logs.into_iter().collect();
-        Self { traces, filter: TraceFilter::default(), logs, longest_value }
+        Self {
+            traces,
+            filter: TraceFilter::default(),
+            logs,
+            #[cfg(feature = "errors")]
+            errors: None,
+            longest_value,
+        }
+    }
+
+    /// Errors first: the line and the span of an error name it.
+    #[cfg(feature = "errors")]
+    pub(crate) fn with_errors(mut self, errors: ErrorLayer) -> Self {
+        self.errors = Some(errors);
+        self
+    }
+
+    /// Whether errors are told of such an event: of what is logged or an exception of its span, and of no
+    /// more.
+    #[cfg(feature = "errors")]
+    fn is_for_errors(&self, metadata: &Metadata<'_>) -> bool {
+        self.errors.as_ref().is_some_and(|errors| errors.reads(metadata))
+    }
+
+    #[cfg(not(feature = "errors"))]
+    fn is_for_errors(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    /// Tells errors of an event, and the others after them: what they write names the error.
+    #[cfg(feature = "errors")]
+    fn after_errors(&self, event: &Event<'_>, others: impl FnOnce()) {
+        let Some(errors) = self.errors.as_ref().filter(|errors| errors.reads(event.metadata()))
+        else {
+            return others();
+        };
+        let captured = errors.take(event, || None);
+        let is_error = *event.metadata().level() == ::tracing::Level::ERROR;
+        match captured.or_else(|| obs_errors::current_error_id().filter(|_| is_error)) {
+            None => others(),
+            Some(id) => {
+                let id = id.to_string();
+                obs_tracing::set_attribute("obs.error.id", id.as_str());
+                let context = obs_logging::Context::child();
+                context.bind("error.id", id.as_str());
+                let entered = context.enter();
+                others();
+                drop(entered);
+            }
+        }
+    }
+
+    #[cfg(not(feature = "errors"))]
+    fn after_errors(&self, _: &Event<'_>, others: impl FnOnce()) {
+        others();
     }
 
     /// A value that several will format is formatted once: a second time it may be empty, or panic.
@@ -127,17 +185,20 @@ impl Layer<Registry> for Pillars {
     fn on_event(&self, event: &Event<'_>, now: Now<'_>) {
         let metadata = event.metadata();
         let is_traced = Filter::enabled(&self.filter, metadata, &now);
-        let readers = match is_traced || self.logs.len() > 1 {
-            true => usize::from(is_traced) + self.readers(metadata, &now),
+        let for_errors = self.is_for_errors(metadata);
+        let readers = match is_traced || for_errors || self.logs.len() > 1 {
+            true => usize::from(is_traced) + usize::from(for_errors) + self.readers(metadata, &now),
             false => self.logs.len(),
         };
         self.for_readers(readers, || {
-            self.traces.on_event(event, now.clone());
-            for log in &self.logs {
-                if Filter::enabled(log.filter(), metadata, &now) {
-                    log.inner().on_event(event, now.clone());
+            self.after_errors(event, || {
+                self.traces.on_event(event, now.clone());
+                for log in &self.logs {
+                    if Filter::enabled(log.filter(), metadata, &now) {
+                        log.inner().on_event(event, now.clone());
+                    }
                 }
-            }
+            });
         });
     }
 

@@ -7,6 +7,8 @@ mod http;
 mod init;
 mod layer;
 mod serve;
+#[cfg(feature = "errors")]
+mod spans;
 mod spawn;
 #[cfg(all(feature = "profiling", target_os = "linux"))]
 mod stacks;
@@ -18,6 +20,8 @@ pub use init::{Obs, init};
 pub use spawn::{InCurrent, in_current, spawn};
 
 pub use obs_context as context;
+#[cfg(feature = "errors")]
+pub use obs_errors as errors;
 pub use obs_health as health;
 pub use obs_logging as logging;
 pub use obs_metrics as metrics;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use obs_health::lifecycle::{Flushed, ShutdownReport, Stage};
+use obs_health::lifecycle::{FlushStage, Flushed, ShutdownReport};
 use obs_health::{Server, watchdog};
 use tokio::net::TcpListener;
 use tower_service::Service;
@@ -51,8 +51,17 @@ impl Obs {
         if let Some(admin) = self.admin.lock().unwrap_or_else(PoisonError::into_inner).take() {
             lifecycle.keep_admin(admin);
         }
+        #[cfg(feature = "errors")]
+        {
+            let errors = Arc::clone(&self.errors);
+            lifecycle.on_flush(FlushStage::Errors, move |deadline| {
+                let flushed = errors.shutdown(deadline);
+                let lost = flushed.lost + flushed.unknown;
+                Flushed { delivered: flushed.delivered, lost }
+            });
+        }
         let traces = Arc::clone(&self.traces);
-        lifecycle.on_flush(Stage::Traces, move |deadline| {
+        lifecycle.on_flush(FlushStage::Traces, move |deadline| {
             let known = traces.shutdown(deadline).complete;
             let counts = traces.counts();
             // Spans whose fate is not known by the deadline are lost with the process.
@@ -60,14 +69,14 @@ impl Obs {
             Flushed { delivered: counts.exported, lost: counts.dropped + unknown }
         });
         if let Some(push) = self.push.clone() {
-            lifecycle.on_flush(Stage::Metrics, move |deadline| {
+            lifecycle.on_flush(FlushStage::Metrics, move |deadline| {
                 // The numbers are cumulative: the last push alone decides whether any are lost.
                 let lost = u64::from(!push.shutdown(deadline));
                 Flushed { delivered: push.counts().delivered, lost }
             });
         }
         let outputs: Vec<_> = self.log_outputs().cloned().collect();
-        lifecycle.on_flush(Stage::Logs, move |deadline| {
+        lifecycle.on_flush(FlushStage::Logs, move |deadline| {
             let begun = Instant::now();
             let mut flushed = Flushed { delivered: 0, lost: 0 };
             for logging in &outputs {

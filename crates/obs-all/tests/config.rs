@@ -159,6 +159,7 @@ fn limits_of_the_server_are_settings_like_the_others() {
         ("OBS_SERVER_IDLE_TIMEOUT", "2m"),
         ("OBS_SERVER_CONNECTIONS", "50"),
         ("OBS_SERVER_CONNECTION_AGE", "1day"),
+        ("OBS_SERVER_MIN_BODY_RATE", "0"),
     ]);
     let from = |variable: &str| Origin::Environment(variable.into());
     assert_eq!(
@@ -167,6 +168,11 @@ fn limits_of_the_server_are_settings_like_the_others() {
     );
     assert_eq!(row(&limits, "server.connections"), ("50".into(), from("OBS_SERVER_CONNECTIONS")));
     assert_eq!(row(&limits, "server.header_timeout"), ("10s".into(), Origin::Default));
+    assert_eq!(
+        row(&limits, "server.min_body_rate"),
+        ("0".into(), from("OBS_SERVER_MIN_BODY_RATE"))
+    );
+    assert_eq!(row(&limits, "server.min_write_rate"), ("240".into(), Origin::Default));
     let code = obs_all::health::ServerLimits {
         idle_timeout: std::time::Duration::from_secs(300),
         ..Default::default()
@@ -180,6 +186,7 @@ fn limits_of_the_server_are_settings_like_the_others() {
         ("OBS_SERVER_CONNECTIONS", "many"),
         ("OBS_SERVER_HEADER_TIMEOUT", "0s"),
         ("OBS_SERVER_WRITE_TIMEOUT", "soon"),
+        ("OBS_SERVER_MIN_WRITE_RATE", "-1"),
     ] {
         let one: &'static [(&'static str, &'static str)] = Box::leak(Box::new([(variable, value)]));
         let error = wrong(one).to_string();

@@ -111,18 +111,22 @@ impl ConsoleBuilder {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
 
+        let evicted = |store: &Arc<Store>| {
+            let store = Arc::clone(store);
+            move || store.evict_connection()
+        };
         let receiver = Grpc::new(Arc::clone(&store));
         let answer = move |request, local| receiver.clone().answer(request, local);
-        tasks.spawn(serve(grpc, Protocol::Http2, answer, stopped.clone()));
+        tasks.spawn(serve(grpc, Protocol::Http2, answer, evicted(&store), stopped.clone()));
 
         let receiver = Arc::clone(&store);
         let answer = move |request, local| answer_http(Arc::clone(&receiver), request, local);
-        tasks.spawn(serve(http, Protocol::Http1, answer, stopped.clone()));
+        tasks.spawn(serve(http, Protocol::Http1, answer, evicted(&store), stopped.clone()));
 
         let questions =
             Api { store: Arc::clone(&store), scraper: scraper.clone(), token: token.clone() };
         let answer = move |request, local| questions.clone().answer(request, local);
-        tasks.spawn(serve(api, Protocol::Http1, answer, stopped.clone()));
+        tasks.spawn(serve(api, Protocol::Http1, answer, evicted(&store), stopped.clone()));
 
         tasks.spawn(scraper.run(self.interval, stopped));
         Ok(Running {

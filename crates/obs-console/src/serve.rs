@@ -1,9 +1,11 @@
 //! Listening: accepts connections within a bound, and ends them in good order.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,10 +16,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 
-/// Connections of one listener that are served at once; further ones wait to be accepted.
+/// Connections of one listener that are open at once; past it the oldest that never had an answer is
+/// closed, or else the oldest.
 const CONNECTIONS: usize = 128;
 /// A connection that has said nothing for so long is closed.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -33,11 +36,12 @@ pub(crate) enum Protocol {
 }
 
 /// Serves `listener` until `stop` turns true: `answer` is given every request with the address that
-/// it was sent to.
+/// it was sent to, `evicted` is called for every connection that gave way to a newer one.
 pub(crate) async fn serve<A, F, B>(
     listener: TcpListener,
     protocol: Protocol,
     answer: A,
+    evicted: impl Fn(),
     mut stop: watch::Receiver<bool>,
 ) where
     A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
@@ -45,27 +49,35 @@ pub(crate) async fn serve<A, F, B>(
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
+    let mut open = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => break,
             Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener) => accepted,
         };
-        let Some((stream, place)) = accepted else { continue };
+        let Some(stream) = accepted else { continue };
+        if make_place(&mut open) {
+            evicted();
+        }
         let Ok(local) = stream.local_addr() else { continue };
         let answer = answer.clone();
         let watcher = graceful.watcher();
-        connections.spawn(async move {
-            let _place = place;
+        let is_answered = Arc::new(AtomicBool::new(false));
+        let answers = Arc::clone(&is_answered);
+        let task = connections.spawn(async move {
             if tokio::time::timeout(SILENCE, stream.readable()).await.is_err() {
                 return;
             }
             let service = service_fn(move |request| {
-                let answered = answer(request, local);
-                async move { Ok::<_, Infallible>(answered.await) }
+                let (answered, answers) = (answer(request, local), Arc::clone(&answers));
+                async move {
+                    let answer = answered.await;
+                    answers.store(true, Ordering::Release);
+                    Ok::<_, Infallible>(answer)
+                }
             });
             let stream = TokioIo::new(stream);
             // What breaks a connection is told to its other end; here nobody could mend it.
@@ -86,21 +98,40 @@ pub(crate) async fn serve<A, F, B>(
                 }
             };
         });
+        open.push_back(Open { task, is_answered });
     }
     drop(listener);
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
     connections.shutdown().await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+struct Open {
+    task: AbortHandle,
+    /// Whether a request of it was answered: one that asks for something.
+    is_answered: Arc<AtomicBool>,
+}
+
+/// Whether a connection had to give way.
+fn make_place(open: &mut VecDeque<Open>) -> bool {
+    if open.len() >= CONNECTIONS {
+        open.retain(|one| !one.task.is_finished());
+    }
+    if open.len() < CONNECTIONS {
+        return false;
+    }
+    let unanswered = open.iter().position(|one| !one.is_answered.load(Ordering::Acquire));
+    if let Some(one) = open.remove(unanswered.unwrap_or(0)) {
+        one.task.abort();
+    }
+    true
+}
+
+async fn accept(listener: &TcpListener) -> Option<TcpStream> {
     match listener.accept().await {
         Ok((stream, _)) => {
+            // Without it an answer is late, not lost.
             let _ = stream.set_nodelay(true);
-            Some((stream, place))
+            Some(stream)
         }
         Err(_) => {
             tokio::time::sleep(AFTER_FAILURE).await;

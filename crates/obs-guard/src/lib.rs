@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod exit;
 mod fork;
 mod format;
+pub mod json;
 pub mod once;
 mod place;
 mod random;
+pub mod redact;
 
+pub use exit::at_exit;
 pub use fork::{fork_generation, watch_forks};
 pub use format::{Formatted, write_args, write_debug, write_display};
 pub use place::{Place, panics};

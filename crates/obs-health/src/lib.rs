@@ -12,6 +12,7 @@ pub mod lifecycle;
 mod mount;
 mod on_demand;
 mod own_runtime;
+mod pace;
 mod probe;
 mod report;
 mod schedule;
@@ -21,7 +22,8 @@ mod telemetry;
 mod transitions;
 mod vital;
 pub mod watchdog;
-mod write_timeout;
+mod watched;
+mod write_limit;
 
 pub use check::Check;
 pub use checks::PoolExhausted;

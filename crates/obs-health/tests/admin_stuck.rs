@@ -159,3 +159,28 @@ fn a_handler_that_panics_answers_500_and_is_counted() {
     let panics = obs_guard::panics().find(|(place, _)| *place == "health.admin_handler");
     assert_eq!(panics, Some(("health.admin_handler", 40)));
 }
+
+#[test]
+fn probes_are_answered_on_a_socket_of_the_file_system_that_stuck_clients_hold() {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+    let health = Health::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("admin.sock");
+    let server = admin::Builder::new(health.clone()).unix(&path).timeout(LONG).start().unwrap();
+    for kind in Client::ALL {
+        let fills = matches!(kind, Client::NeverReads | Client::ReadsSlowly);
+        let count = if fills { 16 } else { 300 };
+        let clients = Clients::connect_unix(&path, kind, count).unwrap();
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        let request = b"GET /readyz HTTP/1.1\r\nhost: any\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{kind:?}: {answer}");
+        drop(clients);
+    }
+    assert!(total(&health, "admin_connections_closed_total") > 0.0);
+    server.stop(Duration::from_secs(1));
+}

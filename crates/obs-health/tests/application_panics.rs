@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::{Request, Response, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use obs_health::lifecycle::{Deadlines, Flushed, Lifecycle, Stage};
+use obs_health::lifecycle::{Deadlines, FlushStage, Flushed, Lifecycle, Stage};
 use obs_health::{Acceptor, Check, Health, Server, State};
 use support::{captured_log, get};
 use tokio::net::{TcpListener, TcpStream};
@@ -140,8 +140,8 @@ async fn hooks_and_tasks_that_panic_are_counted_and_the_shutdown_goes_on() {
     let lifecycle = Lifecycle::new(Health::new(), Deadlines::development());
     lifecycle.on_close("at once", || -> std::future::Ready<()> { panic!("at once") });
     lifecycle.on_close("later", || async { panic!("later") });
-    lifecycle.on_flush(Stage::Traces, |_| panic!("as a flush may"));
-    lifecycle.on_flush(Stage::Logs, |_| Flushed { delivered: 7, lost: 0 });
+    lifecycle.on_flush(FlushStage::Traces, |_| panic!("as a flush may"));
+    lifecycle.on_flush(FlushStage::Logs, |_| Flushed { delivered: 7, lost: 0 });
     lifecycle.spawn(async { panic!("as a task may") });
     lifecycle.shut_down();
     let report = lifecycle.run().await;
@@ -194,4 +194,40 @@ async fn an_acceptor_that_panics_costs_its_connection() {
     assert!(support::total(&health, "http_server_handshakes_failed_total") >= 1.0);
     lifecycle.shut_down();
     assert!(serving.await.unwrap().is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_panics_is_counted_once_whoever_sees_it() {
+    #[derive(Clone)]
+    struct Nothing;
+    impl obs_http::Observe for Nothing {
+        type Exchange = Nothing;
+        fn begin(&self, _: &mut request::Parts) -> Self {
+            Nothing
+        }
+    }
+    impl obs_http::Exchange for Nothing {
+        type Entered<'a> = ();
+        fn enter(&self) {}
+        fn end(self, _: &obs_http::End) {}
+    }
+    async fn handler(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        panic!("as a handler may")
+    }
+    for (catches, counted) in [(false, "health.handler"), (true, "http.handler")] {
+        let before = ["health.handler", "http.handler"].map(panics);
+        let lifecycle = Lifecycle::new(Health::new(), Deadlines::development());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let layer = obs_http::ObserveLayer::new(Nothing, obs_http::unrouted);
+        let layer = if catches { layer.catch_panics() } else { layer };
+        let app = tower::Layer::layer(&layer, service_fn(handler));
+        tokio::spawn(Server::new(listener).serve(app, lifecycle.clone()));
+        let answer = tokio::task::spawn_blocking(move || get(addr, "/")).await.unwrap();
+        assert_eq!(answer.starts_with("HTTP/1.1 500"), catches, "{answer}");
+        until("the count", || panics(counted) == 1).await;
+        let after = ["health.handler", "http.handler"].map(panics);
+        assert_eq!(after.iter().sum::<u64>(), before.iter().sum::<u64>() + 1);
+        lifecycle.shut_down();
+    }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use obs_health::lifecycle::{Deadlines, Flushed, Lifecycle, ShutdownReport, Stage};
+use obs_health::lifecycle::{Deadlines, FlushStage, Flushed, Lifecycle, ShutdownReport, Stage};
 use obs_health::{Health, Server, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -187,11 +187,11 @@ async fn a_request_past_the_deadline_is_aborted_and_counted() {
 async fn the_stages_come_in_their_order_and_closers_backwards() {
     let order = Arc::new(Mutex::new(Vec::new()));
     let lifecycle = Lifecycle::new(Health::new(), deadlines());
-    for stage in [Stage::Logs, Stage::Metrics, Stage::Traces] {
+    for stage in [FlushStage::Logs, FlushStage::Metrics, FlushStage::Traces] {
         let order = Arc::clone(&order);
         lifecycle.on_flush(stage, move |_| {
-            order.lock().unwrap().push(stage.as_str());
-            Flushed { delivered: 5, lost: u64::from(stage == Stage::Traces) }
+            order.lock().unwrap().push(Stage::from(stage).as_str());
+            Flushed { delivered: 5, lost: u64::from(stage == FlushStage::Traces) }
         });
     }
     for name in ["first pool", "second pool"] {
@@ -221,12 +221,12 @@ async fn what_panics_or_hangs_in_a_stage_ends_only_itself() {
     let last = Arc::clone(&reached);
     lifecycle.on_close("hangs", std::future::pending);
     lifecycle.on_close("panics", || async { panic!("as a closer may") });
-    lifecycle.on_flush(Stage::Traces, |_| panic!("as a flush may"));
-    lifecycle.on_flush(Stage::Metrics, |_| {
+    lifecycle.on_flush(FlushStage::Traces, |_| panic!("as a flush may"));
+    lifecycle.on_flush(FlushStage::Metrics, |_| {
         std::thread::sleep(Duration::from_millis(800));
         Flushed::default()
     });
-    lifecycle.on_flush(Stage::Logs, move |_| {
+    lifecycle.on_flush(FlushStage::Logs, move |_| {
         last.store(true, Ordering::SeqCst);
         Flushed::default()
     });
@@ -250,7 +250,7 @@ async fn a_second_call_skips_to_the_flushes() {
     let (server, _waiting) = serve_one_for_ever(&lifecycle).await;
     let flushes = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&flushes);
-    lifecycle.on_flush(Stage::Traces, move |deadline| {
+    lifecycle.on_flush(FlushStage::Traces, move |deadline| {
         assert!(deadline <= Duration::from_secs(1));
         counted.fetch_add(1, Ordering::SeqCst);
         Flushed::default()

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use obs_health::lifecycle::{Deadlines, Flushed, Lifecycle, Stage};
+use obs_health::lifecycle::{Deadlines, FlushStage, Flushed, Lifecycle, Stage};
 use obs_health::{Check, Health};
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn the_longest_duration_in_checks_and_deadlines_panics_nowhere() {
     deadlines.traces = max;
     assert_eq!(deadlines.total(), max);
     let lifecycle = Lifecycle::new(health.clone(), deadlines);
-    lifecycle.on_flush(Stage::Traces, |_| Flushed { delivered: 1, lost: 0 });
+    lifecycle.on_flush(FlushStage::Traces, |_| Flushed { delivered: 1, lost: 0 });
     lifecycle.on_close("pool", || async {});
     lifecycle.shut_down();
     let report = lifecycle.run().await;

@@ -157,6 +157,53 @@ async fn a_body_that_stops_is_closed_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_slower_than_its_least_rate_is_closed_and_counted() {
+    let heads: [(&[u8], &[u8]); 2] = [
+        (b"POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 100000\r\n\r\n", b"x"),
+        (b"POST / HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    ];
+    let limits = ServerLimits { body_read_timeout: SHORT, min_body_rate: 1_000, ..long() };
+    let serving = Serving::start(limits).await;
+    for (at, (head, byte)) in heads.into_iter().enumerate() {
+        let mut stream = TcpStream::connect(serving.addr).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(head).await.unwrap();
+        let mut bytes = 0;
+        // The connection's end shows in the write after it.
+        while stream.write_all(byte).await.is_ok() {
+            bytes += 1;
+            assert!(bytes < 4_000, "still open");
+            tokio::time::sleep(SHORT / 10).await;
+        }
+        serving.until_closed("body", at as f64 + 1.0).await;
+    }
+    let limits = ServerLimits { body_read_timeout: SHORT * 6, ..long() };
+    let default = Serving::start(limits).await;
+    let clients = Clients::connect(default.addr, Client::SendsBodySlowly, 3).unwrap();
+    default.until_closed("body", 3.0).await;
+    drop(clients);
+    default.end().await;
+    serving.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_at_its_least_rate_outlives_its_timeout() {
+    for min_body_rate in [0, 10] {
+        let limits = ServerLimits { body_read_timeout: SHORT * 10, min_body_rate, ..long() };
+        let serving = Serving::start(limits).await;
+        let mut stream = TcpStream::connect(serving.addr).await.unwrap();
+        let head = b"POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 60\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        for _ in 0..15 {
+            tokio::time::sleep(SHORT).await;
+            stream.write_all(b"body").await.unwrap();
+        }
+        assert!(read_until(&mut stream, ";").await.ends_with("read 60;"), "{min_body_rate}");
+        serving.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_is_slow_with_a_whole_request_is_not_the_peers_fault() {
     let requests = [
         ("GET /slow HTTP/1.1\r\nhost: t\r\n\r\n", "slow 0;"),

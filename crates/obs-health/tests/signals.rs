@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use obs_health::Health;
-use obs_health::lifecycle::{Deadlines, Flushed, Lifecycle, Stage};
+use obs_health::lifecycle::{Deadlines, FlushStage, Flushed, Lifecycle};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Not a test: a service that would drain for ten minutes, and whose flush takes as `SIGNALS_CHILD` says.
@@ -34,7 +34,7 @@ fn child() {
     runtime.block_on(async {
         let drained = Arc::new(Mutex::new(None::<Instant>));
         let drains = Arc::clone(&drained);
-        lifecycle.on_flush(Stage::Traces, move |deadline| {
+        lifecycle.on_flush(FlushStage::Traces, move |deadline| {
             println!("\nflushing within {deadline:?}");
             let drained = drained.lock().unwrap().map(|at| at.elapsed().as_millis());
             println!("\ndrained for {}", drained.unwrap_or_default());

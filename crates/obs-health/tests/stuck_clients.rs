@@ -128,3 +128,30 @@ async fn an_idle_connection_is_closed_at_its_own_timeout_and_counted() {
     lifecycle.shut_down();
     assert!(server.await.unwrap().is_clean());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_stuck_clients_of_every_kind_than_places_do_not_starve_the_server() {
+    const SHORT: Duration = Duration::from_millis(300);
+    for client in Client::ALL {
+        let fills = matches!(client, Client::NeverReads | Client::ReadsSlowly);
+        let count = if fills { 4 } else { 60 };
+        let limits = ServerLimits {
+            connections: count - 2,
+            header_read_timeout: SHORT,
+            body_read_timeout: SHORT,
+            write_timeout: SHORT,
+            idle_timeout: SHORT,
+            ping_interval: SHORT,
+            ping_timeout: SHORT,
+            ..ServerLimits::default()
+        };
+        let (addr, lifecycle, _, server) = serve(limits).await;
+        let connect = move || Clients::connect(addr, client, count);
+        let clients = tokio::task::spawn_blocking(connect).await.unwrap();
+        let answer = get(addr).await;
+        assert!(answer.ends_with("hello"), "{client:?}: {answer}");
+        drop(clients);
+        lifecycle.shut_down();
+        server.await.unwrap();
+    }
+}

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use obs_health::lifecycle::{Deadlines, Flushed, Lifecycle, Stage};
+use obs_health::lifecycle::{Deadlines, FlushStage, Flushed, Lifecycle};
 use obs_health::{Health, Server, admin};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpListener;
@@ -79,17 +79,26 @@ async fn serve(lifecycle: Lifecycle, place: &str, how: &str) {
     let (admin_addr, addr) = (admin.addr(), listener.local_addr().unwrap());
     lifecycle.keep_admin(admin);
     let asked = if place == "admin" { admin_addr } else { addr };
+    let called = std::env::var("STUCK_BY").is_ok_and(|by| by == "call").then(|| lifecycle.clone());
     // On a thread: it waits for the handler while the runtime may be blocked.
     std::thread::spawn(move || {
         let mut stream = std::net::TcpStream::connect(asked).unwrap();
-        stream.write_all(b"GET /stuck HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        let request = b"GET /stuck HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).unwrap();
         has_begun.recv().unwrap();
         let mut stdout = std::io::stdout();
         writeln!(stdout, "\n{READY}").unwrap();
+        if let Some(lifecycle) = called {
+            lifecycle.shut_down();
+        }
         let _aborted = stream.read_to_end(&mut Vec::new());
     });
     let report = Server::new(listener).serve(app, lifecycle).await;
     tracing::info!(%report, "served");
+    if place == "after" {
+        tokio::time::sleep(GRACE_PERIOD + Duration::from_millis(500)).await;
+        tracing::info!("still here");
+    }
 }
 
 fn register(lifecycle: &Lifecycle, place: &str, how: &str, begun: &Sender<()>) {
@@ -110,9 +119,9 @@ fn register(lifecycle: &Lifecycle, place: &str, how: &str, begun: &Sender<()>) {
             block();
             std::future::ready(())
         }),
-        "traces" => flush(Stage::Traces),
-        "metrics" => flush(Stage::Metrics),
-        "logs" => flush(Stage::Logs),
+        "traces" => flush(FlushStage::Traces),
+        "metrics" => flush(FlushStage::Metrics),
+        "logs" => flush(FlushStage::Logs),
         _ => {}
     }
 }
@@ -133,11 +142,15 @@ fn start_admin(place: &str, how: &str, begun: &Sender<()>) -> admin::AdminServer
     builder.open("/stuck", handler).start().unwrap()
 }
 
-/// The exit code and the log of a child that is stuck like this and gets SIGTERM.
-fn end(stuck: &str) -> (Option<i32>, String) {
+/// How the shutdown begins, and the exit code of a child that must be ended.
+const BEGUN: [(&str, i32); 2] = [("signal", 143), ("call", 1)];
+
+/// The exit code and the log of a child that is stuck like this and is told to go.
+fn end(stuck: &str, begun: &str) -> (Option<i32>, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["child", "--exact", "--nocapture"])
         .env("STUCK_CHILD", stuck)
+        .env("STUCK_BY", begun)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -147,7 +160,9 @@ fn end(stuck: &str) -> (Option<i32>, String) {
         line.clear();
         assert!(output.read_line(&mut line).unwrap() > 0, "{stuck}: ended before it was ready");
     }
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    if begun == "signal" {
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    }
     let reading = std::thread::spawn(move || {
         let mut log = String::new();
         output.read_to_string(&mut log).map(|_| log)
@@ -169,9 +184,15 @@ fn end(stuck: &str) -> (Option<i32>, String) {
 
 /// The child's report has a stage that begins and ends like this; nothing but the stage is lost.
 #[track_caller]
-fn assert_lost(stuck: &str, code: i32, stage: &str, lost: &str, line: &str) {
-    let (ended, log) = end(stuck);
-    assert_eq!(ended, Some(code), "{stuck}\n{log}");
+fn assert_lost(stuck: &str, is_ended: bool, stage: &str, lost: &str, line: &str) {
+    for (begun, code) in BEGUN {
+        let (ended, log) = end(stuck, begun);
+        assert_eq!(ended, Some(if is_ended { code } else { 0 }), "{stuck} by {begun}\n{log}");
+        assert_reported(stuck, &log, stage, lost, line);
+    }
+}
+
+fn assert_reported(stuck: &str, log: &str, stage: &str, lost: &str, line: &str) {
     let report = log.lines().rev().find(|line| line.contains("report=")).unwrap_or_default();
     let (_, report) = report.split_once("report=").unwrap_or_default();
     let bad: Vec<_> = report
@@ -191,29 +212,29 @@ const NOT_ENDED: &str = "the process did not end by its grace period, after its 
 
 #[test]
 fn request_that_pends_is_aborted_and_counted() {
-    assert_lost("request pend", 0, "requests", "0 finished, 1 lost", WITH_LOSSES);
+    assert_lost("request pend", false, "requests", "0 finished, 1 lost", WITH_LOSSES);
 }
 
 #[test]
 fn request_that_blocks_its_thread_is_counted_and_ended_with_the_process() {
-    assert_lost("request block", 143, "requests", "0 finished, 1 lost", NOT_ENDED);
+    assert_lost("request block", true, "requests", "0 finished, 1 lost", NOT_ENDED);
 }
 
 #[test]
 fn background_task_that_pends_is_counted() {
-    assert_lost("task pend", 0, "tasks", "0 finished, 1 lost", WITH_LOSSES);
+    assert_lost("task pend", false, "tasks", "0 finished, 1 lost", WITH_LOSSES);
 }
 
 #[test]
 fn background_task_that_blocks_its_thread_is_counted_and_ended_with_the_process() {
-    assert_lost("task block", 143, "tasks", "0 finished, 1 lost", NOT_ENDED);
+    assert_lost("task block", true, "tasks", "0 finished, 1 lost", NOT_ENDED);
 }
 
 #[test]
 fn closer_that_does_not_end_is_named_and_counted() {
     let line = "not closed in time: left to the process's end resource=\"database\"";
     for stuck in ["hook pend", "hook block", "hook_call block"] {
-        assert_lost(stuck, 0, "resources", "0 finished, 1 lost", line);
+        assert_lost(stuck, false, "resources", "0 finished, 1 lost", line);
     }
 }
 
@@ -221,22 +242,36 @@ fn closer_that_does_not_end_is_named_and_counted() {
 fn flush_that_blocks_its_thread_is_given_up() {
     for stage in ["traces", "metrics", "logs"] {
         let line = format!("the flush did not keep its deadline stage=\"{stage}\"");
-        assert_lost(&format!("{stage} block"), 0, stage, "given up", &line);
+        assert_lost(&format!("{stage} block"), false, stage, "given up", &line);
     }
 }
 
 #[test]
 fn admin_handler_that_does_not_end_is_counted() {
     for stuck in ["admin pend", "admin block"] {
-        assert_lost(stuck, 0, "admin", "(0 finished, 1 lost)", WITH_LOSSES);
+        assert_lost(stuck, false, "admin", "(0 finished, 1 lost)", WITH_LOSSES);
     }
 }
 
 #[test]
 fn runtime_that_is_blocked_is_reported_with_what_is_under_way() {
-    let (code, log) = end("runtime block");
-    assert_eq!(code, Some(143), "{log}");
+    for (begun, code) in BEGUN {
+        let (ended, log) = end("runtime block", begun);
+        assert_eq!(ended, Some(code), "{begun}\n{log}");
+        assert_under_way(&log);
+    }
+}
+
+fn assert_under_way(log: &str) {
     let line = log.lines().find(|line| line.contains("was not over by its grace period"));
     let line = line.unwrap_or_default();
     assert!(line.contains("stage=\"propagation\"") && line.contains("requests=1"), "{log}");
+}
+
+/// The application goes on after a shutdown of its own that was clean; one that a signal began ends it.
+#[test]
+fn a_clean_shutdown_of_its_own_leaves_the_process_alone() {
+    let (code, log) = end("after goes-on", "call");
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("still here"), "{log}");
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use obs_health::lifecycle::{Deadlines, Flushed, Lifecycle, ShutdownReport, Stage};
+use obs_health::lifecycle::{Deadlines, FlushStage, Flushed, Lifecycle, ShutdownReport, Stage};
 use obs_health::{Health, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,7 +31,7 @@ fn lifecycle(requests: Duration) -> (Lifecycle, Arc<AtomicUsize>) {
     let lifecycle = Lifecycle::new(Health::new(), deadlines);
     let flushes = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&flushes);
-    lifecycle.on_flush(Stage::Traces, move |_| {
+    lifecycle.on_flush(FlushStage::Traces, move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
         Flushed { delivered: 1, lost: 0 }
     });

@@ -6,10 +6,14 @@ use std::task::{Context, Poll};
 
 use http::{Response, StatusCode};
 use http_body::Body;
+use obs_guard::Place;
 use pin_project_lite::pin_project;
 
 use crate::running::Running;
 use crate::{Exchange, ObservedBody, Outcome};
+
+/// A handler whose panic is answered. One that is not goes on to the server.
+static HANDLER: Place = Place::new("http.handler");
 
 pin_project! {
     /// The response of a watched exchange.
@@ -93,19 +97,12 @@ fn after_panic<B: Body, X: Exchange>(
     mut running: Running<X>,
     panic: Box<dyn std::any::Any + Send>,
 ) -> Response<ObservedBody<B, X>> {
-    drop_quietly(panic);
+    HANDLER.caught(panic);
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = StatusCode::INTERNAL_SERVER_ERROR;
     running.response(&mut head);
     running.end(Outcome::Panicked);
     Response::from_parts(head, ObservedBody::empty())
-}
-
-/// A panic's payload may itself panic when it is dropped.
-fn drop_quietly(panic: Box<dyn std::any::Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        std::mem::forget(second);
-    }
 }
 
 impl<F, X: Exchange> std::fmt::Debug for ObservedFuture<F, X> {

@@ -5,6 +5,7 @@ mod end;
 mod future;
 mod method;
 mod observe;
+mod peer;
 mod route;
 mod running;
 mod service;
@@ -14,6 +15,7 @@ pub use end::{End, Outcome};
 pub use future::ObservedFuture;
 pub use method::known_method;
 pub use observe::{Exchange, Observe};
+pub use peer::PeerAddr;
 #[cfg(feature = "axum")]
 pub use route::matched_path;
 pub use route::{RouteOf, unrouted};

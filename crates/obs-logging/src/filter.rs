@@ -21,6 +21,10 @@ use crate::callsite::{Callsite, Verdict, is_bridge, is_record};
 
 const REMEDY: &str = "write levels and targets such as `info,sqlx=warn,my_crate[request]=debug`";
 
+/// `EnvFilter` splits at every comma, those between braces too.
+const ONE_FIELD: &str =
+    "write one field to a span, and no comma in its value, such as `[request{user=7}]=debug`";
+
 /// The filter of a logging layer, which many hands may change.
 #[derive(Clone)]
 pub struct LogFilter(Arc<Shared>);
@@ -239,7 +243,7 @@ impl Rules {
 }
 
 /// Refuses what `EnvFilter` takes and then never matches: targets are prefixes of Rust paths, without
-/// wildcards, blanks or brackets.
+/// wildcards, blanks or brackets, and spans have names. And says of its refusals what it does not.
 fn check(text: &str) -> Result<(), Error> {
     for directive in text.split(',') {
         let target = directive.split(['=', '[']).next().unwrap_or_default();
@@ -251,6 +255,20 @@ fn check(text: &str) -> Result<(), Error> {
         if directive.starts_with('=') {
             let what = format!("`{directive}` in the log filter `{text}` names no target");
             return Err(Error::new(what, REMEDY));
+        }
+        // `EnvFilter` takes it for everything, its `Targets` for errors alone.
+        if directive.ends_with('=') {
+            let what = format!("`{directive}` in the log filter `{text}` names no level");
+            return Err(Error::new(what, REMEDY));
+        }
+        if directive.contains("[]") {
+            let what = format!("`{directive}` in the log filter `{text}` names no span");
+            return Err(Error::new(what, REMEDY));
+        }
+        if directive.contains('{') && !directive.contains('}') {
+            let what =
+                format!("the fields of `{directive}` in the log filter `{text}` have no end");
+            return Err(Error::new(what, ONE_FIELD));
         }
     }
     Ok(())

@@ -18,8 +18,7 @@ use crate::encode::value;
 pub(crate) use apart::Apart;
 pub(crate) use straight::Straight;
 
-/// What a value that must not be seen is replaced by.
-pub(crate) const REDACTED: &str = "[redacted]";
+pub(crate) use obs_guard::redact::REDACTED;
 
 /// Writes the values of an event or a span to their places.
 pub(crate) struct Visitor<P>(pub(crate) P);

@@ -98,6 +98,39 @@ fn an_error_over_text_and_over_a_context_shows_nothing_of_the_earlier() {
     assert_eq!(lines.len(), 2);
 }
 
+/// An error over so many others.
+#[derive(Debug)]
+struct Over(u32, Option<Box<Over>>);
+
+impl std::fmt::Display for Over {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "cause {}", self.0)
+    }
+}
+
+impl Error for Over {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.1.as_deref().map(|cause| cause as _)
+    }
+}
+
+#[test]
+fn causes_past_the_limit_leave_a_mark() {
+    let over = |causes: u32| {
+        (1..=causes).fold(Over(0, None), |cause, number| Over(number, Some(cause.into())))
+    };
+    let chain = |causes| {
+        let error = over(causes);
+        let line = logged(|| info!(error = &error as &dyn Error, "event")).line();
+        line["error.chain"].as_array().unwrap().clone()
+    };
+    assert_eq!(chain(16).len(), 16);
+    assert_eq!(chain(16).last().unwrap(), "cause 0");
+    let cut = chain(17);
+    assert_eq!((cut.len(), cut.last().unwrap()), (17, &"… [truncated]".into()));
+    assert_eq!(cut[15], "cause 1");
+}
+
 #[test]
 fn names_that_only_look_like_parts_of_an_error_are_kept() {
     let line = logged(|| {

@@ -208,6 +208,25 @@ fn a_hangup_opens_the_files_anew_at_once() {
 }
 
 #[test]
+fn a_full_file_that_cannot_be_removed_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    // A directory under a full file's name, which no removal of a file takes away.
+    fs::create_dir(folder.path().join("app.log.20200101T000000.000000Z")).unwrap();
+    let file = LogFile::new(&path).max_bytes(200).keep_files(1);
+    let (dispatch, logging) = logging(file, Delivery::Blocking);
+    tracing::dispatcher::with_default(&dispatch, || (0..20_u64).for_each(|n| info!(n, "line")));
+    assert_eq!((logging.counts().written, logging.counts().dropped), (20, 0));
+    let mut failed = 0.0;
+    logging.source().collect(&mut |sample| {
+        if sample.name == "obs_log_removals_failed_total" {
+            failed = sample.value;
+        }
+    });
+    assert!(failed >= 1.0, "{failed}");
+}
+
+#[test]
 fn a_rotation_that_cannot_rename_keeps_the_old_file() {
     let folder = tempfile::tempdir().unwrap();
     // The full file's name is longer than a file system allows, the file's own is not.

@@ -72,6 +72,11 @@ impl Batch {
 }
 
 impl<'a> BatchSample<'a> {
+    /// A counter is neither negative nor NaN: strict parsers of OpenMetrics refuse the whole scrape.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.kind != SampleKind::Counter || self.value >= 0.0
+    }
+
     pub(crate) fn labels(&self) -> impl Iterator<Item = (&'static str, &'a str)> + use<'a> {
         let values = self.values;
         self.labels.iter().map(|(name, range)| (*name, &values[range.clone()]))

@@ -87,7 +87,7 @@ impl Gathered {
         for (name, value) in sample.labels() {
             push_label(&mut self.block, name, value);
         }
-        let fits = family.fits(sample);
+        let fits = family.fits(sample) && sample.is_possible();
         match family.rows.get_mut(&self.block) {
             Some(row) if fits && row.scrape != scrape => *row = Row { value, scrape },
             None if fits => {

@@ -64,6 +64,10 @@ impl Source for Own {
             labels: &[("level", "info")],
             value: 2.5,
         });
+        for (name, value) in [("obs_falls_total", -1.0), ("obs_nothing_total", f64::NAN)] {
+            let (help, kind) = ("No counter.", SampleKind::Counter);
+            sink(Sample { name, help, kind, labels: &[], value });
+        }
     }
 }
 
@@ -85,6 +89,10 @@ fn full() -> Registry {
     wait.with(["x"]).observe(0.3);
     wait.with([""]).observe(1e9);
     wait.with([""]).observe(-1.0);
+    let cold = registry.histogram("cold_celsius", "Below zero.", Buckets::new([-1.0, 1.0]));
+    cold.unwrap().observe(0.5);
+    let minus = registry.histogram("minus", "A sum below zero.", Buckets::new([0.5, 1.0]));
+    minus.unwrap().observe(-3.0);
     set_active_span(None);
     for (name, value) in [("a", f64::NAN), ("b", f64::NEG_INFINITY), ("c", 1e-300), ("d", -0.0)] {
         registry.gauge_vec("level_celsius", "Level.", ["at"]).unwrap().with([name]).set(value);
@@ -124,6 +132,31 @@ fn python_reads_our_openmetrics() {
     ] {
         assert!(read.contains(expected), "{expected}\n{read}");
     }
+}
+
+/// It refuses a whole text for one such sum or counter.
+#[cfg(feature = "prometheus-client")]
+#[test]
+fn python_reads_a_text_with_what_a_foreign_registry_may_hold() {
+    use prometheus_client::metrics::{counter::ConstCounter, histogram::Histogram};
+    let mut theirs = prometheus_client::registry::Registry::default();
+    for (name, bounds, observed) in
+        [("cold", [-1.0, 1.0], 5.0), ("warm", [0.0, 1.0], 5.0), ("minus", [0.0, 1.0], -2.0)]
+    {
+        let histogram = Histogram::new(bounds);
+        histogram.observe(observed);
+        theirs.register(name, "Histogram", histogram);
+    }
+    theirs.register("falls", "Below zero", ConstCounter::new(-1.0));
+    theirs.register("nothing", "No value", ConstCounter::new(f64::NAN));
+    let registry = Registry::new();
+    registry.mount_prometheus_client(theirs);
+    let Some(read) = python("openmetrics", &registry.encode_openmetrics()) else { return };
+    for name in ["cold", "minus"] {
+        let bucket = format!("sample ('{name}_bucket', [('le', '1.0')], ");
+        assert!(read.contains(&bucket), "{read}");
+    }
+    assert!(read.contains("sample ('warm_sum', [], 5.0, None)"), "{read}");
 }
 
 #[test]

@@ -92,6 +92,46 @@ impl prometheus_client::encoding::EncodeMetric for NativeOnly {
     }
 }
 
+/// What OpenMetrics has no place for: a strict parser would refuse the whole scrape.
+fn with_impossible_values() -> Theirs {
+    let mut theirs = Theirs::default();
+    let cold = Histogram::new([-1.0, 0.0, 1.0]);
+    cold.observe(-0.5);
+    cold.observe(5.0);
+    theirs.register("cold", "Bounds below zero", cold);
+    let warm = Histogram::new([0.0, 1.0]);
+    warm.observe(2.0);
+    theirs.register("warm", "Bounds from zero on", warm);
+    let minus = Histogram::new([0.0, 1.0]);
+    minus.observe(-2.0);
+    theirs.register("minus", "A sum below zero", minus);
+    theirs.register("falls", "A counter below zero", ConstCounter::new(-1.0));
+    theirs.register("nothing", "A counter without a value", ConstCounter::new(f64::NAN));
+    theirs
+}
+
+#[test]
+fn openmetrics_shows_no_sum_and_no_counter_that_it_forbids() {
+    let ours = Registry::new();
+    ours.mount_prometheus_client(with_impossible_values());
+    let text = ours.encode_openmetrics();
+    // And no count either, which there is with a sum alone.
+    assert!(!text.contains("cold_sum") && !text.contains("minus_sum"), "{text}");
+    assert!(
+        text.contains("cold_bucket{le=\"-1\"} 0\n")
+            || text.contains("cold_bucket{le=\"-1.0\"} 0\n"),
+        "{text}"
+    );
+    assert!(!text.contains("cold_count") && text.contains("warm_sum 2"), "{text}");
+    assert!(!text.contains("falls_total") && !text.contains("nothing_total"), "{text}");
+    // The classic format has such sums, and no counters below zero either.
+    let text = ours.encode_text();
+    assert!(text.contains("cold_sum 4.5\n") && text.contains("minus_sum -2"), "{text}");
+    assert!(!text.contains("falls_total") && !text.contains("nothing_total"), "{text}");
+    let again = ours.encode_text();
+    assert!(again.contains("rejected_total"), "{again}");
+}
+
 #[test]
 fn our_registry_is_a_collector_of_theirs() {
     let ours = Registry::new();

@@ -23,7 +23,8 @@ pub struct Profile {
     pub lost: u64,
     /// Samples that are there without their ids, because there were too many different ones to keep.
     pub unlabelled: u64,
-    /// Threads that could not be sampled: they block the signal, or the system gave no more timers.
+    /// Threads that could not be sampled: they block the signal, the system gave no more timers, or they
+    /// belong to a process that the first one has started and that is another user's.
     pub unsampled: u64,
     /// CPU time in the kernel that is in no sample, because it may not be sampled here:
     /// `perf_event_paranoid` of 1 or less, or CAP_PERFMON, would allow it. Zero where it was sampled, and
@@ -35,6 +36,10 @@ pub struct Profile {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Sample {
+    /// The process.
+    pub pid: i32,
+    /// Its name.
+    pub process: Arc<str>,
     /// The thread.
     pub tid: i32,
     /// Its name.
@@ -48,6 +53,13 @@ pub struct Sample {
 }
 
 impl Profile {
+    /// Whether there are samples of more than one process.
+    pub(crate) fn is_of_several(&self) -> bool {
+        let mut pids = self.samples.iter().map(|sample| sample.pid);
+        let first = pids.next();
+        pids.any(|pid| Some(pid) != first)
+    }
+
     /// How many samples there are.
     pub fn total(&self) -> u64 {
         self.samples.iter().map(|sample| sample.count).sum()

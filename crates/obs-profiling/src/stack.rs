@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::mapping::Mapping;
+
 /// One function at work, inlined ones included.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -15,6 +17,13 @@ pub struct Frame {
     pub module: Arc<str>,
     /// Whether the compiler had put it into its caller.
     pub is_inlined: bool,
+    /// Whether [`function`](Self::function) is a name; else there was no symbol.
+    pub is_symbolized: bool,
+    /// The address that was at work, in the process: inside the instruction, for a caller inside of its
+    /// call.
+    pub address: u64,
+    /// What is mapped at that address; `None` for the kernel, and where nothing is known to be.
+    pub mapping: Option<Arc<Mapping>>,
 }
 
 /// Functions at work, the innermost first.
@@ -28,6 +37,11 @@ pub struct Stack {
 }
 
 impl Frame {
+    /// The address by which the file's own symbols count, and which `addr2line -e FILE` takes.
+    pub fn file_address(&self) -> Option<u64> {
+        Some(self.address.wrapping_sub(self.mapping.as_ref()?.base?))
+    }
+
     /// Whether it belongs to the async runtime, or to the standard library's start of a thread, and so
     /// says nothing of the program: tools show it dimmed.
     pub fn is_runtime(&self) -> bool {
@@ -124,11 +138,15 @@ impl fmt::Display for Stack {
     }
 }
 
+/// Where there is no symbol, with the address in the file: that of the process means nothing once it has
+/// ended.
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.function)?;
         if let Some((file, line)) = &self.place {
             write!(f, " ({file}:{line})")?;
+        } else if let (false, Some(address)) = (self.is_symbolized, self.file_address()) {
+            write!(f, " ({}+{address:#x})", self.module)?;
         } else if !self.module.is_empty() {
             write!(f, " ({})", self.module)?;
         }
@@ -142,11 +160,42 @@ mod tests {
 
     fn frame(function: &str, file: Option<&str>) -> Frame {
         let place = file.map(|file| (file.into(), 1));
-        Frame { function: function.into(), place, module: "".into(), is_inlined: file.is_some() }
+        Frame {
+            function: function.into(),
+            place,
+            module: "".into(),
+            is_inlined: file.is_some(),
+            is_symbolized: true,
+            address: 0,
+            mapping: None,
+        }
     }
 
     fn is_runtime(function: &str) -> bool {
         frame(function, None).is_runtime()
+    }
+
+    #[test]
+    fn without_a_symbol_the_address_in_the_file_is_shown() {
+        let shown = Mapping {
+            range: 0x5000..0x6000,
+            offset: 0,
+            file: "/bin/sleep".into(),
+            build_id: None,
+            base: Some(0x4000),
+            name: "sleep".into(),
+            has_symbols: false,
+        };
+        let unknown = Frame {
+            is_symbolized: false,
+            address: 0x5010,
+            module: "sleep".into(),
+            mapping: Some(shown.into()),
+            ..frame("0x5010", None)
+        };
+        assert_eq!(unknown.to_string(), "0x5010 (sleep+0x1010)");
+        let named = Frame { is_symbolized: true, function: "main".into(), ..unknown };
+        assert_eq!(named.to_string(), "main (sleep)");
     }
 
     #[test]

@@ -47,6 +47,16 @@ fn dump_prints_stacks_and_json() {
     let waiter = threads.iter().find(|thread| thread["name"] == "waiter-3").unwrap();
     assert_eq!(waiter["complete"], true);
     assert_eq!(waiter["stopped_us"], 0.0);
+    let frames = waiter["frames"].as_array().unwrap();
+    let frame = frames.iter().find(|frame| is_named(frame, "waits_for_ever")).unwrap();
+    let digits = |name: &str| frame[name].as_str().unwrap().strip_prefix("0x").unwrap().to_owned();
+    let address = |name: &str| u64::from_str_radix(&digits(name), 16).unwrap();
+    // A program that may lie anywhere has its file's addresses lower down.
+    assert!(address("file_address") <= address("address"), "{frame}");
+}
+
+fn is_named(frame: &serde_json::Value, name: &str) -> bool {
+    frame["function"].as_str().unwrap().contains(name)
 }
 
 #[test]

@@ -178,6 +178,30 @@ fn a_process_that_ends_keeps_what_was_recorded() {
 }
 
 #[test]
+fn a_closure_that_panics_ends_its_recording() {
+    let target = Target::start();
+    let pid = target.pid();
+    if let Err(error) = obs_profiling::Recorder::attach(pid, 99) {
+        assert!(error.is_denied(), "{error}");
+        return obs_testing::skipped(error);
+    }
+    let events = || {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        let paths = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        paths.filter(|path| path.to_string_lossy().contains("perf_event")).count()
+    };
+    let unwound = std::panic::catch_unwind(|| {
+        record(pid, Recording::default(), |_| {
+            // Others may record at the same time.
+            assert!(events() > 0);
+            panic!("it has enough")
+        })
+    });
+    assert_eq!(unwound.unwrap_err().downcast_ref(), Some(&"it has enough"));
+    assert!(record(pid, Recording::default(), |_| false).is_ok());
+}
+
+#[test]
 fn a_format_that_there_is_none_of_is_said() {
     let error = "flame".parse::<Format>().unwrap_err().to_string();
     assert!(error.contains("folded, speedscope or firefox"), "{error}");

@@ -38,7 +38,8 @@ fn each_server_gets_stuck_where_it_says() {
         let servers = Servers::start(server).unwrap();
         let mut stream = TcpStream::connect(servers.addr()).unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-        let answers = [Server::HalfHead, Server::HalfBody, Server::SendsBodySlowly];
+        let answers =
+            [Server::HalfHead, Server::SendsHeadSlowly, Server::HalfBody, Server::SendsBodySlowly];
         let wait = if server == Server::Resets || answers.contains(&server) {
             LONG
         } else {

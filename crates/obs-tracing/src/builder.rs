@@ -14,6 +14,7 @@ use crate::propagate::Propagators;
 use crate::queue::Queue;
 use crate::record::Limits;
 use crate::sample::{Rules, Sampler, Tail};
+use crate::sql::Database;
 use crate::{Error, TraceLayer, Traces, configure};
 
 /// Spans of the largest size that the limits allow would fill the memory of a queue that counts spans.
@@ -49,7 +50,7 @@ pub struct Builder {
     pub(crate) propagators: Option<Propagators>,
     pub(crate) resource: Vec<(String, String)>,
     pub(crate) limits: Option<Limits>,
-    pub(crate) database: Option<String>,
+    pub(crate) database: Database,
     pub(crate) queue: Option<u32>,
     pub(crate) batch: Option<u32>,
     pub(crate) delay: Option<Duration>,
@@ -74,7 +75,7 @@ impl Builder {
             propagators: None,
             resource: Vec::new(),
             limits: None,
-            database: None,
+            database: Database::default(),
             queue: None,
             batch: None,
             delay: None,
@@ -164,7 +165,14 @@ impl Builder {
 
     /// `db.system.name` of the SQL spans: `postgresql`, `sqlite`, `mysql`. sqlx does not tell.
     pub fn database_system(mut self, name: impl Into<String>) -> Self {
-        self.database = Some(name.into());
+        self.database.system = Some(name.into());
+        self
+    }
+
+    /// `db.namespace` of the SQL spans: the database's name, with its schema where there is one (`shop|public`
+    /// in PostgreSQL's case). sqlx does not tell.
+    pub fn database_namespace(mut self, name: impl Into<String>) -> Self {
+        self.database.namespace = Some(name.into());
         self
     }
 
@@ -226,7 +234,8 @@ impl Builder {
         let queue = Queue::new(queue, QUEUE_BYTES, pace.batch.min(queue / 2).max(1));
         let exporting = resolved.transport.is_some();
         let (rules, limits) = (Rules::new(resolved.sampler, self.tail.take()), resolved.limits);
-        let (database, copied, open) = (self.database.take(), self.copied, self.open_spans);
+        let (database, copied, open) =
+            (std::mem::take(&mut self.database), self.copied, self.open_spans);
         #[cfg_attr(not(feature = "otel-sdk"), expect(unused_mut, reason = "nothing changes it"))]
         let mut pipeline = Pipeline::new(exporting, rules, limits, database, copied, open, queue);
         #[cfg(feature = "otel-sdk")]

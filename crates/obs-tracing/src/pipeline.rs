@@ -17,6 +17,7 @@ use crate::record::{Chunk, Identity, Limits, Record, SpanKind};
 use crate::ring::{self, Consumer, Producer};
 use crate::sample::{Question, Rule, Rules};
 use crate::sql;
+use crate::sql::Database;
 
 /// A thread hands its ended spans over in chunks of at least this many, at the end of a trace; in the
 /// middle of one no later than when its ring is full.
@@ -32,8 +33,7 @@ pub(crate) struct Pipeline {
     /// Whether there is anybody to export to.
     pub(crate) exporting: bool,
     pub(crate) limits: Limits,
-    /// `db.system.name` of the SQL spans.
-    pub(crate) database: Option<String>,
+    pub(crate) database: Database,
     /// Events of this level and above are copied into their spans.
     pub(crate) copied: LevelFilter,
     /// Whether spans are current for OpenTelemetry's own API, too.
@@ -80,7 +80,7 @@ impl Pipeline {
         exporting: bool,
         rules: Rules,
         limits: Limits,
-        database: Option<String>,
+        database: Database,
         copied: LevelFilter,
         open_spans: usize,
         queue: Queue,

@@ -155,6 +155,17 @@ impl Traces {
         live
     }
 
+    /// The span of this id, where it is open and recorded. It is looked up in a table: for an error's report,
+    /// say.
+    pub fn live_span(&self, id: &tracing::Id) -> Option<LiveSpan> {
+        let now = fastant::Instant::now();
+        let live = |record: &mut Box<crate::record::Record>| {
+            let is_live = record.identity.recording && record.end.is_none();
+            is_live.then(|| LiveSpan::of(record, now))
+        };
+        self.pipeline().table.with(id.into_u64(), live).flatten()
+    }
+
     /// What each callsite's spans cost so far, by the name in the code, the dearest first.
     pub fn costs(&self) -> Vec<SpanCost> {
         let costs = self.pipeline().costs();

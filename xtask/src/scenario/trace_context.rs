@@ -80,10 +80,10 @@ const STATES: [(&[&str], &[&str]); 24] = [
     (&["foo =1"], &[]),
     (&["FOO=1"], &[]),
     (&["foo.bar=1"], &[]),
-    (&["foo@=1,bar=2"], &[]),
+    (&["foo@=1,bar=2"], &["foo@=1", "bar=2"]),
     (&["@foo=1,bar=2"], &[]),
-    (&["foo@@bar=1,bar=2"], &[]),
-    (&["foo@bar@baz=1,bar=2"], &[]),
+    (&["foo@@bar=1,bar=2"], &["foo@@bar=1", "bar=2"]),
+    (&["foo@bar@baz=1,bar=2"], &["foo@bar@baz=1", "bar=2"]),
     (&["foo=bar=baz"], &[]),
     (&["foo=,bar=3"], &[]),
     (&["foo"], &[]),
@@ -152,8 +152,9 @@ fn limits(service: &Suite) -> Result<(), Failure> {
         ("z".repeat(256), true),
         ("z".repeat(257), false),
         (format!("{}@{}", "t".repeat(241), "v".repeat(14)), true),
-        (format!("{}@v", "t".repeat(242)), false),
-        (format!("t@{}", "v".repeat(15)), false),
+        (format!("{}@v", "t".repeat(242)), true),
+        (format!("t@{}", "v".repeat(15)), true),
+        (format!("{}@v", "t".repeat(255)), false),
     ] {
         let member = format!("{key}=1");
         let member = member.as_str();

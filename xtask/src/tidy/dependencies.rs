@@ -9,7 +9,7 @@ use crate::tidy::metadata::Package;
 
 /// Package, workspace packages that it may name, foreign crates that its default features may pull in
 /// directly.
-const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
     ("obs-guard", &[], &["libc"]),
     ("obs-context", &["obs-guard"], &["uuid"]),
     (
@@ -66,6 +66,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
             "http-body-util",
             "hyper",
             "hyper-util",
+            "pin-project-lite",
             "serde_json",
             "subtle",
             "tokio",
@@ -73,6 +74,22 @@ const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
             "tower-layer",
             "tower-service",
             "tracing",
+        ],
+    ),
+    (
+        "obs-errors",
+        &["obs-guard", "obs-context", "obs-http", "obs-otlp"],
+        &[
+            "backtrace",
+            "bytes",
+            "foldhash",
+            "http",
+            "humantime",
+            "sentry-types",
+            "serde_json",
+            "tokio",
+            "tracing",
+            "tracing-subscriber",
         ],
     ),
     (
@@ -126,6 +143,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
             "obs-logging",
             "obs-metrics",
             "obs-tracing",
+            "obs-errors",
             "obs-health",
             "obs-profiling",
         ],

@@ -19,15 +19,22 @@ use obs_tracing::Traces;
 use crate::config::{Admin, AdminPlace};
 use crate::{Error, Explanation};
 
-pub(crate) fn start(
-    admin: &Admin,
-    explanation: &Explanation,
-    registry: Registry,
-    health: Health,
-    logging: Arc<Logging>,
-    traces: Arc<Traces>,
-    profiling: bool,
-) -> Result<Option<AdminServer>, Error> {
+/// What is shown.
+pub(crate) struct Shown<'a> {
+    pub(crate) explanation: &'a Explanation,
+    pub(crate) registry: Registry,
+    pub(crate) health: Health,
+    pub(crate) logging: Arc<Logging>,
+    pub(crate) traces: Arc<Traces>,
+    #[cfg(feature = "errors")]
+    pub(crate) errors: Arc<obs_errors::Errors>,
+    pub(crate) profiling: bool,
+}
+
+pub(crate) fn start(admin: &Admin, shown: Shown<'_>) -> Result<Option<AdminServer>, Error> {
+    let Shown { explanation, registry, health, logging, traces, profiling, .. } = shown;
+    #[cfg(feature = "errors")]
+    let errors = shown.errors;
     let builder = match &admin.place {
         AdminPlace::Off => return Ok(None),
         AdminPlace::Tcp(addr) => Builder::new(health).addr(*addr),
@@ -78,6 +85,14 @@ pub(crate) fn start(
             let response = cost::answer(&logging, &traces, &registry, &request);
             async { response }
         });
+    #[cfg(feature = "errors")]
+    {
+        builder = builder.protected("/debug/errors", move |_| {
+            let places = serde_json::json!({"errors": errors.places()});
+            let response = answer::json(http::StatusCode::OK, &places);
+            async { response }
+        });
+    }
     if profiling {
         builder = pprof::add(builder);
     }

@@ -1,5 +1,7 @@
 //! What can be set: in code, over the environment, over the defaults.
 
+#[cfg(feature = "errors")]
+mod errors;
 mod explain;
 mod parse;
 mod settings;
@@ -51,8 +53,10 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_GRACE_PERIOD` | the pod's termination grace period | `30s` |
 /// | `OBS_SERVER_CONNECTIONS` | connections at once | `10000` |
 /// | `OBS_SERVER_HEADER_TIMEOUT` | until a request's head is complete, the first one's from the connection on | `10s` |
-/// | `OBS_SERVER_BODY_TIMEOUT` | how long a request's body may pause | `30s` |
-/// | `OBS_SERVER_WRITE_TIMEOUT` | how long a peer may take none of its answer | `30s` |
+/// | `OBS_SERVER_BODY_TIMEOUT` | how far a request's body may fall behind its least rate | `30s` |
+/// | `OBS_SERVER_MIN_BODY_RATE` | bytes a second of a request's body, 0 for none | `240` |
+/// | `OBS_SERVER_WRITE_TIMEOUT` | how far a peer may fall behind with its answer | `30s` |
+/// | `OBS_SERVER_MIN_WRITE_RATE` | bytes a second that a peer takes of its answer, 0 for none | `240` |
 /// | `OBS_SERVER_IDLE_TIMEOUT` | between two requests of a connection; more than a load balancer's | `75s` |
 /// | `OBS_SERVER_CONNECTION_AGE` | after which a connection finishes its requests and is closed | `1h` |
 /// | `OBS_WATCHDOG` | `on` or `off`: `/healthz` answers 503 while the async runtime is wedged | `on` |
@@ -89,6 +93,8 @@ pub struct Config {
     sampler: Option<Sampler>,
     tail: Option<Tail>,
     database_system: Option<String>,
+    #[cfg(feature = "errors")]
+    errors: Option<errors::Change>,
 }
 
 impl Config {
@@ -116,6 +122,8 @@ impl Config {
             sampler: None,
             tail: None,
             database_system: None,
+            #[cfg(feature = "errors")]
+            errors: None,
         }
     }
 
@@ -244,6 +252,17 @@ impl Config {
     /// What sqlx talks to, for the SQL spans' `db.system.name`: `postgresql`, `sqlite`, `mysql`.
     pub fn database_system(mut self, name: impl Into<String>) -> Self {
         self.database_system = Some(name.into());
+        self
+    }
+
+    /// Changes how errors are tracked: `|errors| errors.release(obs_all::errors::release!())`, a sink of one's
+    /// own in place of Sentry's, more names to redact. It is applied after the environment's variables.
+    #[cfg(feature = "errors")]
+    pub fn errors(
+        mut self,
+        change: impl Fn(obs_errors::Builder) -> obs_errors::Builder + Send + Sync + 'static,
+    ) -> Self {
+        self.errors = Some(Arc::new(change));
         self
     }
 

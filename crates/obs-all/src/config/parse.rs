@@ -63,6 +63,10 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+pub(crate) fn rate(text: &str) -> Result<u32, String> {
+    text.trim().parse().map_err(|_| "give a number of bytes a second, or 0 for none".into())
+}
+
 /// Tried on a layer that writes nowhere, so that the error can name the variable.
 pub(crate) fn filter(text: &str) -> Result<String, String> {
     let text = self::text(text)?;

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) profiling: bool,
     pub(crate) disabled_checks: Vec<String>,
     pub(crate) signals: Signals,
+    #[cfg(feature = "errors")]
+    pub(crate) errors: obs_errors::Builder,
     pub(crate) explanation: Explanation,
 }
 
@@ -130,6 +132,8 @@ impl Settings {
             Vec::new(),
         )?;
         let signals = signals::resolve(config, &mut choose.explanation)?;
+        #[cfg(feature = "errors")]
+        let errors = crate::config::errors::resolve(config, &mut choose.explanation);
         Ok(Self {
             log_filter,
             log_format,
@@ -143,6 +147,8 @@ impl Settings {
             profiling,
             disabled_checks,
             signals,
+            #[cfg(feature = "errors")]
+            errors,
             explanation: choose.explanation,
         })
     }
@@ -225,6 +231,13 @@ impl Choose<'_> {
         ] {
             let value = code.map(|_| *field);
             *field = self.setting(name, value, &[variable], parse::timeout, *field)?;
+        }
+        for (name, field, variable) in [
+            ("server.min_body_rate", &mut limits.min_body_rate, "OBS_SERVER_MIN_BODY_RATE"),
+            ("server.min_write_rate", &mut limits.min_write_rate, "OBS_SERVER_MIN_WRITE_RATE"),
+        ] {
+            let value = code.map(|_| *field);
+            *field = self.setting(name, value, &[variable], parse::rate, *field)?;
         }
         Ok(limits)
     }

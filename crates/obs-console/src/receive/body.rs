@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -47,7 +47,10 @@ impl BodyError {
     }
 }
 
-/// Bodies that are read at once, over all receivers: each may take [`LARGEST_REQUEST`].
+/// A body takes a place of [`READERS`] once it is larger.
+const SMALL_REQUEST: usize = 16 * 1024;
+
+/// Large bodies that are read at once, over all receivers: each may take [`LARGEST_REQUEST`].
 static READERS: Semaphore = Semaphore::const_new(32);
 /// A body of 4 MiB that holds nothing but empty spans decodes to a hundred times as much: one at a time.
 static DECODER: Semaphore = Semaphore::const_new(1);
@@ -73,14 +76,37 @@ pub(super) async fn collect(body: Incoming) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > LARGEST_REQUEST as u64 {
         return Err(BodyError::TooLarge);
     }
-    let _place = READERS.acquire().await;
-    let whole = Limited::new(body, LARGEST_REQUEST).collect();
-    match tokio::time::timeout(SLOWEST, whole).await {
-        Err(_) => Err(BodyError::TooSlow),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Ok(Err(_)) => Err(BodyError::Broken),
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+    let mut body = Limited::new(body, LARGEST_REQUEST);
+    let mut sent = BytesMut::new();
+    if !in_time(add(&mut sent, &mut body, SMALL_REQUEST)).await? {
+        // Those that stop early hold no place from those that go on.
+        let _place = READERS.acquire().await;
+        in_time(add(&mut sent, &mut body, usize::MAX)).await?;
     }
+    Ok(sent.freeze())
+}
+
+async fn in_time<T>(reading: impl Future<Output = Result<T, BodyError>>) -> Result<T, BodyError> {
+    tokio::time::timeout(SLOWEST, reading).await.unwrap_or(Err(BodyError::TooSlow))
+}
+
+/// Whether the body is over; else `sent` has passed `most`.
+async fn add(
+    sent: &mut BytesMut,
+    body: &mut Limited<Incoming>,
+    most: usize,
+) -> Result<bool, BodyError> {
+    while sent.len() <= most {
+        match body.frame().await {
+            None => return Ok(true),
+            Some(Ok(frame)) => {
+                sent.extend_from_slice(&frame.into_data().unwrap_or_default());
+            }
+            Some(Err(error)) if error.is::<LengthLimitError>() => return Err(BodyError::TooLarge),
+            Some(Err(_)) => return Err(BodyError::Broken),
+        }
+    }
+    Ok(false)
 }
 
 fn unpack(sent: &[u8]) -> Result<Vec<u8>, BodyError> {

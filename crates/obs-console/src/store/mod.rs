@@ -199,6 +199,11 @@ impl Store {
         self.state().counters.requests_rejected += 1;
     }
 
+    /// A connection gave way to a newer one.
+    pub(crate) fn evict_connection(&self) {
+        self.state().counters.connections_evicted += 1;
+    }
+
     /// Counts spans, lines or points that were left out before they came here.
     pub(crate) fn count_not_understood(
         &self,

@@ -22,6 +22,7 @@ pub(crate) struct Counters {
     pub(super) health_rejected: u64,
     pub(super) attributes_dropped: u64,
     pub(super) requests_rejected: u64,
+    pub(super) connections_evicted: u64,
     pub(super) own: u64,
 }
 
@@ -89,6 +90,8 @@ pub struct EvictedStats {
     pub logs: u64,
     /// Metric series.
     pub series: u64,
+    /// Connections, closed for newer ones.
+    pub connections: u64,
 }
 
 /// What a [`Store`] and its receivers never took.
@@ -138,6 +141,7 @@ impl Stats {
                 spans: counters.spans_evicted,
                 logs: counters.logs_evicted,
                 series: counters.series_evicted,
+                connections: counters.connections_evicted,
             },
             rejected: TurnedAwayStats {
                 requests: counters.requests_rejected,
@@ -191,6 +195,7 @@ impl Source for Store {
                 ("spans", stats.evicted.spans),
                 ("logs", stats.evicted.logs),
                 ("series", stats.evicted.series),
+                ("connections", stats.evicted.connections),
             ],
         );
         tell(

@@ -21,7 +21,9 @@ use crate::admin::body::AnswerBody;
 use crate::admin::counts::Closed;
 use crate::admin::listen::{Listener, Stream};
 use crate::admin::routes::{Routes, text};
-use crate::write_timeout::WriteTimeout;
+use crate::pace::{MIN_RATE, Pace};
+use crate::watched::Watched;
+use crate::write_limit::WriteLimit;
 
 /// Connections at once; past it the oldest is closed, one that waits for its answer last.
 const MAX_CONNECTIONS: usize = 256;
@@ -88,8 +90,9 @@ fn connection(
     answering: Arc<AtomicBool>,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = Result<(), Closed>> + Send + 'static {
-    let stream = WriteTimeout::new(stream, shared.timeout);
-    let (write, head_timeout) = (stream.watch(), shared.timeout);
+    let limit = WriteLimit::new(Pace::new(shared.timeout, MIN_RATE));
+    let (write, head_timeout) = (limit.watch(), shared.timeout);
+    let stream = Watched::new(stream, (), limit);
     let service = service_fn(move |request| {
         let (shared, answering) = (Arc::clone(&shared), Arc::clone(&answering));
         async move { Ok::<_, Infallible>(answer(request, &shared, &answering).await) }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::lifecycle::Stage;
 
 /// Those with a deadline, in their order.
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 8] = [
     Stage::Propagation,
     Stage::Requests,
     Stage::Tasks,
     Stage::Resources,
+    Stage::Errors,
     Stage::Traces,
     Stage::Metrics,
     Stage::Logs,
@@ -28,7 +29,9 @@ pub struct Deadlines {
     pub tasks: Duration,
     /// For all pools and clients together. 1 s.
     pub resources: Duration,
-    /// For the flush of traces. 2 s.
+    /// For the reports of errors. 500 ms.
+    pub errors: Duration,
+    /// For the flush of traces. 1.5 s.
     pub traces: Duration,
     /// For the flush of metrics. 500 ms.
     pub metrics: Duration,
@@ -51,7 +54,8 @@ impl Deadlines {
             requests: Duration::from_secs(20),
             tasks: Duration::from_secs(1),
             resources: Duration::from_secs(1),
-            traces: Duration::from_secs(2),
+            errors: Duration::from_millis(500),
+            traces: Duration::from_millis(1500),
             metrics: Duration::from_millis(500),
             logs: Duration::from_millis(500),
             grace_period: Duration::from_secs(30),
@@ -72,6 +76,7 @@ impl Deadlines {
             Stage::Requests => self.requests,
             Stage::Tasks => self.tasks,
             Stage::Resources => self.resources,
+            Stage::Errors => self.errors,
             Stage::Traces => self.traces,
             Stage::Metrics => self.metrics,
             Stage::Admin => Duration::ZERO,

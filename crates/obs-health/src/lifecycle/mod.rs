@@ -43,7 +43,7 @@ use crate::{Error, Health};
 pub use deadlines::Deadlines;
 pub use in_flight::{InFlight, InFlightExchange};
 use progress::Progress;
-pub use report::{Flushed, ShutdownReport, Stage, StageReport};
+pub use report::{FlushStage, Flushed, ShutdownReport, Stage, StageReport};
 use serving::{Serving, Servings};
 
 static TASK: Place = Place::new("health.background_task");
@@ -67,7 +67,7 @@ struct Shared {
     /// Whether somebody goes through the stages once a shutdown is asked for.
     is_served: AtomicBool,
     servings: Servings,
-    progress: Progress,
+    progress: Arc<Progress>,
     draining: CancellationToken,
     listener_closes: CancellationToken,
     tasks_end: CancellationToken,
@@ -80,7 +80,7 @@ struct Shared {
 #[derive(Default)]
 struct Plan {
     closers: Vec<(String, Closer)>,
-    flushes: Vec<(Stage, Flush)>,
+    flushes: Vec<(FlushStage, Flush)>,
     admin: Option<AdminServer>,
 }
 
@@ -97,7 +97,7 @@ impl Lifecycle {
                 signals_watched: AtomicBool::new(false),
                 is_served: AtomicBool::new(false),
                 servings: Servings::default(),
-                progress: Progress::default(),
+                progress: Arc::default(),
                 draining: CancellationToken::new(),
                 listener_closes: CancellationToken::new(),
                 tasks_end: CancellationToken::new(),
@@ -109,6 +109,10 @@ impl Lifecycle {
     }
 
     /// Starts the shutdown, as SIGTERM does. A second call hurries it.
+    ///
+    /// Where [`Lifecycle::watch_signals`] was called, the process is gone by the grace period from this
+    /// call, too, with exit code 1, when the shutdown hangs or has left something behind. After one that
+    /// is clean the application may go on without the service.
     pub fn shut_down(&self) {
         self.shared.ask();
     }
@@ -169,8 +173,18 @@ impl Lifecycle {
     }
 
     /// Sends what is buffered in the stage of this signal. `flush` gets its deadline, may block up to
-    /// it, and tells what it delivered and lost. Only the stages traces, metrics and logs flush.
-    pub fn on_flush(&self, stage: Stage, flush: impl FnOnce(Duration) -> Flushed + Send + 'static) {
+    /// it, and tells what it delivered and lost.
+    ///
+    /// ```compile_fail,E0308
+    /// # use obs_health::{Health, lifecycle::*};
+    /// # let lifecycle = Lifecycle::new(Health::new(), Deadlines::development());
+    /// lifecycle.on_flush(Stage::Tasks, |_| Flushed::default()); // this stage flushes nothing
+    /// ```
+    pub fn on_flush(
+        &self,
+        stage: FlushStage,
+        flush: impl FnOnce(Duration) -> Flushed + Send + 'static,
+    ) {
         self.plan(|plan| plan.flushes.push((stage, Box::new(flush))));
     }
 

@@ -42,6 +42,22 @@ impl Progress {
         })
     }
 
+    /// Whether something of the service may still hold the process. One that was dropped before its
+    /// shutdown had begun leaves nothing.
+    pub(crate) fn leaves_something(&self, is_alive: bool) -> bool {
+        self.with(|known| {
+            let holds = |report: &StageReport| {
+                let is_buffer =
+                    matches!(report.stage, Stage::Traces | Stage::Metrics | Stage::Logs);
+                !report.complete || report.lost > 0 && !is_buffer
+            };
+            match known.is_over {
+                true => known.report.stages.iter().any(holds),
+                false => is_alive || known.under_way.is_some(),
+            }
+        })
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
         work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }

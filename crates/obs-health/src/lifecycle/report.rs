@@ -14,6 +14,8 @@ pub enum Stage {
     Tasks,
     /// Pools and clients.
     Resources,
+    /// The reports of errors that wait.
+    Errors,
     /// The spans that are buffered.
     Traces,
     /// The metrics that are pushed.
@@ -32,10 +34,35 @@ impl Stage {
             Self::Requests => "requests",
             Self::Tasks => "tasks",
             Self::Resources => "resources",
+            Self::Errors => "errors",
             Self::Traces => "traces",
             Self::Metrics => "metrics",
             Self::Admin => "admin",
             Self::Logs => "logs",
+        }
+    }
+}
+
+/// A stage that sends what is buffered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FlushStage {
+    /// [`Stage::Errors`].
+    Errors,
+    /// [`Stage::Traces`].
+    Traces,
+    /// [`Stage::Metrics`].
+    Metrics,
+    /// [`Stage::Logs`].
+    Logs,
+}
+
+impl From<FlushStage> for Stage {
+    fn from(stage: FlushStage) -> Self {
+        match stage {
+            FlushStage::Errors => Self::Errors,
+            FlushStage::Traces => Self::Traces,
+            FlushStage::Metrics => Self::Metrics,
+            FlushStage::Logs => Self::Logs,
         }
     }
 }
@@ -56,7 +83,7 @@ pub struct StageReport {
     pub stage: Stage,
     /// How long it took.
     pub took: Duration,
-    /// How many requests, tasks, closers, spans or lines it brought to their end.
+    /// How many requests, tasks, closers, reports, spans or lines it brought to their end.
     pub finished: u64,
     /// How many of them were aborted or lost.
     pub lost: u64,

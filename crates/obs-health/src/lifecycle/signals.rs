@@ -1,15 +1,17 @@
 //! SIGTERM and SIGINT, watched on a thread of their own: it needs no runtime of the application, hears a
 //! signal while every worker is blocked, and ends the process when its shutdown does not.
 
-use std::sync::Weak;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::Error;
 use crate::error::Kind;
+use crate::lifecycle::progress::Progress;
 use crate::lifecycle::{Lifecycle, Shared};
 use crate::own_runtime::OwnRuntime;
 
@@ -19,6 +21,8 @@ const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// So much before the end of the grace period the process ends itself.
 const GRACE_RESERVE: Duration = Duration::from_millis(250);
+/// The exit code of a process that told itself to go, and hung.
+const EXIT_CALLED: i32 = 1;
 /// How long a line of the log may hold the thread.
 const LOG_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long the exit handlers, which flush the log, may take.
@@ -51,34 +55,70 @@ pub(crate) fn watch(lifecycle: &Lifecycle) -> Result<(), Error> {
     if lifecycle.shared.signals_watched.swap(true, Ordering::AcqRel) {
         return Ok(());
     }
-    let started = start(std::sync::Arc::downgrade(&lifecycle.shared));
+    let started = start(&lifecycle.shared);
     if started.is_err() {
         lifecycle.shared.signals_watched.store(false, Ordering::Release);
     }
     started
 }
 
-fn start(shared: Weak<Shared>) -> Result<(), Error> {
+fn start(shared: &Arc<Shared>) -> Result<(), Error> {
     let failed = |source| Error::new(Kind::Signals { source });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = OwnRuntime::new(runtime.map_err(failed)?);
     let streams =
         runtime.enter(|| Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)));
     let (terminate, interrupt) = streams.map_err(failed)?;
+    let (call, shared) = (Call::of(shared), Arc::downgrade(shared));
     std::thread::Builder::new()
         .name("obs-signals".into())
-        .spawn(move || runtime.block_on(run(terminate, interrupt, shared)))
+        .spawn(move || runtime.block_on(run(terminate, interrupt, call, shared)))
         .map_err(|source| Error::new(Kind::Thread { what: "the signals", source }))?;
     Ok(())
 }
 
-async fn run(mut terminate: Signal, mut interrupt: Signal, shared: Weak<Shared>) {
-    let mut counted = Vec::new();
+/// A shutdown that the application begins itself. Known also after its lifecycle is dropped.
+struct Call {
+    asked: watch::Receiver<u32>,
+    progress: Arc<Progress>,
+    whole: Duration,
+    is_over: bool,
+}
+
+impl Call {
+    fn of(shared: &Shared) -> Self {
+        let (asked, progress) = (shared.asked.subscribe(), Arc::clone(&shared.progress));
+        Self { asked, progress, whole: whole(shared), is_over: false }
+    }
+
+    /// Ends the process once its time is up, unless the shutdown has left nothing behind: then the
+    /// application may go on without the service.
+    async fn out_of_time(&mut self, first: &mut Option<Instant>, shared: &Weak<Shared>) {
+        if self.is_over {
+            return std::future::pending().await;
+        }
+        if self.asked.wait_for(|asked| *asked >= 1).await.is_ok() {
+            let first = *first.get_or_insert_with(Instant::now);
+            sleep_until(first, self.whole).await;
+            let shared = shared.upgrade();
+            if self.progress.leaves_something(shared.is_some()) {
+                log_unfinished(shared);
+                exit(EXIT_CALLED);
+            }
+        }
+        self.is_over = true;
+    }
+}
+
+async fn run(mut terminate: Signal, mut interrupt: Signal, mut call: Call, shared: Weak<Shared>) {
+    let (mut counted, mut called) = (Vec::new(), None);
     loop {
         let asked = tokio::select! {
             _ = terminate.recv() => Asked::Terminate,
             _ = interrupt.recv() => Asked::Interrupt,
             () = out_of_time(&counted, &shared) => continue,
+            () = call.out_of_time(&mut called, &shared),
+                if counted.is_empty() || called.is_some() => continue,
         };
         let now = Instant::now();
         let is_same = |(before, at): &&(Asked, Instant)| {
@@ -88,13 +128,13 @@ async fn run(mut terminate: Signal, mut interrupt: Signal, shared: Weak<Shared>)
             continue;
         }
         counted.push((asked, now));
-        let Some(shared) = shared.upgrade() else { exit(asked) };
+        let Some(shared) = shared.upgrade() else { exit(asked.exit_code()) };
         let is_served = shared.is_served.load(Ordering::Acquire);
         let (signal, is_first) = (asked.name(), counted.len() == 1);
         match counted.len() {
             1 => shared.ask(),
             2 if is_served => shared.ask(),
-            _ => exit(asked),
+            _ => exit(asked.exit_code()),
         }
         log(move || match is_served {
             true if is_first => tracing::info!(signal, "shutting down"),
@@ -107,10 +147,7 @@ async fn run(mut terminate: Signal, mut interrupt: Signal, shared: Weak<Shared>)
 /// Ends the process once its time is up; comes back when there is more time.
 async fn out_of_time(counted: &[(Asked, Instant)], shared: &Weak<Shared>) {
     let Some(&(asked, first)) = counted.first() else { return std::future::pending().await };
-    let grace_period = shared.upgrade().map(|shared| shared.deadlines.grace_period);
-    let grace_period = grace_period.unwrap_or_default();
-    let reserve = GRACE_RESERVE.min(grace_period / 10);
-    let whole = grace_period.saturating_sub(reserve);
+    let whole = shared.upgrade().map(|shared| whole(&shared)).unwrap_or_default();
     let is_served = || shared.upgrade().is_some_and(|one| one.is_served.load(Ordering::Acquire));
     if !is_served() {
         sleep_until(first, STARTUP_TIMEOUT.min(whole)).await;
@@ -118,10 +155,15 @@ async fn out_of_time(counted: &[(Asked, Instant)], shared: &Weak<Shared>) {
             return;
         }
         log(|| tracing::warn!("the service did not come up after a signal to shut down: exit"));
-        exit(asked);
+        exit(asked.exit_code());
     }
     sleep_until(first, whole).await;
-    match shared.upgrade() {
+    log_unfinished(shared.upgrade());
+    exit(asked.exit_code());
+}
+
+fn log_unfinished(shared: Option<Arc<Shared>>) {
+    match shared {
         Some(shared) => log(move || shared.report_unfinished()),
         // Its report was told when the shutdown was over.
         None => log(|| {
@@ -130,7 +172,12 @@ async fn out_of_time(counted: &[(Asked, Instant)], shared: &Weak<Shared>) {
             );
         }),
     }
-    exit(asked);
+}
+
+/// How long the process has from the request on.
+fn whole(shared: &Shared) -> Duration {
+    let grace_period = shared.deadlines.grace_period;
+    grace_period.saturating_sub(GRACE_RESERVE.min(grace_period / 10))
 }
 
 async fn sleep_until(since: Instant, within: Duration) {
@@ -153,7 +200,7 @@ fn log(write: impl FnOnce() + Send + 'static) {
 }
 
 /// Exits, whatever the exit handlers do.
-fn exit(asked: Asked) -> ! {
+fn exit(code: i32) -> ! {
     let limit = std::thread::Builder::new().name("obs-exit".into()).spawn(|| {
         std::thread::sleep(EXIT_TIMEOUT);
         std::process::abort();
@@ -161,5 +208,5 @@ fn exit(asked: Asked) -> ! {
     if limit.is_err() {
         std::process::abort();
     }
-    std::process::exit(asked.exit_code())
+    std::process::exit(code)
 }

@@ -7,7 +7,7 @@ use obs_guard::Place;
 use tokio::sync::oneshot;
 
 use crate::lifecycle::serving::Serving;
-use crate::lifecycle::{Closer, Flush, Shared, ShutdownReport, Stage, StageReport};
+use crate::lifecycle::{Closer, Flush, FlushStage, Shared, ShutdownReport, Stage, StageReport};
 use crate::server::{Connections, Open};
 
 /// What a flush gets once somebody is in a hurry.
@@ -91,7 +91,7 @@ async fn go_through(
     progress.end(tasks(shared).await);
     progress.begin(Stage::Resources);
     progress.end(resources(shared, closers).await);
-    for stage in [Stage::Traces, Stage::Metrics] {
+    for stage in [FlushStage::Errors, FlushStage::Traces, FlushStage::Metrics] {
         flush(shared, stage, &mut flushes).await;
     }
     shared.health.stop();
@@ -107,7 +107,7 @@ async fn go_through(
     let report = progress.report();
     let told = on_thread(move || tell(&report));
     let _late = tokio::time::timeout(clamped(shared, Stage::Logs), told).await;
-    flush(shared, Stage::Logs, &mut flushes).await;
+    flush(shared, FlushStage::Logs, &mut flushes).await;
     progress.finish();
     progress.report()
 }
@@ -230,13 +230,14 @@ async fn resources(shared: &Shared, closers: Vec<(String, Closer)>) -> StageRepo
 }
 
 /// The flushes of one stage, in the order of their registration; reports nothing when there are none.
-async fn flush(shared: &Shared, stage: Stage, flushes: &mut Vec<(Stage, Flush)>) {
+async fn flush(shared: &Shared, of: FlushStage, flushes: &mut Vec<(FlushStage, Flush)>) {
+    let stage = Stage::from(of);
     let started = Instant::now();
     let mut report = StageReport::plain(stage, Duration::ZERO);
     let mut any = false;
     shared.progress.begin(stage);
     let most = clamped(shared, stage);
-    for (_, flush) in flushes.extract_if(.., |(of, _)| *of == stage) {
+    for (_, flush) in flushes.extract_if(.., |(other, _)| *other == of) {
         any = true;
         let hurry = *shared.asked.borrow() >= 2;
         let left = most.saturating_sub(started.elapsed());

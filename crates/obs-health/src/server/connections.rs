@@ -4,16 +4,16 @@ use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use obs_guard::Place;
 use obs_http::{ObserveLayer, unrouted};
@@ -29,11 +29,13 @@ use crate::lifecycle::InFlight;
 use crate::server::ServerLimits;
 use crate::server::acceptor::Acceptor;
 use crate::server::counts::Closed;
+use crate::server::parts::PartedBody;
 use crate::server::phase::Phase;
-use crate::server::read_timeout::ReadTimeout;
 use crate::server::stop::{Ordered, Stop};
-use crate::server::stream::Tracked;
-use crate::write_timeout::WriteTimeout;
+use crate::server::stream::{Held, ReadLimit, WriteSide};
+use crate::server::streams::Streams;
+use crate::watched::Watched;
+use crate::write_limit::{WriteLimit, WriteWatch};
 
 /// How long a connection that was accepted before the shutdown may take to bring its first request.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);
@@ -49,7 +51,7 @@ static SERVICE_CLONE: Place = Place::new("health.service_clone");
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 pub(crate) struct Connections {
-    builder: Arc<auto::Builder<TokioExecutor>>,
+    builder: Arc<auto::Builder<Streams>>,
     limits: Arc<ServerLimits>,
     places: Arc<Semaphore>,
     open: Open,
@@ -74,7 +76,9 @@ pub(crate) struct Open {
 
 impl Connections {
     pub(crate) fn new(limits: ServerLimits, health: Health, in_flight: InFlight) -> Self {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
+        let limits = Arc::new(limits);
+        let streams = Streams { limits: Arc::clone(&limits), health: health.clone() };
+        let mut builder = auto::Builder::new(streams);
         builder
             .http1()
             .timer(TokioTimer::new())
@@ -86,7 +90,7 @@ impl Connections {
         Self {
             builder: Arc::new(builder),
             places: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
-            limits: Arc::new(limits),
+            limits,
             open: Open::default(),
             health,
             in_flight,
@@ -150,9 +154,20 @@ impl Connections {
             let shaken = guarded(async { acceptor.accept(stream).await });
             let error = match tokio::time::timeout(limits.handshake_timeout, shaken).await {
                 Ok(Some(Ok(stream))) => {
-                    let stream = Tracked::new(stream, abort_upgraded, open, place);
-                    let observers = |phase| ObserveLayer::new((in_flight, phase), unrouted);
-                    let served = serve(&builder, stream, app, observers, closing, &limits, age);
+                    let write = WriteLimit::new(limits.write_pace());
+                    let phase = Phase::new(write.watch());
+                    let held = Held { _open: open, _place: place };
+                    let [abort_read, abort_write] = abort_upgraded;
+                    let (head, body) = (limits.header_read_timeout, limits.body_pace());
+                    let read = ReadLimit::new(abort_read, phase.clone(), head, body, held);
+                    let watch = Watch { phase, read: read.expired(), write: write.watch() };
+                    let write = WriteSide::new(abort_write, write);
+                    let stream = Watched::new(stream, read, write);
+                    let observers = ObserveLayer::new((in_flight, watch.phase.clone()), unrouted);
+                    let app = observers.layer(app);
+                    let write_timeout = limits.write_timeout;
+                    let times = Times { first_request: head, age, write_timeout };
+                    let served = serve(&builder, stream, app, watch, closing, times);
                     if let Err(reason) = served.await {
                         health.server_counts().closed(reason);
                     }
@@ -187,16 +202,28 @@ impl Connections {
     }
 }
 
+/// How one connection's peer is doing.
+struct Watch {
+    phase: Phase,
+    read: Arc<OnceLock<Closed>>,
+    write: WriteWatch,
+}
+
+struct Times {
+    first_request: Duration,
+    age: Duration,
+    write_timeout: Duration,
+}
+
 /// Serves one connection, and answers which limit closed it. A peer that breaks it off has nothing to
 /// tell us.
 async fn serve<S, App, B>(
-    builder: &auto::Builder<TokioExecutor>,
-    stream: Tracked<S>,
+    builder: &auto::Builder<Streams>,
+    stream: S,
     app: App,
-    observers: impl FnOnce(Phase) -> ObserveLayer<(InFlight, Phase)>,
+    Watch { phase, read, write }: Watch,
     closing: Ordered,
-    limits: &ServerLimits,
-    age: Duration,
+    Times { first_request, age, write_timeout }: Times,
 ) -> Result<(), Closed>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -207,20 +234,15 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let stream = WriteTimeout::new(stream, limits.write_timeout);
-    let write = stream.watch();
-    let phase = Phase::new(write.clone());
-    let (head, body) = (limits.header_read_timeout, limits.body_read_timeout);
-    let stream = ReadTimeout::new(stream, phase.clone(), head, body);
-    let read = stream.expired();
-    let app = observers(phase.clone()).layer(app);
     let requested = phase.clone();
     let service = service_fn(move |request| {
         requested.request(&request);
         let mut app = app.clone();
         async move {
             poll_fn(|context| app.poll_ready(context)).await?;
-            app.call(request).await
+            let is_http2 = request.version() >= Version::HTTP_2;
+            let response = app.call(request).await?;
+            Ok::<_, App::Error>(response.map(|body| PartedBody::new(body, is_http2)))
         }
     });
     // A body that stopped fails in the application, whose answer may end the connection well.
@@ -237,7 +259,7 @@ where
         pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // Hyper's own timers begin once it knows the version, which a silent peer never lets it know.
     let first_request_late = async {
-        if tokio::time::timeout(head, phase.begun()).await.is_ok() {
+        if tokio::time::timeout(first_request, phase.begun()).await.is_ok() {
             std::future::pending::<()>().await;
         }
     };
@@ -258,7 +280,18 @@ where
         }
     }
     connection.as_mut().graceful_shutdown();
-    closed_by(connection.await)?;
+    // HTTP/2 may keep the end of an answer whose exchange is over, for a peer that does not take it.
+    let forgotten = async {
+        match is_old {
+            true => phase.is_idle_for(write_timeout).await,
+            false => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        ended = connection => closed_by(ended)?,
+        () = forgotten => {}
+    }
     if is_old { Err(Closed::Age) } else { Ok(()) }
 }
 

@@ -7,6 +7,7 @@ pub(crate) struct ServerCounts {
     accept_errors: AtomicU64,
     handshakes_failed: AtomicU64,
     upgraded_aborted: AtomicU64,
+    streams_reset: AtomicU64,
     closed: [AtomicU64; 6],
 }
 
@@ -56,6 +57,10 @@ impl ServerCounts {
         self.upgraded_aborted.fetch_add(connections, Ordering::Relaxed);
     }
 
+    pub(crate) fn stream_reset(&self) {
+        self.streams_reset.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn closed(&self, reason: Closed) {
         self.closed[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -67,7 +72,7 @@ impl ServerCounts {
     }
 
     /// Name, help and value of each.
-    pub(crate) fn totals(&self) -> [(&'static str, &'static str, u64); 3] {
+    pub(crate) fn totals(&self) -> [(&'static str, &'static str, u64); 4] {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         [
             (
@@ -84,6 +89,11 @@ impl ServerCounts {
                 "http_server_upgraded_aborted_total",
                 "Upgraded connections, such as websockets, aborted at shutdown.",
                 read(&self.upgraded_aborted),
+            ),
+            (
+                "http_server_streams_reset_total",
+                "HTTP/2 streams whose peer took nothing of its answer.",
+                read(&self.streams_reset),
             ),
         ]
     }

@@ -4,14 +4,21 @@
 //! the bytes that pass are followed as far as a request's end; where that is uncertain (requests sent
 //! before the answer to the one before) no limit of a body is set for the rest of the connection.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, StatusCode, Version, header, request, response};
-use obs_http::{End, Exchange, Observe};
+use obs_guard::Place;
+use obs_http::{End, Exchange, Observe, Outcome};
+use tokio::time::Instant;
 
 use crate::server::begun::Begun;
 use crate::server::counts::Closed;
-use crate::write_timeout::WriteWatch;
+use crate::write_limit::WriteWatch;
+
+/// A handler or a body whose panic nobody answers: it ends the connection, or the HTTP/2 stream.
+static HANDLER: Place = Place::new("health.handler");
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -27,6 +34,8 @@ struct Shared {
     begun: Begun,
     state: Mutex<State>,
     write: WriteWatch,
+    /// Exchanges under way, on HTTP/2 several.
+    exchanges: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +80,8 @@ struct Scan {
 
 impl Phase {
     pub(crate) fn new(write: WriteWatch) -> Self {
-        let shared = Shared { begun: Begun::default(), state: Mutex::default(), write };
+        let (begun, state, exchanges) = Default::default();
+        let shared = Shared { begun, state, write, exchanges };
         Self { shared: Arc::new(shared) }
     }
 
@@ -80,14 +90,19 @@ impl Phase {
         self.shared.begun.wait().await;
     }
 
-    pub(crate) fn read(&self, bytes: &[u8]) {
+    /// Whether a later head begins with these bytes.
+    pub(crate) fn read(&self, bytes: &[u8]) -> bool {
         let mut state = self.state();
-        match state.at {
-            At::Off => return,
-            At::Idle if !bytes.is_empty() => state.at = At::Head,
-            _ => {}
+        let begins = match state.at {
+            At::Off => return false,
+            At::Idle => !bytes.is_empty(),
+            _ => false,
+        };
+        if begins {
+            state.at = At::Head;
         }
         state.scan.feed(bytes);
+        begins
     }
 
     /// The limit that runs while the peer sends nothing.
@@ -97,6 +112,17 @@ impl Phase {
             At::Head => Some(Closed::Head),
             At::Exchange if state.scan.lacks(state.expected) => Some(Closed::Body),
             _ => None,
+        }
+    }
+
+    /// Comes when no exchange has been under way for so long.
+    pub(crate) async fn is_idle_for(&self, limit: Duration) {
+        let mut since = Instant::now();
+        while since.elapsed() < limit {
+            tokio::time::sleep(limit / 4).await;
+            if self.shared.exchanges.load(Ordering::Acquire) > 0 {
+                since = Instant::now();
+            }
         }
     }
 
@@ -127,6 +153,7 @@ impl Observe for Phase {
     const BEGINS_ALONE: bool = true;
 
     fn begin(&self, request: &mut request::Parts) -> PhaseExchange {
+        self.shared.exchanges.fetch_add(1, Ordering::AcqRel);
         PhaseExchange { phase: self.clone(), is_connect: request.method == Method::CONNECT }
     }
 }
@@ -151,7 +178,11 @@ impl Exchange for PhaseExchange {
         }
     }
 
-    fn end(self, _: &End) {
+    fn end(self, end: &End) {
+        if end.outcome == Outcome::Panicked {
+            HANDLER.caught(Box::new(()));
+        }
+        self.phase.shared.exchanges.fetch_sub(1, Ordering::AcqRel);
         let mut state = self.phase.state();
         if state.at == At::Off {
             return;

@@ -1,33 +1,117 @@
-//! A connection's stream, which is open until the last owner drops it: after an upgrade that is the
-//! application, not the server.
+//! The two directions of an application's connection: the limits of its peer, and the abort of what the
+//! application keeps after an upgrade.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::pace::Pace;
+use crate::server::counts::Closed;
+use crate::server::phase::Phase;
 use crate::server::stop::Ordered;
+use crate::watched::{Reads, Writes};
+use crate::write_limit::WriteLimit;
 
-pub(crate) struct Tracked<S> {
-    stream: S,
-    /// Of the side that reads and of the side that writes: after an upgrade each may be a task of its own.
-    abort_read: Ordered,
-    abort_write: Ordered,
-    _open: TaskTrackerToken,
-    _place: OwnedSemaphorePermit,
+/// Fails a read at the limit of the connection's [`Phase`].
+pub(crate) struct ReadLimit {
+    abort: Ordered,
+    phase: Phase,
+    awaited: Option<Closed>,
+    head: Pace,
+    body: Pace,
+    expired: Arc<OnceLock<Closed>>,
+    _held: Held,
 }
 
-impl<S> Tracked<S> {
+/// Open until the last owner drops the stream: after an upgrade that is the application.
+pub(crate) struct Held {
+    pub(crate) _open: TaskTrackerToken,
+    pub(crate) _place: OwnedSemaphorePermit,
+}
+
+impl ReadLimit {
     pub(crate) fn new(
-        stream: S,
-        [abort_read, abort_write]: [Ordered; 2],
-        open: TaskTrackerToken,
-        place: OwnedSemaphorePermit,
+        abort: Ordered,
+        phase: Phase,
+        head: Duration,
+        body: Pace,
+        held: Held,
     ) -> Self {
-        Self { stream, abort_read, abort_write, _open: open, _place: place }
+        Self {
+            abort,
+            phase,
+            awaited: None,
+            head: Pace::new(head, 0),
+            body,
+            expired: Arc::default(),
+            _held: held,
+        }
+    }
+
+    /// Set to the limit that has failed a read.
+    pub(crate) fn expired(&self) -> Arc<OnceLock<Closed>> {
+        Arc::clone(&self.expired)
+    }
+}
+
+impl Reads for ReadLimit {
+    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        check(&mut self.abort, context)
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
+        // A head has one limit as a whole.
+        if self.phase.read(bytes) {
+            self.head.reset();
+        }
+        if self.awaited == Some(Closed::Body) {
+            self.body.progress(bytes.len());
+        }
+    }
+
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        let awaited = self.phase.awaited();
+        if awaited != self.awaited {
+            self.awaited = awaited;
+            self.head.reset();
+            self.body.reset();
+        }
+        let Some(awaited) = awaited else { return Poll::Pending };
+        let pace = if awaited == Closed::Head { &mut self.head } else { &mut self.body };
+        ready!(pace.wait(context));
+        let _first = self.expired.set(awaited);
+        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the peer stopped sending"))
+    }
+}
+
+/// Fails a write at the limit, or at the abort: after an upgrade each side may be a task of its own.
+pub(crate) struct WriteSide {
+    abort: Ordered,
+    limit: WriteLimit,
+}
+
+impl WriteSide {
+    pub(crate) fn new(abort: Ordered, limit: WriteLimit) -> Self {
+        Self { abort, limit }
+    }
+}
+
+impl Writes for WriteSide {
+    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        check(&mut self.abort, context)
+    }
+
+    fn wrote(&mut self, bytes: usize) {
+        self.limit.wrote(bytes);
+    }
+
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        self.limit.wait(context)
     }
 }
 
@@ -37,48 +121,5 @@ fn check(abort: &mut Ordered, context: &mut Context<'_>) -> io::Result<()> {
         Poll::Ready(()) => {
             Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the service shuts down"))
         }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Tracked<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        check(&mut self.abort_read, context)?;
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Tracked<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        check(&mut self.abort_write, context)?;
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        check(&mut self.abort_write, context)?;
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -69,3 +69,21 @@ pub fn get(addr: SocketAddr, path: &str) -> String {
     let _ = stream.read_to_string(&mut answer);
     answer
 }
+
+/// Until so many connections of the application's server were closed for this reason.
+pub async fn until_closed(health: &Health, reason: &str, count: f64) {
+    loop {
+        let mut closed = 0.0;
+        health.source().collect(&mut |sample| {
+            if sample.name == "http_server_connections_closed_total"
+                && sample.labels == [("reason", reason)]
+            {
+                closed = sample.value;
+            }
+        });
+        if closed >= count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -66,6 +66,13 @@ impl Context {
         local::with(|local| local.stack.borrow().ambient().map(|ambient| Self(ambient.clone())))
     }
 
+    /// A context of its own with the fields that the current one has by now: what is bound to either later is
+    /// not in the other.
+    pub fn child() -> Self {
+        let fields = Self::current().map(|current| current.0.snapshot().1).unwrap_or_default();
+        Self(Arc::new(Ambient { fields: Mutex::new(fields), version: AtomicU32::new(0) }))
+    }
+
     /// Adds a field, which replaces an earlier one of the same name.
     ///
     /// Fields past 64 KiB in all are left out, and counted: see [`Context::fields_left_out`].

@@ -170,6 +170,10 @@ pub(crate) fn chain(out: &mut Vec<u8>, error: &(dyn Error + 'static)) -> bool {
         formatted(out, format_args!("{error}"));
         cause = source(error);
     }
+    if cause.is_some() {
+        out.push(b',');
+        formatted(out, format_args!("{CUT}"));
+    }
     out.push(b']');
     true
 }

@@ -22,10 +22,10 @@ use tracing_core::Level;
 
 pub use choice::Output;
 pub(crate) use direct::Direct;
-pub(crate) use file::failed_rotations;
 #[cfg(unix)]
 pub use file::reopen_files_on_hangup;
 pub use file::{LogFile, reopen_files};
+pub(crate) use file::{failed_removals, failed_rotations};
 pub use policy::{Delivery, WhenFull};
 pub(crate) use queue::{AtDeadline, Queue};
 #[cfg(feature = "otlp")]

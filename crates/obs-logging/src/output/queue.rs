@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use obs_guard::{fork_generation, watch_forks};
 use tracing_core::Level;
 
 use super::policy::WhenFull;
@@ -56,7 +57,7 @@ pub(super) struct Shared {
     phase: AtomicU8,
     /// Whether a deadline has passed: the writer is not waited for again.
     is_abandoned: AtomicBool,
-    /// Whose child this process was when the queue was made: see `process::forks`.
+    /// Whose child this process was when the queue was made: see `fork_generation`.
     forks: u32,
     pub(super) target: Mutex<Target>,
     pub(super) tally: Arc<Tally>,
@@ -116,7 +117,7 @@ impl Queue {
             when_full,
             phase: AtomicU8::new(RUNNING),
             is_abandoned: AtomicBool::new(false),
-            forks: process::forks(),
+            forks: fork_generation(),
             target: Mutex::new(target),
             tally,
             bell: worker::Bell::default(),
@@ -128,6 +129,7 @@ impl Queue {
                 .caused_by(error)
         })?;
         shared.bell.is_for(worker.thread().clone());
+        watch_forks();
         process::register(&shared);
         Ok(Self { shared, at_deadline, worker: Mutex::new(Some(worker)) })
     }
@@ -323,7 +325,7 @@ impl Shared {
     /// any lock at the moment of the fork.
     #[inline]
     fn is_orphaned(&self) -> bool {
-        self.forks != process::forks()
+        self.forks != fork_generation()
     }
 
     /// In a forked child the shards are the parent's affair.

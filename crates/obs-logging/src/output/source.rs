@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use obs_context::{Sample, SampleKind, Source};
 use tracing_core::Level;
 
-use super::{Sink, Tally, failed_rotations};
+use super::{Sink, Tally, failed_removals, failed_rotations};
 use crate::Context;
 use crate::callsite::level_name;
 
@@ -85,6 +85,11 @@ impl Source for Accounts {
                 "obs_log_rotations_failed_total",
                 "Log files that could not be rotated and were written on.",
                 failed_rotations(),
+            ),
+            (
+                "obs_log_removals_failed_total",
+                "Full log files that are past what is kept and could not be removed.",
+                failed_removals(),
             ),
             (
                 "panics_total",

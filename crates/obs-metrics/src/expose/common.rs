@@ -74,6 +74,11 @@ impl Expose for WithCommon<'_> {
         self.out.histogram(family, &self.block, histogram);
     }
 
+    #[cfg(feature = "prometheus-client")]
+    fn may_show_sum(&self, sum: f64, has_negative_bounds: bool) -> bool {
+        self.out.may_show_sum(sum, has_negative_bounds)
+    }
+
     fn sample(
         &mut self,
         family: &Descriptor,

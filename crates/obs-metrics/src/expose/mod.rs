@@ -62,6 +62,13 @@ pub(crate) trait Expose {
 
     fn histogram(&mut self, family: &Descriptor, labels: &str, histogram: &Snapshot<'_>);
 
+    /// Whether the format has a sum that is this, of a histogram with bounds below zero or without. What
+    /// does its own histograms leaves such sums out by itself.
+    #[cfg(feature = "prometheus-client")]
+    fn may_show_sum(&self, _sum: f64, _has_negative_bounds: bool) -> bool {
+        true
+    }
+
     /// One line of the other types, and of families that were not made here; the exemplar is text.
     fn sample(
         &mut self,

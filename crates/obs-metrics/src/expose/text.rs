@@ -78,9 +78,9 @@ impl<'a> Text<'a> {
     }
 
     /// A sum counts for OpenMetrics: "If buckets with negative thresholds exist, the sum must not be
-    /// there", and it must not be negative (OpenMetrics 1.0, "Histogram", "Summary").
-    fn may_show_sum(&self, sum: f64, has_negative_bounds: bool) -> bool {
-        self.flavour != Flavour::OpenMetrics || !(has_negative_bounds || sum < 0.0)
+    /// there", and it must be neither negative nor NaN (OpenMetrics 1.0, "Histogram", "Summary").
+    fn allows_sum(&self, sum: f64, has_negative_bounds: bool) -> bool {
+        self.flavour != Flavour::OpenMetrics || !has_negative_bounds && sum >= 0.0
     }
 
     fn end_of_line(&mut self) {
@@ -153,15 +153,22 @@ impl Expose for Text<'_> {
         }
         let has_negative_bounds =
             histogram.bounds().bounds.first().is_some_and(|first| *first < 0.0);
-        if self.may_show_sum(sum, has_negative_bounds) {
+        // There is a count "if and only if a Sum Value is present" (OpenMetrics 1.0, "Histogram"); the last
+        // bucket tells it, too.
+        if self.allows_sum(sum, has_negative_bounds) {
             self.series(&family.name, "_sum", labels);
             push_float(self.out, sum);
             self.end_of_line();
+            self.series(&family.name, "_count", labels);
+            push_whole(self.out, count);
+            self.end_of_line();
         }
-        self.series(&family.name, "_count", labels);
-        push_whole(self.out, count);
-        self.end_of_line();
         self.created(family, labels);
+    }
+
+    #[cfg(feature = "prometheus-client")]
+    fn may_show_sum(&self, sum: f64, has_negative_bounds: bool) -> bool {
+        self.allows_sum(sum, has_negative_bounds)
     }
 
     fn sample(
@@ -173,7 +180,7 @@ impl Expose for Text<'_> {
         exemplar: Option<&str>,
     ) {
         let sum = if suffix == "_sum" { value.as_float() } else { 0.0 };
-        if !self.may_show_sum(sum, false) {
+        if !self.allows_sum(sum, false) {
             return;
         }
         self.series(family.base(), suffix, labels);

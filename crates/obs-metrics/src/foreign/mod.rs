@@ -8,9 +8,9 @@ use std::fmt::Write;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use self::parse::{Foreign, families};
+use self::parse::{Foreign, ForeignSample, families};
 use crate::batch::Batch;
-use crate::descriptor::Descriptor;
+use crate::descriptor::{Descriptor, Kind};
 use crate::expose::Expose;
 use crate::family::parse_block;
 
@@ -48,7 +48,11 @@ pub(crate) fn expose(
             continue;
         }
         out.family(&foreign.family);
+        let hidden = without_sum(&foreign, out);
         for sample in &foreign.samples {
+            if matches!(sample.suffix, "_sum" | "_count") && hidden.contains(&pairs(sample)) {
+                continue;
+            }
             out.sample(
                 &foreign.family,
                 sample.suffix,
@@ -60,6 +64,41 @@ pub(crate) fn expose(
     }
 }
 
+/// The histograms of which the format has neither sum nor count.
+fn without_sum<'a>(foreign: &Foreign<'a>, out: &dyn Expose) -> HashSet<Pairs<'a>> {
+    if foreign.family.kind != Kind::Histogram {
+        return HashSet::new();
+    }
+    let negative = with_negative_bounds(foreign);
+    let sums = foreign.samples.iter().filter(|sample| sample.suffix == "_sum");
+    let hidden = sums.filter_map(|sum| {
+        let series = pairs(sum);
+        let is_shown = out.may_show_sum(sum.value.as_float(), negative.contains(&series));
+        (!is_shown).then_some(series)
+    });
+    hidden.collect()
+}
+
+/// The histograms with a bound below zero.
+fn with_negative_bounds<'a>(foreign: &Foreign<'a>) -> HashSet<Pairs<'a>> {
+    let buckets = foreign.samples.iter().filter(|sample| sample.suffix == "_bucket");
+    let negative = buckets.filter_map(|bucket| {
+        let (bounds, series): (Pairs<'_>, Pairs<'_>) =
+            pairs(bucket).into_iter().partition(|(name, _)| *name == "le");
+        let bound = bounds.first().and_then(|(_, bound)| bound.parse::<f64>().ok());
+        bound.is_some_and(|bound| bound < 0.0).then_some(series)
+    });
+    negative.collect()
+}
+
+type Pairs<'a> = Vec<(&'a str, String)>;
+
+fn pairs<'a>(sample: &ForeignSample<'a>) -> Pairs<'a> {
+    let mut pairs = parse_block(sample.labels);
+    pairs.sort();
+    pairs
+}
+
 /// No label and no series comes twice, and buckets grow up to `+Inf`.
 fn is_sound(foreign: &Foreign<'_>) -> bool {
     let mut seen = HashSet::new();
@@ -68,8 +107,7 @@ fn is_sound(foreign: &Foreign<'_>) -> bool {
         last.as_ref().is_none_or(|(_, bound)| *bound == f64::INFINITY)
     };
     let lines_are_sound = foreign.samples.iter().all(|sample| {
-        let mut pairs = parse_block(sample.labels);
-        pairs.sort();
+        let pairs = pairs(sample);
         let names_differ = pairs.windows(2).all(|pair| pair[0].0 != pair[1].0);
         let mut series = String::new();
         let mut bound = None;

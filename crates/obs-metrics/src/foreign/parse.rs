@@ -108,6 +108,14 @@ fn sample<'a>(name: &str, kind: Kind, line: &'a str) -> Option<ForeignSample<'a>
     };
     let whole = value.parse().map(Number::Whole).ok();
     let value = whole.or_else(|| value.parse().map(Number::Float).ok())?;
+    // What counts is neither negative nor NaN, and it alone has exemplars (OpenMetrics 1.0, "Counter",
+    // "Histogram", "Exemplars").
+    let counts = matches!(suffix, "_total" | "_bucket");
+    let float = value.as_float();
+    if (counts || suffix == "_count") && (float.is_nan() || float < 0.0) {
+        return None;
+    }
+    let exemplar = exemplar.filter(|_| counts);
     Some(ForeignSample { suffix, labels, value, exemplar })
 }
 

@@ -271,6 +271,14 @@ impl Client {
     }
 }
 
+impl Answer {
+    /// How long the other side wants to be left alone: `Retry-After`, as seconds or as a date, which may be
+    /// over.
+    pub fn retry_after(&self) -> Option<Duration> {
+        crate::answer::retry_after(&self.headers)
+    }
+}
+
 impl Failure {
     /// Whether the request may have reached the other side.
     pub fn may_have_arrived(&self) -> bool {

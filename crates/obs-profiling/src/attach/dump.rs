@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::arch::{self, Registers};
 use crate::attach::code::Code;
+use crate::attach::files::Files;
 use crate::attach::maps::{self, Mapping};
 use crate::attach::stop::{self, Missed};
 use crate::attach::symbols::Symbols;
 use crate::attach::unwind::{Addresses, Cache, Captured, unwind, unwind_waiting};
-use crate::attach::{memory, threads, waiting};
+use crate::attach::waiting::Wait;
+use crate::attach::{memory, threads};
 use crate::error::{Error, Kind};
-use crate::inside::asking;
-use crate::inside::timers::own_tid;
 use crate::stack::Stack;
 
 /// Bytes: all pushes and the room for variables are made within.
@@ -75,7 +75,7 @@ pub enum Absence {
 pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
     threads::check(pid)?;
     let mappings = maps::of(pid)?;
-    let code = Code::mapped(pid, &mappings);
+    let code = Code::mapped(pid, &mappings, &mut Files::default());
     let seen = match method {
         // What does not stop stays marked to be stopped, until the thread that marked it ends.
         Method::Stop => std::thread::scope(|scope| {
@@ -88,63 +88,25 @@ pub fn dump(pid: i32, method: Method) -> Result<Dump, Error> {
         Method::Nonstop => look(pid, |tid| Ok(nonstop(pid, tid, &mappings))),
     }?;
     // No thread is held any more.
-    Ok(with_names(pid, &code, seen))
+    Ok(with_names(pid, &code, unwound(pid, &code, seen)))
 }
 
-/// Reads every thread's stack of this very process, without stopping any: those that wait are read as they
-/// are, those that run are asked.
-///
-/// They are asked by SIGPROF, whose handler copies registers and up to 16 KiB of stack, as that of
-/// [`CpuProfiler`](crate::CpuProfiler) does, and beside it. A thread that does not answer within 100 ms is
-/// listed as [running](Absence::Running); so are threads that block the signal, and all that run where it
-/// has another handler.
-///
-/// # Errors
-///
-/// When `/proc` cannot be read.
-pub fn dump_own() -> Result<Dump, Error> {
-    let pid = std::process::id().cast_signed();
-    let mappings = maps::of(pid)?;
-    let code = Code::mapped(pid, &mappings);
-    // `/proc` says of the thread that reads it that it waits: for this very read.
-    let asker = own_tid();
-    // Before the first look: a thread that answers another dump would be read as one that waits.
-    let turn = asking::turn();
-    let mut seen = look(pid, |tid| match tid == asker {
-        true => Ok(Copy::absent(Absence::Running)),
-        false => Ok(nonstop(pid, tid, &mappings)),
-    })?;
-    let running = seen.iter().filter(|seen| seen.copy.copied.is_err()).map(|seen| seen.tid);
-    let running = running.collect();
-    let mut answers = turn.map(|turn| asking::ask(pid, running, &turn)).unwrap_or_default();
-    for Seen { tid, copy, .. } in &mut seen {
-        if let Some(answer) = answers.remove(tid) {
-            *copy = Copy { copied: Ok(answer), is_waiting: false, stood: Duration::ZERO };
-        }
-    }
-    Ok(with_names(pid, &code, seen))
-}
-
-fn with_names(pid: i32, code: &Code, seen: Vec<Seen>) -> Dump {
-    let mut cache = Cache::new();
-    let unwound: Vec<_> = seen
-        .into_iter()
-        .map(|Seen { tid, name, copy }| {
-            (tid, name, copy.stood, copy.unwound(pid, code, &mut cache))
-        })
-        .collect();
-    let known = unwound.iter().filter_map(|(.., addresses)| addresses.as_ref().ok());
+pub(super) fn with_names(pid: i32, code: &Code, unwound: Vec<Unwound>) -> Dump {
+    let known = unwound.iter().filter_map(|thread| thread.addresses.as_ref().ok());
     let mut symbols = Symbols::new();
     symbols.learn(code, known.map(|addresses| &addresses.frames));
-    let threads = unwound.into_iter().map(|(tid, name, stood, addresses)| {
-        let stack = addresses.map(|addresses| symbols.stack(&addresses));
+    let threads = unwound.into_iter().map(|Unwound { tid, name, addresses, stood }| {
+        let stack = addresses.map(|addresses| symbols.stack(code, &addresses));
         Thread { tid, name, stack, stood }
     });
     Dump { pid, threads: threads.collect() }
 }
 
 /// Every thread's name and copy.
-fn look(pid: i32, copy: impl Fn(i32) -> Result<Copy, Missed>) -> Result<Vec<Seen>, Error> {
+pub(super) fn look(
+    pid: i32,
+    copy: impl Fn(i32) -> Result<Copy, Missed>,
+) -> Result<Vec<Seen>, Error> {
     let mut seen = Vec::new();
     for tid in threads::of(pid)? {
         let copy = match copy(tid) {
@@ -162,14 +124,30 @@ fn look(pid: i32, copy: impl Fn(i32) -> Result<Copy, Missed>) -> Result<Vec<Seen
     Ok(seen)
 }
 
-struct Seen {
+pub(super) struct Seen {
     tid: i32,
     name: String,
     copy: Copy,
 }
 
+pub(super) struct Unwound {
+    pub(super) tid: i32,
+    name: String,
+    pub(super) addresses: Result<Addresses, Absence>,
+    stood: Duration,
+}
+
+pub(super) fn unwound(pid: i32, code: &Code, seen: Vec<Seen>) -> Vec<Unwound> {
+    let mut cache = Cache::new();
+    let unwound = seen.into_iter().map(|Seen { tid, name, copy }| {
+        let stood = copy.stood;
+        Unwound { tid, name, addresses: copy.unwound(pid, code, &mut cache), stood }
+    });
+    unwound.collect()
+}
+
 /// What is known of a thread before it is unwound.
-struct Copy {
+pub(super) struct Copy {
     copied: Result<(Registers, Vec<u8>), Absence>,
     /// Of its registers only two are known.
     is_waiting: bool,
@@ -177,7 +155,7 @@ struct Copy {
 }
 
 impl Copy {
-    fn absent(absence: Absence) -> Self {
+    pub(super) fn absent(absence: Absence) -> Self {
         Self { copied: Err(absence), is_waiting: false, stood: Duration::ZERO }
     }
 
@@ -202,12 +180,23 @@ fn stopped(pid: i32, tid: i32, mappings: &[Mapping]) -> Result<Copy, Missed> {
     Ok(Copy { copied, is_waiting: false, stood: stopped.stood })
 }
 
-fn nonstop(pid: i32, tid: i32, mappings: &[Mapping]) -> Copy {
-    let Some(registers) = waiting::registers(pid, tid) else {
-        return Copy::absent(Absence::Running);
-    };
-    let stack = stop::stack(pid, mappings, registers.stack_pointer());
-    Copy { copied: Ok((registers, stack)), is_waiting: true, stood: Duration::ZERO }
+/// A thread that has run meanwhile has another stack than its registers say: it counts as one that runs.
+pub(super) fn nonstop(pid: i32, tid: i32, mappings: &[Mapping]) -> Copy {
+    const TRIES: usize = 3;
+
+    for _ in 0..TRIES {
+        let Some(wait) = Wait::of(pid, tid) else { break };
+        let registers = wait.registers();
+        let stack = stop::stack(pid, mappings, registers.stack_pointer());
+        if Wait::of(pid, tid).is_some_and(|after| after == wait) {
+            return Copy {
+                copied: Ok((registers, stack)),
+                is_waiting: true,
+                stood: Duration::ZERO,
+            };
+        }
+    }
+    Copy::absent(Absence::Running)
 }
 
 impl fmt::Display for Absence {

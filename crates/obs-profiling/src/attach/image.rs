@@ -34,6 +34,9 @@ pub(crate) struct Image {
     eh_frame: Option<Section>,
     eh_frame_hdr: Option<Section>,
     debug_frame: Option<Section>,
+    /// In hexadecimal.
+    build_id: Option<Arc<str>>,
+    has_symbols: bool,
 }
 
 struct Section {
@@ -68,6 +71,8 @@ impl Image {
             eh_frame: section(".eh_frame"),
             eh_frame_hdr: section(".eh_frame_hdr"),
             debug_frame: section(".debug_frame"),
+            build_id: object.build_id().ok().flatten().map(hexadecimal),
+            has_symbols: object.section_by_name(".symtab").is_some(),
         })
     }
 
@@ -96,6 +101,20 @@ impl Image {
         let header = self.eh_frame_hdr.as_ref()?;
         let begin = beginning(header, address.wrapping_sub(base))?;
         Some(begin.wrapping_add(base))
+    }
+
+    /// What readers of a profile are told of a mapping, whether its file could be read or not.
+    pub(crate) fn shown(image: Option<&Self>, mapping: &Mapping) -> crate::Mapping {
+        let file = mapping.path.strip_suffix(" (deleted)").unwrap_or(&mapping.path);
+        crate::Mapping {
+            range: mapping.range.clone(),
+            offset: mapping.offset,
+            file: file.into(),
+            name: file.rsplit('/').next().unwrap_or_default().into(),
+            build_id: image.and_then(|image| image.build_id.clone()),
+            base: image.and_then(|image| image.base(mapping)),
+            has_symbols: image.is_some_and(|image| image.has_symbols),
+        }
     }
 
     /// What is added to an address in the file to get one of the process.
@@ -135,6 +154,10 @@ fn beginning(header: &Section, address: u64) -> Option<u64> {
 fn is_executable<'data>(segment: &impl ObjectSegment<'data>) -> bool {
     const PF_X: u32 = 1;
     matches!(segment.flags(), SegmentFlags::Elf { p_flags } if p_flags & PF_X != 0)
+}
+
+fn hexadecimal(bytes: &[u8]) -> Arc<str> {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
 /// A section cannot be longer than its file, whatever its header says.

@@ -1,5 +1,6 @@
 //! What a process has mapped where: `/proc/PID/maps`.
 
+use std::borrow::Borrow;
 use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -13,6 +14,8 @@ pub(crate) struct Mapping {
     pub(crate) executable: bool,
     /// Where in its file it begins.
     pub(crate) offset: u64,
+    /// Major and minor number of the file system's device.
+    pub(crate) device: (u32, u32),
     /// 0 for memory without a file.
     pub(crate) inode: u64,
     /// As the kernel tells it: a path, `[vdso]`, `[stack]`, or nothing. Ends in ` (deleted)` for a file
@@ -33,26 +36,28 @@ fn parse(line: &str) -> Option<Mapping> {
     let (start, end) = words.next()?.split_once('-')?;
     let permissions = words.next()?;
     let offset = words.next()?;
-    let _device = words.next()?;
+    let (major, minor) = words.next()?.split_once(':')?;
     let inode = words.next()?;
     let path = words.next().unwrap_or_default();
     let hexadecimal = |text| u64::from_str_radix(text, 16).ok();
+    let device = |text| u32::from_str_radix(text, 16).ok();
     let range = hexadecimal(start)?..hexadecimal(end)?;
     Some(Mapping {
         range,
         executable: permissions.as_bytes().get(2) == Some(&b'x'),
         offset: hexadecimal(offset)?,
+        device: (device(major)?, device(minor)?),
         inode: inode.parse().ok()?,
         path: path.trim_start().to_owned(),
     })
 }
 
 /// The mapping that an address lies in.
-pub(crate) fn find(mappings: &[Mapping], address: u64) -> Option<&Mapping> {
+pub(crate) fn find<T: Borrow<Mapping>>(mappings: &[T], address: u64) -> Option<&T> {
     // The kernel tells them in order.
-    let after = mappings.partition_point(|mapping| mapping.range.start <= address);
+    let after = mappings.partition_point(|mapping| mapping.borrow().range.start <= address);
     let last = mappings.get(after.checked_sub(1)?)?;
-    last.range.contains(&address).then_some(last)
+    last.borrow().range.contains(&address).then_some(last)
 }
 
 #[cfg(test)]
@@ -69,6 +74,7 @@ mod tests {
         assert_eq!(mapping.range, 0x7f00_0000_1000..0x7f00_0000_2000);
         assert!(mapping.executable);
         assert_eq!((mapping.offset, mapping.inode), (0x1f000, 1234));
+        assert_eq!(mapping.device, (0xfd, 0));
         assert_eq!(mapping.path, "/opt/my app/bin (deleted)");
     }
 

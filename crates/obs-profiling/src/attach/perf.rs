@@ -33,20 +33,42 @@ pub(crate) struct Event {
     pub(crate) with_kernel: bool,
 }
 
-/// What the kernel tells.
+/// A thread used the processor.
 #[derive(Debug)]
-pub(crate) enum Record<'a> {
-    /// A thread used the processor.
-    ///
-    /// `kernel` has the addresses of the kernel's own stack, the innermost first; it is empty where the
-    /// thread was not in the kernel.
-    Sample { pid: i32, tid: i32, kernel: Vec<u64>, registers: Registers, stack: &'a [u8] },
+pub(crate) struct Sample<'a> {
+    pub(crate) pid: i32,
+    pub(crate) tid: i32,
+    /// When, by the kernel's clock: nanoseconds.
+    pub(crate) time: u64,
+    /// The addresses of the kernel's own stack, the innermost first; empty where the thread was not in the
+    /// kernel.
+    pub(crate) kernel: Vec<u64>,
+    pub(crate) registers: Registers,
+    pub(crate) stack: &'a [u8],
+}
+
+/// What became of a process, or of a thread of it.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) pid: i32,
+    pub(crate) tid: i32,
+    /// When, by the kernel's clock: nanoseconds.
+    pub(crate) time: u64,
+    pub(crate) what: What,
+}
+
+#[derive(Debug)]
+pub(crate) enum What {
     /// Code was mapped.
-    Mapped { pid: i32, mapping: Mapping },
-    /// A thread was given a name.
-    Named { tid: i32, name: String },
-    /// So many records did not fit.
-    Lost(u64),
+    Mapped(Mapping),
+    /// The thread was given a name.
+    Named(String),
+    /// The process executes another program, and its first thread has that name.
+    Executes(String),
+    /// The thread was started by a thread of this process; and the process, where it is another.
+    Started { by: i32, by_tid: i32 },
+    /// The thread has ended.
+    Ended,
 }
 
 /// Begins disabled. The threads and processes that the thread starts are sampled, too.
@@ -57,6 +79,7 @@ pub(crate) fn open(event: Event) -> io::Result<OwnedFd> {
         config: raw::PERF_COUNT_SW_CPU_CLOCK.into(),
         sample_type: u64::from(
             raw::PERF_SAMPLE_TID
+                | raw::PERF_SAMPLE_TIME
                 | raw::PERF_SAMPLE_CALLCHAIN
                 | raw::PERF_SAMPLE_REGS_USER
                 | raw::PERF_SAMPLE_STACK_USER,
@@ -80,6 +103,9 @@ pub(crate) fn open(event: Event) -> io::Result<OwnedFd> {
     attributes.set_mmap(1);
     attributes.set_mmap2(1);
     attributes.set_comm(1);
+    attributes.set_task(1);
+    // Every record has its time.
+    attributes.set_sample_id_all(1);
     let flags = u64::from(raw::PERF_FLAG_FD_CLOEXEC);
     // SAFETY: the attributes are filled as the kernel wants them, and are only read.
     let opened = unsafe { perf_event_open(&raw mut attributes, event.tid, event.cpu, -1, flags) };
@@ -97,26 +123,44 @@ fn stack(rate: u64) -> u32 {
     (room.clamp(LEAST_STACK, DEEPEST_STACK) / 8 * 8) as u32
 }
 
-/// perf_event_open(2), "MMAP layout"; `None` for what says nothing here.
-pub(crate) fn parse(record: &[u8]) -> Option<Record<'_>> {
-    match half(record, 0)? {
-        raw::PERF_RECORD_SAMPLE => sample(record),
-        raw::PERF_RECORD_MMAP2 => mapped(record),
-        raw::PERF_RECORD_COMM => {
-            let tid = half(record, 12)? as i32;
-            let name = super::threads::printable(&text(record.get(16..)?));
-            Some(Record::Named { tid, name })
-        }
-        raw::PERF_RECORD_LOST => Some(Record::Lost(word(record, 16)?)),
-        _ => None,
-    }
+/// Records that did not fit.
+pub(crate) fn lost(record: &[u8]) -> Option<u64> {
+    (half(record, 0)? == raw::PERF_RECORD_LOST).then(|| word(record, 16))?
 }
 
-/// Its four parts are those that [`open`] asks for.
-fn sample(record: &[u8]) -> Option<Record<'_>> {
+/// perf_event_open(2), "MMAP layout"; `None` for what is no change.
+pub(crate) fn change(record: &[u8]) -> Option<Change> {
+    let kind = half(record, 0)?;
+    let is_task = matches!(kind, raw::PERF_RECORD_FORK | raw::PERF_RECORD_EXIT);
+    // Of the others, pid and tid come first.
+    let tid = half(record, if is_task { 16 } else { 12 })? as i32;
+    let what = match kind {
+        raw::PERF_RECORD_MMAP2 => What::Mapped(mapped(record)?),
+        raw::PERF_RECORD_COMM => {
+            let name = super::threads::printable(&text(record.get(16..)?));
+            let is_exec = half(record, 4)? & raw::PERF_RECORD_MISC_COMM_EXEC != 0;
+            if is_exec { What::Executes(name) } else { What::Named(name) }
+        }
+        raw::PERF_RECORD_FORK => {
+            What::Started { by: half(record, 12)? as i32, by_tid: half(record, 20)? as i32 }
+        }
+        raw::PERF_RECORD_EXIT => What::Ended,
+        _ => return None,
+    };
+    // The last word: `sample_id_all` with PERF_SAMPLE_TID and PERF_SAMPLE_TIME.
+    let time = word(record, record.len().checked_sub(8)?)?;
+    Some(Change { pid: half(record, 8)? as i32, tid, time, what })
+}
+
+/// Its parts are those that [`open`] asks for. `None` for other records, and for a thread of the kernel.
+pub(crate) fn sample(record: &[u8]) -> Option<Sample<'_>> {
+    if half(record, 0)? != raw::PERF_RECORD_SAMPLE {
+        return None;
+    }
     let (pid, tid) = (half(record, 8)? as i32, half(record, 12)? as i32);
-    let chain = usize::try_from(word(record, 16)?).ok()?.checked_mul(8)?;
-    let (chain, record) = record.get(24..)?.split_at_checked(chain)?;
+    let time = word(record, 16)?;
+    let chain = usize::try_from(word(record, 24)?).ok()?.checked_mul(8)?;
+    let (chain, record) = record.get(32..)?.split_at_checked(chain)?;
     let kernel = kernel_addresses(chain);
     let abi = word(record, 0)?;
     if abi == 0 {
@@ -131,7 +175,7 @@ fn sample(record: &[u8]) -> Option<Record<'_>> {
     let stack = record.get(at + 8..at.checked_add(8)?.checked_add(size)?)?;
     let used = word(record, at + 8 + size).map_or(0, |used| used as usize);
     let registers = Registers::of_sample(values);
-    Some(Record::Sample { pid, tid, kernel, registers, stack: stack.get(..used)? })
+    Some(Sample { pid, tid, time, kernel, registers, stack: stack.get(..used)? })
 }
 
 /// The chain without its marks, which say whose the addresses are that follow (perf_event_open(2),
@@ -147,16 +191,16 @@ pub(crate) fn is_of_kernel(address: u64) -> bool {
     address >> 63 == 1
 }
 
-fn mapped(record: &[u8]) -> Option<Record<'_>> {
+fn mapped(record: &[u8]) -> Option<Mapping> {
     let begin = word(record, 16)?;
-    let mapping = Mapping {
+    Some(Mapping {
         range: begin..begin.checked_add(word(record, 24)?)?,
         executable: true,
         offset: word(record, 32)?,
+        device: (half(record, 40)?, half(record, 44)?),
         inode: word(record, 48)?,
         path: text(record.get(72..)?),
-    };
-    Some(Record::Mapped { pid: half(record, 8)? as i32, mapping })
+    })
 }
 
 fn half(bytes: &[u8], at: usize) -> Option<u32> {
@@ -179,19 +223,40 @@ mod tests {
 
     use super::*;
 
+    fn record(kind: u32, misc: u16, halves: &[u32], rest: &[u8]) -> Vec<u8> {
+        let mut record = [kind.to_le_bytes(), [misc as u8, (misc >> 8) as u8, 0, 0]].concat();
+        record.extend(halves.iter().flat_map(|half| half.to_le_bytes()));
+        record.extend(rest);
+        // `sample_id`: pid, tid and time.
+        record.extend([7_u32, 8].map(u32::to_le_bytes).concat());
+        record.extend(99_u64.to_le_bytes());
+        record
+    }
+
     #[test]
     fn a_mapping_is_read() {
-        let mut record = Vec::new();
-        record.extend(raw::PERF_RECORD_MMAP2.to_le_bytes());
-        record.extend([0; 4]); // misc and size
-        record.extend([7_u32, 8].map(u32::to_le_bytes).concat());
-        let words = [0x7f00_0000_1000_u64, 0x2000, 0x1000, 0, 42, 0, 5];
-        record.extend(words.map(u64::to_le_bytes).concat());
-        record.extend(b"/lib/libc.so.6\0\0");
-        let Some(Record::Mapped { pid: 7, mapping }) = parse(&record) else { panic!("none") };
+        let words = [0x7f00_0000_1000_u64, 0x2000, 0x1000, 3 << 32 | 9, 42, 0, 5];
+        let rest = [words.map(u64::to_le_bytes).concat(), b"/lib/libc.so.6\0\0".to_vec()].concat();
+        let change = change(&record(raw::PERF_RECORD_MMAP2, 0, &[7, 8], &rest)).expect("a change");
+        assert_eq!((change.pid, change.tid, change.time), (7, 8, 99));
+        let What::Mapped(mapping) = change.what else { panic!("{change:?}") };
         assert_eq!(mapping.range, 0x7f00_0000_1000..0x7f00_0000_3000);
-        assert_eq!((mapping.offset, mapping.inode), (0x1000, 42));
+        assert_eq!((mapping.offset, mapping.device, mapping.inode), (0x1000, (9, 3), 42));
         assert_eq!(mapping.path, "/lib/libc.so.6");
+    }
+
+    #[test]
+    fn names_starts_and_ends_are_read() {
+        let halves = [20, 7, 21, 8, 0, 0];
+        let started = change(&record(raw::PERF_RECORD_FORK, 0, &halves, &[])).expect("a change");
+        assert_eq!((started.pid, started.tid, started.time), (20, 21, 99));
+        assert!(matches!(started.what, What::Started { by: 7, by_tid: 8 }), "{started:?}");
+        let ended = change(&record(raw::PERF_RECORD_EXIT, 0, &halves, &[])).expect("a change");
+        assert!(matches!((ended.tid, &ended.what), (21, What::Ended)), "{ended:?}");
+        let name = |misc| change(&record(raw::PERF_RECORD_COMM, misc, &[7, 8], b"sh\0\0\0\0\0\0"));
+        let exec = raw::PERF_RECORD_MISC_COMM_EXEC as u16;
+        assert!(matches!(name(exec).expect("a change").what, What::Executes(name) if name == "sh"));
+        assert!(matches!(name(0).expect("a change").what, What::Named(name) if name == "sh"));
     }
 
     #[test]
@@ -205,7 +270,8 @@ mod tests {
         #[test]
         fn no_record_harms(mut record in proptest::collection::vec(any::<u8>(), 4..300), kind in 0..12_u8) {
             record[..4].copy_from_slice(&u32::from(kind).to_le_bytes());
-            if let Some(Record::Sample { stack, .. }) = parse(&record) {
+            let (_, _) = (change(&record), lost(&record));
+            if let Some(Sample { stack, .. }) = sample(&record) {
                 prop_assert!(stack.len() <= record.len());
             }
         }

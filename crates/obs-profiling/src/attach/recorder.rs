@@ -1,15 +1,18 @@
 //! A recording that runs.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
-use std::io;
 use std::process::{Child, Command};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::attach::code::Code;
-use crate::attach::perf::{self, Event, Record};
+use crate::attach::left_out::{LeftOut, Whose};
+use crate::attach::opening::{open_next, open_running};
+use crate::attach::perf::{self, Change};
+use crate::attach::processes::{Id, Processes};
 use crate::attach::record::Progress;
 use crate::attach::ring::Ring;
 use crate::attach::symbols::Symbols;
@@ -22,6 +25,9 @@ use crate::profile::{Profile, Sample};
 /// Different stacks that are kept between two calls of [`Recorder::take`]: samples of further ones count
 /// as lost.
 const MOST_STACKS: usize = 1 << 17;
+
+/// Whose stack: the process, the thread, and the stack.
+type Key = (Id, i32, Addresses);
 
 /// Samples a process until it is dropped; what has come so far can be taken at any moment.
 ///
@@ -43,24 +49,17 @@ pub struct Recorder {
     pid: i32,
     rate: u32,
     rings: Vec<Ring>,
-    code: Code,
+    processes: Processes,
     cache: Cache,
     symbols: Symbols,
-    names: HashMap<i32, String>,
     begun: Instant,
     samples: u64,
     /// Since the last call of `take`.
-    counts: HashMap<(i32, Addresses), u64>,
+    counts: HashMap<Key, u64>,
     lost: u64,
+    unsampled: u64,
     taken: (SystemTime, Instant),
     left_out: LeftOut,
-}
-
-/// CPU time in the kernel, where that may not be sampled: up to the last call of `take`, and up to now.
-#[derive(Clone, Copy, Debug)]
-enum LeftOut {
-    Nothing,
-    Kernel { told: Duration, seen: Duration },
 }
 
 impl Recorder {
@@ -71,13 +70,36 @@ impl Recorder {
     ///
     /// When there is no such process, or it may not be sampled; the error says what would allow it.
     pub fn attach(pid: i32, rate: u32) -> Result<Self, Error> {
+        Self::attached(pid, rate, false)
+    }
+
+    /// As [`attach`](Self::attach), with the processes that it has started, that it starts from now on, and
+    /// with theirs. Those that may not be sampled are counted in [`Profile::unsampled`]. It ends with the
+    /// first process, whatever the others do.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`attach`](Self::attach).
+    pub fn attach_tree(pid: i32, rate: u32) -> Result<Self, Error> {
+        Self::attached(pid, rate, true)
+    }
+
+    fn attached(pid: i32, rate: u32, with_children: bool) -> Result<Self, Error> {
         threads::check(pid)?;
-        let (threads, rings, with_kernel) = rings_of_process(pid, rate)?;
+        let opened = open_running(pid, rate, with_children)?;
         // From now on, what is mapped is told by the kernel.
-        rings.iter().for_each(Ring::start);
-        let names = threads.into_iter().map(|tid| (tid, threads::name(pid, tid))).collect();
-        let code = Code::of(pid)?;
-        Ok(Self::of(pid, rate, (rings, with_kernel), code, names))
+        opened.rings.iter().for_each(Ring::start);
+        let mut processes = Processes::new(pid, with_children);
+        for process in opened.pids {
+            match processes.add(process) {
+                Err(error) if process == pid => return Err(error),
+                // It is read when it is sampled; it may have ended.
+                _ => {}
+            }
+        }
+        let mut recorder = Self::of(pid, rate, opened.rings, opened.with_kernel, processes);
+        recorder.unsampled = opened.refused;
+        Ok(recorder)
     }
 
     /// Starts a program and samples it from its first instruction on.
@@ -86,42 +108,50 @@ impl Recorder {
     ///
     /// When it cannot be started, or sampling is not allowed.
     pub fn spawn(command: &mut Command, rate: u32) -> Result<(Self, Child), Error> {
+        Self::spawned(command, rate, false)
+    }
+
+    /// As [`spawn`](Self::spawn), with the processes that it starts, and theirs. It ends with the program,
+    /// whatever the others do.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`spawn`](Self::spawn).
+    pub fn spawn_tree(command: &mut Command, rate: u32) -> Result<(Self, Child), Error> {
+        Self::spawned(command, rate, true)
+    }
+
+    fn spawned(
+        command: &mut Command,
+        rate: u32,
+        with_children: bool,
+    ) -> Result<(Self, Child), Error> {
         // The child inherits the events of this thread, and its `exec` enables them.
-        let own = i32::try_from(std::process::id()).unwrap_or_default();
-        let rings = rings(own, &[0], rate, true)?;
+        let (rings, with_kernel) = open_next(rate)?;
         let program = command.get_program().to_string_lossy().into_owned();
         let child =
             command.spawn().map_err(|source| Error::new(Kind::Start { program, source }))?;
         let pid = i32::try_from(child.id()).unwrap_or_default();
-        let code = Code::mapped(pid, &[]);
-        Ok((Self::of(pid, rate, rings, code, HashMap::new()), child))
+        let mut processes = Processes::new(pid, with_children);
+        processes.add_new(pid);
+        Ok((Self::of(pid, rate, rings, with_kernel, processes), child))
     }
 
-    fn of(
-        pid: i32,
-        rate: u32,
-        (rings, with_kernel): (Vec<Ring>, bool),
-        code: Code,
-        names: HashMap<i32, String>,
-    ) -> Self {
-        let before = threads::system_time(pid).unwrap_or_default();
-        let left_out = match with_kernel {
-            true => LeftOut::Nothing,
-            false => LeftOut::Kernel { told: before, seen: before },
-        };
+    fn of(pid: i32, rate: u32, rings: Vec<Ring>, with_kernel: bool, processes: Processes) -> Self {
+        let whose = if processes.has_children() { Whose::Tree(pid) } else { Whose::Process(pid) };
         Self {
-            left_out,
+            left_out: if with_kernel { LeftOut::Nothing } else { LeftOut::of(whose) },
             pid,
             rate: rate.max(1),
             rings,
-            code,
+            processes,
             cache: Cache::new(),
             symbols: Symbols::new(),
-            names,
             begun: Instant::now(),
             samples: 0,
             counts: HashMap::new(),
             lost: 0,
+            unsampled: 0,
             taken: (SystemTime::now(), Instant::now()),
         }
     }
@@ -133,7 +163,7 @@ impl Recorder {
         // Asked first: what it did to its end has come then.
         let has_ended = matches!(threads::state(self.pid, self.pid), None | Some('Z' | 'X'));
         self.drain();
-        self.left_out.look(self.pid);
+        self.left_out.look();
         !has_ended
     }
 
@@ -147,16 +177,26 @@ impl Recorder {
         let now = (SystemTime::now(), Instant::now());
         let (begun, started) = std::mem::replace(&mut self.taken, now);
         let counts = std::mem::take(&mut self.counts);
-        let stacks = counts.keys().map(|(_, addresses)| &addresses.frames);
-        self.symbols.learn(&self.code, stacks);
-        let sample = |((tid, addresses), count): ((i32, Addresses), u64)| Sample {
-            tid,
-            thread: self.names.get(&tid).cloned().unwrap_or_default(),
-            stack: self.symbols.stack(&addresses).into(),
-            labels: Labels::default(),
-            count,
-        };
-        let mut samples: Vec<Sample> = counts.into_iter().map(sample).collect();
+        let mut samples = Vec::with_capacity(counts.len());
+        let mut by_process: HashMap<Id, Vec<(i32, Addresses, u64)>> = HashMap::new();
+        for ((id, tid, addresses), count) in counts {
+            by_process.entry(id).or_default().push((tid, addresses, count));
+        }
+        for (id, stacks) in by_process {
+            let Some(process) = self.processes.get(id) else { continue };
+            let addresses = stacks.iter().map(|(_, addresses, _)| &addresses.frames);
+            self.symbols.learn(&process.code, addresses);
+            samples.extend(stacks.into_iter().map(|(tid, addresses, count)| Sample {
+                pid: process.pid,
+                process: Arc::clone(&process.name),
+                tid,
+                thread: process.thread(tid).to_owned(),
+                stack: self.symbols.stack(&process.code, &addresses).into(),
+                labels: Labels::default(),
+                count,
+            }));
+        }
+        self.processes.forget();
         samples.sort_by(|one, other| (other.count, one.tid).cmp(&(one.count, other.tid)));
         Profile {
             begun,
@@ -165,7 +205,7 @@ impl Recorder {
             samples,
             lost: std::mem::take(&mut self.lost),
             unlabelled: 0,
-            unsampled: 0,
+            unsampled: self.unsampled,
             kernel_left_out: self.left_out.take(),
         }
     }
@@ -174,60 +214,47 @@ impl Recorder {
     pub fn finish(mut self) -> Profile {
         self.rings.iter().for_each(Ring::stop);
         self.drain();
-        self.left_out.look(self.pid);
+        self.left_out.look();
         self.take()
     }
 
     fn drain(&mut self) {
         // What is mapped on one processor may be sampled on another.
+        let mut changes: Vec<Change> = Vec::new();
         for ring in &mut self.rings {
-            ring.look(|record| match perf::parse(record) {
-                Some(Record::Mapped { pid, mapping }) if pid == self.pid => self.code.map(mapping),
-                Some(Record::Named { tid, name }) => {
-                    self.names.insert(tid, name);
-                }
-                _ => {}
+            ring.look(|record| changes.extend(perf::change(record)));
+        }
+        changes.sort_by_key(|change| change.time);
+        for change in changes {
+            self.processes.change(change);
+        }
+        let mut rings = std::mem::take(&mut self.rings);
+        for ring in &mut rings {
+            ring.drain(|record| match perf::sample(record) {
+                Some(sample) => self.count(sample),
+                None => self.lost += perf::lost(record).unwrap_or_default(),
             });
         }
-        for ring in &mut self.rings {
-            ring.drain(|record| match perf::parse(record) {
-                Some(Record::Lost(count)) => self.lost += count,
-                Some(Record::Sample { pid, tid, kernel, registers, stack }) if pid == self.pid => {
-                    let captured = Captured { registers, stack };
-                    let mut addresses = unwind(self.code.unwinder(), &mut self.cache, &captured);
-                    addresses.frames.splice(0..0, kernel);
-                    self.names.entry(tid).or_insert_with(|| threads::name(pid, tid));
-                    self.samples += 1;
-                    let is_full = self.counts.len() >= MOST_STACKS;
-                    match self.counts.get_mut(&(tid, addresses.clone())) {
-                        Some(count) => *count += 1,
-                        None if is_full => self.lost += 1,
-                        None => {
-                            self.counts.insert((tid, addresses), 1);
-                        }
-                    }
-                }
-                _ => {}
-            });
-        }
-    }
-}
-
-impl LeftOut {
-    /// A process that has ended keeps what was seen of it.
-    fn look(&mut self, pid: i32) {
-        if let Self::Kernel { seen, .. } = self {
-            *seen = threads::system_time(pid).unwrap_or_default().max(*seen);
-        }
+        self.rings = rings;
+        self.processes.clear();
     }
 
-    fn take(&mut self) -> Duration {
-        match self {
-            Self::Nothing => Duration::ZERO,
-            Self::Kernel { told, seen } => {
-                let left_out = seen.saturating_sub(*told);
-                *told = *seen;
-                left_out
+    fn count(&mut self, sample: perf::Sample<'_>) {
+        let perf::Sample { pid, tid, time, kernel, registers, stack } = sample;
+        let Some((id, code)) = self.processes.sampled(pid, tid, time) else {
+            self.lost += u64::from(self.processes.is_wanted(pid));
+            return;
+        };
+        let captured = Captured { registers, stack };
+        let mut addresses = unwind(code.unwinder(), &mut self.cache, &captured);
+        addresses.frames.splice(0..0, kernel);
+        self.samples += 1;
+        let is_full = self.counts.len() >= MOST_STACKS;
+        match self.counts.entry((id, tid, addresses)) {
+            Entry::Occupied(mut count) => *count.get_mut() += 1,
+            Entry::Vacant(_) if is_full => self.lost += 1,
+            Entry::Vacant(new) => {
+                new.insert(1);
             }
         }
     }
@@ -239,82 +266,6 @@ impl fmt::Debug for Recorder {
         debug.field("pid", &self.pid).field("rate", &self.rate).field("samples", &self.samples);
         debug.field("symbols", &self.symbols).finish_non_exhaustive()
     }
-}
-
-/// The rings of all threads of a process that runs.
-///
-/// A thread that starts after the list was read and before its parent's event was opened would be in
-/// nobody's: the rings are opened again until no thread has come meanwhile.
-fn rings_of_process(pid: i32, rate: u32) -> Result<(Vec<i32>, Vec<Ring>, bool), Error> {
-    /// A process that starts threads all the time is sampled as it is.
-    const MAX_TRIES: usize = 8;
-
-    let mut listed = threads::of(pid)?;
-    let mut tries = 0;
-    loop {
-        let (rings, with_kernel) = rings(pid, &listed, rate, false)?;
-        let now = threads::of(pid)?;
-        tries += 1;
-        if tries == MAX_TRIES || now.iter().all(|tid| listed.contains(tid)) {
-            return Ok((listed, rings, with_kernel));
-        }
-        listed = now;
-    }
-}
-
-/// One ring a processor, for all threads: threads that start later are followed by their parents' events.
-/// And whether they show time in the kernel, which takes more rights than the rest.
-fn rings(
-    pid: i32,
-    threads: &[i32],
-    rate: u32,
-    from_exec: bool,
-) -> Result<(Vec<Ring>, bool), Error> {
-    let failed = |source| Error::new(Kind::Perf { pid, source });
-    match open_rings(threads, rate, from_exec, true) {
-        Ok(rings) => Ok((rings, true)),
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM)) => {
-            Ok((open_rings(threads, rate, from_exec, false).map_err(failed)?, false))
-        }
-        Err(error) => Err(failed(error)),
-    }
-}
-
-fn open_rings(
-    threads: &[i32],
-    rate: u32,
-    from_exec: bool,
-    with_kernel: bool,
-) -> io::Result<Vec<Ring>> {
-    let mut rings = Vec::new();
-    for cpu in 0..processors() {
-        let mut ring: Option<Ring> = None;
-        for &tid in threads {
-            let event = Event { tid, cpu, rate: rate.max(1).into(), from_exec, with_kernel };
-            let opened = perf::open(event).and_then(|event| match &mut ring {
-                Some(ring) => ring.add(event),
-                None => Ring::of(event).map(|opened| ring = Some(opened)),
-            });
-            match opened {
-                Ok(()) => {}
-                // The thread has ended, or the processor is switched off.
-                Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENODEV)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        rings.extend(ring);
-    }
-    match rings.is_empty() {
-        true => Err(io::Error::from_raw_os_error(libc::ESRCH)),
-        false => Ok(rings),
-    }
-}
-
-fn processors() -> i32 {
-    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
-    let last = online.trim().rsplit(['-', ',']).next().and_then(|last| last.parse::<i32>().ok());
-    let here = std::thread::available_parallelism().map_or(1, usize::from);
-    last.map_or(1, |last| last.saturating_add(1)).max(i32::try_from(here).unwrap_or(1))
 }
 
 fn wait(rings: &[Ring], most: Duration) {

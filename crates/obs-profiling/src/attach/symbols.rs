@@ -2,28 +2,41 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::path::PathBuf;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use blazesym::MaybeDefault;
 use blazesym::symbolize::source::{Elf, Kernel, Source};
-use blazesym::symbolize::{CodeInfo, Input, Symbolized, Symbolizer};
+use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
 
 use crate::attach::code::Code;
 use crate::attach::perf::is_of_kernel;
 use crate::attach::unwind::Addresses;
 use crate::stack::{Frame, Stack};
 
-/// Where it can be read, and what the process calls it.
-type File = (PathBuf, Arc<str>);
-
 /// What stands for the kernel's frames where their names may not be read (`kptr_restrict`).
 const KERNEL: &str = "[kernel]";
 
-/// The functions of each address, the innermost first.
+/// The functions at each place, whichever process has it at whichever address.
 pub(crate) struct Symbols {
     symbolizer: Symbolizer,
-    known: HashMap<u64, Vec<Frame>>,
+    /// The innermost first; none where there is no symbol.
+    known: HashMap<Place, Vec<Function>>,
+}
+
+/// Where code lies.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    /// The address.
+    Kernel(u64),
+    /// The descriptor and the offset: the file must stay open as long as its symbols are asked for.
+    File(RawFd, u64),
+}
+
+struct Function {
+    name: Arc<str>,
+    place: Option<(Arc<str>, u32)>,
+    is_inlined: bool,
 }
 
 impl Symbols {
@@ -35,70 +48,106 @@ impl Symbols {
 
     /// Looks up those of these addresses that are not known yet.
     pub(crate) fn learn(&mut self, code: &Code, stacks: impl Iterator<Item = impl AsRef<[u64]>>) {
-        let mut unknown_yet: Vec<u64> = Vec::new();
+        let mut addresses: Vec<u64> = Vec::new();
         for stack in stacks {
-            let new = stack.as_ref().iter().filter(|address| !self.known.contains_key(address));
-            unknown_yet.extend(new);
+            addresses.extend(stack.as_ref());
         }
-        unknown_yet.sort_unstable();
-        unknown_yet.dedup();
-        let kernel = unknown_yet.split_off(unknown_yet.partition_point(|at| !is_of_kernel(*at)));
-        self.learn_kernel(&kernel);
+        addresses.sort_unstable();
+        addresses.dedup();
+        let mut of_kernel: Vec<u64> = Vec::new();
         // File by file: that is one search through each.
-        let mut files: BTreeMap<File, Vec<(u64, u64)>> = BTreeMap::new();
-        for address in unknown_yet {
-            match code.place(address) {
-                Some((mapping, file, offset)) => {
-                    let module = mapping.path.rsplit('/').next().unwrap_or_default();
-                    files.entry((file, module.into())).or_default().push((address, offset));
-                }
-                None => {
-                    self.known.insert(address, vec![unknown(address, &"".into())]);
-                }
+        let mut of_files: BTreeMap<RawFd, Vec<u64>> = BTreeMap::new();
+        for address in addresses {
+            match place(code, address) {
+                Some(place) if self.known.contains_key(&place) => {}
+                Some(Place::Kernel(address)) => of_kernel.push(address),
+                Some(Place::File(file, offset)) => of_files.entry(file).or_default().push(offset),
+                None => {}
             }
         }
-        for ((file, module), places) in files {
-            let source = Source::Elf(Elf::new(file));
-            let offsets: Vec<u64> = places.iter().map(|(_, offset)| *offset).collect();
-            let found = self.symbolizer.symbolize(&source, Input::FileOffset(&offsets));
-            let mut found = found.unwrap_or_default().into_iter();
-            for (address, _) in places {
-                let frames = found.next().map_or_else(
-                    || vec![unknown(address, &module)],
-                    |found| frames_of(address, &found, &module),
-                );
-                self.known.insert(address, frames);
-            }
+        if !of_kernel.is_empty() {
+            let kernel =
+                Kernel { vmlinux: MaybeDefault::None, debug_syms: false, ..Kernel::default() };
+            let kernel = Source::Kernel(kernel);
+            self.look_up(&kernel, Input::AbsAddr(&of_kernel), &of_kernel, Place::Kernel);
+        }
+        for (file, offsets) in of_files {
+            let source = Source::Elf(Elf::new(format!("/proc/self/fd/{file}")));
+            let place = |offset| Place::File(file, offset);
+            self.look_up(&source, Input::FileOffset(&offsets), &offsets, place);
         }
     }
 
-    fn learn_kernel(&mut self, addresses: &[u64]) {
-        if addresses.is_empty() {
-            return;
-        }
-        let kernel = Kernel { vmlinux: MaybeDefault::None, debug_syms: false, ..Kernel::default() };
-        let found = self.symbolizer.symbolize(&Source::Kernel(kernel), Input::AbsAddr(addresses));
-        let mut found = found.unwrap_or_default().into_iter();
-        let module: Arc<str> = KERNEL.into();
-        for &address in addresses {
-            let function = match found.next() {
-                Some(Symbolized::Sym(symbol)) => name(&symbol.name),
-                _ => KERNEL.into(),
-            };
-            let module = Arc::clone(&module);
-            let frame = Frame { function, place: None, module, is_inlined: false };
-            self.known.insert(address, vec![frame]);
-        }
+    fn look_up(
+        &mut self,
+        source: &Source<'_>,
+        input: Input<&[u64]>,
+        numbers: &[u64],
+        place: impl Fn(u64) -> Place,
+    ) {
+        // What cannot be read has no symbols.
+        let found = self.symbolizer.symbolize(source, input).unwrap_or_default();
+        let functions = found.iter().map(|found| match found {
+            Symbolized::Sym(symbol) => functions(symbol),
+            Symbolized::Unknown(_) => Vec::new(),
+        });
+        let functions = functions.chain(std::iter::repeat_with(Vec::new));
+        self.known.extend(numbers.iter().map(|number| place(*number)).zip(functions));
     }
 
-    pub(crate) fn stack(&self, addresses: &Addresses) -> Stack {
-        let frames = addresses.frames.iter().filter_map(|address| self.known.get(address));
-        let mut frames: Vec<Frame> = frames.flatten().cloned().collect();
+    /// The code must be the one that the addresses were learnt of.
+    pub(crate) fn stack(&self, code: &Code, addresses: &Addresses) -> Stack {
+        let mut frames: Vec<Frame> = Vec::with_capacity(addresses.frames.len());
+        for &address in &addresses.frames {
+            self.add_frames(code, address, &mut frames);
+        }
         frames.dedup_by(|one, other| &*one.function == KERNEL && &*other.function == KERNEL);
         // The dynamic linker's own beginning has no unwind table that says so.
         let is_beginning = frames.last().is_some_and(|frame| &*frame.function == "_start");
         Stack { frames, is_complete: addresses.is_complete || is_beginning }
     }
+
+    fn add_frames(&self, code: &Code, address: u64, frames: &mut Vec<Frame>) {
+        let mapping = code.place(address).map(|place| Arc::clone(place.mapping));
+        let is_of_kernel = is_of_kernel(address);
+        let module = match &mapping {
+            Some(mapping) => Arc::clone(&mapping.name),
+            None => if is_of_kernel { KERNEL } else { "" }.into(),
+        };
+        let frame = |function: Arc<str>| Frame {
+            function,
+            place: None,
+            module: Arc::clone(&module),
+            is_inlined: false,
+            is_symbolized: true,
+            address,
+            mapping: mapping.clone(),
+        };
+        let known = place(code, address).and_then(|place| self.known.get(&place));
+        match known.map(Vec::as_slice) {
+            Some(functions @ [_, ..]) => {
+                frames.extend(functions.iter().map(|function| Frame {
+                    place: function.place.clone(),
+                    is_inlined: function.is_inlined,
+                    ..frame(Arc::clone(&function.name))
+                }));
+            }
+            _ => {
+                let number = || format!("{address:#x}").into();
+                let function = if is_of_kernel { KERNEL.into() } else { number() };
+                frames.push(Frame { is_symbolized: false, ..frame(function) });
+            }
+        }
+    }
+}
+
+/// `None` where nothing is mapped, or its file cannot be read.
+fn place(code: &Code, address: u64) -> Option<Place> {
+    if is_of_kernel(address) {
+        return Some(Place::Kernel(address));
+    }
+    let (file, offset) = code.place(address)?.file?;
+    Some(Place::File(file, offset))
 }
 
 impl fmt::Debug for Symbols {
@@ -107,25 +156,15 @@ impl fmt::Debug for Symbols {
     }
 }
 
-fn unknown(address: u64, module: &Arc<str>) -> Frame {
-    let function = format!("{address:#x}").into();
-    Frame { function, place: None, module: Arc::clone(module), is_inlined: false }
-}
-
-fn frames_of(address: u64, found: &Symbolized<'_>, module: &Arc<str>) -> Vec<Frame> {
-    let Symbolized::Sym(symbol) = found else {
-        return vec![unknown(address, module)];
-    };
-    let inlined = symbol.inlined.iter().rev().map(|inlined| Frame {
-        function: name(&inlined.name),
-        place: inlined.code_info.as_ref().and_then(place),
-        module: Arc::clone(module),
+fn functions(symbol: &Sym<'_>) -> Vec<Function> {
+    let inlined = symbol.inlined.iter().rev().map(|inlined| Function {
+        name: name(&inlined.name),
+        place: inlined.code_info.as_ref().and_then(line),
         is_inlined: true,
     });
-    let outer = Frame {
-        function: name(&symbol.name),
-        place: symbol.code_info.as_deref().and_then(place),
-        module: Arc::clone(module),
+    let outer = Function {
+        name: name(&symbol.name),
+        place: symbol.code_info.as_deref().and_then(line),
         is_inlined: false,
     };
     inlined.chain([outer]).collect()
@@ -142,7 +181,7 @@ fn name(symbol: &str) -> Arc<str> {
     cpp.as_deref().unwrap_or(symbol).into()
 }
 
-fn place(code: &CodeInfo<'_>) -> Option<(Arc<str>, u32)> {
+fn line(code: &CodeInfo<'_>) -> Option<(Arc<str>, u32)> {
     Some((code.to_path().to_string_lossy().into(), code.line?))
 }
 

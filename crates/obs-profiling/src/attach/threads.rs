@@ -28,13 +28,26 @@ pub(crate) fn printable(name: &str) -> String {
     name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 
-/// The CPU time that all threads of the process have spent in the kernel, the ended ones included
-/// (proc_pid_stat(5), field 15); `None` when it has ended.
-pub(crate) fn system_time(pid: i32) -> Option<Duration> {
+/// CPU time spent in the kernel.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SystemTime {
+    /// By all threads of the process, the ended ones included.
+    pub(crate) own: Duration,
+    /// By the processes that it started, that have ended, and that it has waited for; and by theirs.
+    pub(crate) of_ended_children: Duration,
+}
+
+/// proc_pid_stat(5), fields 15 and 17; `None` when it has ended.
+pub(crate) fn system_time(pid: i32) -> Option<SystemTime> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let ticks: u64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(12)?.parse().ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(12);
     let a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten()?;
-    Some(Duration::from_secs_f64(ticks as f64 / a_second.max(1) as f64))
+    let time = |ticks: &str| {
+        let ticks: u64 = ticks.parse().ok()?;
+        Some(Duration::from_secs_f64(ticks as f64 / a_second.max(1) as f64))
+    };
+    let own = time(fields.next()?)?;
+    Some(SystemTime { own, of_ended_children: time(fields.nth(1)?)? })
 }
 
 /// What can be said of a process before it is looked into: one that has ended, and one of the kernel, have

@@ -18,16 +18,16 @@ const PROGRAM: usize = 1;
 const RUNTIME: usize = 2;
 
 pub(super) fn write(profile: &Profile, mut to: impl Write) -> io::Result<()> {
-    let mut threads: BTreeMap<i32, Vec<&Sample>> = BTreeMap::new();
+    let mut threads: BTreeMap<(i32, i32), Vec<&Sample>> = BTreeMap::new();
     for sample in &profile.samples {
-        threads.entry(sample.tid).or_default().push(sample);
+        threads.entry(ids(sample)).or_default().push(sample);
     }
     let milliseconds = profile.period.as_secs_f64() * 1e3;
     // The busiest is shown first.
-    let busiest = profile.samples.first().map(|sample| sample.tid);
+    let busiest = profile.samples.first().map(ids);
     let threads: Vec<Value> = threads
         .iter()
-        .map(|(tid, samples)| thread(*tid, busiest == Some(*tid), samples, milliseconds))
+        .map(|(ids, samples)| thread(*ids, busiest == Some(*ids), samples, milliseconds))
         .collect();
     let begun = profile.begun.duration_since(UNIX_EPOCH).unwrap_or_default();
     let document = json!({
@@ -59,6 +59,10 @@ pub(super) fn write(profile: &Profile, mut to: impl Write) -> io::Result<()> {
     to.flush()
 }
 
+fn ids(sample: &Sample) -> (i32, i32) {
+    (sample.pid, sample.tid)
+}
+
 fn categories() -> Value {
     let category =
         |name: &str, color: &str| json!({"name": name, "color": color, "subcategories": ["Other"]});
@@ -69,7 +73,7 @@ fn categories() -> Value {
     ])
 }
 
-fn thread(tid: i32, is_first: bool, samples: &[&Sample], milliseconds: f64) -> Value {
+fn thread((pid, tid): (i32, i32), is_first: bool, samples: &[&Sample], milliseconds: f64) -> Value {
     let mut tables = Tables::default();
     let stacks: Vec<Option<usize>> = samples.iter().map(|sample| tables.stack(sample)).collect();
     let weights: Vec<u64> = samples.iter().map(|sample| sample.count).collect();
@@ -86,9 +90,9 @@ fn thread(tid: i32, is_first: bool, samples: &[&Sample], milliseconds: f64) -> V
     let own = json!({
         "name": samples.first().map_or("", |sample| &sample.thread),
         "tid": tid,
-        "pid": "0",
+        "pid": pid.to_string(),
         "isMainThread": is_first,
-        "processName": "",
+        "processName": samples.first().map_or("", |sample| &sample.process),
         "processType": "default",
         "processStartupTime": 0,
         "processShutdownTime": null,

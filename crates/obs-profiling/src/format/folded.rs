@@ -1,4 +1,5 @@
-//! Folded stacks: `thread;outermost;...;innermost count`.
+//! Folded stacks: `thread;outermost;...;innermost count`; where there are several processes, with
+//! `name (pid)` before the thread.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -12,17 +13,22 @@ pub(super) fn write(profile: &Profile, mut to: impl Write) -> io::Result<()> {
     to.flush()
 }
 
-/// Each stack once, threads of one name together.
+/// Each stack once, threads of one name together, and processes apart.
 pub(super) fn lines(profile: &Profile) -> BTreeMap<String, u64> {
+    let with_process = profile.is_of_several();
     let mut lines = BTreeMap::new();
     for sample in &profile.samples {
-        *lines.entry(line(sample)).or_default() += sample.count;
+        *lines.entry(line(sample, with_process)).or_default() += sample.count;
     }
     lines
 }
 
-fn line(sample: &Sample) -> String {
-    let mut line = plain(&sample.thread);
+fn line(sample: &Sample, with_process: bool) -> String {
+    let mut line = match with_process {
+        true => format!("{} ({});", plain(&sample.process), sample.pid),
+        false => String::new(),
+    };
+    line += &plain(&sample.thread);
     if !sample.stack.is_complete {
         line += ";[truncated]";
     }

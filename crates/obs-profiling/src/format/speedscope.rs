@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -10,14 +11,15 @@ use crate::stack::Frame;
 
 pub(super) fn write(profile: &Profile, mut to: impl Write) -> io::Result<()> {
     let mut frames = Frames::default();
-    let mut threads: BTreeMap<i32, Vec<&Sample>> = BTreeMap::new();
+    let with_process = profile.is_of_several();
+    let mut threads: BTreeMap<(i32, i32), Vec<&Sample>> = BTreeMap::new();
     for sample in &profile.samples {
-        threads.entry(sample.tid).or_default().push(sample);
+        threads.entry((sample.pid, sample.tid)).or_default().push(sample);
     }
     let period = profile.period.as_nanos() as u64;
     let profiles: Vec<Value> = threads
         .iter()
-        .map(|(tid, samples)| {
+        .map(|((pid, tid), samples)| {
             let weights: Vec<u64> =
                 samples.iter().map(|sample| sample.count.saturating_mul(period)).collect();
             let stacks: Vec<Vec<usize>> = samples
@@ -25,9 +27,13 @@ pub(super) fn write(profile: &Profile, mut to: impl Write) -> io::Result<()> {
                 .map(|sample| sample.stack.frames.iter().rev().map(|it| frames.id(it)).collect())
                 .collect();
             let name = samples.first().map_or("", |sample| &sample.thread);
+            let process = match samples.first() {
+                Some(sample) if with_process => format!("{} ({pid}) ", sample.process),
+                _ => String::new(),
+            };
             json!({
                 "type": "sampled",
-                "name": format!("{name} ({tid})"),
+                "name": format!("{process}{name} ({tid})"),
                 "unit": "nanoseconds",
                 "startValue": 0,
                 "endValue": weights.iter().sum::<u64>(),
@@ -46,24 +52,31 @@ pub(super) fn write(profile: &Profile, mut to: impl Write) -> io::Result<()> {
     to.flush()
 }
 
+/// Function, file and line.
+type Key = (Arc<str>, Arc<str>, Option<u32>);
+
 /// Each frame once; the place is its number.
 #[derive(Default)]
 struct Frames {
     all: Vec<Value>,
-    ids: HashMap<Frame, usize>,
+    ids: HashMap<Key, usize>,
 }
 
 impl Frames {
     fn id(&mut self, frame: &Frame) -> usize {
-        if let Some(id) = self.ids.get(frame) {
+        let (file, line) = match &frame.place {
+            Some((file, line)) => (file, Some(*line)),
+            None => (&frame.module, None),
+        };
+        let key = (Arc::clone(&frame.function), Arc::clone(file), line);
+        if let Some(id) = self.ids.get(&key) {
             return *id;
         }
-        let shown = match &frame.place {
-            Some((file, line)) => json!({"name": &*frame.function, "file": &**file, "line": line}),
-            None => json!({"name": &*frame.function, "file": &*frame.module}),
-        };
-        self.all.push(shown);
-        self.ids.insert(frame.clone(), self.all.len() - 1);
+        self.all.push(match line {
+            Some(line) => json!({"name": &*frame.function, "file": &**file, "line": line}),
+            None => json!({"name": &*frame.function, "file": &**file}),
+        });
+        self.ids.insert(key, self.all.len() - 1);
         self.all.len() - 1
     }
 }

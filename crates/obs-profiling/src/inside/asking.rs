@@ -13,7 +13,6 @@ use crate::inside::copying::Copying;
 use crate::inside::ring::Ring;
 use crate::inside::signal::{self, Carried, DUMP, Taken};
 use crate::inside::sync::pause;
-use crate::inside::timers::blocks_signal;
 
 /// A thread that runs answers at once; one that is ready to run, when it has a processor.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -32,8 +31,7 @@ pub(crate) struct Turn(#[expect(dead_code, reason = "held, not read")] MutexGuar
 /// Registers and stacks of those of these threads that answer in time: none, where the signal is not ours.
 pub(crate) fn ask(pid: i32, threads: Vec<i32>, _: &Turn) -> HashMap<i32, (Registers, Vec<u8>)> {
     let mut answers = HashMap::new();
-    let asked = threads.into_iter().filter(|tid| !blocks_signal(pid, *tid));
-    let mut missing: HashSet<i32> = asked.collect();
+    let mut missing: HashSet<i32> = threads.into_iter().collect();
     if missing.is_empty() || signal::install().is_err() {
         return answers;
     }

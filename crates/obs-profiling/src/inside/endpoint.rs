@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
-use crate::attach::dump::dump_own;
+use crate::attach::dump_own::dump_own;
 use crate::error::Error;
 use crate::format::Format;
 use crate::inside::cpu::CpuProfiler;

@@ -15,7 +15,7 @@ pub(crate) mod labels;
 mod query;
 mod ring;
 mod sampling;
-mod signal;
+pub(crate) mod signal;
 #[cfg(feature = "http")]
 mod symbol;
 mod sync;

@@ -181,8 +181,7 @@ impl Sampling {
     fn unwound(&mut self, taken: &Taken) -> Addresses {
         let captured = Captured { registers: taken.registers, stack: taken.stack() };
         let found = unwind(self.code.unwinder(), &mut self.cache, &captured);
-        let ends_outside =
-            || found.frames.last().is_some_and(|last| self.code.place(*last).is_none());
+        let ends_outside = || found.frames.last().is_some_and(|last| !self.code.has_file(*last));
         if found.is_complete || self.code_read.elapsed() < MAPPINGS_AGE || !ends_outside() {
             return found;
         }
@@ -197,10 +196,14 @@ impl Sampling {
     fn samples(&self) -> Vec<Sample> {
         let mut symbols = Symbols::new();
         symbols.learn(&self.code, self.tally.stacks().iter().map(|stack| &stack.frames));
-        let stacks = self.tally.stacks().iter().map(|stack| Arc::new(symbols.stack(stack)));
+        let stacks =
+            self.tally.stacks().iter().map(|stack| Arc::new(symbols.stack(&self.code, stack)));
         let stacks: Vec<_> = stacks.collect();
+        let process: Arc<str> = threads::name(self.pid, self.pid).into();
         let sample = |(found, count): (&Found, u64)| {
             Some(Sample {
+                pid: self.pid,
+                process: Arc::clone(&process),
                 tid: found.tid,
                 thread: self.names.get(&found.tid).cloned().unwrap_or_default(),
                 stack: Arc::clone(stacks.get(found.stack)?),

@@ -159,6 +159,11 @@ pub(crate) fn install() -> Result<(), Error> {
     Err(Error::from(Kind::SignalTaken))
 }
 
+/// Where its code begins.
+pub(crate) fn handler() -> u64 {
+    on_signal as *const () as u64
+}
+
 /// Whether signals still come to our handler.
 pub(crate) fn is_installed() -> bool {
     exchange(None).is_ok_and(|current| is_ours(&current))

@@ -9,8 +9,8 @@ use crate::attach::unwind::Addresses;
 /// Addresses in one question.
 const MOST: usize = 10_000;
 
-/// Without addresses, that there are symbols here; else a line an address. They are separated by `+`, and
-/// written as `0x55d0`.
+/// Without addresses, that there are symbols here; else a line for each address that has a symbol. They are
+/// separated by `+`, and written as `0x55d0`.
 pub(crate) fn answer(asked: &[u8]) -> String {
     let asked = String::from_utf8_lossy(asked);
     let hexadecimal = |text: &str| u64::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok();
@@ -23,8 +23,8 @@ pub(crate) fn answer(asked: &[u8]) -> String {
     let mut symbols = Symbols::new();
     symbols.learn(&code, std::iter::once(&addresses));
     for address in addresses {
-        let stack = symbols.stack(&Addresses { frames: vec![address], is_complete: true });
-        if let Some(frame) = stack.frames.last() {
+        let stack = symbols.stack(&code, &Addresses { frames: vec![address], is_complete: true });
+        if let Some(frame) = stack.frames.last().filter(|frame| frame.is_symbolized) {
             let _ = writeln!(answer, "{address:#x}\t{}", frame.function);
         }
     }

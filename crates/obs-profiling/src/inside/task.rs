@@ -11,6 +11,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use obs_guard::Place;
+
+static WAKER: Place = Place::new("profiling.waker");
+
 /// Dropping it tells the work that nobody wants it, and waits for nothing.
 #[derive(Debug)]
 pub(crate) struct Task<T>(Arc<Shared<T>>);
@@ -67,7 +71,7 @@ impl<T: Send + 'static> Task<T> {
             let former = std::mem::replace(&mut *shared.lock(), State::Done(result));
             shared.changed.notify_all();
             if let State::Working(Some(waker)) = former {
-                waker.wake();
+                let _panicked_and_counted = WAKER.call(|| waker.wake());
             }
         })?;
         Ok(task)
@@ -105,13 +109,16 @@ impl<T: Send + 'static> Future for Task<T> {
         if !self.0.is_here() {
             return Poll::Ready(None);
         }
-        match &mut *self.0.lock() {
-            State::Done(result) => Poll::Ready(result.take()),
-            State::Working(waker) => {
-                *waker = Some(context.waker().clone());
-                Poll::Pending
-            }
-        }
+        // The waker is the application's: nothing of it is called while the lock is held.
+        let new = context.waker().clone();
+        let mut state = self.0.lock();
+        let former = match &mut *state {
+            State::Done(result) => return Poll::Ready(result.take()),
+            State::Working(waker) => waker.replace(new),
+        };
+        drop(state);
+        drop(former);
+        Poll::Pending
     }
 }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 use crate::attach::threads;
 use crate::inside::bounds::{self, Bounds};
 use crate::inside::signal::Carried;
+use crate::inside::sync::pause;
 use crate::inside::timed::Timed;
 
 /// All timers of this process, for its metrics.
@@ -198,7 +199,22 @@ pub(crate) fn own_tid() -> i32 {
     unsafe { libc::gettid() }
 }
 
+/// Whether the thread blocks it by itself: while the handler is at work, the kernel does.
 pub(crate) fn blocks_signal(pid: i32, tid: i32) -> bool {
+    const LOOKS: usize = 3;
+
+    for look in 0..LOOKS {
+        if look > 0 {
+            pause();
+        }
+        if !has_it_blocked(pid, tid) {
+            return false;
+        }
+    }
+    true
+}
+
+fn has_it_blocked(pid: i32, tid: i32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/status"));
     let status = status.unwrap_or_default();
     let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));

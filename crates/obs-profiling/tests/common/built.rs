@@ -50,9 +50,12 @@ pub(crate) fn start(flags: &[&str]) -> Option<Built> {
 }
 
 impl Built {
+    pub(crate) fn program(&self) -> PathBuf {
+        self.folder.path().join("program")
+    }
+
     pub(crate) fn run(&mut self, command: impl FnOnce(&Path) -> Command) {
-        let program: PathBuf = self.folder.path().join("program");
-        let mut process = command(&program).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = command(&self.program()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line.trim(), "ready");

@@ -17,6 +17,11 @@ const HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// An empty SETTINGS frame.
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+/// HTTP/2's HEADERS of a GET of `/`, stream 1, which ends its request.
+const HTTP2_GET: &[u8] = b"\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x84\x41\x09localhost";
+/// HEADERS of a POST to `/`, stream 1, and ten bytes of its body.
+const HTTP2_HALF_POST: &[u8] =
+    b"\0\0\x0e\x01\x04\0\0\0\x01\x83\x86\x84\x41\x09localhost\0\0\x0a\0\0\0\0\0\x010123456789";
 /// Enough requests for any server's answers to fill both sockets' buffers.
 const MAX_PIPELINED: usize = 1_000_000;
 
@@ -31,8 +36,12 @@ pub enum Client {
     HalfPreface,
     /// Sends HTTP/2's preface and SETTINGS, then nothing; reads nothing.
     SettingsThenSilence,
+    /// Asks over HTTP/2, then sends nothing: answers no ping, opens no window; reads nothing.
+    Http2Silence,
     /// Promises a body of 1,000 bytes and sends ten.
     HalfBody,
+    /// Sends ten bytes of a body over HTTP/2, then nothing: answers no ping; reads nothing.
+    Http2HalfBody,
     /// Sends requests until the server takes no more, and reads no answer.
     NeverReads,
     /// The same, and reads a byte each [`BYTE_INTERVAL`].
@@ -45,12 +54,14 @@ pub enum Client {
 
 impl Client {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Silent,
         Self::HalfHead,
         Self::HalfPreface,
         Self::SettingsThenSilence,
+        Self::Http2Silence,
         Self::HalfBody,
+        Self::Http2HalfBody,
         Self::NeverReads,
         Self::ReadsSlowly,
         Self::SendsHeadSlowly,
@@ -63,6 +74,8 @@ impl Client {
             Self::HalfHead => stream.write_all(b"GET / HTTP/1.1\r\nhost: loc"),
             Self::HalfPreface => stream.write_all(&PREFACE[..PREFACE.len() / 2]),
             Self::SettingsThenSilence => stream.write_all(&[PREFACE, SETTINGS].concat()),
+            Self::Http2Silence => stream.write_all(&[PREFACE, SETTINGS, HTTP2_GET].concat()),
+            Self::Http2HalfBody => stream.write_all(&[PREFACE, SETTINGS, HTTP2_HALF_POST].concat()),
             Self::HalfBody => stream.write_all(
                 b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n0123456789",
             ),

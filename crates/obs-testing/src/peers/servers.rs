@@ -22,6 +22,8 @@ pub enum Server {
     Silent,
     /// Sends half a response head.
     HalfHead,
+    /// Sends a response head, a byte each [`BYTE_INTERVAL`], that never ends.
+    SendsHeadSlowly,
     /// Promises a body of 100,000 bytes and sends ten.
     HalfBody,
     /// The same, and sends a byte each [`BYTE_INTERVAL`].
@@ -32,10 +34,11 @@ pub enum Server {
 
 impl Server {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NeverAccepts,
         Self::Silent,
         Self::HalfHead,
+        Self::SendsHeadSlowly,
         Self::HalfBody,
         Self::SendsBodySlowly,
         Self::Resets,
@@ -45,9 +48,16 @@ impl Server {
         match self {
             Self::NeverAccepts | Self::Silent | Self::Resets => Ok(()),
             Self::HalfHead => stream.write_all(&HEAD[..HEAD.len() / 2]),
+            Self::SendsHeadSlowly => stream.write_all(b"HTTP/1.1 200 OK\r\nx: "),
             Self::HalfBody => stream.write_all(&[HEAD, b"{\"a\": 1234"].concat()),
             Self::SendsBodySlowly => stream.write_all(HEAD),
         }
+    }
+}
+
+impl Server {
+    fn is_slow(self) -> bool {
+        matches!(self, Self::SendsHeadSlowly | Self::SendsBodySlowly)
     }
 }
 
@@ -117,7 +127,7 @@ fn serve(server: Server, listener: &TcpListener, accepted: &AtomicUsize, stop: &
             // A socket that is closed while it holds unread bytes answers with a reset.
             streams.retain(|stream| !matches!(stream.peek(&mut [0]), Ok(1..)));
         }
-        if server == Server::SendsBodySlowly && sent.elapsed() >= BYTE_INTERVAL {
+        if server.is_slow() && sent.elapsed() >= BYTE_INTERVAL {
             sent = Instant::now();
             streams.retain_mut(|stream| stream.write_all(b" ").is_ok());
         }

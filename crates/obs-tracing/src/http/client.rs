@@ -4,6 +4,7 @@ use http::{Uri, request, response};
 use obs_http::{End, Exchange, Observe, Outcome};
 use tracing::info_span;
 
+use super::address;
 use super::span::{EnteredSpan, HttpSpan, OTHER, method, name_of};
 use crate::propagate::Propagators;
 use crate::record::{Limits, Record, SpanKind, Status};
@@ -64,6 +65,8 @@ impl Exchange for ClientExchange {
         let code = response.status.as_u16();
         self.span.change(|record, limits| {
             record.set("http.response.status_code", code.into(), limits);
+            address::protocol_version(response.version, record, limits);
+            address::peer(&response.extensions, record, limits);
         });
     }
 

@@ -14,15 +14,16 @@ use crate::record::{Limits, Record, SpanKind, Status};
 /// Makes a SERVER span of every gRPC call that is served, by OpenTelemetry's RPC conventions: a tower
 /// layer around tonic's routes, or any other gRPC service.
 ///
-/// The span is a child of the caller's, and ends with the trailers. `rpc.grpc.status_code` is theirs; of
-/// the codes, those that are the server's fault set the status ERROR: 2, 4, 12, 13, 14, 15.
+/// The span is a child of the caller's, and ends with the trailers. `rpc.status_code` is theirs, by name; of
+/// the codes, those that are the server's fault set the status ERROR: UNKNOWN, DEADLINE_EXCEEDED,
+/// UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GrpcServerSpan {
     propagators: Propagators,
 }
 
 /// Makes a CLIENT span around every gRPC call, and writes its context into the metadata: a tower layer
-/// around tonic's channel. Any code but 0 sets the status ERROR.
+/// around tonic's channel. Any code but OK sets the status ERROR.
 #[derive(Clone, Debug, Default)]
 pub struct GrpcClientSpan {
     propagators: Propagators,
@@ -131,11 +132,8 @@ fn describe(request: &request::Parts, record: &mut Record, kind: SpanKind, limit
     let path = request.uri.path().trim_start_matches('/');
     record.kind = kind;
     record.name = Some(record.keep(path, limits));
-    record.set("rpc.system", "grpc".into(), limits);
-    if let Some((service, method)) = path.rsplit_once('/') {
-        record.set("rpc.service", service.into(), limits);
-        record.set("rpc.method", method.into(), limits);
-    }
+    record.set("rpc.system.name", "grpc".into(), limits);
+    record.set("rpc.method", path.into(), limits);
 }
 
 fn code(headers: &HeaderMap) -> Option<u16> {
@@ -150,15 +148,44 @@ fn fate(record: &mut Record, kind: SpanKind, code: Option<u16>, end: &End, limit
         (Outcome::Cancelled | Outcome::BodyAborted, None) => CANCELLED,
         (_, None) => UNKNOWN,
     };
-    record.set("rpc.grpc.status_code", code.into(), limits);
+    let number;
+    let name = match CODES.get(usize::from(code)) {
+        Some(name) => name,
+        None => {
+            number = code.to_string();
+            number.as_str()
+        }
+    };
+    record.set("rpc.status_code", name.into(), limits);
     let is_error = match kind {
         SpanKind::Server => matches!(code, 2 | 4 | 12 | 13 | 14 | 15),
         _ => code != 0,
     };
     if is_error {
-        record.set("error.type", code.to_string().as_str().into(), limits);
+        record.set("error.type", name.into(), limits);
         if record.status == Status::Unset {
             record.set_status(Status::Error, "", limits);
         }
     }
 }
+
+/// The names of gRPC's status codes (`google.rpc.Code`), by number.
+const CODES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];

@@ -11,6 +11,7 @@
 //! # let _ = (server, client);
 //! ```
 
+mod address;
 mod client;
 mod grpc;
 #[cfg(feature = "reqwest")]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::{Extensions, HeaderMap};
-use obs_http::{ObserveLayer, unrouted};
+use obs_http::{ObserveLayer, PeerAddr, unrouted};
 use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
@@ -49,9 +49,12 @@ impl Middleware for ReqwestSpan {
         let observed = self.0.observe(head, |head| async move {
             *request.headers_mut() = head.into_parts().0.headers;
             let response = next.run(request, extensions).await?;
-            let url = response.url().clone();
+            let (url, peer) = (response.url().clone(), response.remote_addr());
             let mut response = http::Response::<Body>::from(response);
             response.extensions_mut().insert(Target(url));
+            if let Some(peer) = peer {
+                response.extensions_mut().insert(PeerAddr(peer));
+            }
             Ok::<_, Error>(response)
         });
         let (head, body) = observed.await?.into_parts();

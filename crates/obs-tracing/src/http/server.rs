@@ -5,6 +5,7 @@ use obs_context::Route;
 use obs_http::{End, Exchange, Observe, Outcome};
 use tracing::info_span;
 
+use super::address;
 use super::span::{EnteredSpan, HttpSpan, OTHER, method, name_of};
 use crate::propagate::{Origin, Propagators, within};
 use crate::record::{Limits, Record, SpanKind, Status};
@@ -19,7 +20,7 @@ use crate::record::{Limits, Record, SpanKind, Status};
 pub struct ServerSpan {
     propagators: Propagators,
     user_agent: bool,
-    host: bool,
+    trusted_proxies: u8,
 }
 
 /// A request that is being served.
@@ -31,7 +32,8 @@ pub struct ServerExchange {
 }
 
 impl ServerSpan {
-    /// With the attributes that the conventions require.
+    /// With the attributes that the conventions require and recommend; those of the connection where the
+    /// server tells of it ([`PeerAddr`](obs_http::PeerAddr)).
     pub fn new() -> Self {
         Self::default()
     }
@@ -48,9 +50,11 @@ impl ServerSpan {
         self
     }
 
-    /// Adds `server.address` and `server.port`, of the `Host` header.
-    pub fn with_host(mut self) -> Self {
-        self.host = true;
+    /// How many proxies in front of the service are trusted to add whom they served to `Forwarded` or
+    /// `X-Forwarded-For`: `client.address` is taken from there, that many from the right, since a client may
+    /// send what it likes on the left. 0: neither header is read, and the client is the connection's peer.
+    pub fn trusted_proxies(mut self, proxies: u8) -> Self {
+        self.trusted_proxies = proxies;
         self
     }
 
@@ -67,15 +71,10 @@ impl ServerSpan {
         if let Some(agent) = header(http::header::USER_AGENT).filter(|_| self.user_agent) {
             record.set("user_agent.original", agent.into(), limits);
         }
-        let host = request.uri.authority().map(http::uri::Authority::as_str);
-        if let Some(host) = host.or_else(|| header(http::header::HOST)).filter(|_| self.host)
-            && let Ok(authority) = host.parse::<http::uri::Authority>()
-        {
-            record.set("server.address", authority.host().into(), limits);
-            if let Some(port) = authority.port_u16() {
-                record.set("server.port", port.into(), limits);
-            }
-        }
+        address::protocol_version(request.version, record, limits);
+        address::server(request, record, limits);
+        address::client(request, self.trusted_proxies, record, limits);
+        address::peer(&request.extensions, record, limits);
     }
 }
 
@@ -142,7 +141,7 @@ fn fate(record: &mut Record, end: &End, limits: &Limits) {
         Outcome::Cancelled => "cancelled",
         // The peer went away in the middle of the body: the handler's work is not to blame.
         Outcome::BodyAborted => {
-            record.set("http.response.aborted", true.into(), limits);
+            record.set("obs.http.response.aborted", true.into(), limits);
             return server_error(record, code, limits);
         }
         Outcome::Completed => return server_error(record, code, limits),

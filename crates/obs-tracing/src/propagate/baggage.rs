@@ -119,12 +119,26 @@ impl fmt::Display for Baggage {
 
 /// `key=value;properties`, without the white space that is allowed around its parts.
 fn member(text: &[u8]) -> Option<String> {
+    let mut parts = text.split(|&byte| byte == b';').map(trim);
+    let (key, value) = pair(parts.next()?)?;
+    let mut kept = format!("{key}={value}");
+    for property in parts.filter(|property| !property.is_empty()) {
+        kept.push(';');
+        match pair(property) {
+            Some((key, value)) => kept.extend([key, "=", value]),
+            None if is_token(property) => kept.push_str(str::from_utf8(property).ok()?),
+            None => return None,
+        }
+    }
+    Some(kept)
+}
+
+fn pair(text: &[u8]) -> Option<(&str, &str)> {
     let equals = text.iter().position(|&byte| byte == b'=')?;
     let (key, value) = (trim(&text[..equals]), trim(&text[equals + 1..]));
-    if !is_token(key) || !value.iter().all(|byte| is_value(*byte) || b"; \t".contains(byte)) {
-        return None;
-    }
-    Some(format!("{}={}", str::from_utf8(key).ok()?, str::from_utf8(value).ok()?))
+    let is_one = is_token(key) && value.iter().all(|byte| is_value(*byte));
+    is_one.then_some(())?;
+    Some((str::from_utf8(key).ok()?, str::from_utf8(value).ok()?))
 }
 
 fn is_token(key: &[u8]) -> bool {

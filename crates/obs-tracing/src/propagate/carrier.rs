@@ -14,28 +14,37 @@ pub trait Carrier {
     fn set(&mut self, name: &'static str, value: &str);
 }
 
+/// Keys are compared as HTTP compares names: `Traceparent` is found too.
 impl<S: BuildHasher> Carrier for HashMap<String, String, S> {
     fn each(&self, name: &str, seen: &mut dyn FnMut(&[u8])) {
-        if let Some(value) = self.get(name) {
-            seen(value.as_bytes());
-        }
+        each(self, name, seen);
     }
 
     fn set(&mut self, name: &'static str, value: &str) {
+        self.retain(|key, _| !key.eq_ignore_ascii_case(name));
         self.insert(name.to_owned(), value.to_owned());
     }
 }
 
+/// Keys are compared as HTTP compares names: `Traceparent` is found too.
 impl Carrier for BTreeMap<String, String> {
     fn each(&self, name: &str, seen: &mut dyn FnMut(&[u8])) {
-        if let Some(value) = self.get(name) {
-            seen(value.as_bytes());
-        }
+        each(self, name, seen);
     }
 
     fn set(&mut self, name: &'static str, value: &str) {
+        self.retain(|key, _| !key.eq_ignore_ascii_case(name));
         self.insert(name.to_owned(), value.to_owned());
     }
+}
+
+fn each<'a>(
+    headers: impl IntoIterator<Item = (&'a String, &'a String)>,
+    name: &str,
+    seen: &mut dyn FnMut(&[u8]),
+) {
+    let of_name = headers.into_iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+    of_name.for_each(|(_, value)| seen(value.as_bytes()));
 }
 
 #[cfg(feature = "http")]

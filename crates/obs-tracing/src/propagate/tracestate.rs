@@ -1,6 +1,7 @@
-//! The `tracestate` header (W3C Trace Context, section 3.3).
+//! The `tracestate` header (W3C Trace Context level 2, section 3.3).
 
 const MEMBERS: usize = 32;
+const LONGEST_KEY: usize = 256;
 
 /// Collects the members of one or several `tracestate` headers, in their order.
 #[derive(Debug, Default)]
@@ -64,26 +65,16 @@ fn is_member(member: &[u8]) -> bool {
     is_key(&member[..equals]) && is_value(&member[equals + 1..])
 }
 
-/// Level 2's first character, which may be a digit, and level 1's lengths, which are the stricter.
+/// The key of Trace Context level 2: a lower-case letter or a digit, then an at sign as well, wherever and
+/// however often.
 fn is_key(key: &[u8]) -> bool {
-    let mut parts = key.split(|&byte| byte == b'@');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(key), None, None) => is_part(key, 256),
-        (Some(tenant), Some(system), None) => {
-            is_part(tenant, 241)
-                && is_part(system, 14)
-                && system.first().is_some_and(u8::is_ascii_lowercase)
+    let simple = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    match key {
+        [first, rest @ ..] if rest.len() < LONGEST_KEY => {
+            simple(first) && rest.iter().all(|byte| simple(byte) || b"_-*/@".contains(byte))
         }
         _ => false,
     }
-}
-
-fn is_part(part: &[u8], longest: usize) -> bool {
-    let allowed =
-        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/".contains(byte);
-    part.len() <= longest
-        && part.first().is_some_and(|first| first.is_ascii_lowercase() || first.is_ascii_digit())
-        && part.iter().all(allowed)
 }
 
 fn is_value(value: &[u8]) -> bool {

@@ -1,6 +1,7 @@
 //! What a span holds while it lives: everything that may still change.
 
-use std::fmt;
+use std::fmt::{self, Write};
+use std::net::IpAddr;
 
 use fastant::Instant;
 use obs_context::{SpanId, TraceId};
@@ -189,6 +190,20 @@ impl Record {
         match self.attributes.iter_mut().find(|known| known.key == key) {
             Some(known) => known.value = value,
             None => self.push(key, value, limits),
+        }
+    }
+
+    /// Adds a text that need not be copied, or changes the attribute of that name.
+    pub(crate) fn put_static(&mut self, key: &'static str, value: &'static str, limits: &Limits) {
+        self.put(key, Stored::Static(value), limits);
+    }
+
+    /// Adds an address, or changes the attribute of that name.
+    pub(crate) fn put_address(&mut self, key: &'static str, address: IpAddr, limits: &Limits) {
+        self.compact();
+        let start = self.text.len();
+        if write!(self.text, "{address}").is_ok() {
+            self.put(key, Stored::Text(Text::new(start..self.text.len())), limits);
         }
     }
 

@@ -26,6 +26,13 @@ const LONGEST_STATEMENT: u32 = 64 * 1024;
 const QUERY: &str = "sqlx::query";
 const ACQUIRE: &str = "sqlx::pool::acquire";
 
+/// What sqlx does not tell of the database.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Database {
+    pub(crate) system: Option<String>,
+    pub(crate) namespace: Option<String>,
+}
+
 /// Whether the event tells of a query, or of the wait for a connection.
 #[inline]
 pub(crate) fn is_sqlx(metadata: &Metadata<'_>) -> bool {
@@ -39,17 +46,17 @@ pub(crate) fn record(handle: &Handle, (id, parent): (u64, &Identity), event: &Ev
     event.record(&mut told);
     let limits = &handle.pipeline().limits;
     let name = event.metadata().target();
-    let (statement, system) = (told.statement(), handle.pipeline().database.as_deref());
+    let (statement, database) = (told.statement(), &handle.pipeline().database);
     if name == QUERY && is_sea_orm(parent.name) {
         handle
             .pipeline()
             .table
-            .with(id, |record| describe(record, &told, &statement, system, limits));
+            .with(id, |record| describe(record, &told, &statement, database, limits));
         return;
     }
     let mut record = handle.begin(name, parent);
     match name {
-        QUERY => describe(&mut record, &told, &statement, system, limits),
+        QUERY => describe(&mut record, &told, &statement, database, limits),
         _ => record.name = Some(record.keep("acquire connection", limits)),
     }
     // The clock begins with the process: nothing is older.
@@ -61,12 +68,15 @@ fn describe(
     record: &mut Record,
     told: &Told,
     statement: &Statement,
-    system: Option<&str>,
+    database: &Database,
     limits: &Limits,
 ) {
     statement.describe(record, limits);
-    if let Some(system) = system {
+    if let Some(system) = &database.system {
         record.set("db.system.name", AttributeValue::Text(system), limits);
+    }
+    if let Some(namespace) = &database.namespace {
+        record.set("db.namespace", AttributeValue::Text(namespace), limits);
     }
     if let Some(rows) = told.rows_returned {
         record.set("db.response.returned_rows", rows.into(), limits);
@@ -77,7 +87,9 @@ impl Statement {
     /// Says of the span what the statement does.
     fn describe(&self, record: &mut Record, limits: &Limits) {
         record.kind = SpanKind::Client;
-        record.name = Some(record.keep(&self.name(), limits));
+        let name = self.name();
+        record.name = Some(record.keep(&name, limits));
+        record.set("db.query.summary", AttributeValue::Text(&name), limits);
         record.set("db.query.text", AttributeValue::Text(&self.text), limits);
         if let Some(operation) = &self.operation {
             record.set("db.operation.name", AttributeValue::Text(operation), limits);

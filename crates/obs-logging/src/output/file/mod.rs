@@ -16,7 +16,7 @@ use crate::encode::time::Clock;
 pub use reopen::reopen_files;
 #[cfg(unix)]
 pub use reopen::reopen_files_on_hangup;
-pub(crate) use retention::Retention;
+pub(crate) use retention::{Retention, failed_removals};
 
 /// How often it looks whether the file is still where it was.
 const LOOK: Duration = Duration::from_millis(500);

@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// Samples a second of each thread's CPU time.
     #[arg(short, long, default_value_t = 99, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     rate: u32,
+    /// The processes that it has started and that it starts, too, and theirs.
+    #[arg(long)]
+    subprocesses: bool,
     /// A program to start and sample: its exit code is ours.
     #[arg(last = true)]
     command: Vec<String>,
@@ -47,14 +50,17 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Err
     raise_open_files();
     let signals = Signals::new()?;
     let Some((program, arguments)) = options.command.split_first() else {
-        let mut recorder = Recorder::attach(options.pid.unwrap_or_default(), options.rate)?;
+        let pid = options.pid.unwrap_or_default();
+        let attach = if options.subprocesses { Recorder::attach_tree } else { Recorder::attach };
+        let mut recorder = attach(pid, options.rate)?;
         let duration = asked.unwrap_or(Duration::from_secs(10));
         sample(&mut recorder, Some(duration), || signals.interrupts() + signals.terminations() > 0);
         write(recorder.finish(), format, output, options)?;
         return Ok(ExitCode::SUCCESS);
     };
     let mut command = Command::new(program);
-    let (mut recorder, mut child) = Recorder::spawn(command.args(arguments), options.rate)?;
+    let spawn = if options.subprocesses { Recorder::spawn_tree } else { Recorder::spawn };
+    let (mut recorder, mut child) = spawn(command.args(arguments), options.rate)?;
     let mut relay = Relay::to(&child, &signals);
     sample(&mut recorder, asked, || {
         relay.pass_on();
@@ -101,6 +107,12 @@ fn write(
     }
     if profile.lost > 0 {
         text += &format!("; {} lost: try a lower --rate", profile.lost);
+    }
+    if profile.unsampled > 0 {
+        text += &format!(
+            "; {} threads of subprocesses may not be sampled: run as their user, or with CAP_PERFMON",
+            profile.unsampled
+        );
     }
     if !profile.kernel_left_out.is_zero() {
         let seconds = profile.kernel_left_out.as_secs_f64();

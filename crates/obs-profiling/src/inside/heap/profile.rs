@@ -95,7 +95,7 @@ fn read(mean: u64) -> Result<HeapProfile, Error> {
     let mut symbols = Symbols::new();
     symbols.learn(&code, stacks.iter().map(|(stack, _)| &stack.frames));
     let samples = stacks.iter().zip(in_use).map(|((addresses, allocated), in_use)| HeapSample {
-        stack: without_allocator(symbols.stack(addresses)),
+        stack: without_allocator(symbols.stack(&code, addresses)),
         in_use: Memory::of(in_use),
         allocated: Memory::of(*allocated),
     });

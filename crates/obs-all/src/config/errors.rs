@@ -1,0 +1,60 @@
+//! Error tracking: Sentry's own variables, and what the deployer says of the service anyway.
+
+use std::sync::Arc;
+
+use crate::config::{Config, Explanation, Origin};
+
+/// Changes what the variables say.
+pub(crate) type Change = Arc<dyn Fn(obs_errors::Builder) -> obs_errors::Builder + Send + Sync>;
+
+pub(crate) fn resolve(config: &Config, explanation: &mut Explanation) -> obs_errors::Builder {
+    let read = |name: &str| (config.environment)(name).filter(|value| !value.trim().is_empty());
+    let mut builder = obs_errors::Builder::new(config.service.clone());
+    let mut explain = |name: &str, found: &Option<(String, Origin)>, secret: bool| {
+        let (value, origin) = match found {
+            Some((value, origin)) => (value.as_str(), origin.clone()),
+            None => ("none", Origin::Default),
+        };
+        let value = if secret && found.is_some() { "***" } else { value };
+        explanation.push(name, value, origin);
+    };
+    let variable =
+        |name: &'static str| read(name).map(|value| (value, Origin::Environment(name.to_owned())));
+    let attribute = |name: &str| {
+        let found = attribute(&read(ATTRIBUTES)?, name)?;
+        Some((found, Origin::Environment(ATTRIBUTES.to_owned())))
+    };
+    explain("errors.dsn", &variable("SENTRY_DSN"), true);
+    let environment = variable("SENTRY_ENVIRONMENT")
+        .or_else(|| attribute("deployment.environment.name"))
+        .or_else(|| attribute("deployment.environment"));
+    explain("errors.environment", &environment, false);
+    let version = || {
+        let (version, origin) = attribute("service.version")?;
+        Some((format!("{}@{version}", config.service), origin))
+    };
+    let release = variable("SENTRY_RELEASE").or_else(version);
+    explain("errors.release", &release, false);
+    explain("errors.sample_rate", &variable("SENTRY_SAMPLE_RATE"), false);
+    if let Some((environment, _)) = environment {
+        builder = builder.environment_name(environment);
+    }
+    if let Some((release, _)) = release {
+        builder = builder.release(release);
+    }
+    let environment = Arc::clone(&config.environment);
+    builder = builder.environment(move |name| environment(name));
+    match &config.errors {
+        Some(change) => change(builder),
+        None => builder,
+    }
+}
+
+const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+
+/// The value of a resource attribute.
+fn attribute(list: &str, name: &str) -> Option<String> {
+    let pairs = obs_otlp::environment::pairs(list)?;
+    let (_, value) = pairs.into_iter().rev().find(|(key, _)| key == name)?;
+    (!value.is_empty()).then_some(value)
+}

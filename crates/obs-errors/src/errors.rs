@@ -1,0 +1,147 @@
+//! The handle, and the process's own.
+
+use std::cell::Cell;
+use std::error::Error as StdError;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use crate::core::{Core, Happened, StackOf};
+use crate::place::Key;
+use crate::queue::Flushed;
+use crate::report::{ErrorId, Kind};
+use crate::source_of::Numbers;
+use crate::told::{Told, chain};
+
+/// How long a dropped handle waits for what was captured.
+const AT_DROP: Duration = Duration::from_secs(2);
+
+/// Whom [`capture`] tells.
+static CURRENT: Mutex<Weak<Core>> = Mutex::new(Weak::new());
+
+thread_local! {
+    /// The error that is being logged.
+    static ID: Cell<Option<ErrorId>> = const { Cell::new(None) };
+}
+
+/// The handle of error tracking. When it is dropped, what was captured is told, for at most two seconds.
+#[derive(Debug)]
+#[must_use = "when the handle is dropped, error tracking ends: keep it as long as the service runs"]
+pub struct Errors {
+    pub(crate) core: Arc<Core>,
+}
+
+impl Errors {
+    /// Captures every panic of the process, with its stack. The hook that was there before is still called.
+    /// A panic that ends the process waits two seconds at most for the report to leave; any other waits for
+    /// nothing.
+    ///
+    /// This sets the process's panic hook.
+    pub fn install_panic_hook(&self) {
+        crate::panic::install(&self.core);
+    }
+
+    /// Makes this handle the one that [`capture`] tells, in place of any earlier one.
+    pub fn make_global(&self) {
+        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&self.core);
+    }
+
+    /// Captures an error with its causes; see [`capture`].
+    #[track_caller]
+    pub fn capture<E: StdError + 'static>(&self, error: &E) -> Option<ErrorId> {
+        capture_in(&self.core, error, None)
+    }
+
+    /// Waits until everything that was captured before is told or lost, for at most `deadline`.
+    pub fn flush(&self, deadline: Duration) -> Flushed {
+        self.core.queue.as_ref().map(|queue| queue.flush(deadline)).unwrap_or_default()
+    }
+
+    /// As [`Errors::flush`]; what still waits at the deadline, and what is captured later, is counted as
+    /// lost. May be called again.
+    pub fn shutdown(&self, deadline: Duration) -> Flushed {
+        self.core.queue.as_ref().map(|queue| queue.close(deadline)).unwrap_or_default()
+    }
+
+    /// Its own numbers, for whatever exposes metrics: `errors_total{type}`,
+    /// `obs_errors_reported_total`, `obs_errors_dropped_total{reason}`,
+    /// `obs_errors_breadcrumbs_dropped_total`.
+    pub fn source(&self) -> Arc<dyn obs_context::Source> {
+        Arc::new(Numbers(self.core.clone()))
+    }
+
+    /// Every place that an error came from since the process began: where, what, how often, when first and
+    /// last, and the last traces; the latest first. It is bounded: 1,024 places, five traces each.
+    pub fn places(&self) -> serde_json::Value {
+        self.core.places.json()
+    }
+}
+
+impl Drop for Errors {
+    fn drop(&mut self) {
+        self.shutdown(AT_DROP);
+    }
+}
+
+/// Captures an error with its causes and the stack of the caller, for the handle that was made global;
+/// answers its id, unless it is left out: nobody is told, its place has told enough, or it is not in the
+/// sample. Costs a few microseconds; nothing is looked up or sent on this thread.
+///
+/// An `error!(error = &error as &dyn std::error::Error)` does the same, and has a log line.
+#[track_caller]
+pub fn capture(error: &(dyn StdError + 'static)) -> Option<ErrorId> {
+    capture_in(&*current()?, error, None)
+}
+
+/// As [`capture`], with the error's own backtrace: `anyhow::Error::backtrace`, say.
+#[track_caller]
+pub fn capture_with_backtrace(
+    error: &(dyn StdError + 'static),
+    backtrace: &std::backtrace::Backtrace,
+) -> Option<ErrorId> {
+    use std::backtrace::BacktraceStatus::Captured;
+    let text = (backtrace.status() == Captured).then(|| backtrace.to_string());
+    capture_in(&*current()?, error, text)
+}
+
+/// The error that the calling code is logging, for whoever writes that line or that span.
+pub fn current_error_id() -> Option<ErrorId> {
+    ID.try_with(Cell::get).ok().flatten()
+}
+
+/// Makes an error the one that `work` logs.
+pub fn with_current_id<R>(id: Option<ErrorId>, work: impl FnOnce() -> R) -> R {
+    struct Restored(Option<ErrorId>);
+    impl Drop for Restored {
+        fn drop(&mut self) {
+            let _gone_with_its_thread = ID.try_with(|current| current.set(self.0));
+        }
+    }
+    if id.is_none() {
+        return work();
+    }
+    let _restored = Restored(ID.try_with(|current| current.replace(id)).ok().flatten());
+    work()
+}
+
+fn current() -> Option<Arc<Core>> {
+    CURRENT.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+}
+
+#[track_caller]
+fn capture_in(
+    core: &Core,
+    error: &(dyn StdError + 'static),
+    backtrace: Option<String>,
+) -> Option<ErrorId> {
+    let caller = Location::caller();
+    core.happened(Happened {
+        kind: Kind::Captured,
+        place: Key { kind: Kind::Captured, file: caller.file(), line: caller.line() },
+        target: "",
+        told: Told { chain: chain(error), ..Told::default() },
+        stack: backtrace.map_or(StackOf::Here, StackOf::Text),
+        spans: None,
+        request: None,
+    })
+}

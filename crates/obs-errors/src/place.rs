@@ -1,0 +1,185 @@
+//! Where errors come from: how often, since when, in which traces; and how many of one place are reported.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use foldhash::HashMap;
+use obs_context::TraceId;
+use serde_json::json;
+
+use crate::report::{ErrorId, Kind};
+
+/// Places that are told apart; the others share one.
+const MOST: usize = 1024;
+/// Types of errors that are told apart.
+const MOST_TYPES: usize = 100;
+/// Traces that a place remembers.
+const TRACES: usize = 5;
+const OTHER: &str = "<other>";
+
+/// How many errors of one place are reported.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    /// At once.
+    pub(crate) burst: u32,
+    /// The time after which one more may be.
+    pub(crate) interval: Duration,
+}
+
+/// A place in the code, or a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) kind: Kind,
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+}
+
+impl Key {
+    const OTHER: Self = Self { kind: Kind::Captured, file: OTHER, line: 0 };
+
+    /// `src/orders.rs:42`, or a route.
+    pub(crate) fn text(&self) -> String {
+        match self.line {
+            0 => self.file.to_owned(),
+            line => format!("{}:{line}", self.file),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Place {
+    error_type: String,
+    message: String,
+    count: u64,
+    reported: u64,
+    unreported: u64,
+    first: SystemTime,
+    last: SystemTime,
+    last_id: Option<ErrorId>,
+    traces: Vec<TraceId>,
+    tokens: u32,
+    refilled: Instant,
+}
+
+/// Every place with an error since the process began.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    known: Mutex<HashMap<Key, Place>>,
+    types: Mutex<HashMap<String, u64>>,
+}
+
+/// What an error of a place is told by.
+pub(crate) struct Seen<'a> {
+    pub(crate) error_type: &'a str,
+    pub(crate) message: &'a str,
+    pub(crate) trace: Option<TraceId>,
+}
+
+impl Places {
+    /// Counts an error; answers how many of its place went unreported before, where this one may be
+    /// reported.
+    pub(crate) fn count(&self, key: Key, seen: &Seen<'_>, limit: Limit) -> Option<u64> {
+        self.count_type(seen.error_type);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = if known.len() < MOST || known.contains_key(&key) { key } else { Key::OTHER };
+        let (now, time) = (Instant::now(), SystemTime::now());
+        let place = known.entry(key).or_insert_with(|| Place {
+            error_type: String::new(),
+            message: String::new(),
+            count: 0,
+            reported: 0,
+            unreported: 0,
+            first: time,
+            last: time,
+            last_id: None,
+            traces: Vec::new(),
+            tokens: limit.burst,
+            refilled: now,
+        });
+        place.count += 1;
+        place.last = time;
+        if place.message != seen.message {
+            seen.error_type.clone_into(&mut place.error_type);
+            seen.message.clone_into(&mut place.message);
+        }
+        if let Some(trace) = seen.trace.filter(|trace| !place.traces.contains(trace)) {
+            if place.traces.len() == TRACES {
+                place.traces.remove(0);
+            }
+            place.traces.push(trace);
+        }
+        place.refill(now, limit);
+        if place.tokens == 0 {
+            place.unreported += 1;
+            return None;
+        }
+        place.tokens -= 1;
+        place.reported += 1;
+        Some(std::mem::take(&mut place.unreported))
+    }
+
+    /// The last one of the place that was reported.
+    pub(crate) fn reported(&self, key: Key, id: ErrorId) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = if known.contains_key(&key) { key } else { Key::OTHER };
+        if let Some(place) = known.get_mut(&key) {
+            place.last_id = Some(id);
+        }
+    }
+
+    fn count_type(&self, name: &str) {
+        let mut types = self.types.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = types.get_mut(name) {
+            *count += 1;
+        } else {
+            let name = if types.len() < MOST_TYPES { name } else { OTHER };
+            *types.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// How many errors there were of each type.
+    pub(crate) fn types(&self) -> Vec<(String, u64)> {
+        let types = self.types.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut types: Vec<_> = types.iter().map(|(name, count)| (name.clone(), *count)).collect();
+        types.sort();
+        types
+    }
+
+    /// All places, the one with the latest error first.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places: Vec<_> = known.iter().collect();
+        places.sort_by_key(|(_, place)| std::cmp::Reverse(place.last));
+        let places = places.into_iter().map(|(key, place)| {
+            json!({
+                "place": key.text(),
+                "kind": key.kind.as_str(),
+                "type": place.error_type,
+                "message": place.message,
+                "count": place.count,
+                "reported": place.reported,
+                "first_seen": rfc3339(place.first),
+                "last_seen": rfc3339(place.last),
+                "last_error_id": place.last_id.map(|id| id.to_string()),
+                "trace_ids": place.traces.iter().rev().map(ToString::to_string).collect::<Vec<_>>(),
+            })
+        });
+        places.collect()
+    }
+}
+
+impl Place {
+    fn refill(&mut self, now: Instant, limit: Limit) {
+        let interval = limit.interval.max(Duration::from_millis(1));
+        let due = now.duration_since(self.refilled).as_nanos() / interval.as_nanos();
+        let due = u32::try_from(due).unwrap_or(u32::MAX);
+        if due > 0 {
+            self.tokens = self.tokens.saturating_add(due).min(limit.burst);
+            self.refilled = now;
+        }
+    }
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}

@@ -1,0 +1,75 @@
+//! Lines of source files, where they are at hand: on the machine that built the program.
+
+use std::collections::VecDeque;
+use std::fs;
+
+use crate::report::Source;
+
+/// Files that are remembered.
+const FILES: usize = 16;
+/// Larger ones are not read.
+const LARGEST: u64 = 1024 * 1024;
+/// Lines before and after.
+const AROUND: usize = 5;
+/// Bytes of one line.
+const LONGEST_LINE: usize = 256;
+
+/// The files that were read last, or that there are none.
+#[derive(Debug, Default)]
+pub(crate) struct Sources(VecDeque<(String, Option<Vec<String>>)>);
+
+impl Sources {
+    /// The lines around a line, which is counted from 1.
+    pub(crate) fn around(&mut self, file: &str, line: u32) -> Option<Source> {
+        let lines = self.lines(file)?;
+        let at = (line as usize).checked_sub(1)?;
+        let before = lines.get(at.saturating_sub(AROUND)..at)?;
+        let after = lines.get(at + 1..lines.len().min(at + 1 + AROUND)).unwrap_or_default();
+        Some(Source {
+            before: before.to_vec(),
+            line: lines.get(at)?.clone(),
+            after: after.to_vec(),
+        })
+    }
+
+    fn lines(&mut self, file: &str) -> Option<&[String]> {
+        let known = self.0.iter().position(|(name, _)| name == file);
+        let at = known.unwrap_or_else(|| {
+            self.0.truncate(FILES - 1);
+            self.0.push_front((file.to_owned(), read(file)));
+            0
+        });
+        self.0.get(at)?.1.as_deref()
+    }
+}
+
+fn read(file: &str) -> Option<Vec<String>> {
+    let metadata = fs::metadata(file).ok()?;
+    if !metadata.is_file() || metadata.len() > LARGEST || !file.ends_with(".rs") {
+        return None;
+    }
+    let text = fs::read_to_string(file).ok()?;
+    let short = |line: &str| line[..line.floor_char_boundary(LONGEST_LINE)].to_owned();
+    Some(text.lines().map(short).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_around_a_line() {
+        let mut sources = Sources::default();
+        let here =
+            sources.around(concat!(env!("CARGO_MANIFEST_DIR"), "/src/source.rs"), 1).unwrap();
+        assert!(here.line.starts_with("//! Lines of source files"));
+        assert_eq!((here.before.len(), here.after.len()), (0, 5));
+        assert_eq!(sources.around("/no/such/file.rs", 1), None);
+        assert_eq!(sources.around("/etc/passwd", 1), None);
+        assert_eq!(
+            sources.around(concat!(env!("CARGO_MANIFEST_DIR"), "/src/source.rs"), 100_000),
+            None
+        );
+        assert_eq!(sources.around(concat!(env!("CARGO_MANIFEST_DIR"), "/src/source.rs"), 0), None);
+    }
+}

@@ -1,0 +1,314 @@
+//! From a stack as the thread had it to one that people read.
+
+use std::fmt::Write;
+
+use crate::report::{Frame, Source};
+use crate::source::Sources;
+
+/// Frames of one stack.
+const MOST: usize = 128;
+/// So many frames of libraries in a row stand for themselves; more are folded into one.
+const UNFOLDED: usize = 3;
+
+/// A stack as it was taken: its addresses, or the text of an error's own backtrace.
+#[derive(Debug, Default)]
+pub(crate) enum Stack {
+    #[default]
+    None,
+    Addresses(backtrace::Backtrace),
+    Text(String),
+}
+
+impl Stack {
+    /// The calling thread's, without looking anything up.
+    pub(crate) fn here() -> Self {
+        Self::Addresses(backtrace::Backtrace::new_unresolved())
+    }
+
+    /// Looks names and lines up, which takes a while: not on a request's thread.
+    pub(crate) fn resolve(self, sources: &mut Sources, in_app: &[String]) -> Vec<Frame> {
+        let frames = match self {
+            Self::None => Vec::new(),
+            Self::Addresses(mut taken) => {
+                taken.resolve();
+                resolved(&taken)
+            }
+            Self::Text(text) => parsed(&text),
+        };
+        let mut frames = without_ends(frames);
+        frames.truncate(MOST);
+        for frame in &mut frames {
+            frame.in_app = is_in_app(frame, in_app);
+            if frame.in_app {
+                frame.source = source_of(frame, sources);
+            }
+        }
+        folded(frames)
+    }
+}
+
+fn source_of(frame: &Frame, sources: &mut Sources) -> Option<Box<Source>> {
+    let (file, line) = (frame.file.as_deref()?, frame.line?);
+    sources.around(file, line).map(Box::new)
+}
+
+fn resolved(taken: &backtrace::Backtrace) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    for frame in taken.frames() {
+        let address = frame.ip() as u64;
+        for symbol in frame.symbols() {
+            // The alternate form leaves the hash out.
+            let function = symbol.name().map(|name| format!("{name:#}")).unwrap_or_default();
+            frames.push(Frame {
+                function,
+                file: symbol.filename().map(|file| file.to_string_lossy().into_owned()),
+                line: symbol.lineno(),
+                column: symbol.colno(),
+                address,
+                ..Frame::default()
+            });
+        }
+        if frame.symbols().is_empty() {
+            frames.push(Frame { function: format!("{address:#x}"), address, ..Frame::default() });
+        }
+    }
+    frames
+}
+
+/// The text of `std::backtrace::Backtrace`, as errors show it: `  3: app::work` and, behind it,
+/// `             at ./src/main.rs:7:5`.
+fn parsed(text: &str) -> Vec<Frame> {
+    let mut frames: Vec<Frame> = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if let Some(place) = line.strip_prefix("at ") {
+            let Some(frame) = frames.last_mut() else { continue };
+            let mut parts = place.rsplitn(3, ':');
+            let (last, middle, rest) = (parts.next(), parts.next(), parts.next());
+            let number = |text: Option<&str>| text.and_then(|text| text.parse().ok());
+            match (rest, number(middle), number(last)) {
+                (Some(file), Some(line), column) => {
+                    frame.file = Some(file.to_owned());
+                    (frame.line, frame.column) = (Some(line), column);
+                }
+                _ => frame.file = Some(place.to_owned()),
+            }
+        } else if let Some((number, function)) = line.split_once(": ")
+            && number.parse::<u32>().is_ok()
+        {
+            // `12: 0x55d0c0ffee - app::work` where the text is the full one.
+            let function = match function.split_once(" - ") {
+                Some((address, function)) if address.starts_with("0x") => function,
+                _ => function,
+            };
+            frames.push(Frame { function: without_hash(function).to_owned(), ..Frame::default() });
+        }
+    }
+    frames
+}
+
+/// `app::work::h0123456789abcdef` without its hash.
+fn without_hash(function: &str) -> &str {
+    match function.rsplit_once("::h") {
+        Some((name, hash))
+            if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+        {
+            name
+        }
+        _ => function,
+    }
+}
+
+/// Without what took the stack, and without what stands below every thread.
+fn without_ends(mut frames: Vec<Frame>) -> Vec<Frame> {
+    let led_here = frames.iter().take_while(|frame| leads_here(frame)).count();
+    if led_here < frames.len() {
+        frames.drain(..led_here);
+    }
+    let below =
+        frames.iter().position(|frame| frame.function.contains("__rust_begin_short_backtrace"));
+    if let Some(below) = below.filter(|below| *below > 0) {
+        frames.truncate(below);
+    }
+    frames
+}
+
+/// What leads from the application into this crate: the panic hook, or the layer below the macro, with what
+/// both use of the standard library. What the compiler has inlined has no path in its name, but a file.
+fn leads_here(frame: &Frame) -> bool {
+    const NAMES: [&str; 11] = [
+        "backtrace::",
+        "obs_errors::",
+        "obs_all::",
+        "tracing",
+        "alloc::boxed",
+        "core::ops::function",
+        "std::panicking::",
+        "std::panic::panic_any",
+        "core::panicking::",
+        "__rustc::rust_begin_unwind",
+        "std::sys::backtrace::",
+    ];
+    const FILES: [&str; 8] = [
+        "/backtrace-",
+        "/tracing-",
+        "/obs-errors-",
+        "/obs-all-",
+        "obs-errors/src/",
+        "obs-all/src/",
+        "/rustc/",
+        "/rustlib/src/",
+    ];
+    let name = path_of(&frame.function);
+    NAMES.iter().any(|known| name.starts_with(known))
+        || frame.file.as_ref().is_some_and(|file| FILES.iter().any(|known| file.contains(known)))
+}
+
+/// The path of a function in a type's brackets: of `<app::Job as Future>::poll` that of `app::Job`.
+fn path_of(function: &str) -> &str {
+    function
+        .trim_start_matches(['<', '&', '*'])
+        .trim_start_matches("mut ")
+        .trim_start_matches("dyn ")
+}
+
+/// Code of the application: what the caller says, or what lies neither in the toolchain nor among cargo's
+/// downloads nor in a library that is known by name.
+fn is_in_app(frame: &Frame, in_app: &[String]) -> bool {
+    const LIBRARIES: [&str; 22] = [
+        "std",
+        "core",
+        "alloc",
+        "__rustc",
+        "tokio",
+        "tokio_util",
+        "hyper",
+        "hyper_util",
+        "axum",
+        "axum_core",
+        "tower",
+        "tower_http",
+        "tower_service",
+        "http_body_util",
+        "tonic",
+        "futures_util",
+        "futures_core",
+        "tracing",
+        "tracing_core",
+        "tracing_subscriber",
+        "backtrace",
+        "pin_project_lite",
+    ];
+    let path = path_of(&frame.function);
+    let root = path.split("::").next().unwrap_or_default();
+    if in_app.iter().any(|name| name == root) {
+        return true;
+    }
+    if let Some(file) = &frame.file {
+        let elsewhere = ["/rustc/", "/.cargo/registry/", "/.cargo/git/", "/rustlib/src/"];
+        if elsewhere.iter().any(|part| file.contains(part)) {
+            return false;
+        }
+    }
+    let has_place = path.contains("::") || frame.file.is_some();
+    has_place && !root.starts_with("obs_") && !LIBRARIES.contains(&root)
+}
+
+/// Long runs of library code as their first and last call, with the number of those between.
+fn folded(frames: Vec<Frame>) -> Vec<Frame> {
+    let mut kept = Vec::with_capacity(frames.len());
+    let mut rest = frames.into_iter().peekable();
+    while let Some(frame) = rest.next() {
+        if frame.in_app {
+            kept.push(frame);
+            continue;
+        }
+        let mut run = vec![frame];
+        while let Some(next) = rest.next_if(|next| !next.in_app) {
+            run.push(next);
+        }
+        if run.len() <= UNFOLDED {
+            kept.append(&mut run);
+            continue;
+        }
+        let mut roots: Vec<&str> = Vec::new();
+        for frame in &run[1..run.len() - 1] {
+            let root = path_of(&frame.function).split("::").next().unwrap_or_default();
+            if !roots.contains(&root) && roots.len() < 4 {
+                roots.push(root);
+            }
+        }
+        let mut function = String::new();
+        let _infallible = write!(function, "[{} frames of {}]", run.len() - 2, roots.join(", "));
+        let between = Frame { function, ..Frame::default() };
+        let last = run.pop();
+        run.truncate(1);
+        kept.append(&mut run);
+        kept.push(between);
+        kept.extend(last);
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_errors_own_backtrace_is_read() {
+        let text = "   0: app::load::h0123456789abcdef\n             at ./src/load.rs:12:9\n   1: \
+                    <app::Job as core::future::future::Future>::poll\n             at ./src/job.rs:7\n   2: \
+                    0x55d0c0ffee - std::rt::lang_start\n";
+        let frames = Stack::Text(text.to_owned()).resolve(&mut Sources::default(), &[]);
+        let seen: Vec<_> = frames
+            .iter()
+            .map(|frame| (frame.function.as_str(), frame.file.as_deref(), frame.line, frame.in_app))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("app::load", Some("./src/load.rs"), Some(12), true),
+                (
+                    "<app::Job as core::future::future::Future>::poll",
+                    Some("./src/job.rs:7"),
+                    None,
+                    true
+                ),
+                ("std::rt::lang_start", None, None, false),
+            ]
+        );
+    }
+
+    #[test]
+    fn runs_of_libraries_are_folded() {
+        let of = |function: &str| Frame { function: function.to_owned(), ..Frame::default() };
+        let mut frames = vec![of("app::inner")];
+        frames.extend(["tokio::a", "hyper::b", "hyper::c", "axum::d", "std::e"].map(of));
+        frames.push(of("app::main"));
+        for frame in &mut frames {
+            frame.in_app = is_in_app(frame, &[]);
+        }
+        let names: Vec<_> = folded(frames).into_iter().map(|frame| frame.function).collect();
+        assert_eq!(
+            names,
+            ["app::inner", "tokio::a", "[3 frames of hyper, axum]", "std::e", "app::main"]
+        );
+    }
+
+    #[test]
+    fn this_tests_stack_begins_with_this_test() {
+        let frames = Stack::here().resolve(&mut Sources::default(), &["obs_errors".to_owned()]);
+        // The crate's own frames are what a user never sees; here nothing else is left but the harness.
+        assert!(
+            frames.iter().all(|frame| !frame.function.starts_with("obs_errors::")),
+            "{frames:#?}"
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,200}|([ 0-9:a-z\n./]|at ){0,80}") {
+            let frames = Stack::Text(text).resolve(&mut Sources::default(), &[]);
+            proptest::prop_assert!(frames.len() <= MOST);
+        }
+    }
+}
