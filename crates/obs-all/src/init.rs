@@ -18,7 +18,7 @@ use obs_tracing::Traces;
 use obs_tracing::http::{ClientSpan, ServerSpan};
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::config::Settings;
+use crate::config::{Settings, Signals};
 use crate::error::{Error, Kind};
 use crate::layer::Pillars;
 use crate::{Config, Explanation, admin};
@@ -77,23 +77,24 @@ impl Obs {
             .output(output(&settings.log_output))
             .build()
             .map_err(Error::part("logs"))?;
-        let (record_layer, log_records) = settings
-            .log_push
-            .map(|otlp| {
-                let output = Output::otlp(otlp);
+        let Signals { traces, push, records, ignored } = settings.signals;
+        let is_on = records.is_on().map_err(Error::part("logs"))?;
+        let (record_layer, log_records) = is_on
+            .then(|| {
+                let output = Output::otlp(records);
                 let builder = obs_logging::Builder::new().filter_of(&logging);
                 builder.output(output).build().map_err(Error::part("logs"))
             })
             .transpose()?
             .unzip();
-        let (trace_layer, traces) = settings.traces.build().map_err(Error::part("traces"))?;
+        let (trace_layer, traces) = traces.build().map_err(Error::part("traces"))?;
         let traces = Arc::new(traces);
         #[cfg(feature = "errors")]
         let (error_layer, errors) = {
             let told = crate::spans::told_by(&traces);
             settings.errors.spans(told).build().map_err(Error::part("errors"))?
         };
-        explanation.extend_with_traces(traces.settings());
+        explanation.extend("traces", traces.settings());
         let logs = std::iter::once(log_layer).chain(record_layer);
         let pillars = Pillars::new(trace_layer, logs);
         #[cfg(feature = "errors")]
@@ -110,6 +111,8 @@ impl Obs {
             errors.install_panic_hook();
             errors.make_global();
         }
+        obs_otlp::warn_of_ignored(traces.ignored());
+        obs_otlp::warn_of_ignored(&ignored);
 
         let logging = Arc::new(logging);
         let registry = obs_metrics::default_registry();
@@ -130,8 +133,8 @@ impl Obs {
         let errors = Arc::new(errors);
         #[cfg(feature = "errors")]
         registry.mount(errors.source());
-        let push = settings.push.map(|push| push.start(registry));
-        let push = push.transpose().map_err(Error::part("metrics"))?.map(Arc::new);
+        let push = push.start(registry).map_err(Error::part("metrics"))?;
+        let push = push.is_on().then(|| Arc::new(push));
         #[cfg(feature = "profiling")]
         let profiling = settings.profiling;
         #[cfg(not(feature = "profiling"))]

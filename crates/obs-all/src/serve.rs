@@ -72,7 +72,7 @@ impl Obs {
             lifecycle.on_flush(FlushStage::Metrics, move |deadline| {
                 // The numbers are cumulative: the last push alone decides whether any are lost.
                 let lost = u64::from(!push.shutdown(deadline));
-                Flushed { delivered: push.counts().0, lost }
+                Flushed { delivered: push.counts().delivered, lost }
             });
         }
         let outputs: Vec<_> = self.log_outputs().cloned().collect();

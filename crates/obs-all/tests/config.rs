@@ -33,33 +33,88 @@ fn code_wins_over_the_environment_and_that_over_the_default() {
     assert_eq!(row(&code, "log.filter"), ("\"warn\"".into(), Origin::Code));
 }
 
+const SIGNALS: [(&str, &str); 3] = [("traces", "TRACES"), ("metrics", "METRICS"), ("logs", "LOGS")];
+
+fn of(variables: &[(&'static str, &'static str)]) -> Config {
+    let variables = variables.to_vec();
+    Config::new("orders").environment(move |name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    })
+}
+
 #[test]
-fn metrics_are_pushed_where_opentelemetry_says_so() {
+fn one_endpoint_is_that_of_every_signal() {
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/base");
+    for (signal, _) in SIGNALS {
+        let row = |variables: &[_], name| row(&of(variables), &format!("{signal}.{name}"));
+        let from = Origin::Environment(endpoint.0.into());
+        assert_eq!(row(&[], "endpoint"), ("none".into(), Origin::Default));
+        assert_eq!(row(&[endpoint], "endpoint"), (endpoint.1.into(), from));
+        assert_eq!(row(&[endpoint], "protocol"), ("http/protobuf".into(), Origin::Default));
+        let protocol = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+        assert_eq!(row(&[endpoint, protocol], "protocol").0, "grpc");
+        let in_code = of(&[endpoint]).otlp_endpoint("http://code:4317");
+        let found = crate::row(&in_code, &format!("{signal}.endpoint"));
+        assert_eq!(found, ("http://code:4317/".into(), Origin::Code));
+    }
+}
+
+#[test]
+fn a_signal_can_be_turned_off_and_all_of_them() {
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317");
+    for (signal, variable) in [
+        ("traces", "OTEL_TRACES_EXPORTER"),
+        ("metrics", "OTEL_METRICS_EXPORTER"),
+        ("logs", "OTEL_LOGS_EXPORTER"),
+    ] {
+        let config = of(&[endpoint, (variable, "none")]);
+        let off = (String::from("none"), Origin::Environment(variable.into()));
+        assert_eq!(row(&config, &format!("{signal}.exporter")), off);
+        for (other, _) in SIGNALS.iter().filter(|(other, _)| *other != signal) {
+            assert_eq!(row(&config, &format!("{other}.exporter")).0, "otlp");
+        }
+    }
+    let config = of(&[endpoint, ("OTEL_SDK_DISABLED", "true")]);
+    assert_eq!(row(&config, "traces.disabled").0, "true");
+    let explanation = config.explain().unwrap();
+    assert!(!explanation.rows().any(|(name, ..)| name.ends_with(".endpoint")), "{explanation}");
+}
+
+#[test]
+fn whoever_deploys_names_the_service() {
+    assert_eq!(row(&of(&[]), "service"), ("orders".into(), Origin::Code));
+    let name = ("OTEL_SERVICE_NAME", "orders-eu");
+    let list = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=orders-us");
+    let from = |variable: &str| Origin::Environment(variable.into());
+    assert_eq!(row(&of(&[name, list]), "service"), ("orders-eu".into(), from(name.0)));
+    assert_eq!(row(&of(&[list]), "service"), ("orders-us".into(), from(list.0)));
+    assert_eq!(row(&of(&[list]), "traces.service.name").0, "orders-us");
+}
+
+#[test]
+fn what_would_lead_elsewhere_is_an_error_that_names_its_variable() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/");
-    assert_eq!(row(&config(&[]), "metrics.push").0, "off");
-    let pushed = config(&[("OTEL_METRICS_EXPORTER", "otlp")]).otlp_endpoint("http://c:4318/");
-    assert_eq!(row(&pushed, "metrics.push").0, "http://c:4318/v1/metrics");
     for wrong in [
-        ("OTEL_METRICS_EXPORTER", "carrier-pigeon"),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "1s"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "c:4318"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "c:4318"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "c:4318"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "secret"),
         ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "secret=%zz"),
+        ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "secret"),
+    ] {
+        let error = of(&[endpoint, wrong]).explain().unwrap_err().to_string();
+        assert!(error.contains(wrong.0) && !error.contains("secret"), "{error}");
+    }
+    for left_out in [
+        ("OTEL_METRICS_EXPORTER", "carrier-pigeon"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "1s"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "thrift"),
         ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "0"),
-        ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "lzma"),
+        ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "lzma"),
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
         ("OTEL_RESOURCE_ATTRIBUTES", "deployment"),
     ] {
-        let config = Config::new("orders").environment(move |name| {
-            let exporter = ("OTEL_METRICS_EXPORTER", "otlp");
-            let found = [wrong, exporter, endpoint].into_iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| value.to_owned())
-        });
-        let error = config.explain().unwrap_err().to_string();
-        assert!(error.contains(wrong.0) && !error.contains("secret"), "{error}");
-        let remedy = "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL, with the endpoint in \
-                      OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
-        assert_eq!(error.contains(remedy), wrong.0.ends_with("_PROTOCOL"), "{error}");
+        assert!(of(&[endpoint, left_out]).explain().is_ok(), "{left_out:?}");
     }
 }
 

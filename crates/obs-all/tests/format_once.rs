@@ -67,8 +67,10 @@ fn a_value_that_can_be_formatted_once_is_whole_in_lines_and_spans() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let obs = Config::new("orders")
-        .environment(|name| {
-            (name == "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL").then(|| "http/protobuf".into())
+        .environment(|name| match name {
+            "OTEL_EXPORTER_OTLP_PROTOCOL" => Some("http/protobuf".into()),
+            "OTEL_LOGS_EXPORTER" | "OTEL_METRICS_EXPORTER" => Some("none".into()),
+            _ => None,
         })
         .log_output(path.to_str().unwrap())
         .admin_addr(None)

@@ -45,7 +45,9 @@ pub use global::{
 };
 pub use metric::{Counter, Gauge, Histogram, InProgress, Metric, StateSet, Summary, Timer};
 #[cfg(feature = "otlp-push")]
-pub use push::{Push, Pusher};
+pub use obs_otlp::{Compression, Protocol, Setting};
+#[cfg(feature = "otlp-push")]
+pub use push::{Push, PushCounts, Pusher};
 pub use registry::Registry;
 
 /// The guide's examples.

@@ -5,9 +5,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use obs_metrics::{Buckets, Push, Registry};
+use obs_metrics::{Buckets, Push, PushCounts, Registry};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data, number_data_point::Value};
 use prost::Message;
@@ -39,6 +39,15 @@ fn collector(status: &'static str) -> (String, Receiver<(String, Vec<u8>)>) {
     (url, receive)
 }
 
+fn counted(delivered: u64, failed: u64, unknown: u64) -> PushCounts {
+    PushCounts { delivered, failed, unknown, rejected: 0 }
+}
+
+/// As the push is tried once.
+fn once(url: String) -> Push {
+    Push::new(url).retry_for(Duration::ZERO)
+}
+
 #[test]
 fn a_push_is_what_the_official_messages_say() {
     let (url, received) = collector("200 OK");
@@ -54,14 +63,16 @@ fn a_push_is_what_the_official_messages_say() {
         .start(&registry)
         .unwrap();
     assert!(pusher.flush(LONG));
-    assert_eq!(pusher.counts(), (1, 0));
+    assert_eq!(pusher.counts(), counted(1, 0, 0));
 
     let (head, body) = received.recv_timeout(LONG).unwrap();
     assert!(head.starts_with("post /v1/metrics ") && head.contains("authorization: bearer t"));
     assert!(head.contains("content-type: application/x-protobuf"), "{head}");
     let request = ExportMetricsServiceRequest::decode(&body[..]).unwrap();
     let resource = &request.resource_metrics[0];
-    assert_eq!(resource.resource.as_ref().unwrap().attributes[0].key, "service.name");
+    let attributes = &resource.resource.as_ref().unwrap().attributes;
+    let name = attributes.iter().find(|known| known.key == "service.name").unwrap();
+    assert!(format!("{name:?}").contains("\"orders\""), "{name:?}");
     let metrics = &resource.scope_metrics[0].metrics;
     let metric = |name: &str| -> &Metric { metrics.iter().find(|one| one.name == name).unwrap() };
 
@@ -98,9 +109,9 @@ fn pushes_come_by_themselves() {
 fn a_push_that_fails_is_counted() {
     let registry = Registry::new();
     let (url, _received) = collector("503 Service Unavailable");
-    let pusher = Push::new(url).start(&registry).unwrap();
+    let pusher = once(url).start(&registry).unwrap();
     assert!(!pusher.flush(LONG));
-    assert_eq!(pusher.counts(), (0, 1));
+    assert_eq!(pusher.counts(), counted(0, 1, 0));
     let failed = [("result", "failed")];
     let shown = obs_metrics::testing::sample(&registry, "obs_metrics_pushes_total", &failed);
     assert_eq!(shown, Some(1.0));
@@ -111,13 +122,17 @@ fn a_collector_that_never_answers_delays_a_flush_no_longer_than_its_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let pusher = Push::new(url).timeout(LONG).start(&Registry::new()).unwrap();
-    assert!(!pusher.shutdown(Duration::from_millis(50)));
-    assert_eq!(pusher.counts(), (0, 0));
+    let begun = Instant::now();
+    assert!(!pusher.shutdown(Duration::from_millis(200)));
+    while pusher.counts() == PushCounts::default() && begun.elapsed() < LONG {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(pusher.counts(), counted(0, 0, 1), "it was under way");
 }
 
 #[test]
 fn an_endpoint_that_cannot_be_pushed_to_is_refused() {
-    for endpoint in ["", "127.0.0.1:4318", "ftp://collector/", "http:///x"] {
+    for endpoint in ["127.0.0.1:4318", "ftp://collector/", "http:///x"] {
         let error = Push::new(endpoint).start(&Registry::new()).unwrap_err();
         assert!(error.is_invalid() && error.to_string().contains("give a URL"), "{error}");
     }
@@ -137,25 +152,26 @@ fn https_needs_its_feature() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/v1/metrics", listener.local_addr().unwrap());
     std::thread::spawn(move || listener.incoming().for_each(drop));
-    let started = Push::new(url).start(&Registry::new());
+    let started = once(url).start(&Registry::new());
     match cfg!(feature = "otlp-tls") {
         // Whoever does not speak TLS gets nothing.
         true => {
             let pusher = started.unwrap();
             assert!(!pusher.flush(LONG));
-            assert_eq!(pusher.counts(), (0, 1));
+            assert_eq!(pusher.counts(), counted(0, 1, 0));
         }
-        false => assert!(started.unwrap_err().to_string().contains("`otlp-tls`")),
+        false => assert!(started.unwrap_err().to_string().contains("`tls`")),
     }
 }
 
-#[cfg(feature = "gzip")]
+#[cfg(feature = "otlp-gzip")]
 #[test]
 fn a_push_may_be_compressed() {
     let (url, received) = collector("200 OK");
     let registry = Registry::new();
     registry.counter("orders_total", "Orders.").unwrap().inc();
-    let pusher = Push::new(url).gzip().start(&registry).unwrap();
+    let pusher =
+        Push::new(url).compression(obs_metrics::Compression::Gzip).start(&registry).unwrap();
     assert!(pusher.flush(LONG));
     let (head, body) = received.recv_timeout(LONG).unwrap();
     assert!(head.contains("content-encoding: gzip"), "{head}");
@@ -178,13 +194,10 @@ fn only_success_counts_as_delivered() {
         ("503 Service Unavailable", false),
     ] {
         let (url, received) = collector(status);
-        let pusher = Push::new(url).start(&Registry::new()).unwrap();
+        let pusher = once(url).start(&Registry::new()).unwrap();
         assert_eq!(pusher.flush(LONG), is_delivered, "{status}");
-        assert_eq!(
-            pusher.counts(),
-            (u64::from(is_delivered), u64::from(!is_delivered)),
-            "{status}"
-        );
+        let expected = counted(u64::from(is_delivered), u64::from(!is_delivered), 0);
+        assert_eq!(pusher.counts(), expected, "{status}");
         assert!(
             received.recv_timeout(LONG).unwrap().0.starts_with("post /v1/metrics "),
             "{status}"
@@ -203,4 +216,29 @@ fn durations_without_an_end_are_taken() {
     assert!(pusher.shutdown(Duration::MAX));
     let family = Registry::new().counter_vec("a_total", "A.", ["x"]).unwrap();
     family.expire_after(Duration::MAX).with(["a"]).inc();
+}
+
+#[test]
+fn the_environment_may_turn_it_off() {
+    let (url, received) = collector("200 OK");
+    for (name, value) in [
+        ("OTEL_SDK_DISABLED", "true"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_METRICS_EXPORTER", "prometheus"),
+    ] {
+        let push = Push::new(&url).interval(Duration::from_millis(1));
+        let push = push.environment(move |known| (known == name).then(|| value.to_owned()));
+        let pusher = push.start(&Registry::new()).unwrap();
+        assert!(!pusher.is_on() && pusher.flush(LONG) && pusher.shutdown(LONG), "{name}");
+    }
+    assert!(received.try_recv().is_err());
+    let asked = |name: &str| match name {
+        "OTEL_METRICS_EXPORTER" => Some("otlp,prometheus".to_owned()),
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE" => Some("delta".to_owned()),
+        _ => None,
+    };
+    let (settings, ignored) = Push::new("").environment(asked).settings().unwrap();
+    let endpoint = settings.iter().find(|setting| setting.name == "endpoint").unwrap();
+    assert_eq!(endpoint.value, "http://localhost:4318/");
+    assert!(ignored.len() == 1 && ignored[0].contains("cumulativetodelta"), "{ignored:?}");
 }

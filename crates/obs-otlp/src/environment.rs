@@ -135,6 +135,11 @@ impl Resolver {
         Ok(value)
     }
 
+    /// Leaves the variable out, and says so, where it does not hold what it may.
+    pub fn check(&mut self, variable: &Variable<'_, ()>) {
+        let _ = self.of_environment(variable);
+    }
+
     /// A whole number.
     pub fn count(
         &mut self,

@@ -65,6 +65,9 @@ impl Fleet {
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.clone()),
                 ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.clone()),
                 ("OTEL_BSP_SCHEDULE_DELAY", "200".to_owned()),
+                // The console scrapes and reads the lines itself: it would have both twice.
+                ("OTEL_METRICS_EXPORTER", "none".to_owned()),
+                ("OTEL_LOGS_EXPORTER", "none".to_owned()),
             ]
         };
         let start = |at: usize, more: Vec<(&str, String)>| -> Result<Running, Failure> {

@@ -53,16 +53,12 @@ pub(crate) fn wrong_environment() -> Result<Outcome, Failure> {
         ("OBS_ADMIN_ADDR", "localhost", "127.0.0.1:9464"),
         ("OBS_SHUTDOWN_REQUESTS", "soon", "5s or 500ms"),
         ("OBS_ACCESS_LOG", "maybe", "on or off"),
-        ("OTEL_TRACES_SAMPLER", "sometimes", "OTEL_TRACES_SAMPLER"),
-        ("OTEL_TRACES_SAMPLER_ARG", "2", "OTEL_TRACES_SAMPLER_ARG"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url", "OTEL_EXPORTER_OTLP_ENDPOINT"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url", "give a URL such as"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "not a url", "give a URL such as"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "not a url", "give a URL such as"),
     ] {
         let mut variables =
             vec![("BIND", "127.0.0.1:0".to_owned()), ("OBS_ADMIN_ADDR", "127.0.0.1:0".to_owned())];
-        if name == "OTEL_TRACES_SAMPLER_ARG" {
-            variables.push(("OTEL_TRACES_SAMPLER", "traceidratio".to_owned()));
-        }
         variables.push((name, value.to_owned()));
         fails_to_start("payments", &variables, &[name, remedy])?;
     }

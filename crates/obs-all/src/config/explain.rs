@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use obs_tracing::Setting;
-
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -37,17 +35,6 @@ impl Explanation {
     /// Name, value and origin of every setting.
     pub fn rows(&self) -> impl Iterator<Item = (&str, &str, &Origin)> {
         self.rows.iter().map(|(name, value, origin)| (name.as_str(), value.as_str(), origin))
-    }
-
-    pub(crate) fn extend_with_traces(&mut self, settings: &[Setting]) {
-        for setting in settings {
-            let origin = match setting.origin {
-                obs_tracing::Origin::Code => Origin::Code,
-                obs_tracing::Origin::Environment(name) => Origin::Environment(name.into()),
-                obs_tracing::Origin::Default => Origin::Default,
-            };
-            self.push(format!("traces.{}", setting.name), setting.value.clone(), origin);
-        }
     }
 
     pub(crate) fn push(

@@ -3,11 +3,9 @@
 #[cfg(feature = "errors")]
 mod errors;
 mod explain;
-mod log_push;
-mod otlp;
 mod parse;
-mod push;
 mod settings;
+mod signals;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,6 +20,7 @@ use obs_tracing::{Sampler, Tail};
 use crate::{Error, Obs};
 pub use explain::{Explanation, Origin};
 pub(crate) use settings::{Admin, AdminPlace, Settings};
+pub(crate) use signals::Signals;
 
 /// Which defaults to start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -63,9 +62,14 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_WATCHDOG` | `on` or `off`: `/healthz` answers 503 while the async runtime is wedged | `on` |
 /// | `OBS_PROFILING` | `on` or `off`: `/debug/pprof/` on the admin server; with the feature `profiling` | `off` |
 /// | `OBS_HEALTH_DISABLE` | checks to take out, such as `redis,search`; an unknown name is an error when serving starts | none |
-/// | `OTEL_METRICS_EXPORTER` | `otlp`: metrics are pushed as well, over HTTP with protobuf | nothing is pushed |
-/// | `OTEL_LOGS_EXPORTER` | `otlp`: log lines go to a collector as well, over HTTP with protobuf | nothing is sent |
-/// | `OTEL_*` | endpoint, headers, sampler, limits, resource of the traces, as OpenTelemetry names them | nothing is sent |
+/// | `OTEL_EXPORTER_OTLP_ENDPOINT` | where traces, metrics and log lines are sent: `http://127.0.0.1:4317` | nothing is sent |
+/// | `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER` | `otlp`, or `none` for a signal that the endpoint does not take; metrics are scraped and lines written either way | `otlp` |
+/// | `OTEL_SDK_DISABLED` | `true`: no signal is sent | `false` |
+/// | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | the service's name, before the one in the code, and more of who it is | |
+/// | `OTEL_*` | protocol, headers, timeouts, sampler, limits, as OpenTelemetry names them | |
+///
+/// A wrong `OBS_*` value is an error. A wrong `OTEL_*` value is left out with a warning, unless it says where telemetry
+/// goes or with which secrets: then it is an error, too.
 #[must_use = "call `init`"]
 pub struct Config {
     service: String,
@@ -226,8 +230,8 @@ impl Config {
         self
     }
 
-    /// Where traces are sent: `http://127.0.0.1:4317`. The protocol is gRPC unless
-    /// `OTEL_EXPORTER_OTLP_PROTOCOL` says otherwise.
+    /// Where traces, metrics and log lines are sent: `http://127.0.0.1:4317`. The protocol is gRPC, or protobuf over
+    /// HTTP where the port is 4318 or there is a path, unless `OTEL_EXPORTER_OTLP_PROTOCOL` says otherwise.
     pub fn otlp_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.otlp_endpoint = Some(endpoint.into());
         self
@@ -270,8 +274,8 @@ impl Config {
     pub fn explain(&self) -> Result<Explanation, Error> {
         let settings = Settings::resolve(self)?;
         let mut explanation = settings.explanation;
-        let traces = settings.traces.settings().map_err(Error::part("traces"))?;
-        explanation.extend_with_traces(&traces);
+        let traces = settings.signals.traces.settings().map_err(Error::part("traces"))?;
+        explanation.extend("traces", &traces);
         Ok(explanation)
     }
 

@@ -3,13 +3,12 @@
 use std::fmt::{self, Debug};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use obs_health::ServerLimits;
 use obs_health::lifecycle::Deadlines;
 use obs_logging::Format;
 
-use crate::config::{Config, Explanation, Origin, Preset, log_push, parse, push};
+use crate::config::{Config, Explanation, Origin, Preset, Signals, parse, signals};
 use crate::error::{Error, Kind};
 
 /// The values in force.
@@ -25,11 +24,9 @@ pub(crate) struct Settings {
     #[cfg(feature = "profiling")]
     pub(crate) profiling: bool,
     pub(crate) disabled_checks: Vec<String>,
-    pub(crate) traces: obs_tracing::Builder,
     #[cfg(feature = "errors")]
     pub(crate) errors: obs_errors::Builder,
-    pub(crate) push: Option<obs_metrics::Push>,
-    pub(crate) log_push: Option<obs_logging::Otlp>,
+    pub(crate) signals: Signals,
     pub(crate) explanation: Explanation,
 }
 
@@ -40,7 +37,7 @@ impl Settings {
             return Err(Error::new(Kind::Service { name: service.clone() }));
         }
         let mut choose = Choose { config, explanation: Explanation::default() };
-        choose.explanation.push("service", service, Origin::Code);
+        signals::service(config, &mut choose.explanation);
         let preset = choose.setting(
             "preset",
             config.preset,
@@ -134,11 +131,9 @@ impl Settings {
             parse::names,
             Vec::new(),
         )?;
-        let traces = choose.traces();
         #[cfg(feature = "errors")]
         let errors = crate::config::errors::resolve(config, &mut choose.explanation);
-        let push = push::resolve(config, &mut choose.explanation)?;
-        let log_push = log_push::resolve(config, &mut choose.explanation)?;
+        let signals = signals::resolve(config, &mut choose.explanation)?;
         Ok(Self {
             log_filter,
             log_format,
@@ -151,11 +146,9 @@ impl Settings {
             #[cfg(feature = "profiling")]
             profiling,
             disabled_checks,
-            traces,
             #[cfg(feature = "errors")]
             errors,
-            push,
-            log_push,
+            signals,
             explanation: choose.explanation,
         })
     }
@@ -263,27 +256,6 @@ impl Choose<'_> {
         let shown = if value.is_some() { "***" } else { "none" };
         self.explanation.push(name, shown, origin);
         value
-    }
-
-    /// The traces' settings are OpenTelemetry's own, and obs-tracing reads them.
-    fn traces(&self) -> obs_tracing::Builder {
-        let config = self.config;
-        let environment = Arc::clone(&config.environment);
-        let mut traces = obs_tracing::Builder::new(config.service.clone())
-            .environment(move |name| environment(name));
-        if let Some(endpoint) = &config.otlp_endpoint {
-            traces = traces.endpoint(endpoint.clone());
-        }
-        if let Some(sampler) = &config.sampler {
-            traces = traces.sampler(sampler.clone());
-        }
-        if let Some(tail) = &config.tail {
-            traces = traces.tail(tail.clone());
-        }
-        if let Some(system) = &config.database_system {
-            traces = traces.database_system(system.clone());
-        }
-        traces
     }
 
     fn variable(&self, variables: &[&'static str]) -> Option<(&'static str, String)> {

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use obs_otlp::Resource;
+
 use super::wire::Message;
 use super::{Expose, Number};
 use crate::descriptor::{Descriptor, Kind};
@@ -58,10 +60,10 @@ impl Otlp {
     }
 
     /// The whole request, with these attributes of the resource.
-    pub(crate) fn finish(mut self, resource: &[(String, String)]) -> Vec<u8> {
+    pub(crate) fn finish(mut self, resource: &Resource) -> Vec<u8> {
         self.end_family();
         let mut about = Message::default();
-        for (key, value) in resource {
+        for (key, value) in resource.iter() {
             about.message(1, &attribute(key, value));
         }
         let mut metrics = Message::default();

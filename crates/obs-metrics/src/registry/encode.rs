@@ -31,7 +31,7 @@ impl Registry {
 
     /// Everything as OpenTelemetry's `ExportMetricsServiceRequest`.
     #[cfg(feature = "otlp-push")]
-    pub(crate) fn encode_otlp(&self, resource: &[(String, String)]) -> Vec<u8> {
+    pub(crate) fn encode_otlp(&self, resource: &obs_otlp::Resource) -> Vec<u8> {
         let mut otlp = crate::expose::Otlp::new(self.0.born.0);
         self.expose_until(Instant::now() + COLLECT_TIMEOUT, &mut otlp, &|_| true);
         otlp.finish(resource)

@@ -49,6 +49,8 @@ impl Server {
             .env("MODE", mode)
             .env("OTEL_TRACES_SAMPLER", sampler)
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+            .env("OTEL_METRICS_EXPORTER", "none") // as the stock service: it exports its traces alone
+            .env("OTEL_LOGS_EXPORTER", "none")
             .env("OBS_ADMIN_ADDR", admin.to_string())
             .env("OBS_SHUTDOWN_PROPAGATION", "0s")
             .stdout(std::fs::File::create(folder.path().join("log"))?)

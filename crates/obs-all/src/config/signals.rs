@@ -1,0 +1,84 @@
+//! What is exported: OpenTelemetry's variables, which each pillar reads by the same rules.
+
+use std::sync::Arc;
+
+use obs_otlp::{Resolver, Resource, Setting};
+
+use super::{Config, Explanation, Origin};
+use crate::error::Error;
+
+/// The exports of the three signals, and what is to be said of variables that are left out.
+pub(crate) struct Signals {
+    pub(crate) traces: obs_tracing::Builder,
+    pub(crate) push: obs_metrics::Push,
+    pub(crate) records: obs_logging::Otlp,
+    pub(crate) ignored: Vec<String>,
+}
+
+/// What is the same for all signals is explained once, as the traces'.
+const COMMON: [&str; 3] = ["disabled", "resource", "service.name"];
+
+pub(super) fn resolve(config: &Config, explanation: &mut Explanation) -> Result<Signals, Error> {
+    let environment = || {
+        let environment = Arc::clone(&config.environment);
+        move |name: &str| environment(name)
+    };
+    let endpoint = config.otlp_endpoint.clone().unwrap_or_default();
+    let mut traces = obs_tracing::Builder::new(config.service.clone()).environment(environment());
+    if let Some(endpoint) = &config.otlp_endpoint {
+        traces = traces.endpoint(endpoint.clone());
+    }
+    if let Some(sampler) = &config.sampler {
+        traces = traces.sampler(sampler.clone());
+    }
+    if let Some(tail) = &config.tail {
+        traces = traces.tail(tail.clone());
+    }
+    if let Some(system) = &config.database_system {
+        traces = traces.database_system(system.clone());
+    }
+    let push = obs_metrics::Push::new(endpoint.clone())
+        .environment(environment())
+        .resource([("service.name", config.service.clone())]);
+    let records = obs_logging::Otlp::new(endpoint)
+        .environment(environment())
+        .resource("service.name", config.service.clone());
+    let (of_push, ignored_by_push) = push.settings().map_err(Error::part("metrics"))?;
+    let (of_records, ignored_by_records) = records.settings().map_err(Error::part("logs"))?;
+    explanation.extend("metrics", &of_push);
+    explanation.extend("logs", &of_records);
+    let ignored = [ignored_by_push, ignored_by_records].concat();
+    Ok(Signals { traces, push, records, ignored })
+}
+
+/// Who tells: whoever deploys has the last word on the service's name.
+pub(super) fn service(config: &Config, explanation: &mut Explanation) {
+    let lookup = Arc::clone(&config.environment);
+    let mut resolver = Resolver::new(Some(lookup));
+    let _resource = Resource::resolve(("", ""), &config.service, &[], &mut resolver);
+    let named = resolver.settings().iter().find(|setting| setting.name == "service.name");
+    if let Some(Setting { value, origin, .. }) = named {
+        explanation.push("service", value, Origin::from(*origin));
+    }
+}
+
+impl Explanation {
+    /// Adds the settings of a signal.
+    pub(crate) fn extend(&mut self, signal: &str, settings: &[Setting]) {
+        let is_said = |setting: &Setting| signal != "traces" && COMMON.contains(&setting.name);
+        for setting in settings.iter().filter(|setting| !is_said(setting)) {
+            let origin = Origin::from(setting.origin);
+            self.push(format!("{signal}.{}", setting.name), setting.value.clone(), origin);
+        }
+    }
+}
+
+impl From<obs_otlp::Origin> for Origin {
+    fn from(origin: obs_otlp::Origin) -> Self {
+        match origin {
+            obs_otlp::Origin::Code => Self::Code,
+            obs_otlp::Origin::Environment(name) => Self::Environment(name.into()),
+            obs_otlp::Origin::Default => Self::Default,
+        }
+    }
+}

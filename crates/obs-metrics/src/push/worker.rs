@@ -1,0 +1,99 @@
+//! The thread that pushes.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use obs_otlp::{Blocking, Outcome, Resource, Warning};
+
+use super::pusher::Counters;
+use crate::Registry;
+
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    pub(super) changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Pushes that were asked for, and how many of them are done.
+    pub(super) asked: u64,
+    pub(super) answered: u64,
+    pub(super) succeeded: bool,
+    pub(super) ended: bool,
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        most: Duration,
+    ) -> MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, most).unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+pub(super) struct Worker {
+    pub(super) blocking: Blocking,
+    pub(super) shared: Arc<Shared>,
+    pub(super) registry: Registry,
+    pub(super) resource: Resource,
+    pub(super) interval: Duration,
+    pub(super) counters: Counters,
+    pub(super) warning: Warning,
+    pub(super) ignored: Vec<String>,
+}
+
+impl Worker {
+    pub(super) fn run(mut self) {
+        let mut next = Instant::now() + self.interval;
+        loop {
+            let mut state = self.shared.lock();
+            while !state.ended && state.asked == state.answered && Instant::now() < next {
+                let left = next.saturating_duration_since(Instant::now());
+                state = self.shared.wait(state, left);
+            }
+            if state.ended {
+                return;
+            }
+            let asked = state.asked;
+            drop(state);
+            let succeeded = self.push();
+            let mut state = self.shared.lock();
+            (state.answered, state.succeeded) = (asked, succeeded);
+            self.shared.changed.notify_all();
+            next = Instant::now() + self.interval;
+        }
+    }
+
+    fn push(&mut self) -> bool {
+        obs_otlp::warn_of_ignored(&std::mem::take(&mut self.ignored));
+        let body = self.registry.encode_otlp(&self.resource);
+        let (warning, failed) = (&mut self.warning, &self.counters.failed);
+        let outcome =
+            self.blocking.deliver(body, 0, &mut |reason| warning.tell(reason, 0, failed.value()));
+        match outcome {
+            Outcome::Delivered { rejected, message } => {
+                self.counters.delivered.inc();
+                self.counters.rejected.inc_by(rejected);
+                if rejected > 0 || !message.is_empty() {
+                    self.warning.tell(&message, rejected, self.counters.rejected.value());
+                }
+                return true;
+            }
+            Outcome::Lost { reason } => {
+                self.counters.failed.inc();
+                self.warning.tell(&reason, 1, self.counters.failed.value());
+            }
+            Outcome::Unknown { reason } => {
+                self.counters.unknown.inc();
+                self.warning.tell(&reason, 1, self.counters.unknown.value());
+            }
+        }
+        false
+    }
+}
