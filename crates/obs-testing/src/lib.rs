@@ -2,6 +2,8 @@
 
 #![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "it is part of tests")]
 
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod peers;
 mod port;
 mod rotel;

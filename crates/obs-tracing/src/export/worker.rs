@@ -62,6 +62,7 @@ impl Worker {
         let work = move || {
             runtime.block_on(async {
                 let _finish = Finish(Arc::clone(&pipeline));
+                let warning = Warning::new(Signal::Traces, transport.endpoint());
                 let worker = Self {
                     pipeline,
                     transport,
@@ -70,7 +71,7 @@ impl Worker {
                     closing,
                     chunk: Vec::new().into_iter(),
                     encoded: Vec::new(),
-                    warning: Warning::new(Signal::Traces),
+                    warning,
                     ignored,
                     known_panics: 0,
                     warned_of_panics: None,
