@@ -65,6 +65,8 @@ impl Fleet {
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.clone()),
                 ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.clone()),
                 ("OTEL_BSP_SCHEDULE_DELAY", "200".to_owned()),
+                ("SENTRY_DSN", console.sentry_dsn.clone()),
+                ("SENTRY_ENVIRONMENT", "demo".to_owned()),
             ]
         };
         let start = |at: usize, more: Vec<(&str, String)>| -> Result<Running, Failure> {
