@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) admin: Admin,
     pub(crate) deadlines: Deadlines,
     pub(crate) server_limits: ServerLimits,
+    pub(crate) trusted_proxies: u8,
     pub(crate) watchdog: bool,
     #[cfg(feature = "profiling")]
     pub(crate) profiling: bool,
@@ -109,6 +110,13 @@ impl Settings {
             *field = choose.setting(name, code, &[variable], parse::duration, *field)?;
         }
         let server_limits = choose.server_limits()?;
+        let trusted_proxies = choose.setting(
+            "server.trusted_proxies",
+            config.trusted_proxies,
+            &["OBS_TRUSTED_PROXIES"],
+            parse::proxies,
+            0,
+        )?;
         let watchdog = choose.setting(
             "health.watchdog",
             config.watchdog,
@@ -142,6 +150,7 @@ impl Settings {
             admin: Admin { place: admin_place, token: admin_token },
             deadlines,
             server_limits,
+            trusted_proxies,
             watchdog,
             #[cfg(feature = "profiling")]
             profiling,
