@@ -161,7 +161,9 @@ impl Obs {
             admin_addr: admin.as_ref().filter(|admin| !admin.is_unix()).map(AdminServer::addr),
             admin: Mutex::new(admin),
             explanation,
-            server_span: ServerSpan::new().propagators(traces.propagators()),
+            server_span: ServerSpan::new()
+                .propagators(traces.propagators())
+                .trusted_proxies(settings.trusted_proxies),
             client_span: ClientSpan::new().propagators(traces.propagators()),
             logging,
             log_records,

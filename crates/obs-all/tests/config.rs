@@ -195,6 +195,22 @@ fn limits_of_the_server_are_settings_like_the_others() {
 }
 
 #[test]
+fn what_the_spans_say_of_client_and_database_is_a_setting() {
+    let unset = config(&[]);
+    assert_eq!(row(&unset, "server.trusted_proxies"), ("0".into(), Origin::Default));
+    assert_eq!(row(&unset, "traces.database.namespace"), ("none".into(), Origin::Default));
+    let set = config(&[("OBS_TRUSTED_PROXIES", "2")]).database_namespace("shop|public");
+    let from = Origin::Environment("OBS_TRUSTED_PROXIES".into());
+    assert_eq!(row(&set, "server.trusted_proxies"), ("2".into(), from));
+    assert_eq!(row(&set, "traces.database.namespace"), ("shop|public".into(), Origin::Code));
+    let coded = set.trusted_proxies(1).database_system("postgresql");
+    assert_eq!(row(&coded, "server.trusted_proxies"), ("1".into(), Origin::Code));
+    assert_eq!(row(&coded, "traces.database.system"), ("postgresql".into(), Origin::Code));
+    let error = wrong(&[("OBS_TRUSTED_PROXIES", "300")]).to_string();
+    assert!(error.contains("OBS_TRUSTED_PROXIES") && error.contains("0 to 255"), "{error}");
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     let set = config(&[("OBS_ADMIN_TOKEN", "hunter2")]);
     assert_eq!(row(&set, "admin.token").0, "***");

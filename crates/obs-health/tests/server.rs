@@ -21,6 +21,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use obs_health::lifecycle::{Deadlines, Lifecycle, ShutdownReport, Stage};
 use obs_health::{Acceptor, Health, Server, ServerLimits};
+use obs_http::PeerAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -230,6 +231,27 @@ async fn a_handshake_under_way_at_shutdown_still_brings_its_request() {
     let answer = send(&mut late, &format!("knock{GET}")).await;
     assert!(answer.ends_with("hello"), "{answer:?}");
     assert!(server.await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn a_request_knows_its_connections_peer() {
+    let (lifecycle, _) = lifecycle(LONG);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let app = service_fn(|request: Request<Incoming>| async move {
+        let peer = request.extensions().get::<PeerAddr>().map(|peer| peer.0.to_string());
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(peer.unwrap_or_default())))
+    });
+    let server = tokio::spawn(Server::new(listener).serve(app, lifecycle.clone()));
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        let own = stream.local_addr().unwrap().to_string();
+
+        let answer = send(&mut stream, GET).await;
+        assert!(answer.ends_with(&own), "{own}: {answer}");
+    }
+    lifecycle.shut_down();
+    server.await.unwrap();
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ mod render;
 
 mod visitor;
 
+mod backtrace;
 pub mod bridge;
 pub mod capture;
 #[cfg(feature = "http")]

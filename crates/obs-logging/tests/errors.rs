@@ -7,9 +7,10 @@ use std::error::Error;
 use std::fmt;
 
 use common::{kept, logged};
-use obs_logging::{Builder, Context, Processor, Record};
+use obs_logging::{Builder, Context, Delivery, Format, Output, Processor, Record};
 use tracing::field::Empty;
 use tracing::{info, info_span};
+use tracing_subscriber::layer::SubscriberExt;
 
 #[derive(Debug)]
 struct Chained(std::io::Error);
@@ -158,4 +159,44 @@ fn a_processor_that_sets_a_message_keeps_the_chain() {
     let line = kept.line();
     assert_eq!(line["error.message"], "short");
     assert_eq!(line["error.chain"], serde_json::json!(["cause"]));
+}
+
+/// As anyhow and eyre do.
+struct WithBacktrace;
+
+impl fmt::Debug for WithBacktrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no order\n\nCaused by:\n    gone\n\nStack backtrace:\n   0: main::\"x\"\n")
+    }
+}
+
+#[test]
+fn the_backtrace_of_an_error_is_a_field_of_its_own_where_it_is_wanted() {
+    let log = || {
+        tracing::error!(error = ?WithBacktrace, other = ?WithBacktrace, after = 1, "failed");
+    };
+    for (wanted, has) in [(None, false), (Some(false), false), (Some(true), true)] {
+        let builder = Builder::new();
+        let builder = match wanted {
+            None => builder,
+            Some(wanted) => builder.backtraces(wanted),
+        };
+        let (dispatch, kept, _logging) = common::kept(builder);
+        tracing::dispatcher::with_default(&dispatch, log);
+        let line = &kept.lines()[0];
+        assert_eq!(line["error"], "no order\n\nCaused by:\n    gone");
+        assert!(line["other"].as_str().unwrap().contains("Stack backtrace"));
+        assert_eq!(line["after"], 1);
+        assert_eq!(line["error.backtrace"].as_str(), has.then_some("   0: main::\"x\"\n"));
+    }
+    let kept = common::Kept::default();
+    let (layer, _logging) = Builder::new()
+        .format(Format::Console)
+        .delivery(Delivery::Blocking)
+        .output(Output::writer(kept.clone()))
+        .build()
+        .unwrap();
+    let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+    tracing::dispatcher::with_default(&dispatch, log);
+    assert!(kept.text().contains("main::"), "{}", kept.text());
 }

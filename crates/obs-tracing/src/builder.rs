@@ -258,6 +258,7 @@ impl Builder {
         let mut resolver = Resolver::new(self.lookup.take());
         let sdk = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         let resource = Resource::resolve(sdk, &self.service, &self.resource, &mut resolver);
+        self.database.explain(&mut resolver);
         Ok(Resolved {
             sampler: configure::sampler(&mut resolver, self.sampler.take()),
             propagators: configure::propagators(&mut resolver, self.propagators),

@@ -128,6 +128,28 @@ fn what_is_asked_for_is_added() {
     assert!(span.parent_span_id.is_empty());
 }
 
+#[test]
+fn an_ipv4_peer_of_a_listener_for_both_is_one_of_ipv4() {
+    let (layer, traces, exported) = pipeline();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        block_on(async {
+            let service =
+                ServiceBuilder::new().layer(server_layer(unrouted)).service_fn(|_| async {
+                    Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+                });
+            let mut request = request("/x");
+            let peer = "[::ffff:192.0.2.7]:4711".parse().unwrap();
+            request.extensions_mut().insert(PeerAddr(peer));
+            service.oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+        });
+    });
+    flush(&traces);
+    let span = exported.span("GET");
+    for key in ["network.peer.address", "client.address"] {
+        assert_eq!(attribute(&span, key).as_deref(), Some("192.0.2.7"));
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Fate {
     Status(u16),

@@ -33,7 +33,7 @@ const GLOBALS: [(&str, &[&str]); 4] = [
     ("set_global_default(", &["crates/obs-all/src/init.rs"]),
     ("set_boxed_logger(", &["crates/obs-logging/src/bridge.rs"]),
     ("set_logger(", &["crates/obs-logging/src/bridge.rs"]),
-    ("panic::set_hook(", &["crates/obs-logging/src/panic.rs"]),
+    ("panic::set_hook(", &["crates/obs-errors/src/panic.rs", "crates/obs-logging/src/panic.rs"]),
 ];
 
 /// Text that must not be committed: written in pieces, so that this file may be.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use obs_otlp::{Resolver, Resource};
+
 use crate::config::{Config, Explanation, Origin};
 
 /// Changes what the variables say.
@@ -9,7 +11,14 @@ pub(crate) type Change = Arc<dyn Fn(obs_errors::Builder) -> obs_errors::Builder 
 
 pub(crate) fn resolve(config: &Config, explanation: &mut Explanation) -> obs_errors::Builder {
     let read = |name: &str| (config.environment)(name).filter(|value| !value.trim().is_empty());
-    let mut builder = obs_errors::Builder::new(config.service.clone());
+    let mut resolver = Resolver::new(Some(Arc::clone(&config.environment)));
+    let resource = Resource::resolve(("", ""), &config.service, &[], &mut resolver);
+    let said = |name: &str| {
+        let found = resource.iter().find(|(key, value)| *key == name && !value.is_empty());
+        found.map(|(_, value)| value.to_owned())
+    };
+    let service = said("service.name").unwrap_or_else(|| config.service.clone());
+    let mut builder = obs_errors::Builder::new(service.clone());
     let mut explain = |name: &str, found: &Option<(String, Origin)>, secret: bool| {
         let (value, origin) = match found {
             Some((value, origin)) => (value.as_str(), origin.clone()),
@@ -21,8 +30,7 @@ pub(crate) fn resolve(config: &Config, explanation: &mut Explanation) -> obs_err
     let variable =
         |name: &'static str| read(name).map(|value| (value, Origin::Environment(name.to_owned())));
     let attribute = |name: &str| {
-        let found = attribute(&read(ATTRIBUTES)?, name)?;
-        Some((found, Origin::Environment(ATTRIBUTES.to_owned())))
+        Some((said(name)?, Origin::Environment("OTEL_RESOURCE_ATTRIBUTES".to_owned())))
     };
     explain("errors.dsn", &variable("SENTRY_DSN"), true);
     let environment = variable("SENTRY_ENVIRONMENT")
@@ -31,7 +39,7 @@ pub(crate) fn resolve(config: &Config, explanation: &mut Explanation) -> obs_err
     explain("errors.environment", &environment, false);
     let version = || {
         let (version, origin) = attribute("service.version")?;
-        Some((format!("{}@{version}", config.service), origin))
+        Some((format!("{service}@{version}"), origin))
     };
     let release = variable("SENTRY_RELEASE").or_else(version);
     explain("errors.release", &release, false);
@@ -48,13 +56,4 @@ pub(crate) fn resolve(config: &Config, explanation: &mut Explanation) -> obs_err
         Some(change) => change(builder),
         None => builder,
     }
-}
-
-const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
-
-/// The value of a resource attribute.
-fn attribute(list: &str, name: &str) -> Option<String> {
-    let pairs = obs_otlp::environment::pairs(list)?;
-    let (_, value) = pairs.into_iter().rev().find(|(key, _)| key == name)?;
-    (!value.is_empty()).then_some(value)
 }

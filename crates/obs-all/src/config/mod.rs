@@ -59,6 +59,7 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_SERVER_MIN_WRITE_RATE` | bytes a second that a peer takes of its answer, 0 for none | `240` |
 /// | `OBS_SERVER_IDLE_TIMEOUT` | between two requests of a connection; more than a load balancer's | `75s` |
 /// | `OBS_SERVER_CONNECTION_AGE` | after which a connection finishes its requests and is closed | `1h` |
+/// | `OBS_TRUSTED_PROXIES` | how many proxies in front of the service are believed whom they served, for `client.address` of the spans | `0` |
 /// | `OBS_WATCHDOG` | `on` or `off`: `/healthz` answers 503 while the async runtime is wedged | `on` |
 /// | `OBS_PROFILING` | `on` or `off`: `/debug/pprof/` on the admin server; with the feature `profiling` | `off` |
 /// | `OBS_HEALTH_DISABLE` | checks to take out, such as `redis,search`; an unknown name is an error when serving starts | none |
@@ -85,6 +86,7 @@ pub struct Config {
     requests: Option<Duration>,
     grace_period: Option<Duration>,
     server_limits: Option<ServerLimits>,
+    trusted_proxies: Option<u8>,
     watchdog: Option<bool>,
     #[cfg(feature = "profiling")]
     profiling: Option<bool>,
@@ -93,6 +95,7 @@ pub struct Config {
     sampler: Option<Sampler>,
     tail: Option<Tail>,
     database_system: Option<String>,
+    database_namespace: Option<String>,
     #[cfg(feature = "errors")]
     errors: Option<errors::Change>,
 }
@@ -114,6 +117,7 @@ impl Config {
             requests: None,
             grace_period: None,
             server_limits: None,
+            trusted_proxies: None,
             watchdog: None,
             #[cfg(feature = "profiling")]
             profiling: None,
@@ -122,6 +126,7 @@ impl Config {
             sampler: None,
             tail: None,
             database_system: None,
+            database_namespace: None,
             #[cfg(feature = "errors")]
             errors: None,
         }
@@ -215,6 +220,14 @@ impl Config {
         self
     }
 
+    /// How many proxies in front of the service are trusted to add whom they served to `Forwarded` or
+    /// `X-Forwarded-For`: the spans' `client.address` is taken from there, that many from the right. With 0
+    /// neither header is read, and the client is the connection's peer.
+    pub fn trusted_proxies(mut self, proxies: u8) -> Self {
+        self.trusted_proxies = Some(proxies);
+        self
+    }
+
     /// Whether `/healthz` answers 503 while the async runtime is wedged.
     pub fn watchdog(mut self, on: bool) -> Self {
         self.watchdog = Some(on);
@@ -252,6 +265,13 @@ impl Config {
     /// What sqlx talks to, for the SQL spans' `db.system.name`: `postgresql`, `sqlite`, `mysql`.
     pub fn database_system(mut self, name: impl Into<String>) -> Self {
         self.database_system = Some(name.into());
+        self
+    }
+
+    /// The database that sqlx talks to, for the SQL spans' `db.namespace`: its name, with its schema where there
+    /// is one (`shop|public` in PostgreSQL's case).
+    pub fn database_namespace(mut self, name: impl Into<String>) -> Self {
+        self.database_namespace = Some(name.into());
         self
     }
 

@@ -67,6 +67,10 @@ pub(crate) fn rate(text: &str) -> Result<u32, String> {
     text.trim().parse().map_err(|_| "give a number of bytes a second, or 0 for none".into())
 }
 
+pub(crate) fn proxies(text: &str) -> Result<u8, String> {
+    text.trim().parse().map_err(|_| "give a number of proxies from 0 to 255".into())
+}
+
 /// Tried on a layer that writes nowhere, so that the error can name the variable.
 pub(crate) fn filter(text: &str) -> Result<String, String> {
     let text = self::text(text)?;

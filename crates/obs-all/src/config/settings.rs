@@ -20,13 +20,14 @@ pub(crate) struct Settings {
     pub(crate) admin: Admin,
     pub(crate) deadlines: Deadlines,
     pub(crate) server_limits: ServerLimits,
+    pub(crate) trusted_proxies: u8,
     pub(crate) watchdog: bool,
     #[cfg(feature = "profiling")]
     pub(crate) profiling: bool,
     pub(crate) disabled_checks: Vec<String>,
-    pub(crate) signals: Signals,
     #[cfg(feature = "errors")]
     pub(crate) errors: obs_errors::Builder,
+    pub(crate) signals: Signals,
     pub(crate) explanation: Explanation,
 }
 
@@ -109,6 +110,13 @@ impl Settings {
             *field = choose.setting(name, code, &[variable], parse::duration, *field)?;
         }
         let server_limits = choose.server_limits()?;
+        let trusted_proxies = choose.setting(
+            "server.trusted_proxies",
+            config.trusted_proxies,
+            &["OBS_TRUSTED_PROXIES"],
+            parse::proxies,
+            0,
+        )?;
         let watchdog = choose.setting(
             "health.watchdog",
             config.watchdog,
@@ -131,9 +139,9 @@ impl Settings {
             parse::names,
             Vec::new(),
         )?;
-        let signals = signals::resolve(config, &mut choose.explanation)?;
         #[cfg(feature = "errors")]
         let errors = crate::config::errors::resolve(config, &mut choose.explanation);
+        let signals = signals::resolve(config, &mut choose.explanation)?;
         Ok(Self {
             log_filter,
             log_format,
@@ -142,13 +150,14 @@ impl Settings {
             admin: Admin { place: admin_place, token: admin_token },
             deadlines,
             server_limits,
+            trusted_proxies,
             watchdog,
             #[cfg(feature = "profiling")]
             profiling,
             disabled_checks,
-            signals,
             #[cfg(feature = "errors")]
             errors,
+            signals,
             explanation: choose.explanation,
         })
     }

@@ -37,6 +37,9 @@ pub(super) fn resolve(config: &Config, explanation: &mut Explanation) -> Result<
     if let Some(system) = &config.database_system {
         traces = traces.database_system(system.clone());
     }
+    if let Some(namespace) = &config.database_namespace {
+        traces = traces.database_namespace(namespace.clone());
+    }
     let push = obs_metrics::Push::new(endpoint.clone())
         .environment(environment())
         .resource([("service.name", config.service.clone())]);

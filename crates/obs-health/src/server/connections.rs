@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use obs_guard::Place;
-use obs_http::{ObserveLayer, unrouted};
+use obs_http::{ObserveLayer, PeerAddr, unrouted};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -61,6 +62,13 @@ pub(crate) struct Connections {
     spawned: AtomicU32,
 }
 
+/// A connection that has its place.
+pub(crate) struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: OwnedSemaphorePermit,
+}
+
 /// The connections that are open, and the two ways to end them.
 #[derive(Clone, Default)]
 pub(crate) struct Open {
@@ -99,35 +107,28 @@ impl Connections {
     }
 
     /// The next connection, once there is a place for it.
-    pub(crate) async fn accept(
-        &self,
-        listener: &TcpListener,
-    ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    pub(crate) async fn accept(&self, listener: &TcpListener) -> io::Result<Accepted> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
-        let (stream, _) = listener.accept().await?;
-        Ok((stream, place))
+        let (stream, peer) = listener.accept().await?;
+        Ok(Accepted { stream, peer, place })
     }
 
     /// A connection that waits already, if there is one and a place for it.
-    pub(crate) async fn accept_waiting(
-        &self,
-        listener: &TcpListener,
-    ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    pub(crate) async fn accept_waiting(&self, listener: &TcpListener) -> Option<Accepted> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let stream = poll_fn(|context| match listener.poll_accept(context) {
-            Poll::Ready(Ok((stream, _))) => Poll::Ready(Some(stream)),
+        let (stream, peer) = poll_fn(|context| match listener.poll_accept(context) {
+            Poll::Ready(Ok(accepted)) => Poll::Ready(Some(accepted)),
             Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
         })
         .await?;
-        Some((stream, place))
+        Some(Accepted { stream, peer, place })
     }
 
     pub(crate) fn spawn<A, App, B>(
         &self,
-        stream: TcpStream,
+        Accepted { stream, peer, place }: Accepted,
         acceptor: &A,
         app: &App,
-        place: OwnedSemaphorePermit,
     ) where
         A: Acceptor,
         App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -160,7 +161,7 @@ impl Connections {
                     let [abort_read, abort_write] = abort_upgraded;
                     let (head, body) = (limits.header_read_timeout, limits.body_pace());
                     let read = ReadLimit::new(abort_read, phase.clone(), head, body, held);
-                    let watch = Watch { phase, read: read.expired(), write: write.watch() };
+                    let watch = Watch { peer, phase, read: read.expired(), write: write.watch() };
                     let write = WriteSide::new(abort_write, write);
                     let stream = Watched::new(stream, read, write);
                     let observers = ObserveLayer::new((in_flight, watch.phase.clone()), unrouted);
@@ -204,6 +205,7 @@ impl Connections {
 
 /// How one connection's peer is doing.
 struct Watch {
+    peer: SocketAddr,
     phase: Phase,
     read: Arc<OnceLock<Closed>>,
     write: WriteWatch,
@@ -221,7 +223,7 @@ async fn serve<S, App, B>(
     builder: &auto::Builder<Streams>,
     stream: S,
     app: App,
-    Watch { phase, read, write }: Watch,
+    Watch { peer, phase, read, write }: Watch,
     closing: Ordered,
     Times { first_request, age, write_timeout }: Times,
 ) -> Result<(), Closed>
@@ -235,8 +237,9 @@ where
     B::Error: Into<BoxError>,
 {
     let requested = phase.clone();
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         requested.request(&request);
+        request.extensions_mut().insert(PeerAddr(peer));
         let mut app = app.clone();
         async move {
             poll_fn(|context| app.poll_ready(context)).await?;

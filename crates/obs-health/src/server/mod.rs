@@ -124,7 +124,9 @@ impl<A: Acceptor> Server<A> {
     }
 
     /// Serves `app` until `lifecycle` is told to shut down, then goes through its stages and answers
-    /// their report. Servers on one lifecycle shut down together, with one report. `app` is any tower service: an axum `Router`, or a service of your own.
+    /// their report. Servers on one lifecycle shut down together, with one report. `app` is any tower
+    /// service: an axum `Router`, or a service of your own. Each request has its connection's
+    /// [`PeerAddr`](obs_http::PeerAddr) among its extensions.
     pub async fn serve<App, B>(self, app: App, lifecycle: Lifecycle) -> ShutdownReport
     where
         App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -144,9 +146,7 @@ impl<A: Acceptor> Server<A> {
                 accepted = connections.accept(&self.listener) => accepted,
             };
             match accepted {
-                Ok((stream, place)) => {
-                    connections.spawn(stream, &self.acceptor, &app, place);
-                }
+                Ok(accepted) => connections.spawn(accepted, &self.acceptor, &app),
                 Err(error) => {
                     health.server_counts().accept_error();
                     pause_after(&error).await;
@@ -154,8 +154,8 @@ impl<A: Acceptor> Server<A> {
             }
         }
         // What the kernel has accepted on our behalf must not be reset.
-        while let Some((stream, place)) = connections.accept_waiting(&self.listener).await {
-            connections.spawn(stream, &self.acceptor, &app, place);
+        while let Some(accepted) = connections.accept_waiting(&self.listener).await {
+            connections.spawn(accepted, &self.acceptor, &app);
         }
         drop(self.listener);
         lifecycle.finish(serving, connections).await

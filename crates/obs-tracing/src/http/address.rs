@@ -60,8 +60,10 @@ pub(super) fn server(request: &request::Parts, record: &mut Record, limits: &Lim
     }
 }
 
+/// An IPv4 peer of a listener for both is one of IPv4.
 fn peer_of(extensions: &Extensions) -> Option<SocketAddr> {
-    extensions.get::<PeerAddr>().map(|peer| peer.0)
+    let peer = extensions.get::<PeerAddr>()?.0;
+    Some(SocketAddr::new(peer.ip().to_canonical(), peer.port()))
 }
 
 /// A host's name or address, without the brackets of IPv6, and its port.

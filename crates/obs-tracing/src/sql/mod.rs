@@ -17,6 +17,8 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
 use crate::layer::Handle;
+use obs_otlp::{Origin, Resolver};
+
 use crate::record::{AttributeValue, Identity, Limits, Record, SpanKind, write_bounded};
 use statement::Statement;
 
@@ -31,6 +33,17 @@ const ACQUIRE: &str = "sqlx::pool::acquire";
 pub(crate) struct Database {
     pub(crate) system: Option<String>,
     pub(crate) namespace: Option<String>,
+}
+
+impl Database {
+    pub(crate) fn explain(&self, resolver: &mut Resolver) {
+        for (name, value) in
+            [("database.system", &self.system), ("database.namespace", &self.namespace)]
+        {
+            let origin = if value.is_some() { Origin::Code } else { Origin::Default };
+            resolver.note(name, value.as_deref().unwrap_or("none"), origin);
+        }
+    }
 }
 
 /// Whether the event tells of a query, or of the wait for a connection.
