@@ -76,6 +76,14 @@ impl Resource {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
+    /// The text of an attribute that has one, and it is not empty.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.0.iter().find_map(|(known, value)| match value {
+            Value::Text(text) if known == key && !text.is_empty() => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     /// The inside of OTLP's `Resource` message.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
