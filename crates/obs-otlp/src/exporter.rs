@@ -105,11 +105,19 @@ impl Exporter {
         let mut backoff = self.target.backoff;
         let longest = backoff.saturating_mul(LONGEST_BACKOFF);
         loop {
+            if closing.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+                let reason = "shut down before it was sent".to_owned();
+                return Outcome::Lost { reason };
+            }
             let verdict = tokio::select! {
+                biased;
                 verdict = self.attempt(package) => verdict,
                 () = closing.over() => {
                     let reason = "shut down before the collector had answered".to_owned();
-                    return Outcome::Unknown { reason };
+                    return match self.client.has_connected() {
+                        true => Outcome::Unknown { reason },
+                        false => Outcome::Lost { reason },
+                    };
                 }
             };
             let (after, reason) = match verdict {

@@ -5,8 +5,8 @@ use std::future::Future;
 #[cfg(unix)]
 use std::path::Path;
 use std::pin::Pin;
-#[cfg(unix)]
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(super) struct Connector {
     proxies: Proxies,
     /// Proxies are asked for a tunnel for `http://` too: they do not read HTTP/2.
     tunnels_all: bool,
+    /// Whether there ever was a connection.
+    pub(super) has_connected: Arc<AtomicBool>,
     /// Whatever the URL says, this socket is connected to.
     #[cfg(unix)]
     socket: Option<Arc<Path>>,
@@ -43,6 +45,7 @@ impl Connector {
             tcp,
             proxies,
             tunnels_all,
+            has_connected: Arc::default(),
             #[cfg(unix)]
             socket: None,
         }
@@ -65,6 +68,17 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        let (connecting, has_connected) = (self.connect(uri), Arc::clone(&self.has_connected));
+        Box::pin(async move {
+            let stream = connecting.await?;
+            has_connected.store(true, Ordering::Release);
+            Ok(stream)
+        })
+    }
+}
+
+impl Connector {
+    fn connect(&self, uri: Uri) -> <Self as Service<Uri>>::Future {
         let mut tcp = self.tcp.clone();
         #[cfg(unix)]
         if let Some(socket) = self.socket.clone() {

@@ -13,6 +13,7 @@ use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -56,6 +57,7 @@ pub struct Builder {
 /// It works on the tokio runtime that it is used on first, and on that alone.
 pub struct Client {
     pool: Pool<Connector, Full<Bytes>>,
+    has_connected: Arc<AtomicBool>,
     proxies: Proxies,
     longest_answer: usize,
     http2_only: bool,
@@ -153,10 +155,12 @@ impl Builder {
             Some(socket) => connector.with_socket(socket),
             None => connector,
         };
+        let has_connected = Arc::clone(&connector.has_connected);
         let connector = secured(connector, &self.identity, self.secure)?;
         let pool = Pool::builder(Quiet).http2_only(self.http2_only).build(connector);
         Ok(Client {
             pool,
+            has_connected,
             proxies: self.proxies,
             longest_answer: self.longest_answer,
             http2_only: self.http2_only,
@@ -174,6 +178,11 @@ impl Client {
     /// Starts a builder.
     pub fn builder() -> Builder {
         Builder::new()
+    }
+
+    /// Whether there ever was a connection: if not, no request has left.
+    pub fn has_connected(&self) -> bool {
+        self.has_connected.load(Ordering::Acquire)
     }
 
     /// Sends a request and reads its answer, for at most `timeout`. User and password of the URL become the
