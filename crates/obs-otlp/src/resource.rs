@@ -7,10 +7,20 @@ use obs_guard::fork_generation;
 
 use crate::Origin;
 use crate::environment::{Resolver, Variable, pairs};
+use crate::wire::Write;
 
 /// Attributes of the process, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resource(Vec<(String, String)>);
+pub struct Resource(Vec<(String, Value)>);
+
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Int(i64),
+}
 
 impl Resource {
     /// What can be found out without asking anybody, what `OTEL_RESOURCE_ATTRIBUTES` says, what the code says
@@ -58,15 +68,34 @@ impl Resource {
 
     /// Adds an attribute, or changes the one of that name.
     pub fn set(&mut self, key: &str, value: &str) {
-        match self.0.iter_mut().find(|(known, _)| known == key) {
-            Some((_, known)) => value.clone_into(known),
-            None => self.0.push((key.to_owned(), value.to_owned())),
-        }
+        self.set_value(key, Value::Text(value.to_owned()));
     }
 
     /// Name and value of each attribute.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// The inside of OTLP's `Resource` message.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (key, value) in &self.0 {
+            out.message(1, |out| {
+                out.text(1, key.as_bytes());
+                out.message(2, |out| match value {
+                    Value::Text(text) => out.text(1, text.as_bytes()),
+                    Value::Int(number) => out.uint(3, number.cast_unsigned()),
+                });
+            });
+        }
+        out
+    }
+
+    fn set_value(&mut self, key: &str, value: Value) {
+        match self.0.iter_mut().find(|(known, _)| known == key) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((key.to_owned(), value)),
+        }
     }
 
     fn detect(sdk: (&str, &str), environment: impl Fn(&str) -> Option<String>) -> Self {
@@ -75,7 +104,7 @@ impl Resource {
         resource.set("telemetry.sdk.language", "rust");
         resource.set("telemetry.sdk.version", sdk.1);
         resource.set("service.instance.id", &instance_id());
-        resource.set("process.pid", &std::process::id().to_string());
+        resource.set_value("process.pid", Value::Int(i64::from(std::process::id())));
         if let Some(name) = executable() {
             resource.set("process.executable.name", &name);
         }

@@ -36,7 +36,11 @@ impl<E: SpanExporter> Exporter for E {
 
     fn begin(&mut self, resource: &Resource) {
         let attributes = resource.iter().map(|(key, value)| {
-            KeyValue::new(Key::from(key.to_owned()), Value::from(value.to_owned()))
+            let value = match value {
+                obs_otlp::Value::Text(text) => Value::from(text.clone()),
+                obs_otlp::Value::Int(number) => Value::from(*number),
+            };
+            KeyValue::new(Key::from(key.to_owned()), value)
         });
         let resource = opentelemetry_sdk::Resource::builder_empty().with_attributes(attributes);
         self.set_resource(&resource.build());
