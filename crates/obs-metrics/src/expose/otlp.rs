@@ -62,12 +62,8 @@ impl Otlp {
     /// The whole request, with these attributes of the resource.
     pub(crate) fn finish(mut self, resource: &Resource) -> Vec<u8> {
         self.end_family();
-        let mut about = Message::default();
-        for (key, value) in resource.iter() {
-            about.message(1, &attribute(key, value));
-        }
         let mut metrics = Message::default();
-        metrics.message(1, &about);
+        metrics.bytes(1, &resource.encode());
         metrics.message(2, &self.scope);
         let mut request = Message::default();
         request.message(1, &metrics);
