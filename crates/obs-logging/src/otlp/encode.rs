@@ -9,7 +9,7 @@ use crate::encode::time;
 /// Room for the transport's own prefix.
 const HEADROOM: usize = 5;
 
-/// A request of all lines, each of them one record, and where in the buffer it begins. `resource` is encoded.
+/// A request of all lines below an encoded resource, each of them one record, and where in the buffer it begins.
 pub(super) fn request(resource: &[u8], event_key: &str, lines: &[u8]) -> (Vec<u8>, usize) {
     let mut request = Vec::with_capacity(lines.len() + resource.len() + 64);
     request.resize(HEADROOM, 0);
