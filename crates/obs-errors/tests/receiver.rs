@@ -95,6 +95,7 @@ fn an_error_arrives_with_everything_that_links_it() {
     assert!(head.starts_with("post /api/42/envelope/ http/1.1"), "{head}");
     assert!(head.contains("x-sentry-auth: sentry sentry_key=public"), "{head}");
     assert!(head.contains("content-type: application/x-sentry-envelope"), "{head}");
+    assert!(head.contains("user-agent: obs-errors/"), "{head}");
     let header: Value = serde_json::from_str(body.lines().next().unwrap()).unwrap();
     let event = event(&body);
     assert_eq!(header["event_id"].as_str().unwrap().replace('-', ""), event["event_id"]);
