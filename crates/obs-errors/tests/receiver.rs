@@ -102,7 +102,7 @@ fn an_error_arrives_with_everything_that_links_it() {
     for (path, wanted) in [
         ("/environment", "staging"),
         ("/release", "orders@1.2.3"),
-        ("/message", "no order"),
+        ("/logentry/message", "no order"),
         ("/contexts/trace/trace_id", "00000000000000000000000000000abc"),
         ("/contexts/trace/span_id", "0000000000000def"),
         ("/tags/service", "orders"),

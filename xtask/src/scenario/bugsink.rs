@@ -51,6 +51,8 @@ impl Bugsink {
         let mut settings = std::fs::read_to_string(&configuration).during("its configuration")?;
         // It would tell its makers that it runs.
         settings.push_str("\nBUGSINK[\"PHONEHOME\"] = False\n");
+        // Events are held against the protocol's schema.
+        settings.push_str("BUGSINK[\"VALIDATE_ON_DIGEST\"] = \"strict\"\n");
         std::fs::write(&configuration, settings)?;
         run("bugsink-manage", &["migrate"])?;
         let said = run("bugsink-manage", &["shell", "-c", SET_UP])?;

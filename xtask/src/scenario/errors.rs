@@ -271,7 +271,7 @@ impl Shopkeeper {
             ("method", &event["request"]["method"], json!(method)),
             ("query", &event["request"]["query_string"], Value::Null),
             ("kind", &event["tags"]["kind"], json!(kind)),
-            ("message", &event["message"], json!(expected.message)),
+            ("message", &event["logentry"]["message"], json!(expected.message)),
             ("chain", &json!(told), json!(chain)),
             ("breadcrumbs", &json!(crumbs), json!(expected.breadcrumbs)),
         ] {
