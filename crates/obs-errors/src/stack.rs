@@ -1,6 +1,9 @@
 //! From a stack as the thread had it to one that people read.
 
+mod addresses;
+
 use std::fmt::Write;
+use std::ptr::without_provenance_mut;
 
 use crate::report::{Frame, Source};
 use crate::source::Sources;
@@ -15,24 +18,21 @@ const UNFOLDED: usize = 3;
 pub(crate) enum Stack {
     #[default]
     None,
-    Addresses(backtrace::Backtrace),
+    Addresses(Vec<usize>),
     Text(String),
 }
 
 impl Stack {
     /// The calling thread's, without looking anything up.
     pub(crate) fn here() -> Self {
-        Self::Addresses(backtrace::Backtrace::new_unresolved())
+        Self::Addresses(addresses::taken())
     }
 
     /// Looks names and lines up, which takes a while: not on a request's thread.
     pub(crate) fn resolve(self, sources: &mut Sources, in_app: &[String]) -> Vec<Frame> {
         let frames = match self {
             Self::None => Vec::new(),
-            Self::Addresses(mut taken) => {
-                taken.resolve();
-                resolved(&taken)
-            }
+            Self::Addresses(taken) => resolved(&taken),
             Self::Text(text) => parsed(&text),
         };
         let mut frames = without_ends(frames);
@@ -52,11 +52,12 @@ fn source_of(frame: &Frame, sources: &mut Sources) -> Option<Box<Source>> {
     sources.around(file, line).map(Box::new)
 }
 
-fn resolved(taken: &backtrace::Backtrace) -> Vec<Frame> {
-    let mut frames = Vec::new();
-    for frame in taken.frames() {
-        let address = frame.ip() as u64;
-        for symbol in frame.symbols() {
+/// One address at a time: the crate's lock is held while one is looked up, and the application may want it.
+fn resolved(taken: &[usize]) -> Vec<Frame> {
+    let mut frames = Vec::with_capacity(taken.len());
+    for &address in taken {
+        let known = frames.len();
+        backtrace::resolve(without_provenance_mut(address), |symbol| {
             // The alternate form leaves the hash out.
             let function = symbol.name().map(|name| format!("{name:#}")).unwrap_or_default();
             frames.push(Frame {
@@ -64,12 +65,13 @@ fn resolved(taken: &backtrace::Backtrace) -> Vec<Frame> {
                 file: symbol.filename().map(|file| file.to_string_lossy().into_owned()),
                 line: symbol.lineno(),
                 column: symbol.colno(),
-                address,
+                address: address as u64,
                 ..Frame::default()
             });
-        }
-        if frame.symbols().is_empty() {
-            frames.push(Frame { function: format!("{address:#x}"), address, ..Frame::default() });
+        });
+        if frames.len() == known {
+            let function = format!("{address:#x}");
+            frames.push(Frame { function, address: address as u64, ..Frame::default() });
         }
     }
     frames
