@@ -49,7 +49,7 @@ fn delivers_and_tells_what_it_lost() {
     let (dispatch, traces) = stock(&runtime, &server.endpoint());
     work(&dispatch);
     let delivery = traces.flush(PATIENCE);
-    assert_eq!(delivery, Delivery { delivered: 2, lost: 0, complete: true });
+    assert_eq!(delivery, Delivery { delivered: 2, lost: 0, unknown: 0, complete: true });
     let requests = collector.requests();
     let spans: Vec<_> = requests.iter().flat_map(common::spans_of).collect();
     assert_eq!(spans.len(), 2);
@@ -57,7 +57,7 @@ fn delivers_and_tells_what_it_lost() {
     assert!(resource.contains("stock-test") && resource.contains("telemetry.sdk.name"));
     work(&dispatch);
     let delivery = traces.shutdown(PATIENCE);
-    assert_eq!(delivery, Delivery { delivered: 0, lost: 2, complete: true });
+    assert_eq!(delivery, Delivery { delivered: 0, lost: 2, unknown: 0, complete: true });
 }
 
 #[test]
@@ -67,6 +67,6 @@ fn a_receiver_of_other_people_reads_it() {
     let (dispatch, traces) = stock(&runtime, &rotel.grpc());
     work(&dispatch);
     let delivery = traces.shutdown(PATIENCE);
-    assert_eq!(delivery, Delivery { delivered: 2, lost: 0, complete: true });
+    assert_eq!(delivery, Delivery { delivered: 2, lost: 0, unknown: 0, complete: true });
     rotel.expect(&["stock-test", "outer", "inner", "order.id", "4711", "wörds"]);
 }

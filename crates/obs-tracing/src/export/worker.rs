@@ -149,7 +149,7 @@ impl Worker {
             }
             Outcome::Lost { reason } => self.lose(spans, &reason),
             Outcome::Unknown { reason } => {
-                totals.unknown.fetch_add(spans as u64, Relaxed);
+                totals.unknown.fetch_add(spans as u64, Relaxed); // before whoever waits for them is told
                 self.lose(spans, &reason);
             }
         }
