@@ -1,7 +1,6 @@
 //! From lines to an `ExportLogsServiceRequest` (opentelemetry-proto 1.x, `logs/v1/logs.proto`).
 
 use obs_context::{SpanId, TraceId};
-use obs_otlp::Resource;
 use obs_otlp::wire::Write;
 
 use crate::capture::Value;
@@ -10,17 +9,7 @@ use crate::encode::time;
 /// Room for the transport's own prefix.
 const HEADROOM: usize = 5;
 
-/// The part of every request that never changes: an encoded `Resource`.
-pub(super) fn resource(attributes: &Resource) -> Vec<u8> {
-    let mut resource = Vec::new();
-    for (name, value) in attributes.iter() {
-        let value = Value::Text(value.to_owned());
-        resource.message(1, |out| key_value(out, name, &value));
-    }
-    resource
-}
-
-/// A request of all lines, each of them one record, and where in the buffer it begins.
+/// A request of all lines below an encoded resource, each of them one record, and where in the buffer it begins.
 pub(super) fn request(resource: &[u8], event_key: &str, lines: &[u8]) -> (Vec<u8>, usize) {
     let mut request = Vec::with_capacity(lines.len() + resource.len() + 64);
     request.resize(HEADROOM, 0);

@@ -126,7 +126,7 @@ impl Otlp {
         let blocking = blocking.map_err(unexportable)?;
         Ok(Exporter {
             blocking,
-            resource: encode::resource(&resource),
+            resource: resource.encode(),
             event_key,
             rejected: self.rejected,
             lost: 0,

@@ -41,11 +41,7 @@ impl std::fmt::Debug for Clock {
 impl Head {
     pub(crate) fn new(resource: &Resource) -> Self {
         let mut encoded = Vec::new();
-        encoded.message(1, |out| {
-            for (key, value) in resource.iter() {
-                out.message(1, |out| key_value(out, key, |out| out.text(1, value.as_bytes())));
-            }
-        });
+        encoded.text(1, &resource.encode());
         let mut scope = Vec::new();
         scope.message(1, |out| {
             out.text(1, env!("CARGO_PKG_NAME").as_bytes());

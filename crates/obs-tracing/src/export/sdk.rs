@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use fastant::Anchor;
-use obs_otlp::{Outcome, Resource};
+use obs_otlp::{Outcome, Resource, ResourceValue};
 use opentelemetry::trace as otel;
 use opentelemetry::{InstrumentationScope, Key, KeyValue, Value};
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -36,7 +36,11 @@ impl<E: SpanExporter> Exporter for E {
 
     fn begin(&mut self, resource: &Resource) {
         let attributes = resource.iter().map(|(key, value)| {
-            KeyValue::new(Key::from(key.to_owned()), Value::from(value.to_owned()))
+            let value = match value {
+                ResourceValue::Text(text) => Value::from(text.clone()),
+                ResourceValue::Int(value) => Value::from(*value),
+            };
+            KeyValue::new(Key::from(key.to_owned()), value)
         });
         let resource = opentelemetry_sdk::Resource::builder_empty().with_attributes(attributes);
         self.set_resource(&resource.build());

@@ -277,7 +277,7 @@ impl Record {
 }
 
 /// The longest beginning of `value` that is no longer than `limit` bytes.
-fn cut(value: &str, limit: usize) -> &str {
+pub(crate) fn cut(value: &str, limit: usize) -> &str {
     if value.len() <= limit {
         return value;
     }
