@@ -83,6 +83,18 @@ async fn send(addr: SocketAddr, head: &str) -> String {
     answer
 }
 
+/// The requests of this path, once there are some.
+async fn requests(told: &Told, path: &str) -> Vec<Value> {
+    let begun = Instant::now();
+    loop {
+        if let Some(requests) = told.lock().unwrap().get(path) {
+            return requests.clone();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing came to {path}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_is_told_in_the_words_of_the_conventions() {
     let (endpoint, told) = collector();
@@ -110,14 +122,18 @@ async fn a_request_is_told_in_the_words_of_the_conventions() {
     lifecycle.shut_down();
     serving.await.unwrap().unwrap();
 
-    let begun = Instant::now();
-    let requests = loop {
-        let requests = told.lock().unwrap().get("/v1/traces").cloned().unwrap_or_default();
-        if !requests.is_empty() || begun.elapsed() > Duration::from_secs(60) {
-            break requests;
+    let pid = std::process::id().to_string();
+    for signal in ["/v1/traces", "/v1/metrics", "/v1/logs"] {
+        for mut request in requests(&told, signal).await {
+            let resource =
+                request.as_object_mut().unwrap().values_mut().next().unwrap()[0]["resource"].take();
+            assert_eq!(attribute(&resource, "service.name").unwrap(), "orders");
+            let attributes = resource["attributes"].as_array().unwrap();
+            let number = serde_json::json!({"key": "process.pid", "value": {"intValue": pid}});
+            assert!(attributes.contains(&number), "{signal}: {resource}");
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
+    }
+    let requests = requests(&told, "/v1/traces").await;
     let mut spans = Vec::new();
     requests.iter().for_each(|request| all(request, "spans", &mut spans));
     let span = spans.iter().find(|span| span["name"] == "GET /orders/{id}").unwrap();

@@ -200,3 +200,41 @@ fn the_backtrace_of_an_error_is_a_field_of_its_own_where_it_is_wanted() {
     tracing::dispatcher::with_default(&dispatch, log);
     assert!(kept.text().contains("main::"), "{}", kept.text());
 }
+
+#[cfg(feature = "stack")]
+#[test]
+fn a_line_has_the_stack_of_where_it_was_written_on_demand() {
+    #[inline(never)]
+    fn deep_inside() {
+        info!(stack = ?obs_logging::stack(), after = "x", "odd");
+        info!("without");
+        info!(at_once = %obs_logging::stack(), forged = "stack-0000000000000000[ffff]", "text");
+    }
+    let kept = common::Kept::default();
+    for format in [Format::Json, Format::Console] {
+        let (layer, logging) =
+            Builder::new().format(format).output(Output::writer(kept.clone())).build().unwrap();
+        let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+        tracing::dispatcher::with_default(&dispatch, deep_inside);
+        assert!(logging.flush(std::time::Duration::from_secs(60)).complete);
+    }
+    let text = kept.text();
+    let json: Vec<serde_json::Value> = text
+        .lines()
+        .take_while(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(json.len(), 3, "{text}");
+    for stack in [&json[0]["stack"], &json[2]["at_once"]] {
+        let first = stack.as_str().unwrap().lines().next().unwrap();
+        assert!(first.contains("deep_inside") && first.contains("tests/errors.rs:"), "{stack:#}");
+        assert!(stack.as_str().unwrap().len() <= 16 * 1024);
+    }
+    assert_eq!((&json[0]["after"], &json[0]["event"]), (&"x".into(), &"odd".into()));
+    assert_eq!(json[2]["forged"], "stack-0000000000000000[ffff]");
+    let console = text.lines().skip_while(|line| line.starts_with('{'));
+    assert!(
+        console.clone().any(|line| line.starts_with("    ") && line.contains("deep_inside")),
+        "{text}"
+    );
+}

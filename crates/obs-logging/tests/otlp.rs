@@ -151,8 +151,8 @@ fn a_record_has_all_of_its_line() {
     assert!(first.time_unix_nano > 1_700_000_000_000_000_000);
     assert_eq!(first.observed_time_unix_nano, first.time_unix_nano);
     let expected = [
-        ("target", Value::StringValue("db".into())),
-        ("request_id", Value::StringValue("r-1".into())),
+        ("obs.target", Value::StringValue("db".into())),
+        ("obs.request.id", Value::StringValue("r-1".into())),
         ("rows", Value::IntValue(4)),
         ("ratio", Value::DoubleValue(0.5)),
         ("ok", Value::BoolValue(true)),
@@ -165,7 +165,7 @@ fn a_record_has_all_of_its_line() {
     assert!(second.trace_id.is_empty() && second.severity_number == 17);
     let body = second.body.clone().unwrap().value;
     assert_eq!(body, Some(Value::StringValue("failed \"here\"\n".into())));
-    let message = attribute(second, "error.message").unwrap();
+    let message = attribute(second, "exception.message").unwrap();
     assert!(matches!(message, Value::StringValue(text) if text.contains("formatting")));
 
     let requests = collector.requests.lock().unwrap();
@@ -176,6 +176,66 @@ fn a_record_has_all_of_its_line() {
     assert!(head.starts_with("post /v1/logs "), "{head}");
     assert!(head.contains("authorization: bearer token"), "{head}");
     assert!(head.contains("content-type: application/x-protobuf"), "{head}");
+}
+
+#[test]
+fn a_records_attributes_are_called_as_the_conventions_call_them() {
+    let collector = Collector::start(&[]);
+    let logging = logged(to(&collector.endpoint), || {
+        let request = obs_logging::Context::new();
+        request.bind("request_id", "r-1");
+        request.bind("method", "GET");
+        request.bind("path", "/orders/7");
+        let entered = request.enter();
+        tracing::info!(target: "access", status = 200, response_bytes = 5, outcome = "x", "request");
+        tracing::info!(status = "shipped", outcome = "x", "an application's own words");
+        tracing::warn!(target: "obs_health::x", took_ms = 5, "of ours");
+        let told = "no order\n\nStack backtrace:\n0: main";
+        tracing::error!(error = %told, "with a backtrace");
+        drop(entered);
+        tracing::error!(
+            target: "panic",
+            location = "src/main.rs:17:5",
+            thread = "worker",
+            backtrace = "0: main",
+            "it broke"
+        );
+        tracing::info!(path = "/etc/orders", method = "lpr", "outside of a request");
+    });
+    assert!(logging.shutdown(LONG).complete);
+    let text = |text: &str| Value::StringValue(text.into());
+    let context = [
+        ("http.request.method", text("GET")),
+        ("url.path", text("/orders/7")),
+        ("obs.request.id", text("r-1")),
+    ];
+    let expected: [&[(&str, Value)]; 6] = [
+        &[
+            ("http.response.status_code", Value::IntValue(200)),
+            ("http.response.body.size", Value::IntValue(5)),
+            ("obs.http.outcome", text("x")),
+        ],
+        &[("status", text("shipped")), ("outcome", text("x"))],
+        &[("obs.took_ms", Value::IntValue(5))],
+        &[("exception.message", text("no order")), ("exception.stacktrace", text("0: main"))],
+        &[
+            ("code.file.path", text("src/main.rs")),
+            ("code.line.number", Value::IntValue(17)),
+            ("code.column.number", Value::IntValue(5)),
+            ("thread.name", text("worker")),
+            ("exception.stacktrace", text("0: main")),
+        ],
+        &[("path", text("/etc/orders")), ("method", text("lpr"))],
+    ];
+    let records = collector.records();
+    assert_eq!(records.len(), expected.len());
+    for (at, (record, own)) in records.iter().zip(expected).enumerate() {
+        let context = if at < 4 { &context[..] } else { &[] };
+        for (key, value) in own.iter().chain(context) {
+            assert_eq!(attribute(record, key).as_ref(), Some(value), "{key} of {at}: {record:?}");
+        }
+        assert_eq!(record.attributes.len(), own.len() + context.len() + 1, "{record:?}");
+    }
 }
 
 #[test]

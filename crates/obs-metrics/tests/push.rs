@@ -242,3 +242,94 @@ fn the_environment_may_turn_it_off() {
     assert_eq!(endpoint.value, "http://localhost:4318/");
     assert!(ignored.len() == 1 && ignored[0].contains("cumulativetodelta"), "{ignored:?}");
 }
+
+/// A request that was answered with 200 on a route, and one that matched none.
+#[cfg(feature = "http")]
+fn requests(red: &obs_metrics::http::Red) {
+    use obs_context::Route;
+    use obs_http::{End, Exchange, Observe, Outcome};
+
+    for (route, status) in [(Route::intern("/orders/{id}"), 200), (Route::UNMATCHED, 404)] {
+        let mut parts = http::Request::new(()).into_parts().0;
+        let exchange = red.begin(&mut parts);
+        exchange.end(&End {
+            outcome: Outcome::Completed,
+            method: http::Method::GET,
+            route,
+            status: http::StatusCode::from_u16(status).ok(),
+            duration: Duration::from_millis(20),
+            response_bytes: 0,
+        });
+    }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn http_is_told_under_the_names_of_the_conventions() {
+    use obs_metrics::http::Red;
+    use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value as Any};
+
+    let (url, received) = collector("200 OK");
+    let push = |registry: &Registry| {
+        let pusher = once(url.clone()).start(registry).unwrap();
+        assert!(pusher.shutdown(LONG));
+        let (_, body) = received.recv_timeout(LONG).unwrap();
+        let request = ExportMetricsServiceRequest::decode(&body[..]).unwrap();
+        request.resource_metrics[0].scope_metrics[0].metrics.clone()
+    };
+    let metric = |metrics: &[Metric], name: &str| {
+        let found = metrics.iter().find(|one| one.name == name).cloned();
+        found.unwrap_or_else(|| panic!("no {name} in {metrics:?}"))
+    };
+    let told = |attributes: &[KeyValue]| {
+        let one = |pair: &KeyValue| match pair.value.as_ref()?.value.as_ref()? {
+            Any::StringValue(text) => Some(format!("{}={text}", pair.key)),
+            Any::IntValue(number) => Some(format!("{}={number} (int)", pair.key)),
+            _ => None,
+        };
+        attributes.iter().map(|pair| one(pair).unwrap()).collect::<Vec<_>>()
+    };
+    let points = |metric: &Metric| {
+        let Some(Data::Histogram(histogram)) = &metric.data else { panic!("{metric:?}") };
+        let mut told: Vec<_> =
+            histogram.data_points.iter().map(|point| told(&point.attributes)).collect();
+        told.sort();
+        told
+    };
+
+    let prometheus = Registry::new();
+    requests(&Red::new(&prometheus).unwrap());
+    let shown = prometheus.encode_text();
+    assert!(shown.contains("http_request_duration_seconds_count{method=\"GET\""), "{shown}");
+    let duration = metric(&push(&prometheus), "http.server.request.duration");
+    assert_eq!(duration.unit, "s");
+    let expected =
+        [&["http.request.method=GET"][..], &["http.request.method=GET", "http.route=/orders/{id}"]];
+    assert_eq!(points(&duration), expected);
+
+    let conventions = Registry::new();
+    requests(&Red::semantic_conventions(&conventions, Buckets::default()).unwrap());
+    let metrics = push(&conventions);
+    let duration = metric(&metrics, "http.server.request.duration");
+    let expected = [
+        &["http.request.method=GET", "http.response.status_code=404 (int)"][..],
+        &[
+            "http.request.method=GET",
+            "http.route=/orders/{id}",
+            "http.response.status_code=200 (int)",
+        ],
+    ];
+    assert_eq!(points(&duration), expected);
+    let active = metric(&metrics, "http.server.active_requests");
+    assert_eq!(active.unit, "{request}");
+    let Some(Data::Sum(sum)) = &active.data else { panic!("{active:?}") };
+    assert!(!sum.is_monotonic && sum.aggregation_temporality == 2);
+
+    // Another metric of that name is the application's own.
+    let own = Registry::new();
+    let times =
+        own.histogram_vec("http_request_duration_seconds", "x", ["path"], Buckets::default());
+    times.unwrap().with(["<unmatched>"]).observe(0.1);
+    let kept = metric(&push(&own), "http_request_duration_seconds");
+    assert_eq!(points(&kept), [["path=<unmatched>"]]);
+}

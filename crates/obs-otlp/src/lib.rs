@@ -42,7 +42,7 @@ pub use outcome::Outcome;
 pub use protocol::{Compression, Protocol};
 #[cfg(feature = "export")]
 pub use resolve::Defaults;
-pub use resource::{Resource, Value};
+pub use resource::{Resource, ResourceValue};
 pub use signal::Signal;
 #[cfg(feature = "worker")]
 pub use warning::{Warning, warn_of_ignored};

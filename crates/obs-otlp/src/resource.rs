@@ -11,14 +11,14 @@ use crate::wire::Write;
 
 /// Attributes of the process, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resource(Vec<(String, Value)>);
+pub struct Resource(Vec<(String, ResourceValue)>);
 
-/// The value of an attribute.
+/// The value of an attribute of a [`Resource`], of the type that the semantic conventions give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// Text.
+pub enum ResourceValue {
+    /// Whatever code and variables say, too.
     Text(String),
-    /// A whole number.
+    /// Such as `process.pid`.
     Int(i64),
 }
 
@@ -45,7 +45,7 @@ impl Resource {
         };
         let listed = resolver.choose("resource", None, &listed, Vec::new(), names);
         for (key, value) in listed.iter().chain(code) {
-            resource.set(key, value);
+            resource.set(key, value.as_str());
         }
         let name_of = |pairs: &[(String, String)]| {
             let mut named = pairs.iter().rev().filter(|(key, _)| key == "service.name");
@@ -61,49 +61,46 @@ impl Resource {
         let named = candidates.into_iter().find_map(|(name, origin)| Some((name?, origin)));
         let (name, origin) =
             named.unwrap_or_else(|| ("unknown_service".to_owned(), Origin::Default));
-        resource.set("service.name", &name);
+        resource.set("service.name", name.as_str());
         resolver.note("service.name", name, origin);
         resource
     }
 
     /// Adds an attribute, or changes the one of that name.
-    pub fn set(&mut self, key: &str, value: &str) {
-        self.set_value(key, Value::Text(value.to_owned()));
-    }
-
-    /// Name and value of each attribute.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
-    }
-
-    /// The text of an attribute that has one, and it is not empty.
-    pub fn text(&self, key: &str) -> Option<&str> {
-        self.0.iter().find_map(|(known, value)| match value {
-            Value::Text(text) if known == key && !text.is_empty() => Some(text.as_str()),
-            _ => None,
-        })
-    }
-
-    /// The inside of OTLP's `Resource` message.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        for (key, value) in &self.0 {
-            out.message(1, |out| {
-                out.text(1, key.as_bytes());
-                out.message(2, |out| match value {
-                    Value::Text(text) => out.text(1, text.as_bytes()),
-                    Value::Int(number) => out.uint(3, number.cast_unsigned()),
-                });
-            });
-        }
-        out
-    }
-
-    fn set_value(&mut self, key: &str, value: Value) {
+    pub fn set(&mut self, key: &str, value: impl Into<ResourceValue>) {
+        let value = value.into();
         match self.0.iter_mut().find(|(known, _)| known == key) {
             Some((_, known)) => *known = value,
             None => self.0.push((key.to_owned(), value)),
         }
+    }
+
+    /// Name and value of each attribute.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &ResourceValue)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// The text of an attribute; `None` where there is none, and of a number.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match &self.0.iter().find(|(known, _)| known == key)?.1 {
+            ResourceValue::Text(text) => Some(text),
+            ResourceValue::Int(_) => None,
+        }
+    }
+
+    /// OTLP's message `Resource`, without its length.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut resource = Vec::new();
+        for (key, value) in self.iter() {
+            resource.message(1, |out| {
+                out.text(1, key.as_bytes());
+                out.message(2, |out| match value {
+                    ResourceValue::Text(text) => out.text(1, text.as_bytes()),
+                    ResourceValue::Int(value) => out.uint(3, value.cast_unsigned()),
+                });
+            });
+        }
+        resource
     }
 
     fn detect(sdk: (&str, &str), environment: impl Fn(&str) -> Option<String>) -> Self {
@@ -111,13 +108,13 @@ impl Resource {
         resource.set("telemetry.sdk.name", sdk.0);
         resource.set("telemetry.sdk.language", "rust");
         resource.set("telemetry.sdk.version", sdk.1);
-        resource.set("service.instance.id", &instance_id());
-        resource.set_value("process.pid", Value::Int(i64::from(std::process::id())));
+        resource.set("service.instance.id", instance_id());
+        resource.set("process.pid", i64::from(std::process::id()));
         if let Some(name) = executable() {
-            resource.set("process.executable.name", &name);
+            resource.set("process.executable.name", name);
         }
         if let Some(name) = host_name() {
-            resource.set("host.name", &name);
+            resource.set("host.name", name);
         }
         resource.set("host.arch", architecture());
         resource.set("os.type", std::env::consts::OS);
@@ -129,10 +126,28 @@ impl Resource {
             ("NODE_NAME", "k8s.node.name"),
         ] {
             if let Some(value) = environment(variable) {
-                resource.set(attribute, &value);
+                resource.set(attribute, value);
             }
         }
         resource
+    }
+}
+
+impl From<&str> for ResourceValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for ResourceValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for ResourceValue {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use obs_otlp::{Defaults, Exporters, Options, Origin, Resolver, Resource, Signal, Value};
+use obs_otlp::{Defaults, Exporters, Options, Origin, Resolver, Resource, ResourceValue, Signal};
 
 const ALL: [(Signal, &str, &str); 3] = [
     (Signal::Traces, "TRACES", "traces"),
@@ -207,12 +207,9 @@ fn code_counts_before_the_environment_but_for_the_services_name() {
         let mut resolver = crate::resolver(variables);
         let code = [("note".to_owned(), "code".to_owned())];
         let resource = Resource::resolve(("sdk", "1"), service, &code, &mut resolver);
-        let value = |name: &str| resource.iter().find(|(key, _)| *key == name).map(|(_, v)| v);
-        let text = |text: &str| Value::Text(text.to_owned());
-        assert_eq!(value("service.name"), Some(&text(expected)));
-        assert_eq!(value("note"), Some(&text("code")));
-        let listed = variables.contains(&list).then(|| text("c=d"));
-        assert_eq!(value("a,b"), listed.as_ref());
+        assert_eq!(resource.text("service.name"), Some(expected));
+        assert_eq!(resource.text("note"), Some("code"));
+        assert_eq!(resource.text("a,b"), variables.contains(&list).then_some("c=d"));
         assert_eq!(setting(&resolver, "service.name"), (expected.to_owned(), origin));
     }
 }
@@ -222,8 +219,7 @@ fn a_resource_that_is_no_list_is_left_out_and_said() {
     for wrong in ["deployment", "a=%zz", "a=%ff", "=b"] {
         let mut resolver = resolver(&[("OTEL_RESOURCE_ATTRIBUTES", wrong)]);
         let resource = Resource::resolve(("sdk", "1"), "code", &[], &mut resolver);
-        let named = Value::Text("code".to_owned());
-        assert!(resource.iter().any(|found| found == ("service.name", &named)));
+        assert_eq!(resource.text("service.name"), Some("code"));
         assert!(resolver.ignored()[0].contains("OTEL_RESOURCE_ATTRIBUTES"), "{wrong}");
     }
 }
@@ -232,10 +228,17 @@ fn a_resource_that_is_no_list_is_left_out_and_said() {
 fn signals_of_one_process_have_one_instance() {
     let id = || {
         let resource = Resource::resolve(("sdk", "1"), "x", &[], &mut resolver(&[]));
-        let found = resource.iter().find(|(key, _)| *key == "service.instance.id");
-        found.map(|(_, id)| format!("{id:?}"))
+        resource.text("service.instance.id").map(str::to_owned)
     };
-    assert!(id().is_some() && id() == id());
+    assert!(id().is_some_and(|known| known.len() == 36) && id() == id());
+}
+
+#[test]
+fn a_number_of_the_conventions_is_one_of_the_resource() {
+    let resource = Resource::resolve(("sdk", "1"), "x", &[], &mut resolver(&[]));
+    let (_, pid) = resource.iter().find(|(key, _)| *key == "process.pid").unwrap();
+    assert_eq!(*pid, ResourceValue::Int(i64::from(std::process::id())));
+    assert_eq!(resource.text("process.pid"), None);
 }
 
 #[cfg(not(feature = "tls"))]

@@ -38,6 +38,9 @@ pub use obs_otlp::{Compression, Error, Origin, Protocol, Setting};
 pub use opentelemetry_sdk;
 pub use record::{AttributeValue, Limits, SpanKind, Status};
 pub use sample::{EndedSpan, Sampler, Tail};
-pub use span_ext::{SpanExt, add_event, add_link, record_error, set_attribute, set_status};
+pub use span_ext::{
+    SpanExt, add_event, add_link, record_error, record_error_with_backtrace, set_attribute,
+    set_status,
+};
 pub use sql::sql_with_trace;
 pub use traces::{Counts, Delivery, SpanCost, Traces};

@@ -1,5 +1,6 @@
 //! Manual spans: what `tracing`'s own macros cannot say.
 
+use std::backtrace::Backtrace;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -29,7 +30,23 @@ pub fn set_attribute<'a>(key: &'static str, value: impl Into<AttributeValue<'a>>
 /// and the status ERROR. The same error recorded again, by an outer function, changes nothing.
 pub fn record_error<E: Error + ?Sized>(error: &E) {
     if let Some(found) = innermost() {
-        found.record_error(error);
+        found.record_error(error, None);
+    }
+}
+
+/// Records an error as [`record_error`] does, with its backtrace as `exception.stacktrace`: up to
+/// [`Limits::value_length`](crate::Limits::value_length). Where the span is recorded and the backtrace was captured it is
+/// resolved here, which may take milliseconds.
+///
+/// ```
+/// # fn charge() -> Result<(), std::io::Error> { Err(std::io::ErrorKind::Other.into()) }
+/// if let Err(error) = charge() {
+///     obs_tracing::record_error_with_backtrace(&error, &std::backtrace::Backtrace::capture());
+/// }
+/// ```
+pub fn record_error_with_backtrace<E: Error + ?Sized>(error: &E, backtrace: &Backtrace) {
+    if let Some(found) = innermost() {
+        found.record_error(error, Some(backtrace));
     }
 }
 
@@ -64,6 +81,9 @@ pub trait SpanExt {
     /// See [`record_error`].
     fn record_error<E: Error + ?Sized>(&self, error: &E);
 
+    /// See [`record_error_with_backtrace`].
+    fn record_error_with_backtrace<E: Error + ?Sized>(&self, error: &E, backtrace: &Backtrace);
+
     /// See [`set_status`].
     fn set_status(&self, status: Status, message: &str);
 
@@ -87,7 +107,13 @@ impl SpanExt for Span {
     fn record_error<E: Error + ?Sized>(&self, error: &E) {
         // As an `error!` in the span does: where it is not traced, its nearest ancestor's.
         if let Some(found) = find_or_ancestor(self) {
-            found.record_error(error);
+            found.record_error(error, None);
+        }
+    }
+
+    fn record_error_with_backtrace<E: Error + ?Sized>(&self, error: &E, backtrace: &Backtrace) {
+        if let Some(found) = find_or_ancestor(self) {
+            found.record_error(error, Some(backtrace));
         }
     }
 
@@ -134,9 +160,9 @@ impl Found {
         });
     }
 
-    fn record_error<E: Error + ?Sized>(&self, error: &E) {
+    fn record_error<E: Error + ?Sized>(&self, error: &E, backtrace: Option<&Backtrace>) {
         if self.is_recording() {
-            exception::record(error, &self.pipeline, self.id);
+            exception::record(error, backtrace, &self.pipeline, self.id);
         }
     }
 }

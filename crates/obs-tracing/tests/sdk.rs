@@ -71,6 +71,8 @@ fn an_exporter_of_other_people() {
     assert_eq!(state.ended, 1);
     let resource = state.resource.as_ref().unwrap();
     assert_eq!(resource.get(&"service.name".into()), Some(Value::from("orders")));
+    let pid = Value::from(i64::from(std::process::id()));
+    assert_eq!(resource.get(&"process.pid".into()), Some(pid));
     let [inner, outer] = &state.spans[..] else { panic!("{:?}", state.spans) };
     assert_eq!((&*inner.name, &*outer.name), ("inner", "outer"));
     assert_eq!(inner.parent_span_id, outer.span_context.span_id());

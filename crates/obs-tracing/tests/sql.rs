@@ -162,7 +162,13 @@ fn spans_of_sea_orm_speak_todays_conventions() {
     );
     let mut keys = common::keys(&span);
     keys.sort_unstable();
-    let known = ["db.collection.name", "db.operation.name", "db.query.text", "db.system.name"];
+    let known = [
+        "db.collection.name",
+        "db.operation.name",
+        "db.query.summary",
+        "db.query.text",
+        "db.system.name",
+    ];
     assert_eq!(keys, known);
     assert_eq!(attribute(&span, "db.system.name").as_deref(), Some("postgresql"));
     let text = attribute(&span, "db.query.text");

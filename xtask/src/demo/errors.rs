@@ -54,6 +54,23 @@ pub(crate) fn join(
     );
 }
 
+/// The admin server lists the place of the error, without any receiver.
+pub(crate) fn listed(path: &str, document: &Value, line: &Value, fleet: &Fleet, joins: &mut Joins) {
+    // Where the line is lost, no service has it.
+    let url = format!("{}/debug/errors", fleet.admin(text(line, "service")));
+    let places = fleet.http.get(&url).map(|answer| answer.json()).unwrap_or_default();
+    let named = array(&places["errors"]).iter().any(|place| {
+        place["last_error_id"] == line["error.id"]
+            && array(&place["trace_ids"]).contains(&document["trace_id"])
+    });
+    joins.holds(
+        &format!("/debug/errors has {path}'s place, with the error's id and the trace id"),
+        named,
+        &format!("a place with {} and {}", line["error.id"], document["trace_id"]),
+        places,
+    );
+}
+
 fn event_of<'a>(document: &'a Value, line: &Value) -> Option<&'a Value> {
     let id = line["error.id"].as_str()?;
     array(&document["errors"]).iter().find(|event| event["event_id"] == id)

@@ -27,6 +27,7 @@ pub(crate) fn show(fleet: &Fleet, printer: &Printer, joins: &mut Joins) -> Resul
             told(&line),
         );
         errors::join(path, &document, &line, fleet, printer, joins);
+        errors::listed(path, &document, &line, fleet, joins);
         if path == "/fail" {
             joins.holds(
                 "the error's line tells its causes",

@@ -1,6 +1,7 @@
 //! What the commands need of the machine: processes, HTTP, proxies, files.
 
 mod cargo;
+mod collector;
 mod files;
 mod http;
 mod ports;
@@ -9,6 +10,7 @@ mod proxy;
 mod wait;
 
 pub(crate) use cargo::{cargo, program, workspace};
+pub(crate) use collector::Collector;
 pub(crate) use files::raise_open_files;
 pub(crate) use http::{Answer, Http};
 pub(crate) use ports::{free_addr, installed};

@@ -13,7 +13,8 @@ pub(crate) fn resolve(config: &Config, explanation: &mut Explanation) -> obs_err
     let read = |name: &str| (config.environment)(name).filter(|value| !value.trim().is_empty());
     let mut resolver = Resolver::new(Some(Arc::clone(&config.environment)));
     let resource = Resource::resolve(("", ""), &config.service, &[], &mut resolver);
-    let said = |name: &str| resource.text(name).map(str::to_owned);
+    let said =
+        |name: &str| resource.text(name).filter(|value| !value.is_empty()).map(str::to_owned);
     let service = said("service.name").unwrap_or_else(|| config.service.clone());
     let mut builder = obs_errors::Builder::new(service.clone());
     let mut explain = |name: &str, found: &Option<(String, Origin)>, secret: bool| {

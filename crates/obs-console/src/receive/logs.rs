@@ -40,7 +40,7 @@ fn line(service: Arc<str>, target: Box<str>, record: LogRecord) -> LogLine {
         target,
         trace_id: trace_id(&record.trace_id),
         span_id: span_id(&record.span_id),
-        request_id: ["request_id", "request.id"]
+        request_id: ["obs.request.id", "request_id", "request.id"]
             .iter()
             .find_map(|key| fields.text(key))
             .map(Into::into),

@@ -5,11 +5,12 @@ use obs_otlp::wire::Write;
 
 use crate::capture::Value;
 use crate::encode::time;
+use crate::otlp::names;
 
 /// Room for the transport's own prefix.
 const HEADROOM: usize = 5;
 
-/// A request of all lines, each of them one record, and where in the buffer it begins. `resource` is encoded.
+/// A request of all lines below an encoded resource, each of them one record, and where in the buffer it begins.
 pub(super) fn request(resource: &[u8], event_key: &str, lines: &[u8]) -> (Vec<u8>, usize) {
     let mut request = Vec::with_capacity(lines.len() + resource.len() + 64);
     request.resize(HEADROOM, 0);
@@ -33,17 +34,23 @@ fn record(out: &mut Vec<u8>, event_key: &str, line: &[u8]) {
     let Some(fields) = crate::capture::object(&text) else {
         return out.message(5, |out| any_value(out, &Value::Text(text.into_owned())));
     };
-    // The attributes come last, one after another: what makes JSON of it takes them for one list.
-    for is_attribute in [false, true] {
-        for (name, value) in &fields {
-            let known = known_field(name, event_key, value);
-            match known {
-                None if is_attribute => out.message(6, |out| key_value(out, name, value)),
-                Some(known) if !is_attribute => known.write(out, value),
-                _ => {}
-            }
+    for (name, value) in &fields {
+        if let Some(known) = known_field(name, event_key, value) {
+            known.write(out, value);
         }
     }
+    let target = fields.iter().find(|(name, _)| name == "target");
+    let target = match target {
+        Some((_, Value::Text(target))) => target.as_str(),
+        _ => "",
+    };
+    // The attributes come last, one after another: what makes JSON of it takes them for one list.
+    let others =
+        fields.iter().filter(|(name, value)| known_field(name, event_key, value).is_none());
+    let others = others.map(|(name, value)| (name.as_str(), value));
+    names::attributes(target, others, |name, value| {
+        out.message(6, |out| key_value(out, name, value));
+    });
 }
 
 /// A field of the line that a record has a field for.

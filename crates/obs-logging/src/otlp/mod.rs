@@ -2,6 +2,7 @@
 
 mod encode;
 mod export;
+mod names;
 
 use std::fmt;
 use std::sync::Arc;

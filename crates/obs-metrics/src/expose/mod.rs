@@ -1,6 +1,8 @@
 //! The exposition formats.
 
 mod common;
+#[cfg(feature = "otlp-push")]
+mod conventions;
 #[cfg(feature = "http")]
 mod negotiate;
 mod number;

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use obs_otlp::Resource;
 
+use super::conventions::Convention;
 use super::wire::Message;
 use super::{Expose, Number};
 use crate::descriptor::{Descriptor, Kind};
@@ -31,12 +32,16 @@ pub(crate) struct Otlp {
     /// The points of the family that is being written, by the suffix of their name.
     points: BTreeMap<String, (Data, Message)>,
     name: String,
+    /// What the conventions say of that family.
+    convention: Option<&'static Convention>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Data {
     Gauge,
     Sum,
+    /// Of numbers that fall, too: an UpDownCounter's.
+    Balance,
     Histogram,
 }
 
@@ -56,6 +61,7 @@ impl Otlp {
             head: Message::default(),
             points: BTreeMap::new(),
             name: String::new(),
+            convention: None,
         }
     }
 
@@ -80,6 +86,10 @@ impl Otlp {
                 Data::Sum => {
                     points.unsigned(2, CUMULATIVE);
                     points.unsigned(3, 1);
+                    7
+                }
+                Data::Balance => {
+                    points.unsigned(2, CUMULATIVE);
                     7
                 }
                 Data::Histogram => {
@@ -117,8 +127,18 @@ impl Otlp {
         if let Some(exemplar) = exemplar {
             point.message(5, &self::exemplar(&exemplar));
         }
-        attributes(&mut point, 7, labels);
+        self.attributes(&mut point, 7, labels);
         self.point(suffix, data, &point);
+    }
+
+    fn attributes(&self, point: &mut Message, field: u32, labels: &str) {
+        for (label, value) in Pairs(labels) {
+            match self.convention.and_then(|known| known.attribute(label)) {
+                None => point.message(field, &attribute(label, &value, false)),
+                Some(known) if known.is_absent(&value) => {}
+                Some(known) => point.message(field, &attribute(known.key, &value, known.is_int)),
+            }
+        }
     }
 
     fn times(&self) -> Message {
@@ -133,13 +153,15 @@ impl Expose for Otlp {
     fn family(&mut self, family: &Descriptor) {
         self.end_family();
         self.name.clear();
-        self.name.push_str(family.base());
+        self.convention = Convention::of(family);
+        self.name.push_str(self.convention.map_or(family.base(), |known| known.name));
         self.head.clear();
         self.head.string(2, &family.help);
-        let unit = match names::unit(family.base()) {
-            Some("seconds") => "s",
-            Some("bytes") => "By",
-            Some("ratio") => "1",
+        let unit = match (self.convention, names::unit(family.base())) {
+            (Some(known), _) => known.unit,
+            (None, Some("seconds")) => "s",
+            (None, Some("bytes")) => "By",
+            (None, Some("ratio")) => "1",
             _ => return,
         };
         self.head.string(3, unit);
@@ -154,7 +176,9 @@ impl Expose for Otlp {
     }
 
     fn gauge(&mut self, _: &Descriptor, labels: &str, value: f64) {
-        self.number("", Data::Gauge, labels, Number::Float(value), None);
+        let adds_up = self.convention.is_some_and(|known| known.adds_up);
+        let data = if adds_up { Data::Balance } else { Data::Gauge };
+        self.number("", data, labels, Number::Float(value), None);
     }
 
     fn histogram(&mut self, _: &Descriptor, labels: &str, histogram: &Snapshot<'_>) {
@@ -168,7 +192,7 @@ impl Expose for Otlp {
         for exemplar in (0..counts.len()).filter_map(|bucket| histogram.exemplar(bucket)) {
             point.message(8, &self::exemplar(&exemplar));
         }
-        attributes(&mut point, 9, labels);
+        self.attributes(&mut point, 9, labels);
         self.point("", Data::Histogram, &point);
     }
 
@@ -191,15 +215,13 @@ impl Expose for Otlp {
     }
 }
 
-fn attributes(point: &mut Message, field: u32, labels: &str) {
-    for (key, value) in Pairs(labels) {
-        point.message(field, &attribute(key, &value));
-    }
-}
-
-fn attribute(key: &str, value: &str) -> Message {
+/// Of a number as the conventions have it, or of a text.
+fn attribute(key: &str, value: &str, is_int: bool) -> Message {
     let mut any = Message::default();
-    any.string(1, value);
+    match value.parse::<i64>().ok().filter(|_| is_int) {
+        Some(number) => any.unsigned(3, number.cast_unsigned()),
+        None => any.string(1, value),
+    }
     let mut attribute = Message::default();
     attribute.string(1, key);
     attribute.message(2, &any);

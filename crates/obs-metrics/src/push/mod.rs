@@ -31,7 +31,8 @@ const RETRY_FOR: Duration = Duration::from_secs(30);
 /// How a registry is pushed over OTLP: gRPC, or HTTP with protobuf or JSON (`https://` with the feature `otlp-tls`).
 ///
 /// Counters and histograms go as cumulative sums and explicit-bucket histograms with their exemplars, gauges
-/// as gauges, under the names of the text format; summaries, infos and state sets as their lines. A push that fails in
+/// as gauges, under the names of the text format; what `http::Red` measures under OpenTelemetry's
+/// (`http.server.request.duration`); summaries, infos and state sets as their lines. A push that fails in
 /// a way that may pass is repeated, for at most 30 s and no longer than the interval: the numbers are cumulative, and
 /// the next push makes up for one that is given up.
 ///

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use fastant::Anchor;
-use obs_otlp::{Outcome, Resource};
+use obs_otlp::{Outcome, Resource, ResourceValue};
 use opentelemetry::trace as otel;
 use opentelemetry::{InstrumentationScope, Key, KeyValue, Value};
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -37,8 +37,8 @@ impl<E: SpanExporter> Exporter for E {
     fn begin(&mut self, resource: &Resource) {
         let attributes = resource.iter().map(|(key, value)| {
             let value = match value {
-                obs_otlp::Value::Text(text) => Value::from(text.clone()),
-                obs_otlp::Value::Int(number) => Value::from(*number),
+                ResourceValue::Text(text) => Value::from(text.clone()),
+                ResourceValue::Int(value) => Value::from(*value),
             };
             KeyValue::new(Key::from(key.to_owned()), value)
         });

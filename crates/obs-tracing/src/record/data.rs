@@ -194,11 +194,13 @@ impl Record {
     }
 
     /// Adds a text that need not be copied, or changes the attribute of that name.
+    #[cfg(feature = "http")]
     pub(crate) fn put_static(&mut self, key: &'static str, value: &'static str, limits: &Limits) {
         self.put(key, Stored::Static(value), limits);
     }
 
     /// Adds an address, or changes the attribute of that name.
+    #[cfg(feature = "http")]
     pub(crate) fn put_address(&mut self, key: &'static str, address: IpAddr, limits: &Limits) {
         self.compact();
         let start = self.text.len();
@@ -277,7 +279,7 @@ impl Record {
 }
 
 /// The longest beginning of `value` that is no longer than `limit` bytes.
-fn cut(value: &str, limit: usize) -> &str {
+pub(crate) fn cut(value: &str, limit: usize) -> &str {
     if value.len() <= limit {
         return value;
     }

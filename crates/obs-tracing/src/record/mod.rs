@@ -9,7 +9,7 @@ mod visit;
 
 pub use attribute::AttributeValue;
 pub(crate) use attribute::{Attribute, Stored};
-pub(crate) use data::{Chunk, Event, EventName, Link, Record, write_bounded};
+pub(crate) use data::{Chunk, Event, EventName, Link, Record, cut, write_bounded};
 pub use data::{SpanKind, Status};
 pub(crate) use identity::Identity;
 pub use limits::Limits;

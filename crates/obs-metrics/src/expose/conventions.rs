@@ -1,0 +1,82 @@
+//! What OpenTelemetry calls the metrics of HTTP that Prometheus' readers know by other names.
+
+use crate::descriptor::Descriptor;
+
+/// A metric of the semantic conventions, and whose numbers it shows.
+#[derive(Debug)]
+pub(super) struct Convention {
+    /// As [`crate::http::Red`] registers it.
+    family: &'static str,
+    labels: &'static [Attribute],
+    pub(super) name: &'static str,
+    pub(super) unit: &'static str,
+    /// Whether the numbers of several series may be added up: an UpDownCounter, where Prometheus has a gauge.
+    pub(super) adds_up: bool,
+}
+
+/// A label, and the attribute that it is.
+#[derive(Debug)]
+pub(super) struct Attribute {
+    label: &'static str,
+    pub(super) key: &'static str,
+    pub(super) is_int: bool,
+    /// The value of the label that stands for none.
+    absent: &'static str,
+}
+
+const fn attribute(label: &'static str, key: &'static str) -> Attribute {
+    Attribute { label, key, is_int: false, absent: "" }
+}
+
+const ROUTE: Attribute = Attribute { absent: "<unmatched>", ..attribute("path", "http.route") };
+
+const CONVENTIONS: [Convention; 3] = [
+    Convention {
+        family: "http_request_duration_seconds",
+        labels: &[attribute("method", "http.request.method"), ROUTE],
+        name: "http.server.request.duration",
+        unit: "s",
+        adds_up: false,
+    },
+    Convention {
+        family: "http_server_request_duration_seconds",
+        labels: &[
+            attribute("http_request_method", "http.request.method"),
+            Attribute { label: "http_route", ..ROUTE },
+            Attribute {
+                is_int: true,
+                ..attribute("http_response_status_code", "http.response.status_code")
+            },
+        ],
+        name: "http.server.request.duration",
+        unit: "s",
+        adds_up: false,
+    },
+    Convention {
+        family: "http_server_active_requests",
+        labels: &[],
+        name: "http.server.active_requests",
+        unit: "{request}",
+        adds_up: true,
+    },
+];
+
+impl Convention {
+    /// Of a family that has its labels: an application may call another metric like that.
+    pub(super) fn of(family: &Descriptor) -> Option<&'static Self> {
+        CONVENTIONS.iter().find(|known| {
+            let labels = family.labels.iter().map(|label| &**label);
+            *known.family == *family.name && labels.eq(known.labels.iter().map(|known| known.label))
+        })
+    }
+
+    pub(super) fn attribute(&self, label: &str) -> Option<&'static Attribute> {
+        self.labels.iter().find(|known| known.label == label)
+    }
+}
+
+impl Attribute {
+    pub(super) fn is_absent(&self, value: &str) -> bool {
+        !self.absent.is_empty() && self.absent == value
+    }
+}
