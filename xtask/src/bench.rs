@@ -8,7 +8,7 @@ use crate::system::cargo;
 /// What is measured.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// One part only: logging, metrics, tracing, health or profiling; or e2e: a whole service with our
+    /// One part only: logging, metrics, tracing, health, profiling or errors; or e2e: a whole service with our
     /// telemetry, and the same with the stock crates', under load.
     pillar: Option<String>,
     /// Print the rows as JSON.

@@ -32,7 +32,8 @@ pub(crate) fn run() -> Result<(), Failure> {
     step("deny", deny)?;
     step("undefined behaviour, by Miri", miri)?;
     step("instructions a log line", || {
-        cargo(["bench", "--quiet", "-p", "obs-logging", "--bench", "instructions"])
+        cargo(["bench", "--quiet", "-p", "obs-logging", "--bench", "instructions"])?;
+        cargo(["bench", "--quiet", "-p", "obs-all", "--bench", "instructions"])
     })?;
     step("examples", examples)?;
     step("demo", || demo::run(&demo::Options::headless()))?;

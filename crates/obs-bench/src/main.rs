@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
 #![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to say")]
 
+mod errors;
 mod health;
 mod logging;
 mod measure;
@@ -31,7 +32,7 @@ use crate::row::Row;
 /// Measures against the peers and prints the table of ratios.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// One pillar only: logging, metrics, tracing, health or profiling.
+    /// One pillar only: logging, metrics, tracing, health, profiling or errors.
     pillar: Option<String>,
     /// Print the rows as JSON.
     #[arg(long)]
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         tracing_process::rows(),
         tracing_export::rows(),
         health::rows(),
+        errors::rows(),
         profiling::rows(),
     ]
     .concat();
@@ -81,7 +83,7 @@ fn main() -> ExitCode {
     let wanted = |row: &&Row| arguments.pillar.as_deref().is_none_or(|pillar| pillar == row.pillar);
     let wanted: Vec<&Row> = rows.iter().filter(wanted).collect();
     if wanted.is_empty() {
-        eprintln!("no such pillar: give logging, metrics, tracing, health or profiling");
+        eprintln!("no such pillar: give logging, metrics, tracing, health, profiling or errors");
         return ExitCode::FAILURE;
     }
     // Each row as soon as it is measured: all of them take many minutes.

@@ -202,7 +202,7 @@ pub(crate) fn trace() {
     info!(rows = 4_u64, "handled");
 }
 
-struct SentToNowhere;
+pub(crate) struct SentToNowhere;
 
 impl TransportFactory for SentToNowhere {
     fn create_transport_with_options(&self, _: TransportOptions) -> Arc<dyn Transport> {

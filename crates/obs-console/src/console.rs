@@ -56,7 +56,7 @@ impl ConsoleBuilder {
         self
     }
 
-    /// Where OTLP over HTTP is taken; port 0 takes a free one.
+    /// Where OTLP over HTTP and Sentry's envelopes are taken; port 0 takes a free one.
     pub fn otlp_http(mut self, address: impl Into<SocketAddr>) -> Self {
         self.otlp_http = address.into();
         self
@@ -163,6 +163,11 @@ impl Running {
     /// Where OTLP over HTTP is taken.
     pub fn otlp_http(&self) -> SocketAddr {
         self.otlp_http
+    }
+
+    /// What services set `SENTRY_DSN` to, so that the console has their errors.
+    pub fn sentry_dsn(&self) -> String {
+        format!("http://console@{}/1", self.otlp_http)
     }
 
     /// Where the API answers.

@@ -16,8 +16,8 @@ pub use console::{Console, ConsoleBuilder, Running};
 pub use document::{BadFilter, Filter, PlacedSpan, RequestDocument, RequestSummary, StatusFilter};
 pub use error::Error;
 pub use model::{
-    Attributes, Exemplar, Health, LogLine, MetricSource, Observation, Series, SeriesKind, Span,
-    SpanEvent, SpanKind, SpanLink, SpanStatus,
+    Attributes, Breadcrumb, ErrorCause, ErrorEvent, ErrorFrame, Exemplar, Health, LogLine,
+    MetricSource, Observation, Series, SeriesKind, Span, SpanEvent, SpanKind, SpanLink, SpanStatus,
 };
 pub use scrape::{Exposition, Target, parse_openmetrics};
 pub use store::{

@@ -8,7 +8,7 @@ use clap::Parser;
 use obs_console::{Console, Error, Running, Target, Token};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Development console: takes OTLP, log lines and scrapes, and joins them into one document per
+/// Development console: takes OTLP, error events, log lines and scrapes, and joins them into one document per
 /// request. Prints one JSON line with its addresses when it is ready.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -16,7 +16,7 @@ struct Options {
     /// Where OTLP over gRPC is taken; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4317")]
     otlp_grpc: SocketAddr,
-    /// Where OTLP over HTTP is taken.
+    /// Where OTLP over HTTP and Sentry's envelopes are taken.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4318")]
     otlp_http: SocketAddr,
     /// Where the API answers.
@@ -74,6 +74,7 @@ fn announce(running: &Running) -> std::io::Result<()> {
     let line = serde_json::json!({
         "otlp_grpc": format!("http://{}", running.otlp_grpc()),
         "otlp_http": format!("http://{}", running.otlp_http()),
+        "sentry_dsn": running.sentry_dsn(),
         "api": format!("http://{}", running.api()),
         "token": running.token().reveal(),
     });

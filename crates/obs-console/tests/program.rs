@@ -54,6 +54,8 @@ fn it_says_where_it_is_and_ends_on_either_signal() {
         for receiver in ["otlp_grpc", "otlp_http"] {
             assert_ne!(address(&ready[receiver]).port(), 0);
         }
+        let dsn = format!("http://console@{}/1", address(&ready["otlp_http"]));
+        assert_eq!(ready["sentry_dsn"], dsn);
         assert_eq!(end(child, signal), Some(0));
     }
 }

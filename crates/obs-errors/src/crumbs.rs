@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::time::SystemTime;
 
 use obs_guard::once::debug_once;
-use obs_guard::{write_args, write_display};
+use obs_guard::write_args;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
@@ -55,13 +55,9 @@ impl Written {
     pub(crate) fn of(event: &Event<'_>) -> Self {
         let mut text = SPARE.try_with(Cell::take).unwrap_or_default();
         text.clear();
-        let mut message = Message { text: &mut text, has_fields: false };
-        event.record(&mut message);
-        let has_fields = message.has_fields;
-        let fields = text.len();
-        if has_fields {
-            event.record(&mut Pairs(&mut text));
-        }
+        let mut writer = Writer { text: &mut text, fields: 0 };
+        event.record(&mut writer);
+        let fields = writer.fields;
         let metadata = event.metadata();
         Self { text, fields, level: *metadata.level(), target: metadata.target() }
     }
@@ -122,67 +118,84 @@ impl Crumbs {
     }
 }
 
-/// Takes the message alone.
-struct Message<'a> {
+/// Writes the message and, behind it, all else as `name unit value record`: to be taken apart when it is
+/// needed.
+struct Writer<'a> {
     text: &'a mut String,
-    has_fields: bool,
+    /// Where the message ends.
+    fields: usize,
 }
 
-impl Visit for Message<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            debug_once(field.index(), value, |value| {
-                write_args(self.text, format_args!("{value}"), LONGEST_VALUE);
-            });
+impl Writer<'_> {
+    fn message(&mut self, message: fmt::Arguments<'_>) {
+        if self.text.is_empty() {
+            write_args(self.text, message, LONGEST_VALUE);
+            self.fields = self.text.len();
         } else {
-            self.has_fields = true;
+            // It stands behind a field, which the macros do not do.
+            let mut text = String::new();
+            write_args(&mut text, message, LONGEST_VALUE);
+            text.push_str(self.text.get(self.fields..).unwrap_or_default());
+            self.fields = text.len() - (self.text.len() - self.fields);
+            *self.text = text;
+        }
+    }
+
+    fn field(&mut self, field: &Field, write: impl FnOnce(&mut String)) {
+        if self.text.len() <= MOST_BYTES {
+            self.text.push_str(field.name());
+            self.text.push(Fields::UNIT);
+            write(self.text);
+            self.text.push(Fields::RECORD);
         }
     }
 }
 
-/// Takes all but the message, as `name unit value record`: to be taken apart when it is needed.
-struct Pairs<'a>(&'a mut String);
-
-impl Pairs<'_> {
-    fn put(&mut self, field: &Field, value: &dyn fmt::Display) {
-        if field.name() == "message" || self.0.len() > MOST_BYTES {
-            return;
-        }
-        self.0.push_str(field.name());
-        self.0.push(Fields::UNIT);
-        let start = self.0.len();
-        write_display(self.0, value, LONGEST_VALUE);
-        Fields::clean(self.0, start);
-        self.0.push(Fields::RECORD);
+impl Visit for Writer<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.field(field, |text| Fields::put_f64(text, value));
     }
 
-    fn number(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        self.0.push_str(field.name());
-        self.0.push(Fields::UNIT);
-        self.0.push(Fields::NUMBER);
-        let _infallible = self.0.write_fmt(value);
-        self.0.push(Fields::RECORD);
-    }
-}
-
-impl Visit for Pairs<'_> {
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.number(field, format_args!("{value}"));
+        self.field(field, |text| Fields::put_i64(text, value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.number(field, format_args!("{value}"));
+        self.field(field, |text| Fields::put_u64(text, value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.number(field, format_args!("{value}"));
+        self.field(field, |text| {
+            text.push(Fields::NUMBER);
+            text.push_str(if value { "true" } else { "false" });
+        });
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, &value);
+        if field.name() == "message" {
+            return self.message(format_args!("{value}"));
+        }
+        self.field(field, |text| {
+            let start = text.len();
+            if value.len() <= LONGEST_VALUE {
+                text.push_str(value);
+            } else {
+                write_args(text, format_args!("{value}"), LONGEST_VALUE);
+            }
+            Fields::clean(text, start);
+        });
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        debug_once(field.index(), value, |value| self.put(field, &value));
+        debug_once(field.index(), value, |value| {
+            if field.name() == "message" {
+                return self.message(value);
+            }
+            self.field(field, |text| {
+                let start = text.len();
+                write_args(text, value, LONGEST_VALUE);
+                Fields::clean(text, start);
+            });
+        });
     }
 }

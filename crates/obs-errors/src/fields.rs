@@ -13,10 +13,53 @@ impl Fields {
     /// Before a value that is JSON already: a number, `true`, `false`.
     pub(crate) const NUMBER: char = '\u{1d}';
 
+    /// Before the kind and the bits of a number that was not worth writing out, six to a sign.
+    const BITS: char = '\u{1c}';
+    const SIX: u32 = 6;
+
+    pub(crate) fn put_f64(text: &mut String, value: f64) {
+        Self::put_bits(text, 'f', value.to_bits());
+    }
+
+    pub(crate) fn put_i64(text: &mut String, value: i64) {
+        Self::put_bits(text, 'i', value.cast_unsigned());
+    }
+
+    pub(crate) fn put_u64(text: &mut String, value: u64) {
+        Self::put_bits(text, 'u', value);
+    }
+
+    fn put_bits(text: &mut String, kind: char, mut bits: u64) {
+        text.push(Self::BITS);
+        text.push(kind);
+        while bits != 0 {
+            text.push(char::from(b'0' + (bits & 0x3f) as u8));
+            bits >>= Self::SIX;
+        }
+    }
+
+    fn number(coded: &str) -> Option<Value> {
+        let mut signs = coded.chars();
+        let kind = signs.next()?;
+        let bits = signs.rev().try_fold(0_u64, |bits, sign| {
+            let six = u64::from(sign).checked_sub(u64::from(b'0')).filter(|six| *six <= 0x3f)?;
+            Some(bits << Self::SIX | six)
+        })?;
+        match kind {
+            'f' if f64::from_bits(bits).is_finite() => Some(f64::from_bits(bits).into()),
+            'f' => Some(f64::from_bits(bits).to_string().into()),
+            'i' => Some(bits.cast_signed().into()),
+            'u' => Some(bits.into()),
+            _ => None,
+        }
+    }
+
     /// Takes the separators out of what was written from `start` on.
     pub(crate) fn clean(text: &mut String, start: usize) {
-        let separators = [Self::UNIT, Self::RECORD, Self::NUMBER];
-        let Some(written) = text.get(start..).filter(|written| written.contains(separators)) else {
+        let separators = [Self::UNIT, Self::RECORD, Self::NUMBER, Self::BITS];
+        let is_separator = |byte: u8| (0x1c..=0x1f).contains(&byte);
+        let Some(written) = text.get(start..).filter(|written| written.bytes().any(is_separator))
+        else {
             return;
         };
         let clean = written.replace(separators, "\u{fffd}");
@@ -26,9 +69,14 @@ impl Fields {
 
     pub(crate) fn parse(text: &str) -> Vec<(String, Value)> {
         let pairs = text.split(Self::RECORD).filter_map(|field| field.split_once(Self::UNIT));
-        let value = |text: &str| match text.strip_prefix(Self::NUMBER) {
-            Some(json) => serde_json::from_str(json).unwrap_or_else(|_| json.into()),
-            None => text.into(),
+        let value = |text: &str| {
+            if let Some(number) = text.strip_prefix(Self::BITS).and_then(Self::number) {
+                return number;
+            }
+            match text.strip_prefix(Self::NUMBER) {
+                Some(json) => serde_json::from_str(json).unwrap_or_else(|_| json.into()),
+                None => text.into(),
+            }
         };
         pairs.map(|(name, text)| (name.to_owned(), value(text))).collect()
     }

@@ -1,6 +1,9 @@
 //! From a stack as the thread had it to one that people read.
 
+mod addresses;
+
 use std::fmt::Write;
+use std::ptr::without_provenance_mut;
 
 use crate::report::{Frame, Source};
 use crate::source::Sources;
@@ -15,24 +18,21 @@ const UNFOLDED: usize = 3;
 pub(crate) enum Stack {
     #[default]
     None,
-    Addresses(backtrace::Backtrace),
+    Addresses(Vec<usize>),
     Text(String),
 }
 
 impl Stack {
     /// The calling thread's, without looking anything up.
     pub(crate) fn here() -> Self {
-        Self::Addresses(backtrace::Backtrace::new_unresolved())
+        Self::Addresses(addresses::taken())
     }
 
     /// Looks names and lines up, which takes a while: not on a request's thread.
     pub(crate) fn resolve(self, sources: &mut Sources, in_app: &[String]) -> Vec<Frame> {
         let frames = match self {
             Self::None => Vec::new(),
-            Self::Addresses(mut taken) => {
-                taken.resolve();
-                resolved(&taken)
-            }
+            Self::Addresses(taken) => resolved(&taken),
             Self::Text(text) => parsed(&text),
         };
         let mut frames = without_ends(frames);
@@ -52,11 +52,12 @@ fn source_of(frame: &Frame, sources: &mut Sources) -> Option<Box<Source>> {
     sources.around(file, line).map(Box::new)
 }
 
-fn resolved(taken: &backtrace::Backtrace) -> Vec<Frame> {
-    let mut frames = Vec::new();
-    for frame in taken.frames() {
-        let address = frame.ip() as u64;
-        for symbol in frame.symbols() {
+/// One address at a time: the crate's lock is held while one is looked up, and the application may want it.
+fn resolved(taken: &[usize]) -> Vec<Frame> {
+    let mut frames = Vec::with_capacity(taken.len());
+    for &address in taken {
+        let known = frames.len();
+        backtrace::resolve(without_provenance_mut(address), |symbol| {
             // The alternate form leaves the hash out.
             let function = symbol.name().map(|name| format!("{name:#}")).unwrap_or_default();
             frames.push(Frame {
@@ -64,12 +65,13 @@ fn resolved(taken: &backtrace::Backtrace) -> Vec<Frame> {
                 file: symbol.filename().map(|file| file.to_string_lossy().into_owned()),
                 line: symbol.lineno(),
                 column: symbol.colno(),
-                address,
+                address: address as u64,
                 ..Frame::default()
             });
-        }
-        if frame.symbols().is_empty() {
-            frames.push(Frame { function: format!("{address:#x}"), address, ..Frame::default() });
+        });
+        if frames.len() == known {
+            let function = format!("{address:#x}");
+            frames.push(Frame { function, address: address as u64, ..Frame::default() });
         }
     }
     frames
@@ -135,10 +137,8 @@ fn without_ends(mut frames: Vec<Frame>) -> Vec<Frame> {
 /// What leads from the application into this crate: the panic hook, or the layer below the macro, with what
 /// both use of the standard library. What the compiler has inlined has no path in its name, but a file.
 fn leads_here(frame: &Frame) -> bool {
-    const NAMES: [&str; 11] = [
+    const NAMES: [&str; 9] = [
         "backtrace::",
-        "obs_errors::",
-        "obs_all::",
         "tracing",
         "alloc::boxed",
         "core::ops::function",
@@ -148,18 +148,12 @@ fn leads_here(frame: &Frame) -> bool {
         "__rustc::rust_begin_unwind",
         "std::sys::backtrace::",
     ];
-    const FILES: [&str; 8] = [
-        "/backtrace-",
-        "/tracing-",
-        "/obs-errors-",
-        "/obs-all-",
-        "obs-errors/src/",
-        "obs-all/src/",
-        "/rustc/",
-        "/rustlib/src/",
-    ];
+    const FILES: [&str; 4] = ["/backtrace-", "/tracing-", "/rustc/", "/rustlib/src/"];
+    const CRATES: [&str; 6] =
+        ["obs_all", "obs_context", "obs_errors", "obs_guard", "obs_logging", "obs_tracing"];
     let name = path_of(&frame.function);
-    NAMES.iter().any(|known| name.starts_with(known))
+    crate_of(frame).is_some_and(|name| CRATES.contains(&&*name))
+        || NAMES.iter().any(|known| name.starts_with(known))
         || frame.file.as_ref().is_some_and(|file| FILES.iter().any(|known| file.contains(known)))
 }
 
@@ -171,10 +165,40 @@ fn path_of(function: &str) -> &str {
         .trim_start_matches("dyn ")
 }
 
+/// The crate that a frame is of, by the path of its function; what the compiler has inlined has none, but lies
+/// in a folder named so: `poll<T>` of `/tokio-1.54.1/src/park.rs` in `tokio`.
+fn crate_of(frame: &Frame) -> Option<String> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let path = path_of(&frame.function);
+    if let Some((root, _)) = path.split_once("::")
+        && root.bytes().all(is_name)
+    {
+        return Some(root.to_owned());
+    }
+    let (folder, _) = frame.file.as_deref()?.rsplit_once("/src/")?;
+    let name = folder.rsplit(['/', '\\']).next()?;
+    let version = name.match_indices('-').map(|(at, _)| at).find(|at| {
+        name.get(at + 1..)
+            .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    });
+    Some(name.get(..version.unwrap_or(name.len()))?.replace('-', "_"))
+}
+
 /// Code of the application: what the caller says, or what lies neither in the toolchain nor among cargo's
 /// downloads nor in a library that is known by name.
 fn is_in_app(frame: &Frame, in_app: &[String]) -> bool {
-    const LIBRARIES: [&str; 22] = [
+    const LIBRARIES: [&str; 33] = [
+        "obs_all",
+        "obs_context",
+        "obs_errors",
+        "obs_guard",
+        "obs_health",
+        "obs_http",
+        "obs_logging",
+        "obs_metrics",
+        "obs_otlp",
+        "obs_profiling",
+        "obs_tracing",
         "std",
         "core",
         "alloc",
@@ -198,19 +222,20 @@ fn is_in_app(frame: &Frame, in_app: &[String]) -> bool {
         "backtrace",
         "pin_project_lite",
     ];
-    let path = path_of(&frame.function);
-    let root = path.split("::").next().unwrap_or_default();
-    if in_app.iter().any(|name| name == root) {
+    let name = crate_of(frame);
+    if name.as_ref().is_some_and(|name| in_app.contains(name)) {
         return true;
     }
     if let Some(file) = &frame.file {
-        let elsewhere = ["/rustc/", "/.cargo/registry/", "/.cargo/git/", "/rustlib/src/"];
+        // Cargo's home may lie anywhere.
+        let elsewhere =
+            ["/rustc/", "/rustlib/src/", "/registry/src/", "/git/checkouts/", "/vendor/"];
         if elsewhere.iter().any(|part| file.contains(part)) {
             return false;
         }
     }
-    let has_place = path.contains("::") || frame.file.is_some();
-    has_place && !root.starts_with("obs_") && !LIBRARIES.contains(&root)
+    let has_place = frame.function.contains("::") || frame.file.is_some();
+    has_place && !name.is_some_and(|name| LIBRARIES.contains(&&*name))
 }
 
 /// Long runs of library code as their first and last call, with the number of those between.
@@ -230,9 +255,9 @@ fn folded(frames: Vec<Frame>) -> Vec<Frame> {
             kept.append(&mut run);
             continue;
         }
-        let mut roots: Vec<&str> = Vec::new();
-        for frame in &run[1..run.len() - 1] {
-            let root = path_of(&frame.function).split("::").next().unwrap_or_default();
+        let between = run.get(1..run.len() - 1).unwrap_or_default();
+        let mut roots: Vec<String> = Vec::new();
+        for root in between.iter().filter_map(crate_of) {
             if !roots.contains(&root) && roots.len() < 4 {
                 roots.push(root);
             }
@@ -292,6 +317,36 @@ mod tests {
             names,
             ["app::inner", "tokio::a", "[3 frames of hyper, axum]", "std::e", "app::main"]
         );
+    }
+
+    #[test]
+    fn inlined_frames_are_told_apart_by_their_files() {
+        let of = |function: &str, file: &str| {
+            let file = Some(file.to_owned());
+            let frame = Frame { function: function.to_owned(), file, ..Frame::default() };
+            (crate_of(&frame).unwrap_or_default(), is_in_app(&frame, &[]), leads_here(&frame))
+        };
+        let registry = "/usr/local/cargo/registry/src/index-1a2b";
+        for (function, file, name, in_app, leads) in [
+            ("app::work", "/build/app/src/main.rs", "app", true, false),
+            ("{async_fn#0}<tokio::Stream>", "/build/my-app/src/job.rs", "my_app", true, false),
+            ("work<T>", "src/main.rs", "", true, false),
+            ("obs_shop::work", "/build/shop/src/main.rs", "obs_shop", true, false),
+            ("scope<(), app::Job>", "crates/obs-guard/src/once.rs", "obs_guard", false, true),
+            ("poll<app::Job>", "/build/obs-health/src/watched.rs", "obs_health", false, false),
+            ("poll<T>", &format!("{registry}/tokio-1.54.1/src/park.rs"), "tokio", false, false),
+            (
+                "run<T>",
+                &format!("{registry}/other-lib-2.0.0/src/lib.rs"),
+                "other_lib",
+                false,
+                false,
+            ),
+            ("call<T>", "/rustc/1a2b/library/core/src/ops.rs", "core", false, true),
+            ("run<T>", "/build/vendor/other/src/lib.rs", "other", false, false),
+        ] {
+            assert_eq!(of(function, file), (name.to_owned(), in_app, leads), "{function} {file}");
+        }
     }
 
     #[test]

@@ -37,6 +37,9 @@ fn child(which: &str) {
     let subscriber = tracing_subscriber::registry().with(layer);
     tracing::subscriber::set_global_default(subscriber).unwrap();
     errors.install_panic_hook();
+    // The program's debug information is read once; on a busy machine that takes longer than an exit waits.
+    tracing::error!("first of all");
+    assert!(errors.flush(Duration::from_secs(60)).complete());
     match which {
         "exit" => {
             tracing::error!("before the exit");

@@ -95,13 +95,14 @@ fn an_error_arrives_with_everything_that_links_it() {
     assert!(head.starts_with("post /api/42/envelope/ http/1.1"), "{head}");
     assert!(head.contains("x-sentry-auth: sentry sentry_key=public"), "{head}");
     assert!(head.contains("content-type: application/x-sentry-envelope"), "{head}");
+    assert!(head.contains("user-agent: obs-errors/"), "{head}");
     let header: Value = serde_json::from_str(body.lines().next().unwrap()).unwrap();
     let event = event(&body);
     assert_eq!(header["event_id"].as_str().unwrap().replace('-', ""), event["event_id"]);
     for (path, wanted) in [
         ("/environment", "staging"),
         ("/release", "orders@1.2.3"),
-        ("/message", "no order"),
+        ("/logentry/message", "no order"),
         ("/contexts/trace/trace_id", "00000000000000000000000000000abc"),
         ("/contexts/trace/span_id", "0000000000000def"),
         ("/tags/service", "orders"),

@@ -5,7 +5,7 @@
 #![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to say")]
 
 use std::io;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use obs_logging::{Builder, Delivery, Format, Output};
 use tracing::{info, info_span};
@@ -31,7 +31,8 @@ fn main() -> ExitCode {
     }
     let mut all_met = true;
     for (work, limit) in LIMITS {
-        let [few, many] = COUNTS.map(|count| instructions(work, count));
+        let [few, many] = COUNTS
+            .map(|count| obs_testing::instructions(&["--work", work, &count.to_string()], None));
         let (Some(few), Some(many)) = (few, many) else {
             obs_testing::skipped("valgrind is not installed");
             return ExitCode::SUCCESS;
@@ -41,18 +42,6 @@ fn main() -> ExitCode {
         println!("{work:<12} {each:>6} instructions, at most {limit}");
     }
     if all_met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn instructions(work: &str, count: u64) -> Option<u64> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(std::env::current_exe().expect("the path of this program"))
-        .args(["--work", work, &count.to_string()])
-        .output()
-        .ok()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let collected = said.lines().find_map(|line| line.split("Collected : ").nth(1));
-    collected.and_then(|number| number.trim().parse().ok())
 }
 
 fn run(work: &str, count: u64) {

@@ -98,6 +98,7 @@ pub struct Builder<S = Pacing> {
     span_names: bool,
     event_key: String,
     error_types: ErrorTypes,
+    backtraces: Option<bool>,
     stage: PhantomData<S>,
 }
 
@@ -121,6 +122,7 @@ impl Builder {
             span_names: false,
             event_key: "event".to_owned(),
             error_types: ErrorTypes::default(),
+            backtraces: None,
             stage: PhantomData,
         }
     }
@@ -162,6 +164,7 @@ impl<S: Stage> Builder<S> {
             span_names: self.span_names,
             event_key: self.event_key,
             error_types: self.error_types,
+            backtraces: self.backtraces,
             stage: PhantomData,
         }
     }
@@ -229,6 +232,14 @@ impl<S: Stage> Builder<S> {
     /// besides `error.message` and `error.chain`. The usual ones of the standard library have it anyway.
     pub fn error_type<E: std::error::Error + 'static>(mut self) -> Self {
         self.error_types.add::<E>(std::any::type_name::<E>());
+        self
+    }
+
+    /// Whether lines have the backtrace that an error shows with its text (anyhow's and eyre's do, where
+    /// `RUST_BACKTRACE` asks for one), as `error.backtrace`. In the development console they have, in JSON they
+    /// have not, unless it is said: it is most of the bytes of such a line, and obs-errors reports it.
+    pub fn backtraces(mut self, backtraces: bool) -> Self {
+        self.backtraces = Some(backtraces);
         self
     }
 
@@ -336,6 +347,7 @@ impl<S: Stage> Builder<S> {
     {
         #[cfg(feature = "valuable")]
         self.pipeline.redaction.apply_to_texts();
+        let backtraces = self.backtraces.unwrap_or(renderer.as_json().is_none());
         let renderer = Arc::new(renderer);
         let notice = notice_of_losses(renderer.clone(), self.statics.clone());
         let tally = Arc::new(Tally::default());
@@ -348,6 +360,7 @@ impl<S: Stage> Builder<S> {
             pipeline: self.pipeline,
             span_names: self.span_names,
             error_types: Arc::new(self.error_types),
+            backtraces,
             sink: sink.clone(),
             tally: tally.clone(),
             ledger: ledger.clone(),

@@ -35,6 +35,8 @@ pub(crate) struct Callsite {
     /// Which values of this layer must not be seen, where there are any.
     pub(crate) redaction: Option<Redaction>,
     pub(crate) error_types: Arc<ErrorTypes>,
+    /// Whether lines have the backtraces that errors show.
+    pub(crate) backtraces: bool,
     /// The shape of what surrounded it last, or none.
     surrounded: Cell<u64>,
     /// All names in that and of its own, as bits; none if they do not suit each other.
@@ -96,6 +98,7 @@ impl Callsite {
             fields,
             names,
             error_types: plan.error_types.clone(),
+            backtraces: plan.backtraces,
             surrounded: Cell::new(0),
             suiting: Cell::new(None),
             verdict: Cell::new((0, Verdict::Unknown)),

@@ -19,6 +19,7 @@ pub(crate) struct Keys {
     pub(crate) message: Key,
     pub(crate) kind: Key,
     pub(crate) chain: Key,
+    pub(crate) backtrace: Key,
 }
 
 impl ErrorTypes {
@@ -71,6 +72,7 @@ impl ErrorKeys {
                 message: Key::with_suffix(field, ".message"),
                 kind: Key::with_suffix(field, ".type"),
                 chain: Key::with_suffix(field, ".chain"),
+                backtrace: Key::with_suffix(field, ".backtrace"),
             })
         })
     }

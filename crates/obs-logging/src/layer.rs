@@ -51,6 +51,7 @@ pub(crate) struct Plan {
     pub(crate) pipeline: Pipeline,
     pub(crate) span_names: bool,
     pub(crate) error_types: Arc<ErrorTypes>,
+    pub(crate) backtraces: bool,
     pub(crate) sink: Arc<Sink>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) ledger: Arc<Ledger>,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod backtrace;
 mod builder;
 mod callsite;
 mod context;
@@ -21,6 +22,8 @@ mod output;
 mod processor;
 mod render;
 
+#[cfg(feature = "stack")]
+mod stack;
 mod visitor;
 
 pub mod bridge;
@@ -49,6 +52,8 @@ pub use otlp::Otlp;
 pub use output::reopen_files_on_hangup;
 pub use output::{Counts, Delivery, FlushReport, LogFile, Output, WhenFull, reopen_files};
 pub use processor::{Processor, Record};
+#[cfg(feature = "stack")]
+pub use stack::{Stack, stack};
 
 #[doc(hidden)]
 pub mod __private {

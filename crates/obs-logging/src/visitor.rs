@@ -11,6 +11,7 @@ use obs_guard::once::debug_once;
 use tracing_core::Field;
 use tracing_core::field::Visit;
 
+use crate::backtrace::{cut, may_have};
 use crate::callsite::{Callsite, FieldRole};
 use crate::context::fields::{Fields, Key};
 use crate::encode::value;
@@ -65,6 +66,14 @@ impl<'a, P: Places<'a>> Visitor<P> {
     #[inline]
     fn role(&self, field: &Field) -> Option<&'a FieldRole> {
         self.0.callsite().fields.get(field.index())
+    }
+
+    #[cold]
+    fn note_backtrace(&mut self, field: &Field, backtrace: Option<Vec<u8>>) {
+        let Some(backtrace) = backtrace.filter(|_| self.0.callsite().backtraces) else { return };
+        if let Some(FieldRole::Plain(_, keys)) = self.role(field) {
+            self.0.part(&keys.of(field.name()).backtrace).extend_from_slice(&backtrace);
+        }
     }
 
     #[cold]
@@ -155,8 +164,12 @@ impl<'a, P: Places<'a>> Visit for Visitor<P> {
     #[cfg(not(feature = "valuable"))]
     #[inline]
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if let Some(out) = self.place(field) {
-            debug_once(field.index(), value, |value| value::formatted(out, value));
+        let Some(out) = self.place(field) else { return };
+        let start = out.len();
+        debug_once(field.index(), value, |value| value::formatted(out, value));
+        if may_have(field.name()) {
+            let backtrace = cut(out, start);
+            self.note_backtrace(field, backtrace);
         }
     }
 
@@ -173,6 +186,10 @@ impl<'a, P: Places<'a>> Visit for Visitor<P> {
         crate::nested::field(out, Some(field.index()), value);
         if let Some(redaction) = redaction {
             redaction.redact_inside(key.name(), out, start);
+        }
+        if may_have(field.name()) {
+            let backtrace = cut(out, start);
+            self.note_backtrace(field, backtrace);
         }
     }
 }

@@ -7,9 +7,10 @@ use std::error::Error;
 use std::fmt;
 
 use common::{kept, logged};
-use obs_logging::{Builder, Context, Processor, Record};
+use obs_logging::{Builder, Context, Delivery, Format, Output, Processor, Record};
 use tracing::field::Empty;
 use tracing::{info, info_span};
+use tracing_subscriber::layer::SubscriberExt;
 
 #[derive(Debug)]
 struct Chained(std::io::Error);
@@ -158,4 +159,82 @@ fn a_processor_that_sets_a_message_keeps_the_chain() {
     let line = kept.line();
     assert_eq!(line["error.message"], "short");
     assert_eq!(line["error.chain"], serde_json::json!(["cause"]));
+}
+
+/// As anyhow and eyre do.
+struct WithBacktrace;
+
+impl fmt::Debug for WithBacktrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no order\n\nCaused by:\n    gone\n\nStack backtrace:\n   0: main::\"x\"\n")
+    }
+}
+
+#[test]
+fn the_backtrace_of_an_error_is_a_field_of_its_own_where_it_is_wanted() {
+    let log = || {
+        tracing::error!(error = ?WithBacktrace, other = ?WithBacktrace, after = 1, "failed");
+    };
+    for (wanted, has) in [(None, false), (Some(false), false), (Some(true), true)] {
+        let builder = Builder::new();
+        let builder = match wanted {
+            None => builder,
+            Some(wanted) => builder.backtraces(wanted),
+        };
+        let (dispatch, kept, _logging) = common::kept(builder);
+        tracing::dispatcher::with_default(&dispatch, log);
+        let line = &kept.lines()[0];
+        assert_eq!(line["error"], "no order\n\nCaused by:\n    gone");
+        assert!(line["other"].as_str().unwrap().contains("Stack backtrace"));
+        assert_eq!(line["after"], 1);
+        assert_eq!(line["error.backtrace"].as_str(), has.then_some("   0: main::\"x\"\n"));
+    }
+    let kept = common::Kept::default();
+    let (layer, _logging) = Builder::new()
+        .format(Format::Console)
+        .delivery(Delivery::Blocking)
+        .output(Output::writer(kept.clone()))
+        .build()
+        .unwrap();
+    let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+    tracing::dispatcher::with_default(&dispatch, log);
+    assert!(kept.text().contains("main::"), "{}", kept.text());
+}
+
+#[cfg(feature = "stack")]
+#[test]
+fn a_line_has_the_stack_of_where_it_was_written_on_demand() {
+    #[inline(never)]
+    fn deep_inside() {
+        info!(stack = ?obs_logging::stack(), after = "x", "odd");
+        info!("without");
+        info!(at_once = %obs_logging::stack(), forged = "stack-0000000000000000[ffff]", "text");
+    }
+    let kept = common::Kept::default();
+    for format in [Format::Json, Format::Console] {
+        let (layer, logging) =
+            Builder::new().format(format).output(Output::writer(kept.clone())).build().unwrap();
+        let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+        tracing::dispatcher::with_default(&dispatch, deep_inside);
+        assert!(logging.flush(std::time::Duration::from_secs(60)).complete);
+    }
+    let text = kept.text();
+    let json: Vec<serde_json::Value> = text
+        .lines()
+        .take_while(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(json.len(), 3, "{text}");
+    for stack in [&json[0]["stack"], &json[2]["at_once"]] {
+        let first = stack.as_str().unwrap().lines().next().unwrap();
+        assert!(first.contains("deep_inside") && first.contains("tests/errors.rs:"), "{stack:#}");
+        assert!(stack.as_str().unwrap().len() <= 16 * 1024);
+    }
+    assert_eq!((&json[0]["after"], &json[0]["event"]), (&"x".into(), &"odd".into()));
+    assert_eq!(json[2]["forged"], "stack-0000000000000000[ffff]");
+    let console = text.lines().skip_while(|line| line.starts_with('{'));
+    assert!(
+        console.clone().any(|line| line.starts_with("    ") && line.contains("deep_inside")),
+        "{text}"
+    );
 }

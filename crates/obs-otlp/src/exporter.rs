@@ -58,9 +58,9 @@ impl Exporter {
         Self { client, target }
     }
 
-    /// The longest that all attempts of a request take.
-    pub fn retry_for(&self) -> Duration {
-        self.target.retry_for
+    /// Where it sends to, without user, password and query.
+    pub fn endpoint(&self) -> String {
+        crate::client::shown(&self.target.uri)
     }
 
     /// Makes the body of an encoded `Export{Trace,Metrics,Logs}ServiceRequest`, which begins at `start`: five
@@ -167,8 +167,7 @@ impl Exporter {
 
 impl fmt::Debug for Exporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let endpoint = crate::client::shown(&self.target.uri);
-        f.debug_struct("Exporter").field("endpoint", &endpoint).finish_non_exhaustive()
+        f.debug_struct("Exporter").field("endpoint", &self.endpoint()).finish_non_exhaustive()
     }
 }
 

@@ -19,19 +19,20 @@ impl Exporters {
     /// What holds where the environment is not asked.
     pub const DEFAULT: Self = Self { otlp: true, otlp_is_asked_for: false, local: true };
 
-    /// By `OTEL_SDK_DISABLED` and `OTEL_{TRACES,METRICS,LOGS}_EXPORTER`, a list of `otlp`, `none`, and `console`
-    /// (for metrics `prometheus`). A name that nobody knows is left out.
+    /// By `OTEL_SDK_DISABLED` and `OTEL_{TRACES,METRICS,LOGS}_EXPORTER`, a list of `otlp`, `none`, and for logs
+    /// `console`, for metrics `prometheus`. A name that nobody knows is left out.
     pub fn resolve(signal: Signal, resolver: &mut Resolver) -> Self {
         let local_name = match signal {
-            Signal::Metrics => "prometheus",
-            Signal::Traces | Signal::Logs => "console",
+            Signal::Metrics => Some("prometheus"),
+            Signal::Logs => Some("console"),
+            Signal::Traces => None,
         };
         let parse = |text: &str| Some(text.eq_ignore_ascii_case("true")); // all else is false, by specification
         let disabled = Variable { names: &["OTEL_SDK_DISABLED"], parse: &parse, remedy: "" };
         let disabled = resolver.choose("disabled", None, &disabled, false, bool::to_string);
         let variable = signal.exporter_variable();
-        let remedy =
-            format!("give otlp, {local_name}, several of them with commas between, or none");
+        let local = local_name.map(|name| format!("{name}, both with a comma between, "));
+        let remedy = format!("give otlp, {}or none", local.unwrap_or_default());
         let mut exporters = Self::DEFAULT;
         let (mut shown, mut origin) = ("otlp".to_owned(), crate::Origin::Default);
         if let Some(text) = resolver.variable(variable) {
@@ -40,16 +41,15 @@ impl Exporters {
                 match name {
                     "otlp" => (exporters.otlp, exporters.otlp_is_asked_for) = (true, true),
                     "none" => {}
-                    "console" | "prometheus" if name == local_name => exporters.local = true,
+                    name if Some(name) == local_name => exporters.local = true,
                     _ => resolver.ignore(variable, name, &remedy),
                 }
             }
-            shown = match (exporters.otlp, exporters.local) {
-                (true, true) => format!("otlp,{local_name}"),
-                (true, false) => "otlp".to_owned(),
-                (false, true) => local_name.to_owned(),
-                (false, false) => "none".to_owned(),
-            };
+            let named =
+                [("otlp", exporters.otlp), (local_name.unwrap_or_default(), exporters.local)];
+            let named: Vec<_> =
+                named.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name).collect();
+            shown = if named.is_empty() { "none".to_owned() } else { named.join(",") };
             origin = crate::Origin::Environment(variable);
         }
         resolver.note("exporter", shown, origin);

@@ -15,13 +15,14 @@ const MOST_TEXTS: usize = 64;
 #[derive(Debug)]
 pub struct Warning {
     signal: Signal,
+    endpoint: String,
     last: Option<Instant>,
 }
 
 impl Warning {
-    /// Of this signal's export.
-    pub fn new(signal: Signal) -> Self {
-        Self { signal, last: None }
+    /// Of this signal's export to there.
+    pub fn new(signal: Signal, endpoint: impl Into<String>) -> Self {
+        Self { signal, endpoint: endpoint.into(), last: None }
     }
 
     /// Says why, how many items were lost just now, and how many in all; at most every 30 s.
@@ -34,10 +35,11 @@ impl Warning {
         tracing::warn!(
             target: "obs_otlp",
             signal,
+            endpoint = self.endpoint,
             reason,
             lost_now,
             lost,
-            "telemetry is not delivered: check that the collector runs where OTEL_EXPORTER_OTLP_ENDPOINT says"
+            "telemetry is not delivered: check that the collector runs at this endpoint and takes this signal"
         );
     }
 }

@@ -94,11 +94,16 @@ fn nothing_is_sent_until_somebody_says_so() {
 fn lists_of_exporters() {
     for (signal, upper, _) in ALL {
         let variable = format!("OTEL_{upper}_EXPORTER");
-        let local = if signal == Signal::Metrics { "prometheus" } else { "console" };
+        let (local, has_local) = match signal {
+            Signal::Metrics => ("prometheus", true),
+            Signal::Logs => ("console", true),
+            Signal::Traces => ("console", false), // spans are written nowhere
+        };
+        let unknown = usize::from(!has_local);
         for (list, otlp, is_local, ignored) in [
             ("otlp", true, false, 0),
-            (local, false, true, 0),
-            (&format!("otlp, {local}"), true, true, 0),
+            (local, false, has_local, unknown),
+            (&format!("otlp, {local}"), true, has_local, unknown),
             ("none", false, false, 0),
             ("zipkin", false, false, 1),
             ("zipkin,otlp,logging", true, false, 2),

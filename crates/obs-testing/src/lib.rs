@@ -2,10 +2,14 @@
 
 #![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "it is part of tests")]
 
+mod instructions;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod peers;
 mod port;
 mod rotel;
 
+pub use instructions::instructions;
 pub use port::free_port;
 pub use rotel::{Rotel, Signal};
 

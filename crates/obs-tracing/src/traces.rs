@@ -35,8 +35,10 @@ pub struct Traces {
 pub struct Delivery {
     /// Spans that a collector accepted, since the call began.
     pub delivered: u64,
-    /// Spans that were dropped, since the call began: no collector has them, nor ever will.
+    /// Spans that were dropped, since the call began: no collector has them, nor ever will, but for the unknown ones.
     pub lost: u64,
+    /// Of the lost ones, those whose request was under way at the deadline of the shutdown: a collector may have them.
+    pub unknown: u64,
     /// Whether the fate of every span that had ended before the call is known. When it is not, a
     /// flush's spans are still being tried.
     pub complete: bool,
@@ -221,6 +223,7 @@ impl Traces {
         Delivery {
             delivered: now.exported - before.exported,
             lost: now.dropped - before.dropped,
+            unknown: now.unknown - before.unknown,
             complete,
         }
     }

@@ -130,7 +130,7 @@ fn send(endpoint: &str, protocol: Protocol, compression: Compression) {
         });
     });
     let delivery = traces.shutdown(Duration::from_secs(30));
-    assert_eq!(delivery, Delivery { delivered: 2, lost: 0, complete: true });
+    assert_eq!(delivery, Delivery { delivered: 2, lost: 0, unknown: 0, complete: true });
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn shut_down(traces: &Traces, at_most: Duration) -> Delivery {
     let complete = first.complete || traces.shutdown(PATIENCE).complete;
     let after = traces.counts();
     let (delivered, lost) = (after.exported - before.exported, after.dropped - before.dropped);
-    Delivery { delivered, lost, complete }
+    Delivery { delivered, lost, unknown: after.unknown - before.unknown, complete }
 }
 
 fn refused_port() -> String {
@@ -67,7 +67,7 @@ fn delivered_over_grpc_and_over_http() {
         let (layer, traces) = builder.build().unwrap();
         spans(layer, 1000);
         let delivery = traces.flush(PATIENCE);
-        assert_eq!(delivery, Delivery { delivered: 1000, lost: 0, complete: true });
+        assert_eq!(delivery, Delivery { delivered: 1000, lost: 0, unknown: 0, complete: true });
         assert_eq!(collector.accepted(), 1000);
         let seen = collector.seen();
         assert!(seen[0].headers.contains(&("x-tenant".to_owned(), "seven".to_owned())));
@@ -104,9 +104,9 @@ fn a_refused_port_loses_everything_and_says_so() {
     let (layer, traces) = to(refused_port()).build().unwrap();
     spans(layer, 10_000);
     let flushed = traces.flush(Duration::from_millis(300));
-    assert_eq!(flushed, Delivery { delivered: 0, lost: 0, complete: false });
+    assert_eq!(flushed, Delivery { delivered: 0, lost: 0, unknown: 0, complete: false });
     let delivery = shut_down(&traces, Duration::from_secs(3));
-    assert_eq!(delivery, Delivery { delivered: 0, lost: 10_000, complete: true });
+    assert_eq!(delivery, Delivery { delivered: 0, lost: 10_000, unknown: 0, complete: true });
     assert!(traces.counts().export_failures > 0);
     settled(&traces, 0, 10_000);
 }
@@ -117,7 +117,7 @@ fn a_refused_port_is_given_up_in_the_end() {
     let (layer, traces) = builder.build().unwrap();
     spans(layer, 100);
     let delivery = traces.flush(PATIENCE);
-    assert_eq!(delivery, Delivery { delivered: 0, lost: 100, complete: true });
+    assert_eq!(delivery, Delivery { delivered: 0, lost: 100, unknown: 0, complete: true });
     settled(&traces, 0, 100);
 }
 
@@ -135,7 +135,7 @@ fn a_shutdown_keeps_its_deadline_with_a_collector_that_hangs() {
         let (layer, traces) = to(endpoint).build().unwrap();
         spans(layer, 5000);
         let delivery = shut_down(&traces, Duration::from_secs(2));
-        assert_eq!(delivery, Delivery { delivered: 0, lost: 5000, complete: true });
+        assert_eq!(delivery, Delivery { delivered: 0, lost: 5000, unknown: 0, complete: true });
         settled(&traces, 0, 5000);
     }
 }
@@ -145,7 +145,7 @@ fn a_name_that_nobody_knows() {
     let (layer, traces) = to("http://collector.invalid:4317".to_owned()).build().unwrap();
     spans(layer, 50);
     let delivery = shut_down(&traces, Duration::from_secs(3));
-    assert_eq!(delivery, Delivery { delivered: 0, lost: 50, complete: true });
+    assert_eq!(delivery, Delivery { delivered: 0, lost: 50, unknown: 0, complete: true });
     settled(&traces, 0, 50);
 }
 
@@ -157,7 +157,7 @@ fn a_hanging_attempt_is_tried_again() {
     let (layer, traces) = builder.timeout(Duration::from_millis(300)).build().unwrap();
     spans(layer, 10);
     let delivery = traces.flush(PATIENCE);
-    assert_eq!(delivery, Delivery { delivered: 10, lost: 0, complete: true });
+    assert_eq!(delivery, Delivery { delivered: 10, lost: 0, unknown: 0, complete: true });
     assert!(traces.counts().export_failures >= 1);
     settled(&traces, 10, 0);
 }
@@ -250,7 +250,7 @@ fn what_a_collector_refuses_is_counted() {
         let (layer, traces) = to(server.endpoint()).protocol(protocol).build().unwrap();
         spans(layer, 10);
         let delivery = traces.flush(PATIENCE);
-        assert_eq!(delivery, Delivery { delivered: 6, lost: 4, complete: true });
+        assert_eq!(delivery, Delivery { delivered: 6, lost: 4, unknown: 0, complete: true });
         assert_eq!(traces.counts().rejected, 4);
         settled(&traces, 6, 4);
     }
@@ -279,7 +279,7 @@ fn a_collector_that_is_killed_and_comes_back() {
     let again = Collector::default();
     let _server = again.grpc_on(address);
     let delivery = traces.flush(PATIENCE);
-    assert_eq!(delivery, Delivery { delivered: 500, lost: 0, complete: true });
+    assert_eq!(delivery, Delivery { delivered: 500, lost: 0, unknown: 0, complete: true });
     assert_eq!(again.accepted(), 500);
     settled(&traces, 800, 0);
 }
@@ -294,7 +294,7 @@ fn spans_that_end_after_the_shutdown_are_counted() {
         let open = info_span!("open");
         info_span!("done").in_scope(|| {});
         let delivery = traces.shutdown(PATIENCE);
-        assert_eq!(delivery, Delivery { delivered: 1, lost: 0, complete: true });
+        assert_eq!(delivery, Delivery { delivered: 1, lost: 0, unknown: 0, complete: true });
         assert_eq!(traces.counts().in_flight(), 1);
         drop(open);
         (0..100).for_each(|_| info_span!("late").in_scope(|| {}));
@@ -393,10 +393,10 @@ fn a_retry_after_past_all_clocks_loses_one_request_and_not_the_export_thread() {
     let span = || tracing::dispatcher::with_default(&subscriber, || drop(info_span!("work")));
     span();
     let first = traces.flush(PATIENCE);
-    assert_eq!(first, Delivery { delivered: 0, lost: 1, complete: true });
+    assert_eq!(first, Delivery { delivered: 0, lost: 1, unknown: 0, complete: true });
     span();
     let second = traces.flush(PATIENCE);
-    assert_eq!(second, Delivery { delivered: 1, lost: 0, complete: true });
+    assert_eq!(second, Delivery { delivered: 1, lost: 0, unknown: 0, complete: true });
 }
 
 #[test]
@@ -413,7 +413,7 @@ fn the_longest_durations_of_all_settings_export() {
         let (layer, traces) = builder.tail(tail).build().unwrap();
         spans(layer, 3);
         let delivery = traces.flush(Duration::MAX);
-        assert_eq!(delivery, Delivery { delivered: 3, lost: 0, complete: true });
+        assert_eq!(delivery, Delivery { delivered: 3, lost: 0, unknown: 0, complete: true });
         assert!(traces.shutdown(Duration::MAX).complete);
     }
 }

@@ -96,8 +96,8 @@ fn both_ends_show_who_they_are() {
         });
         traces.flush(Duration::from_secs(30))
     };
-    let delivered = Delivery { delivered: 1, lost: 0, complete: true };
-    let lost = Delivery { delivered: 0, lost: 1, complete: true };
+    let delivered = Delivery { delivered: 1, lost: 0, unknown: 0, complete: true };
+    let lost = Delivery { delivered: 0, lost: 1, unknown: 0, complete: true };
     assert_eq!(export("server.pem", Some("client")), delivered);
     assert_eq!(collector.accepted(), 1);
     assert_eq!(export("server.pem", Some("stranger")), lost);

@@ -24,7 +24,7 @@ fn send(way: &str, endpoint: String, protocol: Protocol, compression: Compressio
         });
     });
     let delivery = traces.shutdown(Duration::from_secs(30));
-    assert_eq!(delivery, Delivery { delivered: 2, lost: 0, complete: true }, "{way}");
+    assert_eq!(delivery, Delivery { delivered: 2, lost: 0, unknown: 0, complete: true }, "{way}");
 }
 
 #[test]

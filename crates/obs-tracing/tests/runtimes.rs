@@ -15,7 +15,7 @@ use tracing::{Dispatch, Instrument, info_span};
 use tracing_subscriber::prelude::*;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-const DELIVERED: Delivery = Delivery { delivered: 20, lost: 0, complete: true };
+const DELIVERED: Delivery = Delivery { delivered: 20, lost: 0, unknown: 0, complete: true };
 
 fn pipeline(server: &Running) -> (Dispatch, Traces) {
     let builder = Builder::new("test").endpoint(server.endpoint());

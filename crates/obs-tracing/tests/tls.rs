@@ -103,5 +103,5 @@ fn export(endpoint: &str) {
         info_span!("secret").in_scope(|| {});
     });
     let delivery = traces.flush(Duration::from_secs(30));
-    assert_eq!(delivery, Delivery { delivered: 1, lost: 0, complete: true });
+    assert_eq!(delivery, Delivery { delivered: 1, lost: 0, unknown: 0, complete: true });
 }

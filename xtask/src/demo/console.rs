@@ -16,6 +16,8 @@ pub(crate) struct Console {
     client: Client,
     pub(crate) url: String,
     pub(crate) otlp_grpc: String,
+    /// Where its receiver of errors is.
+    pub(crate) sentry_dsn: String,
     token: String,
 }
 
@@ -45,7 +47,8 @@ impl Console {
         let (url, token) = (text("api"), text("token"));
         let http = Http::new().bearer(&token);
         let client = Client { http, url: url.clone() };
-        Ok(Self { _process: process, client, url, otlp_grpc: text("otlp_grpc"), token })
+        let (otlp_grpc, sentry_dsn) = (text("otlp_grpc"), text("sentry_dsn"));
+        Ok(Self { _process: process, client, url, otlp_grpc, sentry_dsn, token })
     }
 
     pub(crate) fn url_with_token(&self) -> String {

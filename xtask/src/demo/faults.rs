@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::demo::errors;
 use crate::demo::fleet::Fleet;
 use crate::demo::follow::own_fields;
 use crate::demo::joins::Joins;
@@ -17,12 +18,7 @@ pub(crate) fn show(fleet: &Fleet, printer: &Printer, joins: &mut Joins) -> Resul
         let answer = fleet.http.get(&format!("{}{path}", fleet.gateway()))?;
         let id = answer.header("x-request-id").unwrap_or_default().to_owned();
         joins.same(&format!("{path} is answered 500, on a whole connection"), 500, answer.status);
-        let line = until("the console has the error's line", Duration::from_secs(60), || {
-            let document = fleet.console.document(&id)?;
-            let lines = document["logs"].as_array()?;
-            lines.iter().find(|line| line["level"] == "error").cloned()
-        });
-        let line = line.unwrap_or_default();
+        let (document, line) = document_and_line(fleet, &id);
         printer.row(&format!("GET {path} → {}   {}", answer.status, told(&line)));
         joins.holds(
             &format!("{path} left an error line with the request's id"),
@@ -30,6 +26,8 @@ pub(crate) fn show(fleet: &Fleet, printer: &Printer, joins: &mut Joins) -> Resul
             "an error line of orders",
             told(&line),
         );
+        errors::join(path, &document, &line, fleet, printer, joins);
+        errors::listed(path, &document, &line, fleet, joins);
         if path == "/fail" {
             joins.holds(
                 "the error's line tells its causes",
@@ -51,6 +49,20 @@ pub(crate) fn show(fleet: &Fleet, printer: &Printer, joins: &mut Joins) -> Resul
         );
     }
     Ok(())
+}
+
+/// What the console has of the request and of its error, once that is whole; else what it has by then.
+fn document_and_line(fleet: &Fleet, id: &str) -> (Value, Value) {
+    let mut last = (Value::Null, Value::Null);
+    let _ = until("the console has the error", Duration::from_secs(60), || {
+        let document = fleet.console.document(id)?;
+        let lines = document["logs"].as_array()?;
+        let line = lines.iter().find(|line| line["level"] == "error").cloned()?;
+        let is_whole = errors::is_whole(&document, &line, fleet);
+        last = (document, line);
+        is_whole.then_some(())
+    });
+    last
 }
 
 fn told(line: &Value) -> String {

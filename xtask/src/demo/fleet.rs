@@ -68,6 +68,8 @@ impl Fleet {
                 // The console scrapes and reads the lines itself: it would have both twice.
                 ("OTEL_METRICS_EXPORTER", "none".to_owned()),
                 ("OTEL_LOGS_EXPORTER", "none".to_owned()),
+                ("SENTRY_DSN", console.sentry_dsn.clone()),
+                ("SENTRY_ENVIRONMENT", "demo".to_owned()),
             ]
         };
         let start = |at: usize, more: Vec<(&str, String)>| -> Result<Running, Failure> {

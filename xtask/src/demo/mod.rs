@@ -2,6 +2,7 @@
 
 mod console;
 mod drain;
+mod errors;
 mod faults;
 mod fleet;
 mod follow;

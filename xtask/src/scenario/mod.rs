@@ -1,7 +1,9 @@
 //! The scenarios: real processes, real peers, real faults.
 
+mod bugsink;
 mod conventions;
 mod demos;
+mod errors;
 mod faults;
 mod flame;
 mod hostile;
@@ -23,7 +25,7 @@ pub(crate) enum Outcome {
 
 type Scenario = fn() -> Result<Outcome, Failure>;
 
-const ALL: [(&str, Scenario); 18] = [
+const ALL: [(&str, Scenario); 19] = [
     ("demo_with_1000_in_flight", demos::with_1000_in_flight),
     ("demo_notices_a_lost_traceparent", demos::notices_a_lost_traceparent),
     ("demo_notices_a_lost_request_id", demos::notices_a_lost_request_id),
@@ -31,6 +33,7 @@ const ALL: [(&str, Scenario); 18] = [
     ("demo_with_prometheus", peers::prometheus),
     ("demo_to_rotel_over_grpc", peers::rotel_grpc),
     ("demo_to_rotel_over_http", peers::rotel_http),
+    ("errors_to_bugsink", errors::to_bugsink),
     ("exposition_is_accepted_by_its_judges", peers::exposition),
     ("flame_graph_in_a_browser", flame::graph_in_a_browser),
     ("hostile_requests", hostile::requests),

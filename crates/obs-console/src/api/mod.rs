@@ -81,6 +81,7 @@ impl Api {
         guard::check_token(head, &self.token)?;
         match path.split_once('/') {
             None if path == "requests" => only(head, Method::GET, || self.list(head)),
+            None if path == "errors" => only(head, Method::GET, || self.errors(head)),
             None if path == "stats" => only(head, Method::GET, || Ok(ok(&self.store.stats()))),
             None if path == "scrape" => {
                 only(head, Method::POST, || Ok(()))?;
@@ -93,7 +94,7 @@ impl Api {
             }
             _ => Err(Refusal::new(
                 StatusCode::NOT_FOUND,
-                "nothing is here: the API has requests, requests/{id}, logs/{service}, scrape and stats",
+                "nothing is here: the API has requests, requests/{id}, errors, logs/{service}, scrape and stats",
             )),
         }
     }
@@ -110,6 +111,21 @@ impl Api {
             }
         }
         Ok(ok(&self.store.requests(&filter)))
+    }
+
+    fn errors(&self, head: &Parts) -> Answer {
+        let mut filter = Filter::default();
+        for (name, value) in query::pairs(head.uri.query()) {
+            let known = match &*name {
+                "limit" => filter.set(&name, &value),
+                name => Ok(name == "token"),
+            };
+            if !known.map_err(|bad| Refusal::new(StatusCode::BAD_REQUEST, bad.to_string()))? {
+                let reason = "a filter is unknown: there is limit";
+                return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
+            }
+        }
+        Ok(ok(&self.store.errors(filter.limit)))
     }
 
     /// By trace id, else by request id.

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::summary::{extent, milliseconds};
 use super::tree::{PlacedSpan, Tree};
-use crate::model::{LogLine, Series, Span, SpanKind, as_text, rfc3339};
+use crate::model::{ErrorEvent, LogLine, Series, Span, SpanKind, as_text, rfc3339};
 use crate::store::{Change, HealthAt, State};
 
 /// One request, seen through every pillar.
@@ -19,9 +19,10 @@ pub struct RequestDocument {
     pub trace_id: TraceId,
     /// Its request id: the first of `request_ids`.
     pub request_id: Option<Box<str>>,
-    /// Every request id that a span or a log line of it carries.
+    /// Every request id that a span, a log line or an error event of it carries.
     pub request_ids: BTreeSet<Box<str>>,
-    /// When its first span began, in RFC 3339; where it has none, its first log line.
+    /// When its first span began, in RFC 3339; where it has none, its first log line or error
+    /// event.
     pub started: String,
     /// From the begin of the first span to the end of the last.
     pub duration_ms: f64,
@@ -43,6 +44,8 @@ pub struct RequestDocument {
     pub orphans: Vec<SpanId>,
     /// Its log lines by time: those of the trace, and those with its request id and no trace.
     pub logs: Vec<Arc<LogLine>>,
+    /// Its error events by time: those of the trace, and those with its request id and no trace.
+    pub errors: Vec<Arc<ErrorEvent>>,
     /// The metric series that it moved: an exemplar names it, or their labels match a server span.
     pub metrics: Vec<Change>,
     /// How its services were when it ended.
@@ -55,21 +58,27 @@ pub(crate) fn join(state: &State, trace_id: TraceId) -> Option<RequestDocument> 
         trace.map(|trace| trace.spans.values().cloned().collect()).unwrap_or_default();
     spans.sort_by_key(|span| (span.start_unix_nanos, span.parent_span_id.is_some()));
     let mut logs: Vec<Arc<LogLine>> = state.logs.of_trace(trace_id).cloned().collect();
-    if spans.is_empty() && logs.is_empty() {
+    let mut errors: Vec<Arc<ErrorEvent>> = state.errors.of_trace(trace_id).cloned().collect();
+    if spans.is_empty() && logs.is_empty() && errors.is_empty() {
         return None;
     }
 
     let of_spans = trace.into_iter().flat_map(|trace| trace.request_ids.iter().cloned());
     let of_logs = logs.iter().filter_map(|line| line.request_id.clone());
-    let request_ids: BTreeSet<Box<str>> = of_spans.chain(of_logs).collect();
-    let request_id = first_request_id(&spans, &logs);
+    let of_errors = errors.iter().filter_map(|event| event.request_id.clone());
+    let request_ids: BTreeSet<Box<str>> = of_spans.chain(of_logs).chain(of_errors).collect();
+    let request_id = first_request_id(&spans, &logs, &errors);
     for id in &request_ids {
         logs.extend(state.logs.of_request(id).filter(|line| line.trace_id.is_none()).cloned());
+        let of_request = state.errors.of_request(id);
+        errors.extend(of_request.filter(|event| event.trace_id.is_none()).cloned());
     }
+    errors.sort_by_key(|event| event.unix_nanos);
     logs.sort_by_key(|line| line.unix_nanos);
 
     let borrowed: Vec<&Span> = spans.iter().map(|span| &**span).collect();
-    let (start, end) = if spans.is_empty() { log_extent(&logs) } else { extent(&borrowed) };
+    let (start, end) =
+        if spans.is_empty() { extent_without_spans(&logs, &errors) } else { extent(&borrowed) };
     let servers: Vec<&Span> =
         borrowed.iter().filter(|span| span.kind == SpanKind::Server).copied().collect();
     let moved_by_this = |service: &str, series: &Series| {
@@ -77,8 +86,10 @@ pub(crate) fn join(state: &State, trace_id: TraceId) -> Option<RequestDocument> 
     };
     let metrics = state.metrics.changes(trace_id, (start, end), moved_by_this);
     let of_spans = spans.iter().map(|span| Arc::clone(&span.service));
-    let services: BTreeSet<Arc<str>> =
-        of_spans.chain(logs.iter().map(|line| Arc::clone(&line.service))).collect();
+    let services: BTreeSet<Arc<str>> = of_spans
+        .chain(logs.iter().map(|line| Arc::clone(&line.service)))
+        .chain(errors.iter().map(|event| Arc::clone(&event.service)))
+        .collect();
 
     let tree = Tree::of(&spans, start);
     Some(RequestDocument {
@@ -95,19 +106,26 @@ pub(crate) fn join(state: &State, trace_id: TraceId) -> Option<RequestDocument> 
         health: services.iter().filter_map(|service| state.health.at(service, end)).collect(),
         services,
         logs,
+        errors,
         metrics,
         spans: tree.spans,
     })
 }
 
-fn first_request_id(spans: &[Arc<Span>], logs: &[Arc<LogLine>]) -> Option<Box<str>> {
+fn first_request_id(
+    spans: &[Arc<Span>],
+    logs: &[Arc<LogLine>],
+    errors: &[Arc<ErrorEvent>],
+) -> Option<Box<str>> {
     let of_span = spans.iter().find_map(|span| span.request_id()).map(Into::into);
-    of_span.or_else(|| logs.iter().find_map(|line| line.request_id.clone()))
+    let of_line = || logs.iter().find_map(|line| line.request_id.clone());
+    of_span.or_else(of_line).or_else(|| errors.iter().find_map(|event| event.request_id.clone()))
 }
 
-fn log_extent(logs: &[Arc<LogLine>]) -> (u64, u64) {
-    let at = |line: Option<&Arc<LogLine>>| line.map_or(0, |line| line.unix_nanos);
-    (at(logs.first()), at(logs.last()))
+fn extent_without_spans(logs: &[Arc<LogLine>], errors: &[Arc<ErrorEvent>]) -> (u64, u64) {
+    let lines = logs.iter().map(|line| line.unix_nanos);
+    let times = || lines.clone().chain(errors.iter().map(|event| event.unix_nanos));
+    (times().min().unwrap_or(0), times().max().unwrap_or(0))
 }
 
 /// Whether a series counts requests like the one of this server span: its route label is the span's

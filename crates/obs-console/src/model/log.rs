@@ -5,7 +5,7 @@ use std::sync::Arc;
 use obs_context::{SpanId, TraceId};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Attributes, rfc3339};
+use super::{Attributes, Joined, rfc3339};
 
 /// One log line of one service.
 ///
@@ -36,9 +36,16 @@ pub struct LogLine {
 const NAMED: [&str; 8] =
     ["service", "timestamp", "level", "target", "event", "trace_id", "span_id", "request_id"];
 
-impl LogLine {
-    /// About how many bytes of memory it takes, its places in the indexes included.
-    pub(crate) fn bytes(&self) -> usize {
+impl Joined for LogLine {
+    fn trace_id(&self) -> Option<TraceId> {
+        self.trace_id
+    }
+
+    fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    fn bytes(&self) -> usize {
         let id = self.request_id.as_ref().map_or(0, |id| 2 * id.len());
         let text = self.level.len() + self.event.len() + self.target.len() + id;
         size_of::<Self>() + 192 + text + self.fields.bytes()

@@ -3,7 +3,7 @@
 use obs_context::{SpanId, TraceId};
 use serde::Serialize;
 
-use super::{as_text, optional_span_id};
+use super::{as_text, optional_text};
 
 /// What names a series: its family, its own name and its labels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,7 +72,7 @@ pub struct Exemplar {
     #[serde(serialize_with = "as_text")]
     pub trace_id: TraceId,
     /// The span in it.
-    #[serde(serialize_with = "optional_span_id")]
+    #[serde(serialize_with = "optional_text")]
     pub span_id: Option<SpanId>,
     /// What was measured.
     pub value: f64,

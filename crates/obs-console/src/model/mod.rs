@@ -1,19 +1,29 @@
 //! The small values that are stored: every receiver makes them, every answer is made of them.
 
 mod attributes;
+mod error;
 mod health;
 mod log;
 mod metric;
 mod span;
 
 pub use attributes::Attributes;
+pub use error::{Breadcrumb, ErrorCause, ErrorEvent, ErrorFrame};
 pub use health::Health;
 pub use log::LogLine;
 pub use metric::{Exemplar, MetricSource, Observation, Series, SeriesKind};
 pub use span::{Span, SpanEvent, SpanKind, SpanLink, SpanStatus};
 
-use obs_context::SpanId;
+use obs_context::TraceId;
 use serde::Serializer;
+
+/// What is found by trace and by request id.
+pub(crate) trait Joined {
+    fn trace_id(&self) -> Option<TraceId>;
+    fn request_id(&self) -> Option<&str>;
+    /// About how many bytes of memory it takes, its places in the indexes included.
+    fn bytes(&self) -> usize;
+}
 
 /// Serialises anything that has a text, an id for one, as that text.
 pub(crate) fn as_text<T: std::fmt::Display, S: Serializer>(
@@ -23,12 +33,12 @@ pub(crate) fn as_text<T: std::fmt::Display, S: Serializer>(
     serializer.collect_str(value)
 }
 
-pub(crate) fn optional_span_id<S: Serializer>(
-    id: &Option<SpanId>,
+pub(crate) fn optional_text<T: std::fmt::Display, S: Serializer>(
+    value: &Option<T>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    match id {
-        Some(id) => serializer.collect_str(id),
+    match value {
+        Some(value) => serializer.collect_str(value),
         None => serializer.serialize_none(),
     }
 }

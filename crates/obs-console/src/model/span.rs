@@ -5,7 +5,7 @@ use std::sync::Arc;
 use obs_context::{SpanId, TraceId};
 use serde::Serialize;
 
-use super::{Attributes, as_text, optional_span_id};
+use super::{Attributes, as_text, optional_text};
 
 /// One finished span of one service.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,7 +17,7 @@ pub struct Span {
     #[serde(serialize_with = "as_text")]
     pub span_id: SpanId,
     /// The span that it is a child of.
-    #[serde(serialize_with = "optional_span_id")]
+    #[serde(serialize_with = "optional_text")]
     pub parent_span_id: Option<SpanId>,
     /// The resource's `service.name`.
     pub service: Arc<str>,

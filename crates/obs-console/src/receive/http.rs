@@ -1,4 +1,4 @@
-//! OTLP over HTTP: protobuf and JSON.
+//! What is sent over HTTP: OTLP as protobuf and JSON, and Sentry's envelopes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::json_request::{JsonRequest, NotUnderstood};
 use super::origin::Caller;
-use super::{body, export};
+use super::{body, export, sentry};
 use crate::store::Store;
 
 /// How a body is written; the answer is written the same way (OTLP, "OTLP/HTTP Response").
@@ -41,6 +41,7 @@ pub(crate) async fn answer(
     };
     let mut response = match caller.is_preflight(&head) {
         true => no_content(),
+        false if sentry::is_envelope(head.uri.path()) => sentry::answer(store, &head, body).await,
         false => take(store, head, body, format).await,
     };
     caller.allow(response.headers_mut());
@@ -55,7 +56,7 @@ async fn take(
 ) -> Response<Full<Bytes>> {
     let path = head.uri.path();
     if !matches!(path, "/v1/traces" | "/v1/logs" | "/v1/metrics") {
-        let cause = "not a path of OTLP: use /v1/traces, /v1/logs or /v1/metrics";
+        let cause = "nothing is taken here: OTLP at /v1/traces, /v1/logs and /v1/metrics, Sentry's envelopes at /api/{project}/envelope/";
         return refuse(store, format, (StatusCode::NOT_FOUND, cause.into()));
     }
     if head.method != Method::POST {

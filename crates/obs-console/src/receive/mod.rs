@@ -1,6 +1,8 @@
-//! What arrives: OTLP over gRPC and HTTP, and log lines as NDJSON.
+//! What arrives: OTLP over gRPC and HTTP, error events in Sentry's protocol, and log lines as NDJSON.
 
 mod body;
+mod envelope;
+mod event;
 mod export;
 mod grpc;
 mod http;
@@ -11,6 +13,7 @@ mod logs;
 mod metrics;
 mod ndjson;
 mod origin;
+mod sentry;
 mod spans;
 mod value;
 

@@ -1,4 +1,4 @@
-//! Who may send OTLP: senders that reached us by a loopback name, and pages of this machine.
+//! Who may send: senders that reached us by a loopback name, and pages of this machine.
 
 use std::net::SocketAddr;
 
@@ -48,7 +48,7 @@ impl Caller {
             && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
     }
 
-    /// Lets the page read the answer, and send what OTLP needs.
+    /// Lets the page read the answer, and send what the protocols need.
     pub(super) fn allow(self, headers: &mut HeaderMap) {
         let Some(origin) = self.origin else { return };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -56,7 +56,7 @@ impl Caller {
         headers.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
             HeaderValue::from_static(
-                "content-type, content-encoding, traceparent, tracestate, baggage",
+                "content-type, content-encoding, traceparent, tracestate, baggage, sentry-trace, x-sentry-auth",
             ),
         );
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));

@@ -18,6 +18,10 @@ pub struct Limits {
     pub logs: usize,
     /// Bytes of all log lines; past it the oldest is evicted. 32 MiB by default.
     pub log_bytes: usize,
+    /// Error events; past it the oldest is evicted. 10,000 by default.
+    pub errors: usize,
+    /// Bytes of all error events; past it the oldest is evicted. 32 MiB by default.
+    pub error_bytes: usize,
     /// Metric series; past it the ones that their service tells no longer are evicted, then new ones
     /// turned away. One service may have half of them. 50,000 by default.
     pub series: usize,
@@ -36,6 +40,8 @@ impl Default for Limits {
             span_bytes: 64 << 20,
             logs: 100_000,
             log_bytes: 32 << 20,
+            errors: 10_000,
+            error_bytes: 32 << 20,
             series: 50_000,
             series_bytes: 32 << 20,
             services: 64,

@@ -2,8 +2,8 @@
 
 mod health;
 mod limits;
-mod logs;
 mod own;
+mod recent;
 mod series;
 mod stats;
 mod traces;
@@ -22,10 +22,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use obs_context::TraceId;
 
 use crate::document::{self, Filter, RequestDocument, RequestSummary};
-use crate::model::{Health, LogLine, MetricSource, Observation, Span};
+use crate::model::{ErrorEvent, Health, LogLine, MetricSource, Observation, Span};
 use health::HealthLog;
-use logs::Logs;
 use own::Own;
+use recent::Recent;
 use series::Metrics;
 use stats::Counters;
 use traces::Traces;
@@ -33,7 +33,7 @@ use traces::Traces;
 /// How many items are added before others may have the state.
 const TURN: usize = 1_024;
 
-/// Everything that the console knows: spans, log lines, metric series and health, each within its
+/// Everything that the console knows: spans, log lines, error events, metric series and health, each within its
 /// [`Limits`]. The oldest goes first, and whatever goes or is turned away is counted in [`Stats`].
 #[derive(Debug)]
 pub struct Store {
@@ -45,7 +45,8 @@ pub struct Store {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) traces: Traces,
-    pub(crate) logs: Logs,
+    pub(crate) logs: Recent<LogLine>,
+    pub(crate) errors: Recent<ErrorEvent>,
     pub(crate) metrics: Metrics,
     pub(crate) health: HealthLog,
     counters: Counters,
@@ -112,14 +113,49 @@ impl Store {
                 return;
             }
             counters.attributes_dropped += u64::from(line.fields.dropped());
-            match logs.add(line, &self.limits, counters) {
-                Ok(()) => {
+            match logs.add(line, self.limits.logs, self.limits.log_bytes) {
+                Some(evicted) => {
                     taken.accepted += 1;
                     counters.logs_received += 1;
+                    counters.logs_evicted += evicted;
                 }
-                Err(reason) => {
-                    taken.reject(reason);
+                None => {
+                    taken.reject(
+                        "a line larger than all that the console keeps: raise Limits::log_bytes",
+                    );
                     counters.logs_rejected += 1;
+                }
+            }
+        });
+        taken
+    }
+
+    /// Keeps error events. An event that is sent twice is kept once.
+    pub fn add_errors(&self, events: impl IntoIterator<Item = ErrorEvent>) -> Taken {
+        let mut taken = Taken::default();
+        self.in_turns(events, |State { errors, counters, .. }, event| {
+            if event.trace_id.is_some_and(|id| self.own.made(id)) {
+                counters.own += 1;
+                return;
+            }
+            if errors.newest_first().any(|known| known.event_id == event.event_id) {
+                taken.accepted += 1;
+                counters.errors_received += 1;
+                counters.errors_repeated += 1;
+                return;
+            }
+            counters.attributes_dropped += u64::from(event.tags.dropped());
+            match errors.add(event, self.limits.errors, self.limits.error_bytes) {
+                Some(evicted) => {
+                    taken.accepted += 1;
+                    counters.errors_received += 1;
+                    counters.errors_evicted += evicted;
+                }
+                None => {
+                    taken.reject(
+                        "an event larger than all that the console keeps: raise Limits::error_bytes",
+                    );
+                    counters.errors_rejected += 1;
                 }
             }
         });
@@ -170,7 +206,8 @@ impl Store {
         document::list(&self.state(), filter)
     }
 
-    /// Everything that is known of one request, joined; `None` where no span and no log line of it is.
+    /// Everything that is known of one request, joined; `None` where no span, no log line and no error
+    /// event of it is.
     pub fn request(&self, trace_id: TraceId) -> Option<RequestDocument> {
         document::join(&self.state(), trace_id)
     }
@@ -178,7 +215,14 @@ impl Store {
     /// The trace of the request with this request id: the newest, where there are several.
     pub fn trace_of(&self, request_id: &str) -> Option<TraceId> {
         let state = self.state();
-        state.traces.of_request(request_id).or_else(|| state.logs.trace_of_request(request_id))
+        let of_spans = state.traces.of_request(request_id);
+        let of_logs = || state.logs.trace_of_request(request_id);
+        of_spans.or_else(of_logs).or_else(|| state.errors.trace_of_request(request_id))
+    }
+
+    /// The error events that arrived last, the newest first; `limit` of them at most.
+    pub fn errors(&self, limit: usize) -> Vec<Arc<ErrorEvent>> {
+        self.state().errors.newest_first().take(limit).cloned().collect()
     }
 
     /// What is kept, and what was evicted or turned away.
@@ -192,6 +236,11 @@ impl Store {
     /// Counts log lines that were no JSON.
     pub(crate) fn count_text_lines(&self, lines: u64) {
         self.state().counters.logs_text += lines;
+    }
+
+    /// Counts items of envelopes that are no error events.
+    pub(crate) fn count_ignored_items(&self, items: u64) {
+        self.state().counters.envelope_items_ignored += items;
     }
 
     /// Counts a request of a receiver that was turned away as a whole.

@@ -16,6 +16,11 @@ pub(crate) struct Counters {
     pub(super) logs_text: u64,
     pub(crate) logs_rejected: u64,
     pub(super) logs_evicted: u64,
+    pub(super) errors_received: u64,
+    pub(super) errors_repeated: u64,
+    pub(super) errors_rejected: u64,
+    pub(super) errors_evicted: u64,
+    pub(super) envelope_items_ignored: u64,
     pub(super) samples_received: u64,
     pub(crate) samples_rejected: u64,
     pub(super) series_evicted: u64,
@@ -31,7 +36,7 @@ pub(crate) struct Counters {
 pub struct Stats {
     /// What is kept now.
     pub stored: StoredStats,
-    /// What was taken since the start: spans, log lines and metric samples.
+    /// What was taken since the start: spans, log lines, error events and metric samples.
     pub received: ReceivedStats,
     /// What was kept once and had to make room for newer things.
     pub evicted: EvictedStats,
@@ -54,6 +59,10 @@ pub struct StoredStats {
     pub logs: u64,
     /// About how many bytes they take.
     pub log_bytes: u64,
+    /// Error events.
+    pub errors: u64,
+    /// About how many bytes they take.
+    pub error_bytes: u64,
     /// Metric series.
     pub series: u64,
     /// About how many bytes they take.
@@ -73,9 +82,15 @@ pub struct ReceivedStats {
     pub logs: u64,
     /// Log lines that were no JSON, and are kept as text.
     pub logs_text: u64,
+    /// Error events, the repeated ones too.
+    pub errors: u64,
+    /// Error events that had been sent before, and are kept once.
+    pub errors_repeated: u64,
+    /// Items of envelopes that are no error events, such as sessions, and are not kept.
+    pub envelope_items_ignored: u64,
     /// Metric samples.
     pub samples: u64,
-    /// Spans and lines that the console itself caused, and does not show.
+    /// Spans, lines and error events that the console itself caused, and does not show.
     pub own: u64,
 }
 
@@ -88,6 +103,8 @@ pub struct EvictedStats {
     pub spans: u64,
     /// Log lines.
     pub logs: u64,
+    /// Error events.
+    pub errors: u64,
     /// Metric series.
     pub series: u64,
     /// Connections, closed for newer ones.
@@ -103,6 +120,8 @@ pub struct TurnedAwayStats {
     pub spans: u64,
     /// Log lines.
     pub logs: u64,
+    /// Error events.
+    pub errors: u64,
     /// Metric samples.
     pub samples: u64,
     /// Answers of probes.
@@ -115,6 +134,7 @@ impl Stats {
     pub(super) fn new(state: &State, services: u64, limits: Limits) -> Self {
         let (traces, spans, span_bytes) = state.traces.size();
         let (logs, log_bytes) = state.logs.size();
+        let (errors, error_bytes) = state.errors.size();
         let (series, series_bytes) = state.metrics.size();
         let counters = state.counters;
         Self {
@@ -124,6 +144,8 @@ impl Stats {
                 span_bytes: span_bytes as u64,
                 logs: logs as u64,
                 log_bytes: log_bytes as u64,
+                errors: errors as u64,
+                error_bytes: error_bytes as u64,
                 series: series as u64,
                 series_bytes: series_bytes as u64,
                 services,
@@ -133,6 +155,9 @@ impl Stats {
                 spans_repeated: counters.spans_repeated,
                 logs: counters.logs_received,
                 logs_text: counters.logs_text,
+                errors: counters.errors_received,
+                errors_repeated: counters.errors_repeated,
+                envelope_items_ignored: counters.envelope_items_ignored,
                 samples: counters.samples_received,
                 own: counters.own,
             },
@@ -140,6 +165,7 @@ impl Stats {
                 traces: counters.traces_evicted,
                 spans: counters.spans_evicted,
                 logs: counters.logs_evicted,
+                errors: counters.errors_evicted,
                 series: counters.series_evicted,
                 connections: counters.connections_evicted,
             },
@@ -147,6 +173,7 @@ impl Stats {
                 requests: counters.requests_rejected,
                 spans: counters.spans_rejected,
                 logs: counters.logs_rejected,
+                errors: counters.errors_rejected,
                 samples: counters.samples_rejected,
                 health: counters.health_rejected,
                 attributes: counters.attributes_dropped,
@@ -173,6 +200,7 @@ impl Source for Store {
                 ("traces", stats.stored.traces),
                 ("spans", stats.stored.spans),
                 ("logs", stats.stored.logs),
+                ("errors", stats.stored.errors),
                 ("series", stats.stored.series),
             ],
         );
@@ -183,6 +211,7 @@ impl Source for Store {
             &[
                 ("spans", stats.received.spans),
                 ("logs", stats.received.logs),
+                ("errors", stats.received.errors),
                 ("samples", stats.received.samples),
             ],
         );
@@ -194,6 +223,7 @@ impl Source for Store {
                 ("traces", stats.evicted.traces),
                 ("spans", stats.evicted.spans),
                 ("logs", stats.evicted.logs),
+                ("errors", stats.evicted.errors),
                 ("series", stats.evicted.series),
                 ("connections", stats.evicted.connections),
             ],
@@ -206,6 +236,7 @@ impl Source for Store {
                 ("requests", stats.rejected.requests),
                 ("spans", stats.rejected.spans),
                 ("logs", stats.rejected.logs),
+                ("errors", stats.rejected.errors),
                 ("samples", stats.rejected.samples),
                 ("attributes", stats.rejected.attributes),
             ],

@@ -43,7 +43,9 @@ pub(crate) fn event(report: &Report, origin: &Origin) -> protocol::Event<'static
         ..protocol::Event::default()
     };
     if !report.message.is_empty() {
-        event.message = Some(report.message.clone());
+        // `message` on the event itself is of a former protocol: receivers leave it out.
+        event.logentry =
+            Some(protocol::LogEntry { message: report.message.clone(), params: Vec::new() });
     }
     let stack = stacktrace(&report.stack);
     if report.chain.is_empty() {

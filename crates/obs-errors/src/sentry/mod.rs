@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{Request, StatusCode};
 use obs_otlp::client::{Answer, Client};
 use sentry_types::Dsn;
@@ -65,6 +65,7 @@ impl Sentry {
         let request = Request::post(&self.url)
             .header(CONTENT_TYPE, "application/x-sentry-envelope")
             .header(AUTH, self.auth.clone())
+            .header(USER_AGENT, AGENT)
             .body(Bytes::copy_from_slice(body))
             .ok()?;
         self.runtime.block_on(self.client.send(request, TIMEOUT)).ok()

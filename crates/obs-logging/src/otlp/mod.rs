@@ -122,6 +122,7 @@ impl Otlp {
     /// `event_key` is how the lines call their message.
     pub(crate) fn records(self, event_key: String, closing: Closing) -> Result<Exporter, Error> {
         let (exporter, resource, resolver) = self.resolve()?;
+        let endpoint = exporter.as_ref().map(obs_otlp::Exporter::endpoint).unwrap_or_default();
         let blocking = exporter.map(|exporter| Blocking::new(exporter, closing)).transpose();
         let blocking = blocking.map_err(unexportable)?;
         Ok(Exporter {
@@ -130,7 +131,7 @@ impl Otlp {
             event_key,
             rejected: self.rejected,
             lost: 0,
-            warning: Warning::new(Signal::Logs),
+            warning: Warning::new(Signal::Logs, endpoint),
             ignored: resolver.into_parts().1,
             sent_last: None,
             is_sending: false,

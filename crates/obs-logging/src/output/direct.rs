@@ -38,7 +38,12 @@ impl Direct {
     pub(super) fn flush(&self, deadline: Duration) -> FlushReport {
         let complete = self.flush_within(deadline);
         let counts = self.counts();
-        FlushReport { written: counts.written, dropped: counts.dropped, complete }
+        FlushReport {
+            written: counts.written,
+            dropped: counts.dropped,
+            unknown: counts.unknown,
+            complete,
+        }
     }
 
     /// Another thread may be inside a writer that is stuck, and this one inside the writer, too: a

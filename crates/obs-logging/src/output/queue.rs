@@ -179,7 +179,12 @@ impl Queue {
     pub(super) fn flush(&self, deadline: Duration) -> FlushReport {
         let complete = self.shared.await_answer(deadline);
         let counts = self.counts();
-        FlushReport { written: counts.written, dropped: counts.dropped, complete }
+        FlushReport {
+            written: counts.written,
+            dropped: counts.dropped,
+            unknown: counts.unknown,
+            complete,
+        }
     }
 
     /// Lines that are still waiting at the deadline are counted as dropped.
@@ -204,7 +209,12 @@ impl Queue {
             shared.abandon();
         }
         let counts = self.counts();
-        FlushReport { written: counts.written, dropped: counts.dropped, complete }
+        FlushReport {
+            written: counts.written,
+            dropped: counts.dropped,
+            unknown: counts.unknown,
+            complete,
+        }
     }
 
     pub(super) fn counts(&self) -> Counts {

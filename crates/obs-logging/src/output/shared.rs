@@ -151,7 +151,12 @@ impl Shared {
             self.tally.note_shared_error();
         }
         let counts = self.counts();
-        FlushReport { written: counts.written, dropped: counts.dropped, complete }
+        FlushReport {
+            written: counts.written,
+            dropped: counts.dropped,
+            unknown: counts.unknown,
+            complete,
+        }
     }
 
     pub(super) fn counts(&self) -> Counts {

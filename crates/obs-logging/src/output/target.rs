@@ -68,6 +68,10 @@ impl Target {
         if let Some(records) = &mut self.records {
             return super::records::write(&mut **records, bytes, ends, tally);
         }
+        #[cfg(feature = "stack")]
+        let with_text = crate::stack::with_text(bytes, ends);
+        #[cfg(feature = "stack")]
+        let (bytes, ends) = with_text.as_ref().map_or((bytes, ends), |(bytes, ends)| (bytes, ends));
         let mut start = 0;
         let mut rest = ends;
         let mut is_well = true;

@@ -143,13 +143,13 @@ impl Push {
         };
         let Some(exporter) = exporter else { return Ok(pusher) };
         let worker = Worker {
+            warning: Warning::new(Signal::Metrics, exporter.endpoint()),
             blocking: Blocking::new(exporter, closing).map_err(unpushable)?,
             shared,
             registry: registry.clone(),
             resource,
             interval,
             counters,
-            warning: Warning::new(Signal::Metrics),
             ignored: resolver.into_parts().1,
         };
         let thread = std::thread::Builder::new()

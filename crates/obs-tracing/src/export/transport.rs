@@ -118,6 +118,17 @@ impl Transport {
         }
     }
 
+    /// Where spans go, for people.
+    pub(crate) fn endpoint(&self) -> String {
+        match self {
+            #[cfg(feature = "otlp")]
+            Self::Otlp(exporter) => exporter.endpoint(),
+            #[cfg(feature = "otel-sdk")]
+            Self::Sdk(_) => "an exporter of the SDK's kind".to_owned(),
+            Self::Function(_) => "a function of the application".to_owned(),
+        }
+    }
+
     /// Nothing comes any more.
     pub(crate) fn end(&self) {
         #[cfg(feature = "otel-sdk")]

@@ -62,6 +62,7 @@ impl Worker {
         let work = move || {
             runtime.block_on(async {
                 let _finish = Finish(Arc::clone(&pipeline));
+                let warning = Warning::new(Signal::Traces, transport.endpoint());
                 let worker = Self {
                     pipeline,
                     transport,
@@ -70,7 +71,7 @@ impl Worker {
                     closing,
                     chunk: Vec::new().into_iter(),
                     encoded: Vec::new(),
-                    warning: Warning::new(Signal::Traces),
+                    warning,
                     ignored,
                     known_panics: 0,
                     warned_of_panics: None,
@@ -148,7 +149,7 @@ impl Worker {
             }
             Outcome::Lost { reason } => self.lose(spans, &reason),
             Outcome::Unknown { reason } => {
-                totals.unknown.fetch_add(spans as u64, Relaxed);
+                totals.unknown.fetch_add(spans as u64, Relaxed); // before whoever waits for them is told
                 self.lose(spans, &reason);
             }
         }

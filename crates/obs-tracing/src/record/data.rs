@@ -194,11 +194,13 @@ impl Record {
     }
 
     /// Adds a text that need not be copied, or changes the attribute of that name.
+    #[cfg(feature = "http")]
     pub(crate) fn put_static(&mut self, key: &'static str, value: &'static str, limits: &Limits) {
         self.put(key, Stored::Static(value), limits);
     }
 
     /// Adds an address, or changes the attribute of that name.
+    #[cfg(feature = "http")]
     pub(crate) fn put_address(&mut self, key: &'static str, address: IpAddr, limits: &Limits) {
         self.compact();
         let start = self.text.len();

@@ -1,0 +1,109 @@
+//! Things in the order of their arrival, found by trace and by request id: log lines, error events.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use obs_context::TraceId;
+
+use crate::model::Joined;
+
+#[derive(Debug)]
+pub(crate) struct Recent<T> {
+    items: VecDeque<Arc<T>>,
+    /// The number of the first one in `items`; numbers are never used again.
+    first: u64,
+    by_trace: HashMap<TraceId, VecDeque<u64>>,
+    by_request: HashMap<Box<str>, VecDeque<u64>>,
+    bytes: usize,
+}
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self {
+            items: VecDeque::new(),
+            first: 0,
+            by_trace: HashMap::new(),
+            by_request: HashMap::new(),
+            bytes: 0,
+        }
+    }
+}
+
+impl<T: Joined> Recent<T> {
+    /// Keeps one; answers how many had to go for it, or `None` where it alone is larger than all that is
+    /// kept.
+    pub(super) fn add(&mut self, item: T, most: usize, most_bytes: usize) -> Option<u64> {
+        let bytes = item.bytes();
+        if bytes > most_bytes {
+            return None;
+        }
+        let number = self.first + self.items.len() as u64;
+        if let Some(trace_id) = item.trace_id() {
+            self.by_trace.entry(trace_id).or_default().push_back(number);
+        }
+        if let Some(request_id) = item.request_id() {
+            self.by_request.entry(request_id.into()).or_default().push_back(number);
+        }
+        self.items.push_back(Arc::new(item));
+        self.bytes += bytes;
+        let mut evicted = 0;
+        while self.items.len() > most || self.bytes > most_bytes {
+            self.evict_oldest();
+            evicted += 1;
+        }
+        Some(evicted)
+    }
+
+    /// All of them, the one that arrived last first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.items.iter().rev()
+    }
+
+    pub(crate) fn of_trace(&self, id: TraceId) -> impl Iterator<Item = &Arc<T>> {
+        self.by_trace.get(&id).into_iter().flatten().filter_map(|number| self.item(*number))
+    }
+
+    pub(crate) fn of_request(&self, id: &str) -> impl Iterator<Item = &Arc<T>> {
+        self.by_request.get(id).into_iter().flatten().filter_map(|number| self.item(*number))
+    }
+
+    pub(super) fn trace_of_request(&self, id: &str) -> Option<TraceId> {
+        self.of_request(id).filter_map(|item| item.trace_id()).last()
+    }
+
+    /// How many, and their bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.items.len(), self.bytes)
+    }
+
+    fn item(&self, number: u64) -> Option<&Arc<T>> {
+        self.items.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    fn evict_oldest(&mut self) {
+        let Some(item) = self.items.pop_front() else { return };
+        self.first += 1;
+        self.bytes = self.bytes.saturating_sub(item.bytes());
+        if let Some(trace_id) = item.trace_id() {
+            forget_first(&mut self.by_trace, &trace_id);
+        }
+        if let Some(request_id) = item.request_id() {
+            forget_first(&mut self.by_request, request_id);
+        }
+    }
+}
+
+/// The oldest one is the first of every list that it is in.
+fn forget_first<K, Q>(index: &mut HashMap<K, VecDeque<u64>>, key: &Q)
+where
+    K: Hash + Eq + std::borrow::Borrow<Q>,
+    Q: Hash + Eq + ?Sized,
+{
+    if let Some(numbers) = index.get_mut(key) {
+        numbers.pop_front();
+        if numbers.is_empty() {
+            index.remove(key);
+        }
+    }
+}
