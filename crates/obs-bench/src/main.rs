@@ -5,7 +5,11 @@
 //! of neighbours with their spread. A process measures the CPU time of its thread.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
-#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to say")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that cannot be set up has nothing to say"
+)]
 
 mod errors;
 mod health;
