@@ -153,9 +153,14 @@ fn the_official_messages_read_the_same_of_every_protocol() {
         }
         let expected: &[&str] = match signal {
             "trace" => &["outer", "-9223372036854775808", "inf", "retried", "declined", "wörds"],
-            "logs" => {
-                &["request_id", "18446744073709551615", "error.message", "WARN", "said", "-4"]
-            }
+            "logs" => &[
+                "obs.request.id",
+                "18446744073709551615",
+                "exception.message",
+                "WARN",
+                "said",
+                "-4",
+            ],
             _ => &["as_int: 4711", "as_double: -1.25", "explicit_bounds: 0.125", "exemplars"],
         };
         for text in expected {

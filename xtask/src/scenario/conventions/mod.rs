@@ -21,7 +21,7 @@ const OWN_ATTRIBUTES: [(&str, &str); 3] = [
 ];
 
 /// How the names of Prometheus-named metrics begin, whose labels are Prometheus', too.
-const OWN_METRICS: [(&str, &str); 9] = [
+const OWN_METRICS: [(&str, &str); 10] = [
     ("obs_", "of the pillars themselves"),
     ("health_", "of obs-health"),
     ("admin_", "of obs-health's admin server"),
@@ -32,6 +32,7 @@ const OWN_METRICS: [(&str, &str); 9] = [
     ),
     ("process_", "Prometheus' own names of a process"),
     ("panics_total", "of obs-logging"),
+    ("errors_total", "of obs-errors"),
     ("orders_processed_total", "of the demo"),
     ("payments_charged_amount", "of the demo"),
 ];
