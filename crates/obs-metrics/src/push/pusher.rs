@@ -32,7 +32,7 @@ pub(super) struct Counters {
     pub(super) rejected: Counter,
 }
 
-/// The thread that pushes a registry: made by [`Push::start`]. Dropping it ends the thread without a last
+/// The thread that pushes a registry: made by [`Push::start`](crate::Push::start). Dropping it ends the thread without a last
 /// push; [`Pusher::shutdown`] pushes once more. In a forked child it pushes nothing.
 #[derive(Debug)]
 #[must_use = "pushing ends when this is dropped: keep it"]
@@ -47,7 +47,7 @@ pub struct Pusher {
 }
 
 impl Pusher {
-    /// Whether anything is pushed: see [`Push::environment`].
+    /// Whether anything is pushed: see [`Push::environment`](crate::Push::environment).
     pub fn is_on(&self) -> bool {
         self.is_on
     }
