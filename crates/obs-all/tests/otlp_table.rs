@@ -99,6 +99,7 @@ impl Row {
 
 /// Runs jobs side by side, and tells of all that failed.
 fn run_all(jobs: Vec<(String, Box<dyn Fn() + Send + Sync>)>) {
+    Warnings::install();
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -155,7 +156,6 @@ fn run(row: Row, case: &Case, attempts: usize, fate: Fate) {
 
 #[test]
 fn every_signal_before_every_answer() {
-    Warnings::install();
     let mut jobs: Vec<(String, Box<dyn Fn() + Send + Sync>)> = Vec::new();
     for row in rows() {
         for case in CASES {

@@ -13,7 +13,8 @@ use super::PATIENCE;
 
 static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Keeps the warnings of the whole process; its threads have no subscriber of their own.
+/// Keeps the warnings of the whole process, whose export threads have no subscriber of their own. It wants everything: two
+/// threads that meet a callsite at once cannot leave one of them without it (tracing-core's cache).
 pub(crate) struct Warnings;
 
 impl Warnings {
