@@ -237,7 +237,8 @@ impl<S: Stage> Builder<S> {
 
     /// Whether lines have the backtrace that an error shows with its text (anyhow's and eyre's do, where
     /// `RUST_BACKTRACE` asks for one), as `error.backtrace`. In the development console they have, in JSON they
-    /// have not, unless it is said: it is most of the bytes of such a line, and obs-errors reports it.
+    /// have not, unless it is said: it is most of the bytes of such a line, and obs-errors reports it. A collector
+    /// has it as `exception.stacktrace`.
     pub fn backtraces(mut self, backtraces: bool) -> Self {
         self.backtraces = Some(backtraces);
         self
@@ -304,6 +305,8 @@ impl<S: Stage> Builder<S> {
             self.shared_filter = None;
         }
         self.format = Format::Json;
+        // The conventions have a name for them.
+        self.backtraces = self.backtraces.or(Some(true));
         match self.delivery {
             Delivery::Blocking => Err(crate::otlp::blocking()),
             Delivery::NonBlocking { .. } => Ok(()),

@@ -3,9 +3,6 @@
 
 use crate::capture::Value;
 
-/// How anyhow and eyre separate what they say of an error from its backtrace.
-const BACKTRACE: &str = "\n\nStack backtrace:\n";
-
 /// RFC 9110, PATCH and QUERY: the methods that the conventions know.
 const METHODS: [&str; 10] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"];
@@ -58,10 +55,9 @@ pub(super) fn attributes<'a>(
             (_, _, "error.message") => "exception.message",
             (_, _, "error.type") if has_error => "exception.type",
             (_, _, "error.chain") => "obs.exception.chain",
-            (_, _, "error") if !has_error => {
-                error(value, &mut put);
-                continue;
-            }
+            (_, _, "error.backtrace") => "exception.stacktrace",
+            // An error that was recorded with `%` or `?`.
+            (_, _, "error") if !has_error && matches!(value, Value::Text(_)) => "exception.message",
             (_, Origin::Access, "status") => "http.response.status_code",
             (_, Origin::Access, "response_bytes") => "http.response.body.size",
             (_, Origin::Access, "duration_ms") => "obs.http.duration_ms",
@@ -84,18 +80,6 @@ pub(super) fn attributes<'a>(
 
 fn is_known(method: &Value) -> bool {
     matches!(method, Value::Text(method) if METHODS.contains(&method.as_str()))
-}
-
-/// An error that was recorded with `%` or `?`.
-fn error(value: &Value, put: &mut impl FnMut(&str, &Value)) {
-    let Value::Text(text) = value else { return put("error", value) };
-    match text.split_once(BACKTRACE) {
-        None => put("exception.message", value),
-        Some((message, backtrace)) => {
-            put("exception.message", &Value::Text(message.to_owned()));
-            put("exception.stacktrace", &Value::Text(backtrace.to_owned()));
-        }
-    }
 }
 
 /// `src/main.rs:17:5`.
