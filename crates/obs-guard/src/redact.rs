@@ -40,6 +40,7 @@ impl Redaction {
     }
 
     /// Whether there is no name.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

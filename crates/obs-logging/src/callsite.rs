@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tracing_core::{Level, Metadata};
 
+use crate::backtrace::may_have;
 use crate::context::fields::{Fields, Key};
 use crate::cost::Share;
 use crate::encode::escape::string;
@@ -35,6 +36,8 @@ pub(crate) struct Callsite {
     /// Which values of this layer must not be seen, where there are any.
     pub(crate) redaction: Option<Redaction>,
     pub(crate) error_types: Arc<ErrorTypes>,
+    /// Whether a field may be an error that shows its backtrace.
+    pub(crate) has_error: bool,
     /// Whether lines have the backtraces that errors show.
     pub(crate) backtraces: bool,
     /// The shape of what surrounded it last, or none.
@@ -98,6 +101,7 @@ impl Callsite {
             fields,
             names,
             error_types: plan.error_types.clone(),
+            has_error: metadata.fields().iter().any(|field| may_have(field.name())),
             backtraces: plan.backtraces,
             surrounded: Cell::new(0),
             suiting: Cell::new(None),

@@ -164,10 +164,11 @@ impl<'a, P: Places<'a>> Visit for Visitor<P> {
     #[cfg(not(feature = "valuable"))]
     #[inline]
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let callsite = self.0.callsite();
         let Some(out) = self.place(field) else { return };
         let start = out.len();
         debug_once(field.index(), value, |value| value::formatted(out, value));
-        if may_have(field.name()) {
+        if callsite.has_error && may_have(field.name()) {
             let backtrace = cut(out, start);
             self.note_backtrace(field, backtrace);
         }
@@ -177,7 +178,8 @@ impl<'a, P: Places<'a>> Visit for Visitor<P> {
     #[inline]
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let role = self.role(field);
-        let redaction = self.0.callsite().redaction.as_ref();
+        let callsite = self.0.callsite();
+        let redaction = callsite.redaction.as_ref();
         let Some(out) = self.place(field) else { return };
         let Some(FieldRole::Plain(key, _)) = role else {
             return crate::nested::text(out, Some(field.index()), value);
@@ -187,7 +189,7 @@ impl<'a, P: Places<'a>> Visit for Visitor<P> {
         if let Some(redaction) = redaction {
             redaction.redact_inside(key.name(), out, start);
         }
-        if may_have(field.name()) {
+        if callsite.has_error && may_have(field.name()) {
             let backtrace = cut(out, start);
             self.note_backtrace(field, backtrace);
         }

@@ -25,6 +25,7 @@ impl Redaction {
         }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
