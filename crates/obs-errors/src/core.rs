@@ -73,6 +73,9 @@ impl Core {
     /// Counts the error, and hands it over where it is to be told. Nothing is looked up or sent here.
     pub(crate) fn happened(&self, happened: Happened) -> Option<ErrorId> {
         self.counts.errors.fetch_add(1, Relaxed);
+        if self.tells() {
+            self.requests.note_error();
+        }
         let span = active_span();
         let seen = Seen {
             error_type: happened.told.error_type(),
@@ -91,7 +94,7 @@ impl Core {
             return None;
         }
         let id = ErrorId::random();
-        let (known, breadcrumbs) = self.requests.captured(id);
+        let (known, breadcrumbs) = self.requests.known();
         let stack = match happened.stack {
             StackOf::None => Stack::None,
             StackOf::Here => Stack::here(),

@@ -129,7 +129,7 @@ impl Exchange for WatchedRequest {
         let code = end.status_code();
         // A panic is the hook's.
         let failed = code >= 500 && end.outcome != Outcome::Panicked;
-        let told = self.number != 0 && failed && self.core.requests.has_captured(self.number);
+        let told = self.number != 0 && failed && self.core.requests.has_error(self.number);
         if failed && !told {
             let entered = self.enter();
             self.capture(end, code);

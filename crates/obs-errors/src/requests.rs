@@ -11,7 +11,7 @@ use obs_context::{active_span, current_request_id};
 use tracing::Event;
 
 use crate::crumbs::{Crumbs, MOST_BYTES, Written};
-use crate::report::{Breadcrumb, ErrorId, Request};
+use crate::report::{Breadcrumb, Request};
 
 const SHARDS: usize = 16;
 /// Requests of one shard: 16,384 in all.
@@ -50,8 +50,8 @@ struct Exchanges {
 pub(crate) struct State {
     crumbs: Crumbs,
     pub(crate) request: Option<Request>,
-    /// The last error that was captured in it.
-    pub(crate) captured: Option<ErrorId>,
+    /// Whether an error of it is known.
+    has_error: bool,
 }
 
 thread_local! {
@@ -144,11 +144,11 @@ impl Requests {
         }
     }
 
-    /// Whether an error of this exchange was captured.
+    /// Whether an error of this exchange is known.
     #[cfg(feature = "http")]
-    pub(crate) fn has_captured(&self, number: u64) -> bool {
+    pub(crate) fn has_error(&self, number: u64) -> bool {
         let shard = self.shard(number.into());
-        shard.known.get(&number.into()).is_some_and(|state| state.captured.is_some())
+        shard.known.get(&number.into()).is_some_and(|state| state.has_error)
     }
 
     /// Keeps an event for the error that may come.
@@ -171,13 +171,19 @@ impl Requests {
         }
     }
 
-    /// Notes that an error of the request was captured; answers what the request was, and what it had
-    /// logged.
-    pub(crate) fn captured(&self, id: ErrorId) -> (Option<Request>, Vec<Breadcrumb>) {
+    /// Notes that an error of the request is known, whether or not it is reported.
+    pub(crate) fn note_error(&self) {
+        if let Some(key) = self.key() {
+            let mut shard = self.shard(key);
+            self.state(&mut shard, key).has_error = true;
+        }
+    }
+
+    /// What the request is, and what it has logged.
+    pub(crate) fn known(&self) -> (Option<Request>, Vec<Breadcrumb>) {
         let Some(key) = self.key() else { return (None, Vec::new()) };
         let mut shard = self.shard(key);
         let state = self.state(&mut shard, key);
-        state.captured = Some(id);
         (state.request.clone(), state.crumbs.read())
     }
 

@@ -97,6 +97,32 @@ fn a_5xx_that_nobody_told_of_is_captured_with_its_cause() {
     assert!(answered(|_| async { Ok(answer(404)) }).is_empty());
 }
 
+/// Its place has told enough: that is no reason to tell of its 500 instead.
+#[test]
+fn the_500_of_an_error_that_is_left_out_is_no_error_of_its_own() {
+    let kept = Kept::default();
+    let (layer, errors) =
+        builder().limit(1, Duration::from_secs(3600)).sink(kept.sink()).build().unwrap();
+    tracing::dispatcher::with_default(&common::dispatch(layer), || {
+        let watch = ObserveLayer::new(WatchErrors::new(&errors), ROUTE);
+        let handler = service_fn(|_: Request<Empty<Bytes>>| async {
+            error!("it failed");
+            Ok::<_, Infallible>(answer(500))
+        });
+        let service = ServiceBuilder::new().layer(watch).service(handler);
+        block_on(async {
+            for _ in 0..3 {
+                let answer = service.clone().oneshot(request("/orders/17")).await.unwrap();
+                answer.into_body().collect().await.unwrap();
+            }
+        });
+    });
+    assert!(errors.flush(Duration::from_secs(60)).complete());
+    assert_eq!(kept.reports().len(), 1);
+    let places = errors.places();
+    assert_eq!((places.as_array().unwrap().len(), &places[0]["count"]), (1, &3.into()));
+}
+
 #[test]
 fn without_a_sink_a_5xx_is_counted_at_its_route() {
     let (layer, errors) = builder().build().unwrap();
