@@ -73,9 +73,7 @@ impl Core {
     /// Counts the error, and hands it over where it is to be told. Nothing is looked up or sent here.
     pub(crate) fn happened(&self, happened: Happened) -> Option<ErrorId> {
         self.counts.errors.fetch_add(1, Relaxed);
-        if self.tells() {
-            self.requests.note_error();
-        }
+        self.requests.note_error();
         let span = active_span();
         let seen = Seen {
             error_type: happened.told.error_type(),

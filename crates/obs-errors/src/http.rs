@@ -52,7 +52,7 @@ impl WatchErrors {
 #[derive(Debug)]
 pub struct WatchedRequest {
     core: Arc<Core>,
-    /// Unlike any other; 0 where nobody is told of errors.
+    /// Unlike any other.
     number: u64,
     trace: Option<u128>,
     path: String,
@@ -64,14 +64,11 @@ pub struct WatchedRequest {
 #[derive(Debug)]
 pub struct EnteredWatch {
     former: u64,
-    number: u64,
 }
 
 impl Drop for EnteredWatch {
     fn drop(&mut self) {
-        if self.number != 0 {
-            enter(self.former);
-        }
+        enter(self.former);
     }
 }
 
@@ -82,17 +79,12 @@ impl Observe for WatchErrors {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let route = request.extensions.get::<Route>().copied();
         let core = self.core.clone();
-        if !core.tells() {
-            return WatchedRequest {
-                core,
-                number: 0,
-                trace: None,
-                path: String::new(),
-                route,
-                error: None,
-            };
-        }
         let number = NUMBER.fetch_add(1, Relaxed);
+        // Where nobody is told, nothing is remembered but that there was an error.
+        if !core.tells() {
+            let path = String::new();
+            return WatchedRequest { core, number, trace: None, path, route, error: None };
+        }
         let path = request.uri.path().to_owned();
         let described = Request {
             method: request.method.as_str().to_owned(),
@@ -109,14 +101,13 @@ impl Exchange for WatchedRequest {
     type Entered<'a> = EnteredWatch;
 
     fn enter(&self) -> EnteredWatch {
-        let number = self.number;
-        EnteredWatch { former: if number == 0 { 0 } else { enter(number) }, number }
+        EnteredWatch { former: enter(self.number) }
     }
 
     fn response(&mut self, response: &mut response::Parts) {
         self.error = response.extensions.get().cloned();
         self.route = response.extensions.get().copied().or(self.route);
-        if self.number != 0 {
+        if self.core.tells() {
             let (status, route) = (response.status.as_u16(), named(self.route));
             self.core.requests.change(self.number, |request| {
                 request.status = Some(status);
@@ -129,13 +120,13 @@ impl Exchange for WatchedRequest {
         let code = end.status_code();
         // A panic is the hook's.
         let failed = code >= 500 && end.outcome != Outcome::Panicked;
-        let told = self.number != 0 && failed && self.core.requests.has_error(self.number);
+        let told = failed && self.core.requests.has_error(self.number);
         if failed && !told {
             let entered = self.enter();
             self.capture(end, code);
             drop(entered);
         }
-        if self.number != 0 {
+        if failed || self.core.tells() {
             self.core.requests.end(self.number, self.trace);
         }
     }

@@ -123,6 +123,28 @@ fn the_500_of_an_error_that_is_left_out_is_no_error_of_its_own() {
     assert_eq!((places.as_array().unwrap().len(), &places[0]["count"]), (1, &3.into()));
 }
 
+/// Also where nobody is told, and errors are counted alone.
+#[test]
+fn without_a_sink_the_500_of_an_error_is_no_error_of_its_own() {
+    let (layer, errors) = builder().build().unwrap();
+    tracing::dispatcher::with_default(&common::dispatch(layer), || {
+        let watch = ObserveLayer::new(WatchErrors::new(&errors), ROUTE);
+        let handler = service_fn(|_: Request<Empty<Bytes>>| async {
+            error!("it failed");
+            Ok::<_, Infallible>(answer(500))
+        });
+        let service = ServiceBuilder::new().layer(watch).service(handler);
+        block_on(async {
+            for _ in 0..3 {
+                let answer = service.clone().oneshot(request("/orders/17")).await.unwrap();
+                answer.into_body().collect().await.unwrap();
+            }
+        });
+    });
+    let places = errors.places();
+    assert_eq!((places.as_array().unwrap().len(), &places[0]["count"]), (1, &3.into()));
+}
+
 #[test]
 fn without_a_sink_a_5xx_is_counted_at_its_route() {
     let (layer, errors) = builder().build().unwrap();
