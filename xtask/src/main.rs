@@ -41,7 +41,11 @@ enum Command {
         port: u16,
     },
     /// Check the architecture's invariants.
-    Tidy,
+    Tidy {
+        /// Show every circle of files instead.
+        #[arg(long)]
+        circles: bool,
+    },
     /// Run what CI runs.
     Ci,
 }
@@ -65,7 +69,8 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::TraceContextService { port } => trace_context_service(port),
-        Command::Tidy => tidy::run(),
+        Command::Tidy { circles: true } => tidy::show_circles(),
+        Command::Tidy { circles: false } => tidy::run(),
         Command::Ci => ci::run(),
     };
     match done {
