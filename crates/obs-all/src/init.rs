@@ -12,8 +12,8 @@ use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
 use obs_health::{Check, Health, ServerLimits};
 use obs_logging::{Logging, Output};
-use obs_metrics::http::Red;
-use obs_metrics::{Pusher, Registry};
+use obs_metrics::http::{ClientMetrics, Red};
+use obs_metrics::{Buckets, Pusher, Registry};
 use obs_tracing::Traces;
 use obs_tracing::http::{ClientSpan, ServerSpan};
 use tracing_subscriber::layer::SubscriberExt;
@@ -50,6 +50,7 @@ pub struct Obs {
     pub(crate) watch_errors: obs_errors::http::WatchErrors,
     pub(crate) push: Option<Arc<Pusher>>,
     pub(crate) red: Red,
+    pub(crate) client_metrics: ClientMetrics,
     pub(crate) access_log: bool,
     pub(crate) health: Health,
     pub(crate) lifecycle: Lifecycle,
@@ -117,6 +118,8 @@ impl Obs {
         let logging = Arc::new(logging);
         let registry = obs_metrics::default_registry();
         let red = Red::new(registry).map_err(Error::part("metrics"))?;
+        let client_metrics = ClientMetrics::new(registry, Buckets::default());
+        let client_metrics = client_metrics.map_err(Error::part("metrics"))?;
         match obs_metrics::collect::process(registry) {
             Err(error) if error.is_unsupported() => ::tracing::warn!(%error, "no process metrics"),
             other => other.map_err(Error::part("metrics"))?,
@@ -174,6 +177,7 @@ impl Obs {
             errors,
             push,
             red,
+            client_metrics,
             health,
             lifecycle,
         })

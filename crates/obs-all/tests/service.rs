@@ -73,6 +73,12 @@ async fn every_pillar_tells_the_same_of_a_request() {
 
     let app =
         obs.observe(Router::new().route("/orders/{id}", get(order)).route("/panic", get(panics)));
+    let client = obs.client(tower::service_fn(async |request: http::Request<String>| {
+        assert!(request.headers().contains_key("traceparent"));
+        Ok::<_, std::convert::Infallible>(http::Response::new(String::from("paid")))
+    }));
+    let charge = http::Request::post("http://payments:8002/charge").body(String::new()).unwrap();
+    drop(tower::ServiceExt::oneshot(client, charge).await.unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (addr, admin) = (listener.local_addr().unwrap(), obs.admin_addr().unwrap());
     let lifecycle = obs.lifecycle().clone();
@@ -93,6 +99,9 @@ async fn every_pillar_tells_the_same_of_a_request() {
     let line = metrics.lines().find(|line| line.starts_with(counted)).unwrap_or(&metrics);
     assert!(line.contains(TRACE_ID), "no exemplar of the trace: {line}");
     assert!(metrics.contains(r#"http_requests_total{method="GET",path="/panic",status="500"} 1"#));
+    let sent = "http_client_request_duration_seconds_count{http_request_method=\"POST\",\
+        server_address=\"payments\",server_port=\"8002\",http_response_status_code=\"200\",error_type=\"\"} 1";
+    assert!(metrics.lines().any(|line| line.starts_with(sent)), "{metrics}");
     for own in [
         "obs_log_lines_total",
         "obs_spans_started_total",
