@@ -54,8 +54,18 @@ impl Obs {
     /// and measures the request as `http_client_request_duration_seconds` (OpenTelemetry's
     /// `http.client.request.duration`).
     pub fn client_layer(&self) -> ClientLayer {
-        let measured = (self.client_span, self.client_metrics.clone());
-        ObserveLayer::new((ForwardRequestId::new(), measured), unrouted)
+        ObserveLayer::new(self.client_observer(), unrouted)
+    }
+
+    /// [`Obs::client_layer`] as a middleware of `reqwest_middleware` (feature `reqwest`):
+    /// `ClientBuilder::new(client).with(obs.reqwest())`, after middleware that retries.
+    #[cfg(feature = "reqwest")]
+    pub fn reqwest(&self) -> obs_http::ObserveReqwest<Client> {
+        obs_http::ObserveReqwest::new(self.client_observer())
+    }
+
+    fn client_observer(&self) -> Client {
+        (ForwardRequestId::new(), (self.client_span, self.client_metrics.clone()))
     }
 
     /// Wraps an HTTP client with [`Obs::client_layer`].
