@@ -14,8 +14,8 @@ use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
 use obs_health::{Check, Health, ServerLimits};
 use obs_logging::{Logging, Output};
-use obs_metrics::http::Red;
-use obs_metrics::{Pusher, Registry};
+use obs_metrics::http::{ClientMetrics, Red};
+use obs_metrics::{Buckets, Pusher, Registry};
 use obs_tracing::Traces;
 use obs_tracing::http::{ClientSpan, ServerSpan};
 use tracing_subscriber::Layer;
@@ -53,6 +53,7 @@ pub struct Obs {
     pub(crate) watch_errors: obs_errors::http::WatchErrors,
     pub(crate) push: Option<Arc<Pusher>>,
     pub(crate) red: Red,
+    pub(crate) client_metrics: ClientMetrics,
     pub(crate) access_log: bool,
     pub(crate) health: Health,
     pub(crate) lifecycle: Lifecycle,
@@ -108,6 +109,8 @@ impl Obs {
         let logging = Arc::new(logging);
         let registry = obs_metrics::default_registry();
         let red = Red::new(registry).map_err(Error::part("metrics"))?;
+        let client_metrics = ClientMetrics::new(registry, Buckets::default());
+        let client_metrics = client_metrics.map_err(Error::part("metrics"))?;
         let no_process_metrics = match obs_metrics::collect::process(registry) {
             Err(error) if error.is_unsupported() => Some(error),
             other => other.map(|()| None).map_err(Error::part("metrics"))?,
@@ -178,6 +181,7 @@ impl Obs {
             errors,
             push,
             red,
+            client_metrics,
             health,
             lifecycle,
         })

@@ -1,5 +1,9 @@
 //! Rate, errors and duration of HTTP requests.
 
+mod client;
+
+pub use client::{ClientMetrics, ClientRequest};
+
 use std::sync::Arc;
 
 use http::{Method, request};
