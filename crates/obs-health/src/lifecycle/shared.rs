@@ -1,7 +1,7 @@
 //! The state of one lifecycle, shared by its servers, its stages and the thread that watches signals.
 
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) signals_watched: AtomicBool,
     /// Whether somebody goes through the stages once a shutdown is asked for.
     pub(crate) is_served: AtomicBool,
+    /// Whether anything accepts connections, of which load balancers must learn that it closes.
+    pub(crate) has_listener: AtomicBool,
     pub(crate) servers: Servers,
     pub(crate) progress: Arc<Progress>,
     pub(crate) draining: CancellationToken,
@@ -56,6 +58,7 @@ impl Shared {
             asked_at: OnceLock::new(),
             signals_watched: AtomicBool::new(false),
             is_served: AtomicBool::new(false),
+            has_listener: AtomicBool::new(false),
             servers: Servers::default(),
             progress: Arc::default(),
             draining: CancellationToken::new(),
@@ -70,6 +73,13 @@ impl Shared {
     pub(crate) fn ask(&self) {
         let _asked_before = self.asked_at.set(Instant::now());
         self.asked.send_modify(|asked| *asked = asked.saturating_add(1));
+        // Now, and not only when somebody runs the stages: a loop may wait for it before that.
+        self.in_flight.drain();
+        self.draining.cancel();
+    }
+
+    pub(crate) fn skip_propagation(&self) {
+        self.has_listener.store(false, Ordering::Release);
     }
 
     /// What was not finished is lost with the process.

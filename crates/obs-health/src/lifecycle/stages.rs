@@ -1,6 +1,7 @@
 //! The stages, one function each, read in their order.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use obs_guard::Place;
@@ -31,17 +32,15 @@ const SPARE: Duration = Duration::from_millis(200);
 static CLOSER: Place = Place::new("health.on_close");
 static FLUSH: Place = Place::new("health.on_flush");
 
-/// Waits for the shutdown, then until the listener must close. Only a service that `was_up` before the
-/// shutdown was asked for has load balancers to wait for.
+/// Waits for the shutdown, then until the listener must close. Only a service with a listener that
+/// `was_up` before the shutdown was asked for has load balancers to wait for.
 pub(crate) async fn drain(shared: &Shared, was_up: bool) {
     let mut asked = shared.asked.subscribe();
     drop(asked.wait_for(|asked| *asked >= 1).await);
     shared.progress.begin(Stage::Propagation);
     shared.health.drain();
-    shared.in_flight.drain();
-    shared.draining.cancel();
     let started = Instant::now();
-    let most = match was_up {
+    let most = match was_up && shared.has_listener.load(Ordering::Acquire) {
         true => clamped(shared, Stage::Propagation).max(SETTLE),
         false => SETTLE,
     };
@@ -138,6 +137,15 @@ async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     is_done.await.ok()
 }
 
+/// The future's output, or `None` at the stage's deadline or when a second signal hurries.
+pub(crate) async fn within_stage<F: Future>(
+    shared: &Shared,
+    stage: Stage,
+    future: F,
+) -> Option<F::Output> {
+    within(shared, clamped(shared, stage), future).await
+}
+
 async fn requests(
     shared: &Shared,
     started: Instant,
@@ -212,8 +220,9 @@ async fn tasks(shared: &Shared) -> StageReport {
     shared.tasks_end.cancel();
     shared.tasks.close();
     let ended = within(shared, clamped(shared, Stage::Tasks), shared.tasks.wait()).await;
-    let lost = if ended.is_some() { 0 } else { shared.tasks.len() as u64 };
-    let finished = under_way.saturating_sub(lost);
+    let left = if ended.is_some() { 0 } else { shared.tasks.len() as u64 };
+    let finished = under_way.saturating_sub(left);
+    let lost = left + shared.health.heartbeat().dead_tasks();
     StageReport { finished, lost, ..StageReport::plain(Stage::Tasks, started.elapsed()) }
 }
 
