@@ -12,9 +12,9 @@
 mod access;
 mod body;
 mod connections;
-mod counts;
 mod handlers;
 mod listen;
+mod response;
 mod routes;
 mod thread;
 
@@ -26,10 +26,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::{Error, Health};
+use crate::error::Error;
+use crate::health::Health;
 use access::Access;
 use connections::Shared;
-pub(crate) use counts::AdminCounts;
 use listen::Place;
 use routes::Routes;
 
@@ -121,7 +121,8 @@ impl Builder {
             Place::Unix(_) => Access::of_socket(self.token),
         };
         let shared = Shared { routes: self.routes, access, timeout: self.timeout };
-        thread::start(&self.place, shared)
+        let (addr, thread) = thread::start(&self.place, shared)?;
+        Ok(AdminServer { addr, thread })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lifecycle::Stage;
+use crate::lifecycle::report::Stage;
 
 /// Those with a deadline, in their order.
 const STAGES: [Stage; 8] = [

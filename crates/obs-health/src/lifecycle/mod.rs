@@ -18,38 +18,37 @@
 //! Several servers on one lifecycle have one shutdown: the tasks' stage waits for the requests of all.
 
 mod deadlines;
-mod in_flight;
+pub(crate) mod in_flight;
+pub(crate) mod open;
 mod progress;
 mod report;
-mod serving;
+mod servers;
+mod shared;
 mod signals;
 mod stages;
+pub(crate) mod stop;
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use obs_guard::Place;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::admin::AdminServer;
-use crate::server::Connections;
-use crate::{Error, Health};
+use crate::error::Error;
+use crate::health::Health;
 pub use deadlines::Deadlines;
 pub use in_flight::{InFlight, InFlightExchange};
-use progress::Progress;
+use open::OpenConnections;
 pub use report::{FlushStage, Flushed, ShutdownReport, Stage, StageReport};
-use serving::{Serving, Servings};
+use servers::ServingGuard;
+use shared::{Closer, Plan, Shared};
 
 static TASK: Place = Place::new("health.background_task");
-
-type Closer = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
-type Flush = Box<dyn FnOnce(Duration) -> Flushed + Send>;
 
 /// Coordinates one shutdown. A clone is the same lifecycle.
 #[derive(Clone)]
@@ -57,55 +56,11 @@ pub struct Lifecycle {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    health: Health,
-    deadlines: Deadlines,
-    /// How often a shutdown was asked for; from 2 on, in a hurry.
-    asked: watch::Sender<u32>,
-    asked_at: OnceLock<Instant>,
-    signals_watched: AtomicBool,
-    /// Whether somebody goes through the stages once a shutdown is asked for.
-    is_served: AtomicBool,
-    servings: Servings,
-    progress: Arc<Progress>,
-    draining: CancellationToken,
-    listener_closes: CancellationToken,
-    tasks_end: CancellationToken,
-    tasks: TaskTracker,
-    in_flight: InFlight,
-    plan: Mutex<Plan>,
-}
-
-/// What is to be done at the end, taken out by whoever does it.
-#[derive(Default)]
-struct Plan {
-    closers: Vec<(String, Closer)>,
-    flushes: Vec<(FlushStage, Flush)>,
-    admin: Option<AdminServer>,
-}
-
 impl Lifecycle {
     /// A lifecycle for this service, with the given deadlines. One warning is logged, once the service is
     /// up, when they add up to more than the grace period, past which Kubernetes kills the process.
     pub fn new(health: Health, deadlines: Deadlines) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                health,
-                deadlines,
-                asked: watch::Sender::new(0),
-                asked_at: OnceLock::new(),
-                signals_watched: AtomicBool::new(false),
-                is_served: AtomicBool::new(false),
-                servings: Servings::default(),
-                progress: Arc::default(),
-                draining: CancellationToken::new(),
-                listener_closes: CancellationToken::new(),
-                tasks_end: CancellationToken::new(),
-                tasks: TaskTracker::new(),
-                in_flight: InFlight::default(),
-                plan: Mutex::default(),
-            }),
-        }
+        Self { shared: Arc::new(Shared::new(health, deadlines)) }
     }
 
     /// Starts the shutdown, as SIGTERM does. A second call hurries it.
@@ -133,7 +88,7 @@ impl Lifecycle {
     ///
     /// When no thread can be started or no signal handler installed.
     pub fn watch_signals(&self) -> Result<(), Error> {
-        signals::watch(self)
+        signals::watch(&self.shared)
     }
 
     /// Runs a background task that shutdown waits for. It should end when [`Lifecycle::tasks_end`] is
@@ -225,39 +180,20 @@ impl Lifecycle {
     }
 
     /// The stages after the listener wait for whoever holds one of these.
-    pub(crate) fn serving(&self) -> Serving {
-        self.shared.servings.begin()
+    pub(crate) fn serving(&self) -> ServingGuard {
+        self.shared.servers.begin()
     }
 
-    pub(crate) async fn finish(self, serving: Serving, connections: Connections) -> ShutdownReport {
-        stages::finish(&self.shared, serving, Some(connections)).await
+    pub(crate) async fn finish(
+        self,
+        serving: ServingGuard,
+        open: OpenConnections,
+    ) -> ShutdownReport {
+        stages::finish(&self.shared, serving, Some(open)).await
     }
 
     fn plan(&self, change: impl FnOnce(&mut Plan)) {
         change(&mut self.shared.plan.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-impl Shared {
-    fn ask(&self) {
-        let _asked_before = self.asked_at.set(Instant::now());
-        self.asked.send_modify(|asked| *asked = asked.saturating_add(1));
-    }
-
-    /// What was not finished is lost with the process.
-    fn report_unfinished(&self) {
-        let (requests, tasks) = (self.in_flight.requests(), self.tasks.len());
-        let (stage, stages) = self.progress.now();
-        match stage {
-            Some(stage) => tracing::error!(
-                stage, %stages, requests, tasks,
-                "the shutdown was not over by its grace period: exit"
-            ),
-            None => tracing::error!(
-                %stages, requests, tasks,
-                "the process did not end by its grace period, after its shutdown: exit"
-            ),
-        }
     }
 }
 

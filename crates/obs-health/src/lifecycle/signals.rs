@@ -9,10 +9,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::Error;
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 use crate::lifecycle::progress::Progress;
-use crate::lifecycle::{Lifecycle, Shared};
+use crate::lifecycle::shared::Shared;
 use crate::own_runtime::OwnRuntime;
 
 /// The same signal again within this time is the same request: a supervisor and a shell pass on both.
@@ -51,13 +50,13 @@ impl Asked {
     }
 }
 
-pub(crate) fn watch(lifecycle: &Lifecycle) -> Result<(), Error> {
-    if lifecycle.shared.signals_watched.swap(true, Ordering::AcqRel) {
+pub(crate) fn watch(shared: &Arc<Shared>) -> Result<(), Error> {
+    if shared.signals_watched.swap(true, Ordering::AcqRel) {
         return Ok(());
     }
-    let started = start(&lifecycle.shared);
+    let started = start(shared);
     if started.is_err() {
-        lifecycle.shared.signals_watched.store(false, Ordering::Release);
+        shared.signals_watched.store(false, Ordering::Release);
     }
     started
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use obs_guard::Place;
 use tokio::sync::oneshot;
 
-use crate::lifecycle::serving::Serving;
-use crate::lifecycle::{Closer, Flush, FlushStage, Shared, ShutdownReport, Stage, StageReport};
-use crate::server::{Connections, Open};
+use crate::lifecycle::open::OpenConnections;
+use crate::lifecycle::report::{FlushStage, ShutdownReport, Stage, StageReport};
+use crate::lifecycle::servers::ServingGuard;
+use crate::lifecycle::shared::{Closer, Flush, Shared};
 
 /// What a flush gets once somebody is in a hurry.
 const HURRY: Duration = Duration::from_secs(1);
@@ -51,22 +52,25 @@ pub(crate) async fn drain(shared: &Shared, was_up: bool) {
 /// Everything after a listener has closed: once, for all who serve on this lifecycle.
 pub(crate) async fn finish(
     shared: &Shared,
-    serving: Serving,
-    connections: Option<Connections>,
+    serving: ServingGuard,
+    open: Option<OpenConnections>,
 ) -> ShutdownReport {
     let started = Instant::now();
-    if connections.is_some() {
+    if open.is_some() {
         shared.progress.begin(Stage::Requests);
     }
     let requests = shared.in_flight.requests() as u64;
-    serving.end(connections.map(Connections::finish));
+    if let Some(open) = &open {
+        open.close();
+    }
+    serving.end(open);
     // One that never comes to its end must not hold the others.
     let most = clamped(shared, Stage::Requests);
-    let _late = within(shared, most, shared.servings.ended()).await;
-    match shared.servings.lead() {
-        Some((_lead, open)) => go_through(shared, started, requests, &open).await,
+    let _late = within(shared, most, shared.servers.ended()).await;
+    match shared.servers.try_lead() {
+        Some((_guard, open)) => go_through(shared, started, requests, &open).await,
         None => {
-            shared.servings.over().await;
+            shared.servers.over().await;
             shared.progress.report()
         }
     }
@@ -76,7 +80,7 @@ async fn go_through(
     shared: &Shared,
     started: Instant,
     under_way: u64,
-    open: &[Open],
+    open: &[OpenConnections],
 ) -> ShutdownReport {
     let (closers, mut flushes, admin) = {
         let mut plan = shared.plan.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,7 +138,12 @@ async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     is_done.await.ok()
 }
 
-async fn requests(shared: &Shared, started: Instant, under_way: u64, open: &[Open]) -> StageReport {
+async fn requests(
+    shared: &Shared,
+    started: Instant,
+    under_way: u64,
+    open: &[OpenConnections],
+) -> StageReport {
     let upgraded = upgraded(open);
     let mut lost = 0;
     let finished_or_idle = async {
@@ -147,7 +156,7 @@ async fn requests(shared: &Shared, started: Instant, under_way: u64, open: &[Ope
     let left = most.saturating_sub(started.elapsed());
     if within(shared, left, finished_or_idle).await != Some(true) {
         lost = shared.in_flight.requests() as u64;
-        open.iter().for_each(Open::abort_http);
+        open.iter().for_each(OpenConnections::abort_http);
         let _ = tokio::time::timeout(ABORT, finished(open)).await;
     }
     let left = most.saturating_sub(started.elapsed());
@@ -158,28 +167,28 @@ async fn requests(shared: &Shared, started: Instant, under_way: u64, open: &[Ope
 
 /// How many connections that the application has taken over were aborted. It learns of the shutdown
 /// by [`crate::lifecycle::Lifecycle::draining`].
-async fn end_upgraded(shared: &Shared, open: &[Open], left: Duration) -> u64 {
+async fn end_upgraded(shared: &Shared, open: &[OpenConnections], left: Duration) -> u64 {
     if within(shared, left, closed(open)).await.is_some() {
         return 0;
     }
     let aborted = upgraded(open);
     shared.health.server_counts().upgraded_aborted(aborted);
-    open.iter().for_each(Open::abort_upgraded);
+    open.iter().for_each(OpenConnections::abort_upgraded);
     let _ = tokio::time::timeout(ABORT, closed(open)).await;
     aborted
 }
 
-fn upgraded(open: &[Open]) -> u64 {
-    open.iter().map(Open::upgraded).sum()
+fn upgraded(open: &[OpenConnections]) -> u64 {
+    open.iter().map(OpenConnections::upgraded).sum()
 }
 
-async fn finished(open: &[Open]) {
+async fn finished(open: &[OpenConnections]) {
     for open in open {
         open.finished().await;
     }
 }
 
-async fn closed(open: &[Open]) {
+async fn closed(open: &[OpenConnections]) {
     for open in open {
         open.closed().await;
     }

@@ -1,4 +1,4 @@
-//! The open connections of one server: admitted, served, finished or aborted.
+//! The connections of one server: accepted, limited and served.
 
 use std::error::Error as StdError;
 use std::future::poll_fn;
@@ -21,25 +21,25 @@ use obs_http::{ObserveLayer, PeerAddr, unrouted};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::counts::Closed;
 use crate::health::Health;
-use crate::lifecycle::InFlight;
-use crate::server::ServerLimits;
+use crate::lifecycle::in_flight::InFlight;
+use crate::lifecycle::open::OpenConnections;
+use crate::lifecycle::stop::Stopped;
 use crate::server::acceptor::Acceptor;
-use crate::server::counts::Closed;
+use crate::server::limits::ServerLimits;
 use crate::server::parts::PartedBody;
 use crate::server::phase::Phase;
-use crate::server::stop::{Ordered, Stop};
-use crate::server::stream::{Held, ReadLimit, WriteSide};
+use crate::server::stream::{ConnectionGuards, ReadLimit, WriteSide};
 use crate::server::streams::Streams;
 use crate::watched::Watched;
 use crate::write_limit::{WriteLimit, WriteWatch};
 
 /// How long a connection that was accepted before the shutdown may take to bring its first request.
-const FIRST_REQUEST: Duration = Duration::from_millis(500);
+const DRAIN_FIRST_REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// In bytes.
 const MAX_ERROR_TEXT: usize = 1_000;
@@ -55,7 +55,7 @@ pub(crate) struct Connections {
     builder: Arc<auto::Builder<Streams>>,
     limits: Arc<ServerLimits>,
     places: Arc<Semaphore>,
-    open: Open,
+    open: OpenConnections,
     health: Health,
     in_flight: InFlight,
     /// How many connections there were, to spread their ages.
@@ -67,19 +67,6 @@ pub(crate) struct Accepted {
     stream: TcpStream,
     peer: SocketAddr,
     place: OwnedSemaphorePermit,
-}
-
-/// The connections that are open, and the two ways to end them.
-#[derive(Clone, Default)]
-pub(crate) struct Open {
-    /// One token for each connection, however long the application keeps it after an upgrade.
-    streams: TaskTracker,
-    /// One task for each connection that speaks HTTP still.
-    http: TaskTracker,
-    /// Tells those to finish their requests and close.
-    closing: Stop,
-    abort_http: Stop,
-    abort_upgraded: Stop,
 }
 
 impl Connections {
@@ -99,7 +86,7 @@ impl Connections {
             builder: Arc::new(builder),
             places: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
             limits,
-            open: Open::default(),
+            open: OpenConnections::default(),
             health,
             in_flight,
             spawned: AtomicU32::new(0),
@@ -149,18 +136,18 @@ impl Connections {
         let age = age.saturating_add(age / 160 * spread);
         let in_flight = self.in_flight.clone();
         let (open, health) = (self.open.streams.token(), self.health.clone());
-        let (closing, abort_http) = (self.open.closing.ordered(), self.open.abort_http.ordered());
-        let abort_upgraded = [(); 2].map(|()| self.open.abort_upgraded.ordered());
+        let (closing, abort_http) = (self.open.closing.stopped(), self.open.abort_http.stopped());
+        let abort_upgraded = [(); 2].map(|()| self.open.abort_upgraded.stopped());
         let serving = async move {
             let shaken = guarded(async { acceptor.accept(stream).await });
             let error = match tokio::time::timeout(limits.handshake_timeout, shaken).await {
                 Ok(Some(Ok(stream))) => {
                     let write = WriteLimit::new(limits.write_pace());
                     let phase = Phase::new(write.watch());
-                    let held = Held { _open: open, _place: place };
+                    let guards = ConnectionGuards { _open: open, _place: place };
                     let [abort_read, abort_write] = abort_upgraded;
                     let (head, body) = (limits.header_read_timeout, limits.body_pace());
-                    let read = ReadLimit::new(abort_read, phase.clone(), head, body, held);
+                    let read = ReadLimit::new(abort_read, phase.clone(), head, body, guards);
                     let watch = Watch { peer, phase, read: read.expired(), write: write.watch() };
                     let write = WriteSide::new(abort_write, write);
                     let stream = Watched::new(stream, read, write);
@@ -194,11 +181,7 @@ impl Connections {
         });
     }
 
-    /// Tells every connection to finish its request and close.
-    pub(crate) fn finish(self) -> Open {
-        self.open.streams.close();
-        self.open.http.close();
-        self.open.closing.order();
+    pub(crate) fn into_open(self) -> OpenConnections {
         self.open
     }
 }
@@ -224,7 +207,7 @@ async fn serve<S, App, B>(
     stream: S,
     app: App,
     Watch { peer, phase, read, write }: Watch,
-    closing: Ordered,
+    closing: Stopped,
     Times { first_request, age, write_timeout }: Times,
 ) -> Result<(), Closed>
 where
@@ -262,7 +245,7 @@ where
         pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // Hyper's own timers begin once it knows the version, which a silent peer never lets it know.
     let first_request_late = async {
-        if tokio::time::timeout(first_request, phase.begun()).await.is_ok() {
+        if tokio::time::timeout(first_request, phase.first_request()).await.is_ok() {
             std::future::pending::<()>().await;
         }
     };
@@ -278,8 +261,8 @@ where
         tokio::select! {
             biased;
             ended = connection.as_mut() => return closed_by(ended),
-            () = phase.begun() => {}
-            () = tokio::time::sleep(FIRST_REQUEST) => {}
+            () = phase.first_request() => {}
+            () = tokio::time::sleep(DRAIN_FIRST_REQUEST_TIMEOUT) => {}
         }
     }
     connection.as_mut().graceful_shutdown();
@@ -302,29 +285,4 @@ where
 async fn guarded<F: Future>(handshake: F) -> Option<F::Output> {
     let mut handshake = pin!(handshake);
     poll_fn(|context| ACCEPTOR.poll(handshake.as_mut(), context)).await
-}
-
-impl Open {
-    /// Connections that the application has taken over.
-    pub(crate) fn upgraded(&self) -> u64 {
-        self.streams.len().saturating_sub(self.http.len()) as u64
-    }
-
-    pub(crate) fn abort_http(&self) {
-        self.abort_http.order();
-    }
-
-    pub(crate) fn abort_upgraded(&self) {
-        self.abort_upgraded.order();
-    }
-
-    /// Comes when no connection speaks HTTP any more.
-    pub(crate) async fn finished(&self) {
-        self.http.wait().await;
-    }
-
-    /// Comes when the last connection is closed, upgraded or not.
-    pub(crate) async fn closed(&self) {
-        self.streams.wait().await;
-    }
 }

@@ -13,8 +13,8 @@ use obs_guard::Place;
 use obs_http::{End, Exchange, Observe, Outcome};
 use tokio::time::Instant;
 
-use crate::server::begun::Begun;
-use crate::server::counts::Closed;
+use crate::counts::Closed;
+use crate::server::first_request::FirstRequest;
 use crate::write_limit::WriteWatch;
 
 /// A handler or a body whose panic nobody answers: it ends the connection, or the HTTP/2 stream.
@@ -31,7 +31,7 @@ pub(crate) struct Phase {
 
 #[derive(Debug)]
 struct Shared {
-    begun: Begun,
+    first_request: FirstRequest,
     state: Mutex<State>,
     write: WriteWatch,
     /// Exchanges under way, on HTTP/2 several.
@@ -80,14 +80,14 @@ struct Scan {
 
 impl Phase {
     pub(crate) fn new(write: WriteWatch) -> Self {
-        let (begun, state, exchanges) = Default::default();
-        let shared = Shared { begun, state, write, exchanges };
+        let (first_request, state, exchanges) = Default::default();
+        let shared = Shared { first_request, state, write, exchanges };
         Self { shared: Arc::new(shared) }
     }
 
     /// Comes with the first request. For one waiter.
-    pub(crate) async fn begun(&self) {
-        self.shared.begun.wait().await;
+    pub(crate) async fn first_request(&self) {
+        self.shared.first_request.wait().await;
     }
 
     /// Whether a later head begins with these bytes.
@@ -128,7 +128,7 @@ impl Phase {
 
     /// A request's head is complete. To be called before its body is read.
     pub(crate) fn request<B>(&self, request: &Request<B>) {
-        self.shared.begun.set();
+        self.shared.first_request.set();
         if request.version() >= Version::HTTP_2 {
             self.off();
         } else {

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
 use crate::health::Health;
-use crate::server::ServerLimits;
+use crate::server::limits::ServerLimits;
 use crate::server::parts::{WaitsFor, told_by};
 
 /// Spawns them.

@@ -1,16 +1,19 @@
 //! Tells the log, on a thread that may block: the log, or the stacks, may hang with the runtime.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use obs_guard::Place;
 
-use crate::watchdog::{Stacks, threads};
+use crate::watchdog::threads;
+
+pub(crate) type Stacks = Arc<dyn Fn() -> String + Send + Sync>;
 
 const MAX_STACKS: usize = 64 * 1024;
 /// Reports that wait; a log that hangs must not let them pile up.
-const WAITING: usize = 8;
+const MAX_QUEUED_REPORTS: usize = 8;
 
 static STACKS: Place = Place::new("health.watchdog_stacks");
 
@@ -30,16 +33,16 @@ impl Reporter {
     }
 
     /// Waits until this report is written, but not for long.
-    pub(crate) fn finish(&self, report: Report, most: Duration) {
+    pub(crate) fn finish(&self, report: Report, limit: Duration) {
         let (written, done) = sync_channel(1);
         if self.reports.try_send((report, Some(written))).is_ok() {
-            let _ = done.recv_timeout(most);
+            let _ = done.recv_timeout(limit);
         }
     }
 }
 
 pub(crate) fn start(stacks: Option<Stacks>) -> io::Result<Reporter> {
-    let (reports, waiting) = sync_channel(WAITING);
+    let (reports, waiting) = sync_channel(MAX_QUEUED_REPORTS);
     let name = "obs-watchdog-report".into();
     std::thread::Builder::new().name(name).spawn(move || run(&waiting, stacks.as_ref()))?;
     Ok(Reporter { reports })
@@ -47,7 +50,7 @@ pub(crate) fn start(stacks: Option<Stacks>) -> io::Result<Reporter> {
 
 fn run(reports: &Receiver<(Report, Option<SyncSender<()>>)>, stacks: Option<&Stacks>) {
     for (report, written) in reports {
-        tell(&report, stacks);
+        log(&report, stacks);
         if let Some(written) = written {
             // A log with a writer of its own needs a moment after the last line.
             std::thread::sleep(Duration::from_millis(100));
@@ -56,7 +59,7 @@ fn run(reports: &Receiver<(Report, Option<SyncSender<()>>)>, stacks: Option<&Sta
     }
 }
 
-fn tell(report: &Report, stacks: Option<&Stacks>) {
+fn log(report: &Report, stacks: Option<&Stacks>) {
     match *report {
         Report::Wedged { missed } => {
             let threads = threads::states();

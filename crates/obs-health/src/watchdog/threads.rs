@@ -5,14 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Past this many the line would be a book.
-const MOST: usize = 256;
+const MAX_THREADS: usize = 256;
 
 /// `tokio-runtime-w 4242 sleeping in hrtimer_nanosleep; ...`, or empty where there is no `/proc`.
 pub(crate) fn states() -> String {
     let Ok(folder) = fs::read_dir("/proc/self/task") else { return String::new() };
     let mut all: Vec<_> = folder.filter_map(|entry| state(&entry.ok()?.path())).collect();
-    let left_out = all.len().saturating_sub(MOST);
-    all.truncate(MOST);
+    let left_out = all.len().saturating_sub(MAX_THREADS);
+    all.truncate(MAX_THREADS);
     if left_out > 0 {
         all.push(format!("and {left_out} more"));
     }

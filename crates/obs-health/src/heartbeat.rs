@@ -1,15 +1,15 @@
-//! What the watchdog knows of the runtime, for liveness and the metrics.
+//! The state of the runtime as the watchdog finds it, for liveness and the metrics.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 #[derive(Debug, Default)]
-pub(crate) struct Vital {
+pub(crate) struct HeartbeatState {
     wedged: AtomicBool,
-    times: AtomicU64,
+    wedged_total: AtomicU64,
     beats: AtomicU64,
 }
 
-impl Vital {
+impl HeartbeatState {
     pub(crate) fn is_wedged(&self) -> bool {
         self.wedged.load(Ordering::Acquire)
     }
@@ -17,17 +17,17 @@ impl Vital {
     pub(crate) fn set_wedged(&self, wedged: bool) {
         let before = self.wedged.swap(wedged, Ordering::AcqRel);
         if wedged && !before {
-            self.times.fetch_add(1, Ordering::Relaxed);
+            self.wedged_total.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn beat(&self) {
+    pub(crate) fn count_beat(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How often the runtime was found wedged.
-    pub(crate) fn times(&self) -> u64 {
-        self.times.load(Ordering::Relaxed)
+    pub(crate) fn wedged_total(&self) -> u64 {
+        self.wedged_total.load(Ordering::Relaxed)
     }
 
     /// How many heartbeats there were: zero without a watchdog.

@@ -1,4 +1,4 @@
-//! What a server tells of itself.
+//! Counters of the application's server.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

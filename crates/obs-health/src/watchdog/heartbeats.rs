@@ -8,14 +8,20 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::health::Health;
-use crate::watchdog::Settings;
 use crate::watchdog::report::{Report, Reporter};
 use crate::watchdog::threads;
 
 /// How long the last report may take before the process is ended.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(crate) struct Beat {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) heartbeat: Duration,
+    pub(crate) missed: u32,
+    pub(crate) abort_after: Option<u32>,
+}
+
+pub(crate) struct Heartbeats {
     health: Health,
     settings: Settings,
     runtime: Handle,
@@ -27,7 +33,7 @@ pub(crate) struct Beat {
     wedged: bool,
 }
 
-impl Beat {
+impl Heartbeats {
     pub(crate) fn new(
         health: Health,
         settings: Settings,
@@ -42,7 +48,7 @@ impl Beat {
         let mut ping = self.ping();
         let mut moved = self.movement();
         while stopped.recv_timeout(self.settings.heartbeat) == Err(RecvTimeoutError::Timeout) {
-            self.health.vital().beat();
+            self.health.heartbeat().count_beat();
             match ping.load(Ordering::Acquire) {
                 GONE => break,
                 ANSWERED => {
@@ -54,7 +60,7 @@ impl Beat {
             }
             moved = self.movement();
         }
-        self.health.vital().set_wedged(false);
+        self.health.heartbeat().set_wedged(false);
     }
 
     /// Spawned from outside the runtime: a wedged one keeps it in its queue, so there is never more
@@ -77,9 +83,9 @@ impl Beat {
 
     fn alive(&mut self) {
         if std::mem::take(&mut self.wedged) {
-            self.health.vital().set_wedged(false);
+            self.health.heartbeat().set_wedged(false);
             self.reporter.send(Report::Recovered { missed: self.missed });
-            self.health.tell_transition();
+            self.health.publish_state_change();
         }
         self.missed = 0;
         self.used = None;
@@ -104,12 +110,12 @@ impl Beat {
         if self.missed >= self.settings.missed && !self.wedged {
             self.wedged = true;
             // The probe first: whatever the report needs may hang like the runtime does.
-            self.health.vital().set_wedged(true);
+            self.health.heartbeat().set_wedged(true);
             self.reporter.send(Report::Wedged { missed: self.missed });
         }
         let end = self.settings.abort_after;
         if self.wedged && end.is_some_and(|end| self.missed >= end) {
-            self.reporter.finish(Report::Aborting { missed: self.missed }, LAST_WORDS);
+            self.reporter.finish(Report::Aborting { missed: self.missed }, LAST_REPORT_TIMEOUT);
             std::process::abort();
         }
     }

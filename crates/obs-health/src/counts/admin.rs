@@ -1,4 +1,4 @@
-//! What an admin server turned away.
+//! Requests that an admin server rejected and connections that it closed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +10,7 @@ pub(crate) struct AdminCounts {
 
 /// Why the server closed a connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Closed {
+pub(crate) enum AdminClosed {
     /// No request's head came in time.
     Idle,
     /// Its peer did not read the answer.
@@ -19,7 +19,7 @@ pub(crate) enum Closed {
     Evicted,
 }
 
-impl Closed {
+impl AdminClosed {
     const ALL: [Self; 3] = [Self::Idle, Self::Write, Self::Evicted];
 
     const fn as_str(self) -> &'static str {
@@ -36,7 +36,7 @@ impl AdminCounts {
         self.rejected.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn closed(&self, reason: Closed) {
+    pub(crate) fn closed(&self, reason: AdminClosed) {
         self.closed[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
@@ -46,7 +46,7 @@ impl AdminCounts {
 
     /// By reason.
     pub(crate) fn closed_by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let count = |reason: Closed| self.closed[reason as usize].load(Ordering::Relaxed);
-        Closed::ALL.into_iter().map(move |reason| (reason.as_str(), count(reason)))
+        let count = |reason: AdminClosed| self.closed[reason as usize].load(Ordering::Relaxed);
+        AdminClosed::ALL.into_iter().map(move |reason| (reason.as_str(), count(reason)))
     }
 }
