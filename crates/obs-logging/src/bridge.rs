@@ -8,7 +8,7 @@ use tracing_core::field::{FieldSet, Value};
 use tracing_core::subscriber::Interest;
 use tracing_core::{Event, Kind, Level};
 
-use crate::Error;
+use crate::error::Error;
 
 #[cfg(feature = "kv")]
 mod key_values;

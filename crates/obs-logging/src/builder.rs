@@ -10,20 +10,23 @@ use tracing_core::Level;
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::callsite;
 use crate::context::fields::{Fields, Key};
-use crate::cost::Ledger;
-use crate::encode::time::{Clock, Moment};
+use crate::cost::CallsiteStats;
+use crate::encode::head::{head, opening};
+use crate::encode::moment::Moment;
+use crate::encode::time::Clock;
 use crate::encode::value;
+use crate::error::Error;
 use crate::error_type::ErrorTypes;
 use crate::field::Value;
 use crate::filter::LogFilter;
-use crate::layer::{Lines, LogLayer, Plan};
+use crate::layer::config::LayerConfig;
+use crate::layer::{Lines, LogLayer};
+use crate::logging::Logging;
 use crate::output::{Delivery, Direct, Notice, Output, Queue, Sink, Tally, Target};
 use crate::processor::{Pipeline, Processor};
-use crate::render::{self, Console, Json, Line, Renderer};
+use crate::render::{Console, Json, Line, Renderer};
 use crate::stage::{BeforeRedaction, Pacing, Processing, Redacting, Stage};
-use crate::{Error, Logging};
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -355,8 +358,8 @@ impl<S: Stage> Builder<S> {
         let notice = notice_of_losses(renderer.clone(), self.statics.clone());
         let tally = Arc::new(Tally::default());
         let sink = Arc::new(sink(notice, tally.clone())?);
-        let ledger = Arc::new(Ledger::default());
-        let lines = Lines::new(Plan {
+        let stats = Arc::new(CallsiteStats::default());
+        let lines = Lines::new(LayerConfig {
             filter: filter.clone(),
             renderer,
             statics: self.statics,
@@ -366,9 +369,9 @@ impl<S: Stage> Builder<S> {
             backtraces,
             sink: sink.clone(),
             tally: tally.clone(),
-            ledger: ledger.clone(),
+            stats: stats.clone(),
         });
-        Ok((lines.with_filter(filter.clone()), Logging::new(sink, filter, tally, ledger)))
+        Ok((lines.with_filter(filter.clone()), Logging::new(sink, filter, tally, stats)))
     }
 }
 
@@ -385,7 +388,7 @@ fn notice_of_losses(renderer: Arc<Renderer>, statics: Fields) -> Notice {
         let line = Line {
             time: Moment::now(),
             level: Level::WARN,
-            opening: &render::opening(&callsite::head(&Level::WARN, target)),
+            opening: &opening(&head(&Level::WARN, target)),
             target,
             has_own_target: false,
             message: b"\"log lines were dropped\"",

@@ -8,8 +8,9 @@ use http::{HeaderName, HeaderValue, request, response};
 use obs_context::{EnteredRequest, RequestId, Route, current_request_id};
 use obs_http::{End, Exchange, Observe, ObserveLayer, Outcome, RouteOf};
 
+use crate::context::current::Context;
+use crate::context::current::Entered;
 use crate::context::fields::Key;
-use crate::{Context, Entered};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

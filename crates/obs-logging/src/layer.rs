@@ -1,5 +1,6 @@
 //! The layer: spans to context, events to lines.
 
+pub(crate) mod config;
 mod event;
 
 use std::fmt;
@@ -15,16 +16,14 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use crate::callsite::Callsite;
-use crate::context::fields::{Fields, Key};
+use crate::context::buffers;
+use crate::context::fields::Key;
 use crate::context::span::SpanContext;
-use crate::cost::Ledger;
-use crate::error_type::ErrorTypes;
 use crate::filter::LogFilter;
+use crate::layer::config::LayerConfig;
 use crate::local::{self, Local};
-use crate::output::{Sink, Tally};
-use crate::processor::Pipeline;
-use crate::render::Renderer;
-use crate::visitor::{Apart, Visitor};
+use crate::visitor::Visitor;
+use crate::visitor::buffered::Buffered;
 
 /// The layer that makes lines of events: beside any other layer, on a `tracing_subscriber::Registry`.
 ///
@@ -35,7 +34,7 @@ pub type LogLayer<S> = Filtered<Lines, LogFilter, S>;
 /// What makes the lines: the inside of [`LogLayer`].
 pub struct Lines {
     number: u32,
-    plan: Plan,
+    config: LayerConfig,
     spans: Key,
     suppressed: Key,
     dispatch: OnceLock<WeakDispatch>,
@@ -43,34 +42,13 @@ pub struct Lines {
     follower: OnceLock<SpanFollower>,
 }
 
-/// What a layer is made of.
-pub(crate) struct Plan {
-    pub(crate) filter: LogFilter,
-    pub(crate) renderer: Arc<Renderer>,
-    pub(crate) statics: Fields,
-    pub(crate) pipeline: Pipeline,
-    pub(crate) span_names: bool,
-    pub(crate) error_types: Arc<ErrorTypes>,
-    pub(crate) backtraces: bool,
-    pub(crate) sink: Arc<Sink>,
-    pub(crate) tally: Arc<Tally>,
-    pub(crate) ledger: Arc<Ledger>,
-}
-
-impl Plan {
-    /// Whether lines can be written as their values come, as far as it is known beforehand.
-    pub(crate) fn is_straight(&self) -> bool {
-        self.renderer.as_json().is_some() && self.pipeline.processors.is_empty() && !self.span_names
-    }
-}
-
 impl Lines {
-    pub(crate) fn new(plan: Plan) -> Self {
+    pub(crate) fn new(config: LayerConfig) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self {
             number,
-            plan,
+            config,
             spans: Key::new("spans"),
             suppressed: Key::new("suppressed"),
             dispatch: OnceLock::new(),
@@ -84,7 +62,7 @@ impl Lines {
         local: &Local,
         metadata: &'static Metadata<'static>,
     ) -> std::rc::Rc<Callsite> {
-        let make = || Callsite::new(metadata, &self.plan);
+        let make = || Callsite::new(metadata, &self.config);
         local.callsite(self.number, metadata, make)
     }
 
@@ -114,17 +92,18 @@ where
         local::with(|local| {
             let metadata = attributes.metadata();
             let callsite = self.callsite(local, metadata);
-            if !self.plan.filter.wants(&callsite, metadata) {
+            if !self.config.filter.wants(&callsite.verdict, metadata) {
                 return;
             }
             let Some(span) = context.span(id) else { return };
             let mut scratch = local.take_scratch();
-            attributes.record(&mut Visitor(Apart { callsite: &callsite, scratch: &mut scratch }));
+            attributes
+                .record(&mut Visitor(Buffered { callsite: &callsite, scratch: &mut scratch }));
             let mut parent = span.parent();
             let mut parent_context = None;
-            while let Some(above) = parent {
-                parent_context = self.context_of(&above);
-                parent = if parent_context.is_some() { None } else { above.parent() };
+            while let Some(ancestor) = parent {
+                parent_context = self.context_of(&ancestor);
+                parent = if parent_context.is_some() { None } else { ancestor.parent() };
             }
             let inherited = parent_context.as_ref().and_then(|parent| parent.ambient()).cloned();
             let current = || local.stack.borrow().ambient().cloned();
@@ -133,11 +112,11 @@ where
             } else {
                 current().or(inherited)
             };
-            let room = local.take_fields();
+            let room = buffers::take();
             let own = SpanContext::new(parent_context.as_ref(), ambient, &mut scratch.fields, room);
             local.give_back(scratch);
             let own = Arc::new(own);
-            local.remember_newest(self.number, id.into_u64(), &own);
+            local.set_last_span(self.number, id.into_u64(), &own);
             let mut extensions = span.extensions_mut();
             match extensions.get_mut::<Contexts>() {
                 Some(contexts) => contexts.others.push((self.number, own)),
@@ -154,7 +133,7 @@ where
             let Some(own) = self.context_of(&span) else { return };
             let callsite = self.callsite(local, span.metadata());
             let mut scratch = local.take_scratch();
-            values.record(&mut Visitor(Apart { callsite: &callsite, scratch: &mut scratch }));
+            values.record(&mut Visitor(Buffered { callsite: &callsite, scratch: &mut scratch }));
             own.record(&scratch.fields);
             local.give_back(scratch);
         });
@@ -163,7 +142,7 @@ where
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         local::with(|local| {
             let callsite = self.callsite(local, event.metadata());
-            if !self.plan.filter.wants(&callsite, event.metadata()) {
+            if !self.config.filter.wants(&callsite.verdict, event.metadata()) {
                 return;
             }
             let mut scratch = local.take_scratch();
@@ -174,8 +153,8 @@ where
 
     fn on_enter(&self, id: &span::Id, context: Context<'_, S>) {
         local::with(|local| {
-            let known = local.newest(self.number, id.into_u64());
-            let own = known.or_else(|| context.span(id).and_then(|span| self.context_of(&span)));
+            let last = local.last_span(self.number, id.into_u64());
+            let own = last.or_else(|| context.span(id).and_then(|span| self.context_of(&span)));
             if let Some(own) = own {
                 local.stack.borrow_mut().enter_span(self.number, id.into_u64(), own);
             }
@@ -195,7 +174,7 @@ where
 
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lines").field("filter", &self.plan.filter).finish_non_exhaustive()
+        f.debug_struct("Lines").field("filter", &self.config.filter).finish_non_exhaustive()
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use obs_context::Source;
 
-use crate::Error;
-use crate::cost::{CallsiteCost, Ledger};
+use crate::cost::{CallsiteCost, CallsiteStats};
+use crate::error::Error;
 use crate::filter::LogFilter;
 use crate::output::{Accounts, Counts, FlushReport, Sink, Tally};
 
@@ -21,7 +21,7 @@ pub struct Logging {
     sink: Arc<Sink>,
     filter: LogFilter,
     tally: Arc<Tally>,
-    ledger: Arc<Ledger>,
+    stats: Arc<CallsiteStats>,
 }
 
 impl Logging {
@@ -29,9 +29,9 @@ impl Logging {
         sink: Arc<Sink>,
         filter: LogFilter,
         tally: Arc<Tally>,
-        ledger: Arc<Ledger>,
+        stats: Arc<CallsiteStats>,
     ) -> Self {
-        Self { sink, filter, tally, ledger }
+        Self { sink, filter, tally, stats }
     }
 
     /// Waits until everything that was logged before is written, for at most `deadline`.
@@ -66,7 +66,7 @@ impl Logging {
 
     /// The bill: which callsite has logged how much, the most bytes first.
     pub fn costs(&self) -> Vec<CallsiteCost> {
-        self.ledger.costs()
+        self.stats.costs()
     }
 
     /// The filter that holds now.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::Logging;
+use crate::logging::Logging;
 use crate::output::{Sink, Tally};
 
 /// How long a panicking thread waits for its line to be written: the process may be about to abort.

@@ -8,7 +8,7 @@ pub(crate) fn object(text: &str) -> Option<Vec<(String, Value)>> {
 }
 
 /// One value.
-pub(super) fn value(text: &str) -> Option<Value> {
+pub(crate) fn value(text: &str) -> Option<Value> {
     Reader(text).value(DEEPEST)
 }
 

@@ -8,7 +8,7 @@
 //! assert_eq!(lines[0]["user_id"], 42);
 //! ```
 
-mod json;
+pub(crate) mod json;
 mod value;
 
 #[cfg(feature = "otlp")]
@@ -21,8 +21,11 @@ use tracing::instrument::{WithDispatch, WithSubscriber};
 use tracing_core::Dispatch;
 use tracing_subscriber::layer::SubscriberExt;
 
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::filter::LogFilter;
+use crate::logging::Logging;
 use crate::stage::Stage;
-use crate::{Builder, Error, LogFilter, Logging};
 
 pub use value::{Captured, Value};
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ambient::Ambient;
+use super::buffers;
 use super::fields::Fields;
-use crate::local;
 
 /// What lines inside a span carry of it.
 pub(crate) struct SpanContext {
@@ -146,6 +146,6 @@ impl SpanContext {
 
 impl Drop for SpanContext {
     fn drop(&mut self) {
-        local::give_fields_back(std::mem::take(&mut self.born));
+        buffers::give_back(std::mem::take(&mut self.born));
     }
 }

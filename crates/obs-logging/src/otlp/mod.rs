@@ -15,7 +15,7 @@ use obs_otlp::{
     Warning,
 };
 
-use crate::Error;
+use crate::error::Error;
 
 /// Where a collector is, and what is told to it: for [`Output::otlp`](crate::Output::otlp).
 ///

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::queue::Shard;
+use super::shards::Shard;
 
 /// Merged lines are handed to the output in parts of about so many bytes.
 const PART_BYTES: usize = 1024 * 1024;

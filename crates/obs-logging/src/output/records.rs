@@ -1,10 +1,10 @@
 //! An output that takes many lines at once, as records, and tells of each what became of it.
 
 use super::tally::Tally;
-use super::target::WRITER;
+use super::writing::WRITER;
 
 /// The most bytes of lines that one delivery is made of.
-const LARGEST: usize = 1024 * 1024;
+const MAX_DELIVERY_BYTES: usize = 1024 * 1024;
 
 /// Takes lines away from the process.
 pub(crate) trait Records: Send {
@@ -29,7 +29,7 @@ pub(super) fn write(records: &mut dyn Records, bytes: &[u8], ends: &[u32], tally
     let (mut start, mut rest) = (0, ends);
     let mut is_well = true;
     while let Some(first) = rest.first() {
-        let fitting = rest.partition_point(|end| *end as usize <= start + LARGEST);
+        let fitting = rest.partition_point(|end| *end as usize <= start + MAX_DELIVERY_BYTES);
         let (part, others) = rest.split_at(fitting.max(1));
         let end = *part.last().unwrap_or(first) as usize;
         let lines = bytes.get(start..end).unwrap_or_default();

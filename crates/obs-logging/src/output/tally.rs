@@ -62,7 +62,7 @@ impl Guarded {
 
 impl Tally {
     /// A line that is lost without having come to the target.
-    pub(super) fn refuse(&self, level: Level) {
+    pub(super) fn count_dropped(&self, level: Level) {
         self.refused[level_index(level)].fetch_add(1, Ordering::Relaxed);
         self.refused_in_all.fetch_add(1, Ordering::Relaxed);
     }

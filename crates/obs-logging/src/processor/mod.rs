@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use obs_guard::Place;
 use tracing_core::{Level, Metadata};
 
-use crate::callsite::is_bridge;
 use crate::context::fields::Fields;
+use crate::log_record::is_bridge;
 
 pub(crate) use pace::{Pace, Pacing};
 pub use record::Record;

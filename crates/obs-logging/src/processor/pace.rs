@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_core::Level;
 
-use crate::encode::time::Moment;
+use crate::encode::moment::Moment;
 
 /// Which lines are held back.
 #[derive(Clone, Copy, Debug, Default)]

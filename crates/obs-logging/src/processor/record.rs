@@ -30,7 +30,7 @@ impl Record<'_> {
     pub fn value(&self, name: &str) -> Option<capture::Value> {
         let key = Key::new(name);
         let (_, value) = self.fields.iter().find(|(known, _)| *known == key.name())?;
-        capture::Value::from_json(std::str::from_utf8(value).ok()?)
+        capture::json::value(std::str::from_utf8(value).ok()?)
     }
 
     /// The value of a field that is text.

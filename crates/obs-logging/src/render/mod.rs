@@ -7,10 +7,11 @@ use obs_context::{SpanId, TraceId};
 use tracing_core::Level;
 
 use crate::context::fields::{Fields, Key};
-use crate::encode::time::{Clock, Moment};
+use crate::encode::moment::Moment;
+use crate::encode::time::Clock;
 
 pub(crate) use console::Console;
-pub(crate) use json::{Json, opening};
+pub(crate) use json::Json;
 
 /// Everything that a line tells, the fields already JSON.
 pub(crate) struct Line<'a> {

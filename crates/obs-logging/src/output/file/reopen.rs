@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::Error;
+use crate::error::Error;
 
 static ASKED: AtomicU32 = AtomicU32::new(0);
 

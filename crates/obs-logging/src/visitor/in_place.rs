@@ -1,22 +1,22 @@
-//! Fields that are written where they will stand in the line: nothing is copied twice.
+//! Fields that are written directly into the line: nothing is copied twice.
 
 use std::ops::Range;
 
-use super::Places;
 use crate::callsite::Callsite;
 use crate::context::fields::{Fields, Key};
-use crate::local::Scratch;
 use crate::render::Json;
+use crate::scratch::Scratch;
+use crate::visitor::sink::FieldSink;
 
-/// Writes into a line that has been opened: the message, then what surrounds the event, then its fields.
+/// Writes into a line that has been opened: the message, then the context, then the fields.
 ///
-/// What surrounds it is known when the message has been formatted, which may change it. Where a name is
-/// both there and among the event's, the event's fields are put apart.
-pub(crate) struct Straight<'a, S> {
+/// The context is read after the message has been formatted, which may change it. Where a name is in the
+/// context and among the event's, the event's fields are buffered.
+pub(crate) struct InPlace<'a, S> {
     pub(crate) callsite: &'a Callsite,
     pub(crate) scratch: &'a mut Scratch,
     json: &'a Json,
-    surround: S,
+    write_context: S,
     stage: Stage,
     /// Where the message stands in the line; nowhere if there is none.
     message: Range<usize>,
@@ -30,28 +30,28 @@ pub(crate) struct Straight<'a, S> {
 enum Stage {
     /// Nothing but the message has come.
     Opened,
-    /// What surrounds the event is in the line.
-    Surrounded,
+    /// The fields of the context are in the line.
+    HasContext,
     /// The same, but a value came that may not simply stand there.
-    Astray,
+    NeedsMerge,
     /// All is in buffers of its own.
-    Apart,
+    Buffered,
 }
 
-impl<'a, S: FnMut(&mut Vec<u8>) -> bool> Straight<'a, S> {
-    /// `surround` appends what surrounds the event, or answers that its names and those of the callsite
-    /// cannot stand one after another.
+impl<'a, S: FnMut(&mut Vec<u8>) -> bool> InPlace<'a, S> {
+    /// `write_context` appends the fields of the context, or answers that its names and those of the
+    /// callsite cannot stand one after another.
     pub(crate) fn new(
         callsite: &'a Callsite,
         scratch: &'a mut Scratch,
         json: &'a Json,
-        surround: S,
+        write_context: S,
     ) -> Self {
         Self {
             callsite,
             scratch,
             json,
-            surround,
+            write_context,
             stage: Stage::Opened,
             message: 0..0,
             own: 0,
@@ -63,49 +63,49 @@ impl<'a, S: FnMut(&mut Vec<u8>) -> bool> Straight<'a, S> {
     #[inline]
     pub(crate) fn end(mut self) -> bool {
         if self.stage == Stage::Opened {
-            self.surround();
+            self.context();
         }
-        if self.stage == Stage::Surrounded {
+        if self.stage == Stage::HasContext {
             self.scratch.line.extend_from_slice(b"}\n");
             return true;
         }
-        if self.stage == Stage::Astray {
+        if self.stage == Stage::NeedsMerge {
             self.scratch.fields = Fields::from_written(&self.scratch.line[self.own..]);
-            self.keep_apart();
+            self.move_to_buffers();
         }
         false
     }
 
     #[inline]
-    fn surround(&mut self) {
+    fn context(&mut self) {
         if self.message.start > 0 {
             self.message.end = self.scratch.line.len();
         }
-        if (self.surround)(&mut self.scratch.line) {
+        if (self.write_context)(&mut self.scratch.line) {
             self.own = self.scratch.line.len();
-            self.stage = Stage::Surrounded;
+            self.stage = Stage::HasContext;
         } else {
-            self.keep_apart();
+            self.move_to_buffers();
         }
     }
 
-    /// The line is begun anew when all is known.
+    /// The line is written again once all fields are there.
     #[cold]
-    fn keep_apart(&mut self) {
+    fn move_to_buffers(&mut self) {
         let Scratch { line, message, .. } = &mut *self.scratch;
         if message.is_empty() {
             message.extend_from_slice(&line[self.message.clone()]);
         }
         line.clear();
-        self.stage = Stage::Apart;
+        self.stage = Stage::Buffered;
     }
 
     #[inline(never)]
     fn other_field(&mut self, key: &Key) -> &mut Vec<u8> {
         if self.stage == Stage::Opened {
-            self.surround();
+            self.context();
         }
-        if self.stage == Stage::Apart {
+        if self.stage == Stage::Buffered {
             return self.scratch.fields.begin(key);
         }
         key.append_to(&mut self.scratch.line);
@@ -114,15 +114,15 @@ impl<'a, S: FnMut(&mut Vec<u8>) -> bool> Straight<'a, S> {
 
     #[cold]
     fn late_message(&mut self) -> &mut Vec<u8> {
-        if self.stage == Stage::Surrounded {
-            self.stage = Stage::Astray;
+        if self.stage == Stage::HasContext {
+            self.stage = Stage::NeedsMerge;
         }
         self.scratch.message.clear();
         &mut self.scratch.message
     }
 }
 
-impl<'a, S: FnMut(&mut Vec<u8>) -> bool> Places<'a> for Straight<'a, S> {
+impl<'a, S: FnMut(&mut Vec<u8>) -> bool> FieldSink<'a> for InPlace<'a, S> {
     #[inline]
     fn callsite(&self) -> &'a Callsite {
         self.callsite
@@ -130,7 +130,7 @@ impl<'a, S: FnMut(&mut Vec<u8>) -> bool> Places<'a> for Straight<'a, S> {
 
     #[inline]
     fn field(&mut self, key: &Key) -> &mut Vec<u8> {
-        if self.stage == Stage::Surrounded {
+        if self.stage == Stage::HasContext {
             key.append_to(&mut self.scratch.line);
             return &mut self.scratch.line;
         }
@@ -140,21 +140,21 @@ impl<'a, S: FnMut(&mut Vec<u8>) -> bool> Places<'a> for Straight<'a, S> {
     #[cold]
     fn part(&mut self, key: &Key) -> &mut Vec<u8> {
         if self.stage == Stage::Opened {
-            self.surround();
+            self.context();
         }
-        if self.stage == Stage::Surrounded {
+        if self.stage == Stage::HasContext {
             let taken = self.callsite.names_around() | self.parts;
             let may_stand = taken & key.mask() == 0 && self.callsite.redaction.is_none();
             self.parts |= key.mask();
             if !may_stand {
-                self.stage = Stage::Astray;
+                self.stage = Stage::NeedsMerge;
             }
         }
         self.field(key)
     }
 
     fn fields(&mut self) -> Option<&mut Fields> {
-        (self.stage == Stage::Apart).then_some(&mut self.scratch.fields)
+        (self.stage == Stage::Buffered).then_some(&mut self.scratch.fields)
     }
 
     #[inline]

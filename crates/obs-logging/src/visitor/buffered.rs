@@ -1,17 +1,17 @@
-//! Fields that are kept apart, until it is known what becomes of them.
+//! Fields that are buffered, to be merged with the context afterwards.
 
-use super::Places;
 use crate::callsite::Callsite;
 use crate::context::fields::{Fields, Key};
-use crate::local::Scratch;
+use crate::scratch::Scratch;
+use crate::visitor::sink::FieldSink;
 
 /// Writes the message and the fields into their own buffers.
-pub(crate) struct Apart<'a> {
+pub(crate) struct Buffered<'a> {
     pub(crate) callsite: &'a Callsite,
     pub(crate) scratch: &'a mut Scratch,
 }
 
-impl<'a> Places<'a> for Apart<'a> {
+impl<'a> FieldSink<'a> for Buffered<'a> {
     #[inline]
     fn callsite(&self) -> &'a Callsite {
         self.callsite
