@@ -251,7 +251,7 @@ fn requests(red: &obs_metrics::http::Red) {
 
     for (route, status) in [(Route::intern("/orders/{id}"), 200), (Route::UNMATCHED, 404)] {
         let mut parts = http::Request::new(()).into_parts().0;
-        let exchange = red.begin(&mut parts);
+        let exchange = red.begin(&mut parts, None);
         exchange.end(&End {
             outcome: Outcome::Completed,
             method: http::Method::GET,

@@ -2,6 +2,7 @@
 
 use http::uri::{Authority, Scheme};
 use http::{StatusCode, request};
+use obs_context::Route;
 use obs_http::{End, Exchange, Observe};
 
 use super::known_method;
@@ -51,7 +52,7 @@ impl Observe for ClientMetrics {
 
     const BEGINS_ALONE: bool = true;
 
-    fn begin(&self, request: &mut request::Parts) -> ClientRequest {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> ClientRequest {
         let uri = &request.uri;
         let usual = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
         let server = uri.authority().map(|authority| Server {

@@ -1,6 +1,7 @@
 //! The span of a request that is sent.
 
 use http::{Uri, request, response};
+use obs_context::Route;
 use obs_http::{End, Exchange, Observe};
 use tracing::info_span;
 
@@ -42,7 +43,7 @@ impl ClientSpan {
 impl Observe for ClientSpan {
     type Exchange = ClientExchange;
 
-    fn begin(&self, request: &mut request::Parts) -> ClientExchange {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> ClientExchange {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "send"));
         span.change(|record, limits| describe(request, record, limits));
         match span.identity() {
