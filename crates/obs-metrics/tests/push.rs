@@ -331,7 +331,7 @@ fn http_is_told_under_the_names_of_the_conventions() {
     let sent = ClientMetrics::new(&client, Buckets::default()).unwrap();
     for (uri, status) in [("http://orders:8002/7", Some(404)), ("/no/address", None)] {
         let mut head = http::Request::get(uri).body(()).unwrap().into_parts().0;
-        let exchange = sent.begin(&mut head);
+        let exchange = sent.begin(&mut head, None);
         exchange.end(&End {
             outcome: if status.is_some() { Outcome::Completed } else { Outcome::Failed },
             method: http::Method::GET,
