@@ -2,16 +2,18 @@
 
 const SVG = new Set(['svg', 'g', 'path', 'line', 'rect', 'circle', 'text', 'title', 'polyline', 'defs', 'marker']);
 
-/** An element: `on…` are listeners, `style` an object for the CSSOM, the rest attributes. */
-export function h(tag, props, ...kids) {
-  const node = SVG.has(tag)
-    ? document.createElementNS('http://www.w3.org/2000/svg', tag)
-    : document.createElement(tag);
-  for (const [name, value] of Object.entries(props ?? {})) {
+/** An element, `tag.class.class`; `on…` are listeners, `style` goes through the CSSOM, the rest are attributes. */
+export function h(tag, ...kids) {
+  const [name, ...classes] = tag.split('.');
+  const node = SVG.has(name) ? document.createElementNS('http://www.w3.org/2000/svg', name) : document.createElement(name);
+  if (classes.length) node.setAttribute('class', classes.join(' '));
+  const props = kids[0] && Object.getPrototypeOf(kids[0]) === Object.prototype ? kids.shift() : {};
+  for (const [key, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
-    else if (name === 'style') for (const [key, css] of Object.entries(value)) node.style.setProperty(key, css);
-    else node.setAttribute(name, value === true ? '' : value);
+    if (key.startsWith('on')) node.addEventListener(key.slice(2), value);
+    else if (key === 'style') for (const [property, css] of Object.entries(value)) node.style.setProperty(property, css);
+    else if (key === 'class') node.setAttribute('class', `${node.getAttribute('class') ?? ''} ${value}`.trim());
+    else node.setAttribute(key, value === true ? '' : value);
   }
   return add(node, kids);
 }
@@ -63,14 +65,14 @@ export function copyButton(text, what, label = 'Copy') {
 }
 
 export function empty(title, ...more) {
-  return h('div', { class: 'empty' }, h('p', { class: 'lead' }, title), more.map((text) => h('p', {}, text)));
+  return h('div.empty', h('p.lead', title), more.map((text) => h('p', text)));
 }
 
 /** A row of tabs; `pick` is told the name. Arrow keys move, as in every tablist. */
 export function tabs(label, names, chosen, pick) {
   const list = h('div', { role: 'tablist', 'aria-label': label, class: 'tabs' });
   const buttons = names.map(([name, text, count]) => button(
-    [text, count === undefined ? null : h('span', { class: 'count' }, String(count))],
+    [text, count === undefined ? null : h('span.count', String(count))],
     () => pick(name),
     { role: 'tab', id: `tab-${name}`, 'aria-selected': String(name === chosen), tabindex: name === chosen ? 0 : -1, 'aria-controls': 'lane' },
   ));
@@ -89,8 +91,8 @@ export function tabs(label, names, chosen, pick) {
 
 /** Names and values, as a definition list. `more` makes what stands behind a value. */
 export function pairs(entries, more) {
-  return h('dl', { class: 'pairs' }, entries.map(([name, value]) => [
-    h('dt', {}, name),
-    h('dd', {}, value instanceof Node ? value : h('span', { class: 'v' }, value), more?.(name, value)),
+  return h('dl.pairs', entries.map(([name, value]) => [
+    h('dt', name),
+    h('dd', value instanceof Node ? value : h('span.v', value), more?.(name, value)),
   ]));
 }

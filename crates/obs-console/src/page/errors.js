@@ -16,17 +16,17 @@ export default function errors(app) {
     label: 'Errors', height: 52, kind: 'errors', row: (at) => row(groups[at]),
     open: (at) => current().with('open', groups[at].key).with('at').go(),
   });
-  const note = h('div', { class: 'listnote' });
-  const side = h('section', { class: 'side', 'aria-label': 'Errors' }, h('h1', { class: 'offscreen' }, 'Errors'), bar.element, list.element, note);
-  const panel = h('section', { class: 'detail', 'aria-label': 'Error', hidden: true });
-  const element = h('div', { class: 'split' }, side, panel);
+  const note = h('div.listnote');
+  const side = h('section.side', { 'aria-label': 'Errors' }, h('h1.offscreen', 'Errors'), bar.element, list.element, note);
+  const panel = h('section.detail', { 'aria-label': 'Error', hidden: true });
+  const element = h('div.split', side, panel);
 
   function row(group) {
     const [newest] = group.events;
-    return h('div', { class: 'errorrow' },
-      h('span', { class: 'first' }, levelTag(newest.level), h('b', { class: 'v' }, line(group.title, 300))),
-      h('span', { class: 'second dim' }, serviceTag(newest.service), h('span', { class: 'v' }, line(group.place, 120)), time(instant(newest.timestamp))),
-      h('span', { class: 'times num' }, `×${count(group.events.length)}`));
+    return h('div.errorrow',
+      h('span.first', levelTag(newest.level), h('b.v', line(group.title, 300))),
+      h('span.second.dim', serviceTag(newest.service), h('span.v', line(group.place, 120)), time(instant(newest.timestamp))),
+      h('span.times.num', `×${count(group.events.length)}`));
   }
 
   async function load(route) {
@@ -56,8 +56,8 @@ export default function errors(app) {
     panel.dataset.key = key;
     const step = (text, by, label) => button(text, () => current().with('at', at + by).replace(), { class: 'small', 'aria-label': label, disabled: !group.events[at + by] });
     fill(panel, button('×', back, { class: 'bare close', 'aria-label': 'Close the error (Escape)' }),
-      h('p', { class: 'bar' }, step('‹', -1, 'Newer event'), h('span', { class: 'num' }, `${count(at + 1)} of ${count(group.events.length)}`), step('›', 1, 'Older event'),
-        h('span', { class: 'dim' }, 'first ', time(instant(group.events.at(-1).timestamp)), ', last ', time(instant(group.events[0].timestamp)))),
+      h('p.bar', step('‹', -1, 'Newer event'), h('span.num', `${count(at + 1)} of ${count(group.events.length)}`), step('›', 1, 'Older event'),
+        h('span.dim', 'first ', time(instant(group.events.at(-1).timestamp)), ', last ', time(instant(group.events[0].timestamp)))),
       errorCard(group.events[at]));
   }
 

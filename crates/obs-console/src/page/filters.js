@@ -56,7 +56,7 @@ function problem(name, value) {
 
 /** `known(name)` gives values to choose from. */
 export function filterBar(known = () => []) {
-  const bar = h('div', { class: 'filters', role: 'search', 'aria-label': 'Filters' });
+  const bar = h('div.filters', { role: 'search', 'aria-label': 'Filters' });
   let route;
   let typing;
   const text = h('input', {
@@ -82,7 +82,7 @@ export function filterBar(known = () => []) {
   const select = h('select', { 'aria-label': 'What to filter by', onchange: suggest });
   const values = h('datalist', { id: 'known-values' });
   const input = h('input', { 'aria-label': 'Value', list: 'known-values', autocomplete: 'off', spellcheck: 'false', maxlength: 300 });
-  const wrong = h('span', { class: 'wrong', role: 'alert' });
+  const wrong = h('span.wrong', { role: 'alert' });
   const form = h('form', {
     class: 'popover', hidden: true,
     onsubmit: (event) => {
@@ -94,9 +94,9 @@ export function filterBar(known = () => []) {
       (select.value === 'attr' ? route.plus('attr', value) : route.with(select.value, value)).go();
     },
     onkeydown: (event) => { if (event.key === 'Escape') { event.stopPropagation(); close(); } },
-  }, select, input, values, h('button', { class: 'primary' }, 'Add'), wrong);
+  }, select, input, values, h('button.primary', 'Add'), wrong);
   const more = button('+ Filter', () => (form.hidden ? open() : close()), { 'aria-expanded': 'false' });
-  const chips = h('div', { class: 'chips' });
+  const chips = h('div.chips');
   bar.append(text, more, form, chips);
 
   function open() {
@@ -133,7 +133,7 @@ export function filterBar(known = () => []) {
     const label = `${FIELDS[route.view][entry.name][0]} ${line(entry.value, 80)}`;
     return h('span', { class: `chip ${entry.on ? '' : 'off'}` },
       h('label', { title: entry.on ? 'Switch off' : 'Switch on' },
-        h('input', { type: 'checkbox', checked: entry.on, onchange: () => route.toggled(entry).go() }), h('span', { class: 'v' }, label)),
+        h('input', { type: 'checkbox', checked: entry.on, onchange: () => route.toggled(entry).go() }), h('span.v', label)),
       button('×', () => route.minus(entry).go(), { class: 'bare', 'aria-label': `Remove ${label}` }));
   }
 

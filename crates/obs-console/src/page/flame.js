@@ -15,10 +15,10 @@ export function flame(element, it) {
   const span = it.spans.find((other) => other.kind === 'server');
   const what = choice('Samples', [['trace', 'of this trace'], ...(it.route ? [['route', `of the route ${it.route}`]] : []), ['all', 'of the whole service']]);
   if (span) service.value = span.service;
-  fill(element, h('p', { class: 'bar' }, service, what, button('Again', load, { class: 'small' })), graph);
+  fill(element, h('p.bar', service, what, button('Again', load, { class: 'small' })), graph);
 
   async function load() {
-    fill(graph, h('p', { class: 'dim pad' }, 'Asking the service for its samples …'));
+    fill(graph, h('p.dim.pad', 'Asking the service for its samples …'));
     try {
       const asked = { trace: { trace_id: it.trace_id }, route: { route: it.route }, all: {} }[what.value];
       const profile = await get('profile', { service: service.value, ...asked }, leave.signal);
@@ -31,7 +31,7 @@ export function flame(element, it) {
 
   /** `root` over the whole width, below those that it was opened from. */
   function draw(profile, root, above) {
-    const flames = h('div', { class: 'flame', role: 'group', 'aria-label': 'Flame graph' });
+    const flames = h('div.flame', { role: 'group', 'aria-label': 'Flame graph' });
     let deepest = above.length;
     above.forEach((node, depth) => place(node, depth, 0, 100, 'above', () => draw(profile, node, above.slice(0, depth))));
     const next = [[root, above, 0, 100]];
@@ -59,7 +59,7 @@ export function flame(element, it) {
       flames.append(bar);
     }
     flames.style.height = `${(deepest + 1) * HEIGHT}px`;
-    fill(graph, h('p', { class: 'dim' }, `${count(profile.total)} ${profile.unit}${profile.note ? `. ${line(profile.note)}` : ''}. Click a frame to open it.`), flames, hottest(profile));
+    fill(graph, h('p.dim', `${count(profile.total)} ${profile.unit}${profile.note ? `. ${line(profile.note)}` : ''}. Click a frame to open it.`), flames, hottest(profile));
   }
 
   load();
@@ -76,8 +76,8 @@ function hottest(profile) {
     next.push(...(node.children ?? []));
   }
   const rows = [...own].sort((one, other) => other[1] - one[1]).slice(0, 12);
-  return h('table', {}, h('caption', {}, 'Most samples of their own'), h('tbody', {}, rows.map(([name, self]) => h('tr', {},
-    h('td', { class: 'num' }, `${digits((self / profile.total) * 100)} %`), h('td', { class: 'v' }, line(name, 300))))));
+  return h('table', h('caption', 'Most samples of their own'), h('tbody', rows.map(([name, self]) => h('tr',
+    h('td.num', `${digits((self / profile.total) * 100)} %`), h('td.v', line(name, 300))))));
 }
 
 function hue(name) {

@@ -9,8 +9,8 @@ import { to } from './route.js';
 const MINUTES = 10;
 
 export default function health() {
-  const body = h('div', { class: 'cards' });
-  const element = h('section', { class: 'single', 'aria-label': 'Health', tabindex: 0 }, h('h1', { class: 'offscreen' }, 'Health'), h('p', { class: 'bar' }, h('b', {}, 'Services'), h('span', { class: 'dim' }, `probes over the last ${MINUTES} minutes`)), body);
+  const body = h('div.cards');
+  const element = h('section.single', { 'aria-label': 'Health', tabindex: 0 }, h('h1.offscreen', 'Health'), h('p.bar', h('b', 'Services'), h('span.dim', `probes over the last ${MINUTES} minutes`)), body);
   let loading = false;
 
   async function load() {
@@ -29,19 +29,19 @@ export default function health() {
 }
 
 function card(it, changes) {
-  const state = (said, good, bad) => (said === null || said === undefined ? h('span', { class: 'dim' }, `? ${good} unknown`) : h('span', { class: said ? 'good' : 'bad' }, said ? `✓ ${good}` : `✕ ${bad}`));
+  const state = (said, good, bad) => (said === null || said === undefined ? h('span.dim', `? ${good} unknown`) : h('span', { class: said ? 'good' : 'bad' }, said ? `✓ ${good}` : `✕ ${bad}`));
   const checks = Object.entries(it.checks ?? {});
   const now = Date.now();
-  return h('section', { class: 'card' },
-    h('h2', {}, serviceTag(it.name), ' ', state(it.ready, 'ready', 'not ready'), ' ', state(it.live, 'live', 'not live')),
-    changes.length ? strip(changes, { from: now - MINUTES * 60_000, to: now }) : h('p', { class: 'dim' }, 'Its probes are not asked: start the console with --service NAME=URL of its admin server.'),
-    checks.length ? h('ul', { class: 'checks' }, checks.map(([name, said]) => h('li', { class: said === 'ok' ? 'good' : 'bad' }, said === 'ok' ? '✓ ' : '✕ ', h('span', { class: 'v' }, `${line(name, 60)}: ${line(value(said), 100)}`)))) : null,
+  return h('section.card',
+    h('h2', serviceTag(it.name), ' ', state(it.ready, 'ready', 'not ready'), ' ', state(it.live, 'live', 'not live')),
+    changes.length ? strip(changes, { from: now - MINUTES * 60_000, to: now }) : h('p.dim', 'Its probes are not asked: start the console with --service NAME=URL of its admin server.'),
+    checks.length ? h('ul.checks', checks.map(([name, said]) => h('li', { class: said === 'ok' ? 'good' : 'bad' }, said === 'ok' ? '✓ ' : '✕ ', h('span.v', `${line(name, 60)}: ${line(value(said), 100)}`)))) : null,
     pairs([
-      ['Requests', h('span', {}, h('a', { href: to('requests', { service: it.name }) }, count(it.requests)), it.errors ? [', ', h('a', { class: 'bad', href: to('requests', { service: it.name, error: 'true' }) }, `✕ ${count(it.errors)} with errors`)] : null)],
+      ['Requests', h('span', h('a', { href: to('requests', { service: it.name }) }, count(it.requests)), it.errors ? [', ', h('a.bad', { href: to('requests', { service: it.name, error: 'true' }) }, `✕ ${count(it.errors)} with errors`)] : null)],
       ['Logs', h('a', { href: to('logs', { service: it.name }) }, 'its lines')],
       ['Last heard', it.last_seen_unix_ms ? time(it.last_seen_unix_ms) : 'never'],
       ...(/^http:\/\//.test(it.admin ?? '') ? [['Admin', h('a', { href: it.admin, rel: 'noreferrer noopener', target: '_blank' }, it.admin)]] : []),
-      ...(it.instances ?? []).slice(0, 20).map((instance) => ['Instance', h('span', {}, h('a', { class: 'v', href: to('requests', { service: it.name, instance: instance.id }) }, line(instance.id, 80)), ' ', instance.last_seen_unix_ms ? time(instance.last_seen_unix_ms) : null)]),
+      ...(it.instances ?? []).slice(0, 20).map((instance) => ['Instance', h('span', h('a.v', { href: to('requests', { service: it.name, instance: instance.id }) }, line(instance.id, 80)), ' ', instance.last_seen_unix_ms ? time(instance.last_seen_unix_ms) : null)]),
     ]),
     drained(changes));
 }
@@ -49,7 +49,7 @@ function card(it, changes) {
 /** The changes as words, the newest first. */
 function drained(changes) {
   const sorted = [...changes].sort((one, other) => other.unix_ms - one.unix_ms).slice(0, 8);
-  return sorted.length > 1 ? h('details', {}, h('summary', {}, 'Changes'), h('ol', { class: 'changes' }, sorted.map((change) => h('li', {}, time(change.unix_ms), ' ',
+  return sorted.length > 1 ? h('details', h('summary', 'Changes'), h('ol.changes', sorted.map((change) => h('li', time(change.unix_ms), ' ',
     change.error ? `? no answer: ${line(change.error, 200)}` : `${change.ready ? '✓ ready' : '▲ not ready'}, ${change.live ? 'live' : 'not live'}`,
     Object.entries(change.checks ?? {}).filter(([, said]) => said !== 'ok').map(([name, said]) => ` ${line(name, 60)}: ${line(value(said), 100)}`))))) : null;
 }

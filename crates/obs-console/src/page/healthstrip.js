@@ -19,9 +19,9 @@ export function strip(changes, { from, to, mark }) {
     return part;
   }).filter(Boolean);
   const said = sorted.filter((change) => change.unix_ms <= to).map((change) => `${clock(change.unix_ms)} ${change.error ? 'no answer' : change.ready ? 'ready' : 'not ready'}`).slice(-12).join(', ');
-  const lane = h('div', { class: 'strip', role: 'img', 'aria-label': said || 'nothing is known' }, parts);
+  const lane = h('div.strip', { role: 'img', 'aria-label': said || 'nothing is known' }, parts);
   if (mark !== undefined) {
-    const at = h('i', { class: 'mark', title: 'this request' });
+    const at = h('i.mark', { title: 'this request' });
     at.style.left = `${((mark - from) / whole) * 100}%`;
     lane.append(at);
   }

@@ -11,8 +11,8 @@ export function help(views) {
   ];
   const dialog = h('dialog', { 'aria-labelledby': 'help-title', onclose: () => dialog.remove() },
     h('h2', { id: 'help-title' }, 'Keys'),
-    h('dl', { class: 'keys' }, rows.map(([keys, what]) => [h('dt', {}, h('kbd', {}, keys)), h('dd', {}, what)])),
-    h('p', { class: 'dim' }, 'All filters are in the address: copy it to send a view. A filter’s box switches it off and keeps it.'),
+    h('dl.keys', rows.map(([keys, what]) => [h('dt', h('kbd', keys)), h('dd', what)])),
+    h('p.dim', 'All filters are in the address: copy it to send a view. A filter’s box switches it off and keeps it.'),
     button('Close', () => dialog.close(), { class: 'primary' }));
   document.body.append(dialog);
   dialog.showModal();

@@ -19,22 +19,22 @@ function span(element, it, { span: chosen }) {
   const inside = it.spans.filter((other) => other.parent_span_id === found.span_id);
   const attributes = Object.entries(found.attributes);
   fill(element,
-    h('h3', {}, h('span', { class: 'v' }, line(found.name, 500)), ' ', serviceTag(found.service)),
-    found.status_message ? h('p', { class: 'bad v' }, `✕ ${line(found.status_message, 2000)}`) : null,
+    h('h3', h('span.v', line(found.name, 500)), ' ', serviceTag(found.service)),
+    found.status_message ? h('p.bad.v', `✕ ${line(found.status_message, 2000)}`) : null,
     pairs([
       ['Duration', `${duration(found.duration_nanos / 1e6)}, of its own ${duration(selfTime(found, inside) / 1e6)}`], ['Begins', `${duration(found.offset_nanos / 1e6)} after the request`], ['Kind', found.kind],
       ['Status', found.status], ['Span id', found.span_id], ['Parent', found.parent_span_id ?? 'none'],
       ...(found['service.instance.id'] ? [['Instance', found['service.instance.id']]] : []),
     ]),
-    h('h4', {}, `Attributes (${attributes.length})`),
+    h('h4', `Attributes (${attributes.length})`),
     attributes.length ? pairs(attributes.map(([key, it]) => [key, value(it)]), (key, text) => [
-      copyButton(text, key), h('a', { class: 'small', href: to('requests', { attr: `${key}:${text}` }), title: 'Requests with this attribute' }, 'Filter')]) : h('p', { class: 'dim' }, 'None.'),
-    found.events.length ? [h('h4', {}, `Events (${found.events.length})`), found.events.map((event) => h('div', { class: 'event' },
-      h('span', { class: 'num dim' }, `+${duration((event.time_unix_nanos - found.start_unix_nanos) / 1e6)}`), ' ', h('b', { class: 'v' }, line(event.name)), pairs(Object.entries(event.attributes).map(([key, it]) => [key, value(it)]))))] : null,
-    found.links.length ? [h('h4', {}, `Links (${found.links.length})`), found.links.map((link) => h('p', {}, h('a', { href: toRequest(link.trace_id) }, `trace ${link.trace_id}`), ` span ${link.span_id}`))] : null,
-    h('h4', {}, `Log lines of this span (${lines.length})`),
-    lines.map((entry) => h('p', { class: 'plainline' }, h('span', { class: 'num dim' }, `+${duration(instant(entry.timestamp) - instant(it.started))}`), levelTag(entry.level), inline(entry))),
-    lines.length ? h('p', {}, h('a', { href: to('logs', { trace_id: it.trace_id, span_id: found.span_id }) }, 'Open in the log view')) : null);
+      copyButton(text, key), h('a.small', { href: to('requests', { attr: `${key}:${text}` }), title: 'Requests with this attribute' }, 'Filter')]) : h('p.dim', 'None.'),
+    found.events.length ? [h('h4', `Events (${found.events.length})`), found.events.map((event) => h('div.event',
+      h('span.num.dim', `+${duration((event.time_unix_nanos - found.start_unix_nanos) / 1e6)}`), ' ', h('b.v', line(event.name)), pairs(Object.entries(event.attributes).map(([key, it]) => [key, value(it)]))))] : null,
+    found.links.length ? [h('h4', `Links (${found.links.length})`), found.links.map((link) => h('p', h('a', { href: toRequest(link.trace_id) }, `trace ${link.trace_id}`), ` span ${link.span_id}`))] : null,
+    h('h4', `Log lines of this span (${lines.length})`),
+    lines.map((entry) => h('p.plainline', h('span.num.dim', `+${duration(instant(entry.timestamp) - instant(it.started))}`), levelTag(entry.level), inline(entry))),
+    lines.length ? h('p', h('a', { href: to('logs', { trace_id: it.trace_id, span_id: found.span_id }) }, 'Open in the log view')) : null);
 }
 
 /** The time of a span that no child of it covers. */
@@ -56,14 +56,14 @@ function logs(element, it) {
     return undefined;
   }
   const start = instant(it.started);
-  const more = h('div', { class: 'linefields' });
-  const show = (at) => fill(more, fields(it.logs[at]), it.logs[at].span_id ? h('p', {}, h('a', { href: current().with('span', it.logs[at].span_id).with('lane', 'span').toString() }, 'Its span')) : null);
+  const more = h('div.linefields');
+  const show = (at) => fill(more, fields(it.logs[at]), it.logs[at].span_id ? h('p', h('a', { href: current().with('span', it.logs[at].span_id).with('lane', 'span').toString() }, 'Its span')) : null);
   const list = new List({
     label: 'Log lines of this request', height: 24, kind: 'lines', open: show, select: show,
-    row: (at) => h('div', { class: 'inrequest' }, h('span', { class: 'num dim' }, `+${duration(instant(it.logs[at].timestamp) - start)}`), levelTag(it.logs[at].level), serviceTag(it.logs[at].service), inline(it.logs[at])),
+    row: (at) => h('div.inrequest', h('span.num.dim', `+${duration(instant(it.logs[at].timestamp) - start)}`), levelTag(it.logs[at].level), serviceTag(it.logs[at].service), inline(it.logs[at])),
   });
   list.element.style.height = `${Math.min(it.logs.length, 12) * 24 + 2}px`;
-  fill(element, h('p', { class: 'bar' }, h('a', { href: to('logs', { trace_id: it.trace_id }) }, 'Open in the log view')), list.element, more);
+  fill(element, h('p.bar', h('a', { href: to('logs', { trace_id: it.trace_id }) }, 'Open in the log view')), list.element, more);
   list.set(it.logs.length);
   return () => list.close();
 }
@@ -76,14 +76,14 @@ function metrics(element, it) {
   const labels = (labels) => Object.entries(labels).map(([key, text]) => `${key}="${text}"`).join(' ');
   const rows = [...it.metrics].sort((one, other) => Boolean(other.exemplar) - Boolean(one.exemplar));
   fill(element, rows.length ? [
-    h('p', { class: 'dim' }, 'From the last scrape before the request to the first after it: other requests in between moved them too. ◆ names this trace.'),
-    h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Metrics' }, h('table', {},
-      h('thead', {}, h('tr', {}, ['Series', 'Before', 'After', 'Moved by', 'Exemplar'].map((text) => h('th', { scope: 'col' }, text)))),
-      h('tbody', {}, rows.map((change) => h('tr', {},
-        h('td', {}, serviceTag(change.service), ' ', h('a', { class: 'v', href: to('metrics', { service: change.service, family: change.family }) }, change.name), ' ', h('span', { class: 'dim v' }, line(labels(change.labels), 300))),
-        [change.before, change.after].map((number) => h('td', { class: 'num' }, number === null ? '–' : digits(number))),
-        h('td', { class: 'num' }, change.delta === null ? '–' : `${change.delta > 0 ? '+' : ''}${digits(change.delta)}`),
-        h('td', {}, change.exemplar ? `◆ ${measured(change.exemplar.value, /_seconds/.test(change.name) ? 'seconds' : '')}` : ''))))))]
+    h('p.dim', 'From the last scrape before the request to the first after it: other requests in between moved them too. ◆ names this trace.'),
+    h('div.scroll', { tabindex: 0, role: 'region', 'aria-label': 'Metrics' }, h('table',
+      h('thead', h('tr', ['Series', 'Before', 'After', 'Moved by', 'Exemplar'].map((text) => h('th', { scope: 'col' }, text)))),
+      h('tbody', rows.map((change) => h('tr',
+        h('td', serviceTag(change.service), ' ', h('a.v', { href: to('metrics', { service: change.service, family: change.family }) }, change.name), ' ', h('span.dim.v', line(labels(change.labels), 300))),
+        [change.before, change.after].map((number) => h('td.num', number === null ? '–' : digits(number))),
+        h('td.num', change.delta === null ? '–' : `${change.delta > 0 ? '+' : ''}${digits(change.delta)}`),
+        h('td', change.exemplar ? `◆ ${measured(change.exemplar.value, /_seconds/.test(change.name) ? 'seconds' : '')}` : ''))))))]
     : empty('No metric is known to have moved', 'The console scrapes the services that it knows: --service NAME=URL.'));
 }
 
@@ -96,14 +96,14 @@ function health(element, it) {
     get('health', { service: one.service }, leave.signal).then((changes) => fill(lane, strip(changes, { from: at - 60_000, to: Math.min(Date.now(), at + 60_000), mark: at }))).catch(() => {});
     const state = (good, name) => h('span', { class: good ? 'good' : 'bad' }, good ? `✓ ${name}` : `✕ not ${name}`);
     const checks = Object.entries(one.checks ?? {});
-    return h('section', { class: 'card' }, h('h3', {}, serviceTag(one.service), ' ', state(one.ready, 'ready'), ' ', state(one.live, 'live')),
-      one.error ? h('p', { class: 'bad v' }, line(one.error)) : null,
-      checks.length ? pairs(checks.map(([name, said]) => [name, value(said)])) : h('p', { class: 'dim' }, 'It has no checks.'), lane, h('p', { class: 'dim' }, 'asked ', time(instant(one.at)), '; one minute before the request to one after'));
+    return h('section.card', h('h3', serviceTag(one.service), ' ', state(one.ready, 'ready'), ' ', state(one.live, 'live')),
+      one.error ? h('p.bad.v', line(one.error)) : null,
+      checks.length ? pairs(checks.map(([name, said]) => [name, value(said)])) : h('p.dim', 'It has no checks.'), lane, h('p.dim', 'asked ', time(instant(one.at)), '; one minute before the request to one after'));
   }));
   return () => leave.abort();
 }
 
 function json(element, it) {
   const text = JSON.stringify(it, null, 2);
-  fill(element, h('p', { class: 'bar' }, copyButton(text, 'JSON', 'Copy all')), h('pre', { class: 'v' }, text.length > 200_000 ? `${text.slice(0, 200_000)}\n… ${text.length} characters in all: copy them` : text));
+  fill(element, h('p.bar', copyButton(text, 'JSON', 'Copy all')), h('pre.v', text.length > 200_000 ? `${text.slice(0, 200_000)}\n… ${text.length} characters in all: copy them` : text));
 }

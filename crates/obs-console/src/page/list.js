@@ -11,7 +11,7 @@ export class List {
     this.count = 0;
     this.at = -1;
     this.rows = new Map();
-    this.space = h('div', { class: 'space', role: 'presentation' });
+    this.space = h('div.space', { role: 'presentation' });
     this.element = h('div', {
       class: `list ${kind}`, role: roles[0], 'aria-label': label, tabindex: 0,
       onscroll: () => this.later(), onkeydown: (event) => this.key(event),

@@ -20,23 +20,23 @@ export default function logs(app) {
   let held = 0;
 
   const bar = filterBar((name) => new Set(name === 'level' ? LEVELS : name === 'service' ? app.services.map((it) => it.name) : []));
-  const news = button('', toEnd, { class: 'news', hidden: true });
+  const news = button('', toEnd, { class: 'news linesnews', hidden: true });
   const list = new List({
     label: 'Log lines', height: 24, kind: 'lines', row: (at) => row(lines[at]), open: show,
     select: (at) => { if (!panel.hidden) show(at); }, near: (end) => { if (end === 'start') older(); },
   });
-  const note = h('div', { class: 'listnote' });
-  const head = h('div', { class: 'columns', 'aria-hidden': 'true' });
-  const panel = h('section', { class: 'detail linepanel', 'aria-label': 'Log line', hidden: true });
+  const note = h('div.listnote');
+  const head = h('div.columns', { 'aria-hidden': 'true' });
+  const panel = h('section.detail.linepanel', { 'aria-label': 'Log line', hidden: true });
   const level = h('select', { 'aria-label': 'Level', onchange: () => current().with('level', level.value).go() },
     h('option', { value: '' }, 'All levels'), LEVELS.slice(1).map((name) => h('option', { value: name }, `${name} and above`)));
   bar.element.prepend(level);
-  const side = h('section', { class: 'side', 'aria-label': 'Logs' }, h('h1', { class: 'offscreen' }, 'Logs'), bar.element, head, list.element, news, note);
-  const element = h('div', { class: 'split' }, side, panel);
+  const side = h('section.side', { 'aria-label': 'Logs' }, h('h1.offscreen', 'Logs'), bar.element, head, list.element, news, note);
+  const element = h('div.split', side, panel);
 
   function row(entry) {
     const node = h('div', { class: `logrow ${columns.length ? 'withcolumns' : ''}` }, time(instant(entry.timestamp)), levelTag(entry.level), serviceTag(entry.service),
-      columns.map((key) => h('span', { class: 'cell v' }, entry[key] === undefined ? '–' : line(value(entry[key]), 100))), inline(entry, new Set(columns)));
+      columns.map((key) => h('span.cell.v', entry[key] === undefined ? '–' : line(value(entry[key]), 100))), inline(entry, new Set(columns)));
     node.style.gridTemplateColumns = layout();
     return node;
   }
@@ -46,14 +46,14 @@ export default function logs(app) {
   function columnsHead() {
     head.style.gridTemplateColumns = layout();
     head.removeAttribute('aria-hidden');
-    fill(head, ['Time', 'Level', 'Service'].map((text) => h('span', {}, text)), columns.map((key) => h('span', { class: 'v' }, line(key, 40),
-      button('×', () => current().minus(current().entries.find((entry) => entry.name === 'col' && entry.value === key)).go(), { class: 'bare', 'aria-label': `Remove the column ${key}` }))), h('span', {}, 'Message'));
+    fill(head, ['Time', 'Level', 'Service'].map((text) => h('span', text)), columns.map((key) => h('span.v', line(key, 40),
+      button('×', () => current().minus(current().entries.find((entry) => entry.name === 'col' && entry.value === key)).go(), { class: 'bare', 'aria-label': `Remove the column ${key}` }))), h('span', 'Message'));
   }
 
   function show(at) {
     panel.hidden = false;
     element.classList.add('opened');
-    fill(panel, button('×', hide, { class: 'bare close', 'aria-label': 'Close the line (Escape)' }), h('h2', {}, levelTag(lines[at].level), ' ', serviceTag(lines[at].service)), fields(lines[at], columns));
+    fill(panel, button('×', hide, { class: 'bare close', 'aria-label': 'Close the line (Escape)' }), h('h2', levelTag(lines[at].level), ' ', serviceTag(lines[at].service)), fields(lines[at], columns));
     list.later();
   }
 

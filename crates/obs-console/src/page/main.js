@@ -20,7 +20,7 @@ const VIEWS = {
 
 const page = document.getElementById('view');
 const nav = h('nav', { 'aria-label': 'Views' });
-const state = h('span', { class: 'state', role: 'status' });
+const state = h('span.state', { role: 'status' });
 const live = button('', () => setPaused(!app.paused), { class: 'small live' });
 const clockMode = button('', () => { setRelative(!isRelative()); showSwitches(); }, { class: 'small', title: 'Show times as of the clock, or as how long ago (t)' });
 
@@ -106,11 +106,11 @@ function badge(name, number, title) {
 
 function header() {
   for (const [name, [text, key]] of Object.entries(VIEWS)) {
-    nav.append(h('a', { href: to(name), 'data-view': name, title: `g ${key}` }, text, h('span', { class: 'badge', hidden: true })));
+    nav.append(h('a', { href: to(name), 'data-view': name, title: `g ${key}` }, text, h('span.badge', { hidden: true })));
   }
   fill(document.getElementById('top'),
-    h('a', { class: 'brand', href: '#/requests' }, h('b', {}, 'obs'), ' console'), nav,
-    h('div', { class: 'switches' }, state, live, clockMode, button('?', () => help(VIEWS), { class: 'small', 'aria-label': 'Help and keys' })));
+    h('a.brand', { href: '#/requests' }, h('b', 'obs'), ' console'), nav,
+    h('div.switches', state, live, clockMode, button('?', () => help(VIEWS), { class: 'small', 'aria-label': 'Help and keys' })));
   showSwitches();
 }
 
@@ -119,7 +119,7 @@ async function showActions() {
   const bar = document.getElementById('actions');
   bar.hidden = !actions.length;
   if (!actions.length) return;
-  fill(bar, h('span', { class: 'dim' }, 'Try'), actions.map(({ name, title }) => {
+  fill(bar, h('span.dim', 'Try'), actions.map(({ name, title }) => {
     const run = async () => {
       say(`${title} …`);
       try {
@@ -167,10 +167,10 @@ function askToken() {
   if (document.querySelector('.signin')) return;
   const input = h('input', { type: 'password', 'aria-label': 'Token', autocomplete: 'off', required: true });
   shown = undefined;
-  fill(page, h('form', { class: 'signin', onsubmit: (event) => { event.preventDefault(); setToken(input.value); location.reload(); } },
-    h('h1', {}, 'The console’s token'),
-    h('p', {}, 'It was printed when the console started. Open the address printed there, or paste the token here.'), input,
-    h('button', { class: 'primary' }, 'Open')));
+  fill(page, h('form.signin', { onsubmit: (event) => { event.preventDefault(); setToken(input.value); location.reload(); } },
+    h('h1', 'The console’s token'),
+    h('p', 'It was printed when the console started. Open the address printed there, or paste the token here.'), input,
+    h('button.primary', 'Open')));
   input.focus();
 }
 

@@ -10,8 +10,8 @@ const SPANS = { 60: 'last minute', 300: 'last 5 minutes', 900: 'last 15 minutes'
 
 export default function map(app) {
   const span = h('select', { 'aria-label': 'Time span', onchange: () => current().with('last', span.value).go() }, Object.entries(SPANS).sort(([one], [other]) => one - other).map(([seconds, text]) => h('option', { value: seconds }, text)));
-  const body = h('div', { class: 'mapbody', tabindex: 0, role: 'region', 'aria-label': 'Who calls whom' });
-  const element = h('section', { class: 'single', 'aria-label': 'Map' }, h('h1', { class: 'offscreen' }, 'Map'), h('p', { class: 'bar' }, h('b', {}, 'Who calls whom'), span), body);
+  const body = h('div.mapbody', { tabindex: 0, role: 'region', 'aria-label': 'Who calls whom' });
+  const element = h('section.single', { 'aria-label': 'Map' }, h('h1.offscreen', 'Map'), h('p.bar', h('b', 'Who calls whom'), span), body);
   let last = '';
 
   async function load() {
@@ -44,7 +44,7 @@ function draw({ nodes, edges }, seconds) {
   const width = layers.length * (BOX_W + GAP_X) - GAP_X + 2;
   const height = tallest * (BOX_H + GAP_Y) + 14;
   const svg = h('svg', { viewBox: `0 0 ${width} ${height}`, class: 'map', role: 'group', 'aria-label': 'Services and their calls; the table below says the same' },
-    h('defs', {}, h('marker', { id: 'tip', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' }, h('path', { d: 'M0 0L8 4L0 8Z', class: 'tip' }))));
+    h('defs', h('marker', { id: 'tip', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' }, h('path', { d: 'M0 0L8 4L0 8Z', class: 'tip' }))));
   svg.style.maxWidth = `${width * 1.15}px`;
   for (const edge of edges) {
     const [from, to] = [place.get(edge.from), place.get(edge.to)];
@@ -117,7 +117,7 @@ function reaches(callees, from, target) {
 }
 
 function table({ edges }, seconds) {
-  return h('table', {}, h('caption', {}, 'Calls'), h('thead', {}, h('tr', {}, ['From', 'To', 'Calls', 'Errors', 'p95'].map((text) => h('th', { scope: 'col' }, text)))),
-    h('tbody', {}, edges.map((edge) => h('tr', {}, h('td', { class: 'v' }, line(edge.from, 80)), h('td', { class: 'v' }, line(edge.to, 80)), h('td', { class: 'num' }, rate(edge.calls, seconds)),
-      h('td', { class: edge.errors ? 'num bad' : 'num' }, edge.errors ? `${count(edge.errors)} (${share(edge.errors, edge.calls)})` : '0'), h('td', { class: 'num' }, duration(edge.p95_ms))))));
+  return h('table', h('caption', 'Calls'), h('thead', h('tr', ['From', 'To', 'Calls', 'Errors', 'p95'].map((text) => h('th', { scope: 'col' }, text)))),
+    h('tbody', edges.map((edge) => h('tr', h('td.v', line(edge.from, 80)), h('td.v', line(edge.to, 80)), h('td.num', rate(edge.calls, seconds)),
+      h('td', { class: edge.errors ? 'num bad' : 'num' }, edge.errors ? `${count(edge.errors)} (${share(edge.errors, edge.calls)})` : '0'), h('td.num', duration(edge.p95_ms))))));
 }

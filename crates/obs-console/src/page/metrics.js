@@ -19,14 +19,14 @@ export default function metrics(app) {
     label: 'Metric families', height: 44, kind: 'families', row: (at) => row(shown[at]),
     open: (at) => current().with('service', shown[at].service).with('family', shown[at].family).with('by').go(),
   });
-  const note = h('div', { class: 'listnote' });
-  const side = h('section', { class: 'side', 'aria-label': 'Metrics' }, h('h1', { class: 'offscreen' }, 'Metrics'), h('div', { class: 'filters' }, text, service), list.element, note);
-  const panel = h('section', { class: 'detail plots', 'aria-label': 'Plots', tabindex: 0 });
-  const element = h('div', { class: 'split opened even' }, side, panel);
+  const note = h('div.listnote');
+  const side = h('section.side', { 'aria-label': 'Metrics' }, h('h1.offscreen', 'Metrics'), h('div.filters', text, service), list.element, note);
+  const panel = h('section.detail.plots', { 'aria-label': 'Plots', tabindex: 0 });
+  const element = h('div.split.opened.even', side, panel);
 
   function row(it) {
-    return h('div', { class: 'family' }, h('span', { class: 'first' }, h('b', { class: 'v' }, line(it.family, 120)), h('span', { class: 'dim' }, it.kind)),
-      h('span', { class: 'second dim' }, serviceTag(it.service), `${count(it.series)} series`, h('span', { class: 'v' }, line(it.help, 160))));
+    return h('div.family', h('span.first', h('b.v', line(it.family, 120)), h('span.dim', it.kind)),
+      h('span.second.dim', serviceTag(it.service), `${count(it.series)} series`, h('span.v', line(it.help, 160))));
   }
 
   async function load() {
@@ -68,7 +68,7 @@ export default function metrics(app) {
     const select = h('select', { 'aria-label': 'Split by label', onchange: () => current().with('by', select.value).go() },
       h('option', { value: '' }, 'All series together'), labels.map((name) => h('option', { value: name }, `By ${name}`)));
     select.value = labels.includes(by) ? by : '';
-    fill(panel, h('h2', {}, h('span', { class: 'v' }, line(family, 200)), ' ', serviceTag(of)), h('p', { class: 'dim v' }, `${line(known.help, 400)} ${known.kind}${known.unit ? `, ${known.unit}` : ''}`), h('p', { class: 'bar' }, select),
+    fill(panel, h('h2', h('span.v', line(family, 200)), ' ', serviceTag(of)), h('p.dim.v', `${line(known.help, 400)} ${known.kind}${known.unit ? `, ${known.unit}` : ''}`), h('p.bar', select),
       charts(known, series, select.value).map((chart) => plot(chart, (exemplar) => { location.hash = toRequest(exemplar.trace_id, { lane: 'metrics', ...(exemplar.span_id ? { span: exemplar.span_id } : {}) }); })));
   }
 

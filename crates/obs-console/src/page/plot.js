@@ -9,7 +9,7 @@ const DASHES = ['', '6 3', '2 3', '8 3 2 3', '12 4', '4 4', '1 2', '10 2 2 2'];
 export function plot({ title, unit, lines, exemplars, more }, open) {
   const label = (value) => (unit === 'per second' ? `${measured(value, '')}/s` : measured(value, unit));
   const points = lines.flatMap((it) => it.points.filter(([, value]) => value !== null));
-  if (!points.length) return h('figure', {}, h('figcaption', {}, title), h('p', { class: 'dim' }, 'Two scrapes are needed, and something that happens between them.'));
+  if (!points.length) return h('figure', h('figcaption', title), h('p.dim', 'Two scrapes are needed, and something that happens between them.'));
   let [from, to] = extent(points.map(([ms]) => ms));
   if (to - from < 10_000) from = to - 10_000;
   const marks = (exemplars ?? []).filter((it) => it.unix_ms >= from - 5000 && it.unix_ms <= to + 5000).slice(-60);
@@ -20,16 +20,16 @@ export function plot({ title, unit, lines, exemplars, more }, open) {
   const y = (value) => HEIGHT - BOTTOM - ((value - ticks[0]) / (top - ticks[0] || 1)) * (HEIGHT - BOTTOM - TOP);
   const svg = h('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'plot', role: 'group', 'aria-label': `${title}: ${lines.map((it) => `${it.name} ${label(it.points.at(-1)?.[1])}`).slice(0, 8).join(', ')}` });
   for (const tick of ticks) {
-    svg.append(h('line', { class: 'grid', x1: LEFT, x2: WIDTH - 8, y1: y(tick), y2: y(tick) }), h('text', { class: 'axislabel', x: LEFT - 6, y: y(tick) + 4, 'text-anchor': 'end' }, label(tick)));
+    svg.append(h('line.grid', { x1: LEFT, x2: WIDTH - 8, y1: y(tick), y2: y(tick) }), h('text.axislabel', { x: LEFT - 6, y: y(tick) + 4, 'text-anchor': 'end' }, label(tick)));
   }
   for (const part of [0, 0.5, 1]) {
     const ms = from + (to - from) * part;
-    svg.append(h('text', { class: 'axislabel', x: x(ms), y: HEIGHT - 6, 'text-anchor': part === 0 ? 'start' : part === 1 ? 'end' : 'middle' }, clock(ms).slice(0, -4)));
+    svg.append(h('text.axislabel', { x: x(ms), y: HEIGHT - 6, 'text-anchor': part === 0 ? 'start' : part === 1 ? 'end' : 'middle' }, clock(ms).slice(0, -4)));
   }
   lines.forEach((it, at) => {
     svg.append(h('path', { class: `series s${at % 8}`, d: path(it.points, x, y), 'stroke-dasharray': DASHES[at % 8] }));
   });
-  const hover = h('line', { class: 'hover', y1: TOP, y2: HEIGHT - BOTTOM, visibility: 'hidden' });
+  const hover = h('line.hover', { y1: TOP, y2: HEIGHT - BOTTOM, visibility: 'hidden' });
   svg.append(hover);
   for (const it of marks) {
     const [cx, cy] = [x(it.unix_ms), it.value === undefined ? HEIGHT - BOTTOM - 5 : y(it.value)];
@@ -37,11 +37,11 @@ export function plot({ title, unit, lines, exemplars, more }, open) {
     svg.append(h('path', {
       class: 'exemplar', d: `M${cx} ${cy - 5}L${cx + 5} ${cy}L${cx} ${cy + 5}L${cx - 5} ${cy}Z`, role: 'link', tabindex: 0, 'aria-label': said,
       onclick: () => open(it), onkeydown: (event) => { if (event.key === 'Enter') { event.stopPropagation(); open(it); } },
-    }, h('title', {}, said)));
+    }, h('title', said)));
   }
 
-  const values = lines.map(() => h('span', { class: 'num' }));
-  const at = h('span', { class: 'dim num' });
+  const values = lines.map(() => h('span.num'));
+  const at = h('span.dim.num');
   const show = (ms) => {
     at.textContent = clock(ms ?? to).slice(0, -4);
     lines.forEach((it, i) => { values[i].textContent = label((ms === undefined ? it.points.at(-1) : nearest(it.points, ms))?.[1]); });
@@ -57,9 +57,9 @@ export function plot({ title, unit, lines, exemplars, more }, open) {
   });
   svg.addEventListener('pointerleave', () => { hover.setAttribute('visibility', 'hidden'); show(); });
   show();
-  return h('figure', {}, h('figcaption', {}, title, ' ', at), svg,
-    h('ul', { class: 'legend' }, lines.map((it, i) => h('li', {}, sample(i), h('span', { class: 'v' }, line(it.name || 'all', 120)), values[i]))),
-    more > 0 ? h('p', { class: 'dim' }, `${more} more are not drawn: choose another label.`) : null);
+  return h('figure', h('figcaption', title, ' ', at), svg,
+    h('ul.legend', lines.map((it, i) => h('li', sample(i), h('span.v', line(it.name || 'all', 120)), values[i]))),
+    more > 0 ? h('p.dim', `${more} more are not drawn: choose another label.`) : null);
 }
 
 function sample(at) {

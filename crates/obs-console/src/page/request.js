@@ -11,8 +11,8 @@ import { Waterfall } from './waterfall.js';
 export class RequestPane {
   constructor(app) {
     this.app = app;
-    this.element = h('section', { class: 'detail', 'aria-label': 'Request', hidden: true });
-    this.head = h('header', { class: 'requesthead' });
+    this.element = h('section.detail', { 'aria-label': 'Request', hidden: true });
+    this.head = h('header.requesthead');
     this.tabs = h('div');
     this.lane = h('div', { id: 'lane', role: 'tabpanel', class: 'lane', tabindex: 0 });
   }
@@ -53,7 +53,7 @@ export class RequestPane {
     this.loading?.abort();
     const now = this.loading = new AbortController();
     const start = performance.now();
-    if (anew) fill(this.element, h('p', { class: 'dim pad' }, 'Loading …'));
+    if (anew) fill(this.element, h('p.dim.pad', 'Loading …'));
     try {
       const it = await get(`requests/${encodeURIComponent(this.id)}`, [], now.signal);
       const size = (doc) => doc && [doc.spans.length, doc.logs.length, doc.errors.length, doc.metrics.length, doc.metrics.filter((change) => change.after !== null).length, doc.health.length].join();
@@ -82,14 +82,14 @@ export class RequestPane {
     const name = it.route ? `${method ?? ''} ${it.route}`.trim() : it.spans[0]?.name ?? it.logs[0]?.event ?? it.errors[0]?.message ?? 'A request';
     const known = server && curl(server);
     fill(this.head, this.closeButton(),
-      h('h2', {}, outcome(it), h('span', { class: 'v' }, line(name, 200))),
-      h('p', { class: 'facts' },
-        h('b', { class: 'num' }, duration(it.duration_ms)), time(instant(it.started)),
-        h('span', {}, `${count(it.spans.length)} spans`), [...it.services].slice(0, 8).map(serviceTag), it.services.length > 8 ? `+${it.services.length - 8}` : null),
-      h('p', { class: 'facts ids' },
-        h('span', {}, 'trace ', h('code', {}, it.trace_id), copyButton(it.trace_id, 'trace id')),
-        it.request_id ? h('span', {}, 'request ', h('code', { class: 'v' }, line(it.request_id, 80)), copyButton(it.request_id, 'request id')) : null),
-      h('p', { class: 'facts' },
+      h('h2', outcome(it), h('span.v', line(name, 200))),
+      h('p.facts',
+        h('b.num', duration(it.duration_ms)), time(instant(it.started)),
+        h('span', `${count(it.spans.length)} spans`), [...it.services].slice(0, 8).map(serviceTag), it.services.length > 8 ? `+${it.services.length - 8}` : null),
+      h('p.facts.ids',
+        h('span', 'trace ', h('code', it.trace_id), copyButton(it.trace_id, 'trace id')),
+        it.request_id ? h('span', 'request ', h('code.v', line(it.request_id, 80)), copyButton(it.request_id, 'request id')) : null),
+      h('p.facts',
         known ? button('Copy as curl', () => copy(known, 'curl command'), { class: 'small' }) : null,
         button('Copy as JSON', () => copy(JSON.stringify(this.document, null, 1), 'JSON'), { class: 'small' }),
         button('Copy link', () => copy(`${location.origin}/${toRequest(it.trace_id)}`, 'link'), { class: 'small' })));

@@ -28,22 +28,22 @@ export default function requests(app) {
     open: (index) => current().with('open', rows[index].trace_id).go(),
     near: (end) => { if (end === 'end') older(); },
   });
-  const note = h('div', { class: 'listnote' });
-  const head = h('div', { class: 'columns requests', 'aria-hidden': 'true' }, ['Time', 'Status', 'Request', 'Service', 'Duration', 'Spans', 'Logs', 'Errors'].map((text) => h('span', {}, text)));
-  const side = h('section', { class: 'side', 'aria-label': 'Requests' }, h('h1', { class: 'offscreen' }, 'Requests'), bar.element, news, head, list.element, note);
+  const note = h('div.listnote');
+  const head = h('div.columns.requests', { 'aria-hidden': 'true' }, ['Time', 'Status', 'Request', 'Service', 'Duration', 'Spans', 'Logs', 'Errors'].map((text) => h('span', text)));
+  const side = h('section.side', { 'aria-label': 'Requests' }, h('h1.offscreen', 'Requests'), bar.element, news, head, list.element, note);
   const pane = new RequestPane(app);
-  const element = h('div', { class: 'split' }, side, pane.element);
+  const element = h('div.split', side, pane.element);
 
   function row(it) {
     const name = it.route ? `${it.method ?? ''} ${it.route}` : it.name;
     const others = (it.services ?? []).filter((service) => service !== it.service).length;
-    const bar = h('i', { class: 'gauge', 'aria-hidden': 'true' });
+    const bar = h('i.gauge', { 'aria-hidden': 'true' });
     bar.style.width = `${Math.max(2, Math.round((it.duration_ms / slowest) * 100))}%`;
     return h('div', { class: it.error ? 'requests failed' : 'requests' },
-      time(it.start_unix_ms), outcome(it), h('span', { class: 'name v', title: line(name, 1000) }, line(name)),
-      h('span', { class: 'who' }, serviceTag(it.service), others ? h('span', { class: 'dim' }, ` +${others}`) : null),
-      h('span', { class: 'num took' }, bar, h('span', {}, duration(it.duration_ms))),
-      h('span', { class: 'num' }, count(it.spans)), h('span', { class: 'num' }, count(it.logs)),
+      time(it.start_unix_ms), outcome(it), h('span.name.v', { title: line(name, 1000) }, line(name)),
+      h('span.who', serviceTag(it.service), others ? h('span.dim', ` +${others}`) : null),
+      h('span.num.took', bar, h('span', duration(it.duration_ms))),
+      h('span.num', count(it.spans)), h('span.num', count(it.logs)),
       h('span', { class: it.errors ? 'num bad' : 'num' }, it.errors ? `✕ ${count(it.errors)}` : '–'));
   }
 

@@ -10,8 +10,8 @@ const KEPT = [
 ];
 
 export default function store() {
-  const body = h('div', { class: 'cards' });
-  const element = h('section', { class: 'single', 'aria-label': 'Store', tabindex: 0 }, h('h1', { class: 'offscreen' }, 'Store'), h('p', { class: 'bar' }, h('b', {}, 'What the console keeps'), h('span', { class: 'dim' }, 'The oldest makes room for the newest; nothing is on disk.')), body);
+  const body = h('div.cards');
+  const element = h('section.single', { 'aria-label': 'Store', tabindex: 0 }, h('h1.offscreen', 'Store'), h('p.bar', h('b', 'What the console keeps'), h('span.dim', 'The oldest makes room for the newest; nothing is on disk.')), body);
 
   async function load() {
     try {
@@ -26,19 +26,19 @@ export default function store() {
 
 function kept({ stored, limits, evicted }) {
   const shown = (name, value) => (name.endsWith('_bytes') ? bytes(value) : count(value));
-  return h('section', { class: 'card' }, h('h2', {}, 'Kept now'), h('table', {},
-    h('thead', {}, h('tr', {}, ['What', 'Now', 'At most', 'Full', 'Evicted'].map((text) => h('th', { scope: 'col' }, text)))),
-    h('tbody', {}, KEPT.filter(([, name]) => name in stored).map(([label, name, limit]) => {
+  return h('section.card', h('h2', 'Kept now'), h('table',
+    h('thead', h('tr', ['What', 'Now', 'At most', 'Full', 'Evicted'].map((text) => h('th', { scope: 'col' }, text)))),
+    h('tbody', KEPT.filter(([, name]) => name in stored).map(([label, name, limit]) => {
       const most = limits[limit];
       const part = most ? Math.min(1, stored[name] / most) : 0;
-      const bar = h('i', { class: 'gauge' });
+      const bar = h('i.gauge');
       bar.style.width = `${Math.round(part * 100)}%`;
-      return h('tr', {}, h('th', { scope: 'row' }, label), h('td', { class: 'num' }, shown(name, stored[name])), h('td', { class: 'num' }, most ? shown(name, most) : '–'),
-        h('td', { class: 'num took' }, most ? [bar, h('span', {}, `${Math.round(part * 100)} %`)] : '–'), h('td', { class: evicted[name] ? 'num warn' : 'num' }, name in evicted ? count(evicted[name]) : '–'));
+      return h('tr', h('th', { scope: 'row' }, label), h('td.num', shown(name, stored[name])), h('td.num', most ? shown(name, most) : '–'),
+        h('td.num.took', most ? [bar, h('span', `${Math.round(part * 100)} %`)] : '–'), h('td', { class: evicted[name] ? 'num warn' : 'num' }, name in evicted ? count(evicted[name]) : '–'));
     }))));
 }
 
 function table(title, numbers) {
-  return h('section', { class: 'card' }, h('h2', {}, title), h('table', {}, h('tbody', {}, Object.entries(numbers).map(([name, value]) => h('tr', {},
+  return h('section.card', h('h2', title), h('table', h('tbody', Object.entries(numbers).map(([name, value]) => h('tr',
     h('th', { scope: 'row' }, name.replaceAll('_', ' ')), h('td', { class: value ? 'num' : 'num dim' }, count(value)))))));
 }

@@ -34,16 +34,16 @@ export class Waterfall {
         this.step(event.shiftKey ? -1 : 1);
       },
     });
-    this.found = h('span', { class: 'dim num', role: 'status' });
+    this.found = h('span.dim.num', { role: 'status' });
     this.path = h('input', { type: 'checkbox', onchange: () => this.list.set(this.shown.length) });
     this.list = new List({
       label: 'Spans', height: HEIGHT, kind: 'spans', roles: ['tree', 'treeitem'], row: (at) => this.row(this.shown[at]),
       open: (at, event) => this.opened(at, event), select: (at) => this.pick(it.spans[this.shown[at]]),
       keys: (event) => this.key(event),
     });
-    this.element = h('div', { class: 'waterfall' },
-      h('div', { class: 'bar' }, this.input, button('↑', () => this.step(-1), { class: 'small', 'aria-label': 'Previous match' }), button('↓', () => this.step(1), { class: 'small', 'aria-label': 'Next match' }), this.found,
-        h('label', { class: 'check', title: 'Mark the time that the request really waited for' }, this.path, 'Critical path')),
+    this.element = h('div.waterfall',
+      h('div.bar', this.input, button('↑', () => this.step(-1), { class: 'small', 'aria-label': 'Previous match' }), button('↓', () => this.step(1), { class: 'small', 'aria-label': 'Next match' }), this.found,
+        h('label.check', { title: 'Mark the time that the request really waited for' }, this.path, 'Critical path')),
       this.axis(), this.lane(logs), this.list.element);
     this.fold();
   }
@@ -56,7 +56,7 @@ export class Waterfall {
       tick.style.left = `${part * 100}%`;
       return tick;
     });
-    return h('div', { class: 'axis', 'aria-hidden': 'true' }, h('span', { class: 'dim' }, 'Span'), h('span', { class: 'time' }, ticks));
+    return h('div.axis', { 'aria-hidden': 'true' }, h('span.dim', 'Span'), h('span.time', ticks));
   }
 
   /** All log lines and errors of the request, on the axis. */
@@ -70,8 +70,8 @@ export class Waterfall {
       if (!seen.has(key)) { seen.add(key); pins.push(pin.node); }
       if (pins.length > 600) break;
     }
-    return h('div', { class: 'axis loglane', onclick: open, role: 'img', 'aria-label': `${logs.length} log lines and ${errors.length} errors on the time axis` },
-      h('span', { class: 'dim' }, `Log lines (${logs.length})`), h('span', { class: 'time' }, pins));
+    return h('div.axis.loglane', { onclick: open, role: 'img', 'aria-label': `${logs.length} log lines and ${errors.length} errors on the time axis` },
+      h('span.dim', `Log lines (${logs.length})`), h('span.time', pins));
   }
 
   pin(entry) {
@@ -105,22 +105,22 @@ export class Waterfall {
     const left = (span.offset_nanos / 1e6 / this.whole) * 100;
     const width = (ms / this.whole) * 100;
 
-    const name = h('span', { class: 'names' },
-      h('span', { class: 'twist', 'data-fold': hasChildren || null, 'aria-hidden': 'true' }, hasChildren ? (isFolded ? '▸' : '▾') : ''),
-      bad ? h('b', { class: 'bad', 'aria-label': 'error', role: 'img' }, '✕') : null,
-      h('span', { class: 'v', title: `${line(span.service)}: ${line(span.name, 1000)}` }, line(span.name, 160)), h('span', { class: `who ${colour(span.service)}` }, h('i', { 'aria-hidden': 'true' }), line(span.service, 40)));
+    const name = h('span.names',
+      h('span.twist', { 'data-fold': hasChildren || null, 'aria-hidden': 'true' }, hasChildren ? (isFolded ? '▸' : '▾') : ''),
+      bad ? h('b.bad', { 'aria-label': 'error', role: 'img' }, '✕') : null,
+      h('span.v', { title: `${line(span.service)}: ${line(span.name, 1000)}` }, line(span.name, 160)), h('span', { class: `who ${colour(span.service)}` }, h('i', { 'aria-hidden': 'true' }), line(span.service, 40)));
     name.style.paddingLeft = `${Math.min(span.depth, DEEPEST) * 12}px`;
 
     const bar = h('i', { class: `spanbar ${bad ? 'failed' : ''}` });
     bar.style.left = `${left}%`;
     bar.style.width = `${width}%`;
-    const label = h('span', { class: 'took' }, duration(ms));
+    const label = h('span.took', duration(ms));
     if (left + width < 80) label.style.left = `calc(${left + width}% + 6px)`;
     else if (left > 15) label.style.right = `calc(${100 - left}% + 6px)`;
     else { label.style.left = '6px'; label.classList.add('inside'); }
     const lines = this.bySpan.get(span.span_id) ?? [];
     const events = span.events.map((event) => {
-      const pin = h('i', { class: 'pin event', title: line(event.name) });
+      const pin = h('i.pin.event', { title: line(event.name) });
       pin.style.left = `${left + ((event.time_unix_nanos - span.start_unix_nanos) / 1e6 / this.whole) * 100}%`;
       return pin;
     });
@@ -136,7 +136,7 @@ export class Waterfall {
   critical(span) {
     this.paths ??= criticalPath(this.document.spans);
     return (this.paths.get(span.span_id) ?? []).map(([from, until]) => {
-      const part = h('i', { class: 'critical' });
+      const part = h('i.critical');
       part.style.left = `${(from / 1e6 / this.whole) * 100}%`;
       part.style.width = `${((until - from) / 1e6 / this.whole) * 100}%`;
       return part;
