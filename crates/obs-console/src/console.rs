@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use http_body_util::Either;
+use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -63,7 +66,7 @@ impl ConsoleBuilder {
         self
     }
 
-    /// Where OTLP over HTTP and Sentry's envelopes are taken; port 0 takes a free one.
+    /// Where OTLP over HTTP, and over gRPC as well, and Sentry's envelopes are taken; port 0 takes a free one.
     pub fn otlp_http(mut self, address: impl Into<SocketAddr>) -> Self {
         self.otlp_http = address.into();
         self
@@ -137,12 +140,22 @@ impl ConsoleBuilder {
             move || store.evict_connection()
         };
         let receiver = Grpc::new(Arc::clone(&store));
+        let with_grpc = receiver.clone();
         let answer = move |request, local| receiver.clone().answer(request, local);
         tasks.spawn(serve(grpc, Protocol::Http2, answer, evicted(&store), stopped.clone()));
 
+        // An SDK's exporter is chosen in its code, its endpoint in the environment: this one takes both.
         let receiver = Arc::clone(&store);
-        let answer = move |request, local| answer_http(Arc::clone(&receiver), request, local);
-        tasks.spawn(serve(http, Protocol::Http1, answer, evicted(&store), stopped.clone()));
+        let answer = move |request: Request<Incoming>, local| {
+            let (grpc, store) = (with_grpc.clone(), Arc::clone(&receiver));
+            async move {
+                match Grpc::is_spoken(request.headers()) {
+                    true => grpc.answer(request, local).await.map(Either::Left),
+                    false => answer_http(store, request, local).await.map(Either::Right),
+                }
+            }
+        };
+        tasks.spawn(serve(http, Protocol::Either, answer, evicted(&store), stopped.clone()));
 
         let questions = Api {
             store: Arc::clone(&store),
