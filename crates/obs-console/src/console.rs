@@ -13,7 +13,8 @@ use crate::api::{Api, Token};
 use crate::receive::{Grpc, answer_http};
 use crate::scrape::{Scraper, Target};
 use crate::serve::{Protocol, serve};
-use crate::store::{Limits, Store};
+use crate::state::Limits;
+use crate::store::Store;
 
 /// The development console: [`Console::builder`] starts one.
 #[derive(Debug)]

@@ -9,18 +9,20 @@ mod model;
 mod receive;
 mod scrape;
 mod serve;
+mod state;
 mod store;
 
 pub use api::Token;
 pub use console::{Console, ConsoleBuilder, Running};
-pub use document::{BadFilter, Filter, PlacedSpan, RequestDocument, RequestSummary, StatusFilter};
+pub use document::{
+    AttributeFilter, BadFilter, ErrorFilter, Filter, Level, LineFilter, LinePage, Needle, Numbered,
+    PlacedSpan, RequestDocument, RequestSummary, StatusFilter,
+};
 pub use error::Error;
 pub use model::{
     Attributes, Breadcrumb, ErrorCause, ErrorEvent, ErrorFrame, Exemplar, Health, LogLine,
     MetricSource, Observation, Series, SeriesKind, Span, SpanEvent, SpanKind, SpanLink, SpanStatus,
 };
 pub use scrape::{Exposition, Target, parse_openmetrics};
-pub use store::{
-    Change, EvictedStats, HealthAt, Limits, ReceivedStats, Stats, Store, StoredStats, Taken,
-    TurnedAwayStats,
-};
+pub use state::{Change, HealthAt, Limits};
+pub use store::{EvictedStats, ReceivedStats, Stats, Store, StoredStats, Taken, TurnedAwayStats};

@@ -1,5 +1,7 @@
 //! What the console tells: JSON, for the demo, the tests and the page.
 
+mod answer;
+mod assets;
 mod guard;
 mod query;
 mod token;
@@ -9,20 +11,17 @@ pub use token::Token;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use obs_context::{RequestId, TraceId};
-use serde::Serialize;
 use serde_json::json;
 
-use crate::document::Filter;
+use crate::document::{ErrorFilter, Filter, LineFilter};
 use crate::receive::{Lines, decoding, parse_lines, read_body};
 use crate::scrape::Scraper;
 use crate::store::Store;
+use answer::{Answer, Body, Refusal, filters, json_response, ok, only};
 
 /// A service's name in a path is no longer than this.
 const LONGEST_SERVICE: usize = 128;
@@ -34,31 +33,12 @@ pub(crate) struct Api {
     pub(crate) token: Token,
 }
 
-/// A refusal: its status, a sentence with the cause and the remedy, and the header that goes with it.
-struct Refusal {
-    status: StatusCode,
-    reason: String,
-    header: Option<(HeaderName, HeaderValue)>,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), header: None }
-    }
-
-    fn with(self, name: HeaderName, value: &'static str) -> Self {
-        Self { header: Some((name, HeaderValue::from_static(value))), ..self }
-    }
-}
-
-type Answer = Result<Response<Full<Bytes>>, Refusal>;
-
 impl Api {
     pub(crate) async fn answer(
         self,
         request: Request<Incoming>,
         local: SocketAddr,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Body> {
         let (head, body) = request.into_parts();
         match self.route(&head, body, local).await {
             Ok(response) => response,
@@ -76,12 +56,14 @@ impl Api {
             return only(head, Method::GET, || Ok(ok(&json!({ "status": "ok" }))));
         }
         let Some(path) = head.uri.path().strip_prefix("/api/") else {
-            return Err(Refusal::new(StatusCode::NOT_FOUND, "nothing is here: see /api/requests"));
+            return only(head, Method::GET, || assets::answer(head.uri.path()));
         };
         guard::check_token(head, &self.token)?;
         match path.split_once('/') {
+            None if path == "whoami" => only(head, Method::GET, || Ok(whoami())),
             None if path == "requests" => only(head, Method::GET, || self.list(head)),
             None if path == "errors" => only(head, Method::GET, || self.errors(head)),
+            None if path == "logs" => only(head, Method::GET, || self.lines(head)),
             None if path == "stats" => only(head, Method::GET, || Ok(ok(&self.store.stats()))),
             None if path == "scrape" => {
                 only(head, Method::POST, || Ok(()))?;
@@ -94,38 +76,29 @@ impl Api {
             }
             _ => Err(Refusal::new(
                 StatusCode::NOT_FOUND,
-                "nothing is here: the API has requests, requests/{id}, errors, logs/{service}, scrape and stats",
+                "nothing is here: the README of obs-console lists what the API has",
             )),
         }
     }
 
     fn list(&self, head: &Parts) -> Answer {
         let mut filter = Filter::default();
-        for (name, value) in query::pairs(head.uri.query()) {
-            let known = filter
-                .set(&name, &value)
-                .map_err(|bad| Refusal::new(StatusCode::BAD_REQUEST, bad.to_string()))?;
-            if !known && name != "token" {
-                let reason = "a filter is unknown: there are route, status, min_ms and limit";
-                return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
-            }
-        }
+        let known = "q, service, instance, route, status, attr, error, min_ms, max_ms, from_ms, to_ms, before and limit";
+        filters(head, known, |name, value| filter.set(name, value))?;
         Ok(ok(&self.store.requests(&filter)))
     }
 
+    fn lines(&self, head: &Parts) -> Answer {
+        let mut filter = LineFilter::default();
+        let known = "q, level, service, instance, trace_id, span_id, request_id, attr, from_ms, to_ms, before, after and limit";
+        filters(head, known, |name, value| filter.set(name, value))?;
+        Ok(ok(&self.store.lines(&filter)))
+    }
+
     fn errors(&self, head: &Parts) -> Answer {
-        let mut filter = Filter::default();
-        for (name, value) in query::pairs(head.uri.query()) {
-            let known = match &*name {
-                "limit" => filter.set(&name, &value),
-                name => Ok(name == "token"),
-            };
-            if !known.map_err(|bad| Refusal::new(StatusCode::BAD_REQUEST, bad.to_string()))? {
-                let reason = "a filter is unknown: there is limit";
-                return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
-            }
-        }
-        Ok(ok(&self.store.errors(filter.limit)))
+        let mut filter = ErrorFilter::default();
+        filters(head, "q, service, trace_id and limit", |name, value| filter.set(name, value))?;
+        Ok(ok(&self.store.error_list(&filter)))
     }
 
     /// By trace id, else by request id.
@@ -163,38 +136,6 @@ impl Api {
     }
 }
 
-/// What `answer` says, where the method is the one of the path; a HEAD is a GET without its body.
-fn only<T>(
-    head: &Parts,
-    method: Method,
-    answer: impl FnOnce() -> Result<T, Refusal>,
-) -> Result<T, Refusal> {
-    if head.method == method || (method == Method::GET && head.method == Method::HEAD) {
-        answer()
-    } else {
-        let allowed = if method == Method::GET { "GET, HEAD" } else { "POST" };
-        let reason = format!("this path takes {allowed} only");
-        Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, reason).with(ALLOW, allowed))
-    }
-}
-
-fn ok(value: &impl Serialize) -> Response<Full<Bytes>> {
-    json_response(StatusCode::OK, value)
-}
-
-fn json_response(status: StatusCode, value: &impl Serialize) -> Response<Full<Bytes>> {
-    let (status, body) = match serde_json::to_vec(value) {
-        Ok(body) => (status, body),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
-    };
-    let mut response = Response::new(Full::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        HeaderName::from_static("x-content-type-options"),
-        HeaderValue::from_static("nosniff"),
-    );
-    response
+fn whoami() -> Response<Body> {
+    ok(&json!({ "service": "obs-console", "version": env!("CARGO_PKG_VERSION") }))
 }

@@ -51,6 +51,7 @@ fn from_object(service: Arc<str>, mut object: Map<String, Value>) -> LogLine {
     });
     take(&mut object, &["service"], |value| (value.as_str()? == &*service).then_some(()));
     LogLine {
+        instance: take(&mut object, &["service.instance.id"], |id| id.as_str().map(Into::into)),
         unix_nanos: take(&mut object, &TIMESTAMP, unix_nanos).unwrap_or_else(now_nanos),
         level: take(&mut object, &LEVEL, text).unwrap_or_default(),
         event: take(&mut object, &EVENT, text).unwrap_or_default(),
@@ -68,6 +69,7 @@ fn from_object(service: Arc<str>, mut object: Map<String, Value>) -> LogLine {
 fn from_text(service: Arc<str>, line: &[u8]) -> LogLine {
     LogLine {
         service,
+        instance: None,
         unix_nanos: now_nanos(),
         level: Box::default(),
         event: String::from_utf8_lossy(line).into(),

@@ -12,7 +12,7 @@ use obs_context::{SpanId, TraceId};
 use tokio::net::TcpStream;
 
 use super::Target;
-use crate::store::OWN_REQUEST_ID_PREFIX;
+use crate::state::OWN_REQUEST_ID_PREFIX;
 
 const LARGEST_ANSWER: usize = 16 << 20;
 /// A service that hangs must not hold the next look up for long.

@@ -1,37 +1,25 @@
-//! The bounded memory of the console: nothing on disk, nothing without a limit.
+//! The console's memory as others see it: one lock around the state, and what is asked of it.
 
-mod health;
-mod limits;
-mod own;
-mod recent;
-mod series;
 mod stats;
-mod traces;
 
-pub use limits::Limits;
-pub(crate) use own::REQUEST_ID_PREFIX as OWN_REQUEST_ID_PREFIX;
 pub use stats::{EvictedStats, ReceivedStats, Stats, StoredStats, TurnedAwayStats};
-
-pub use health::HealthAt;
-pub use series::Change;
-pub(crate) use traces::Trace;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use obs_context::TraceId;
 
-use crate::document::{self, Filter, RequestDocument, RequestSummary};
+use crate::document::{
+    self, ErrorFilter, Filter, LineFilter, LinePage, Numbered, RequestDocument, RequestSummary,
+};
 use crate::model::{ErrorEvent, Health, LogLine, MetricSource, Observation, Span};
-use health::HealthLog;
-use own::Own;
-use recent::Recent;
-use series::Metrics;
-use stats::Counters;
-use traces::Traces;
+use crate::state::{Counters, Limits, Own, State};
 
 /// How many items are added before others may have the state.
 const TURN: usize = 1_024;
+/// How many traces and log lines are looked through before others may have the state.
+const TRACES_TURN: usize = 256;
+const LINES_TURN: usize = 4_096;
 
 /// Everything that the console knows: spans, log lines, error events, metric series and health, each within its
 /// [`Limits`]. The oldest goes first, and whatever goes or is turned away is counted in [`Stats`].
@@ -40,16 +28,6 @@ pub struct Store {
     limits: Limits,
     own: Own,
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct State {
-    pub(crate) traces: Traces,
-    pub(crate) logs: Recent<LogLine>,
-    pub(crate) errors: Recent<ErrorEvent>,
-    pub(crate) metrics: Metrics,
-    pub(crate) health: HealthLog,
-    counters: Counters,
 }
 
 /// What became of the things that were given to the store at once.
@@ -203,7 +181,31 @@ impl Store {
 
     /// The requests that pass `filter`, newest first.
     pub fn requests(&self, filter: &Filter) -> Vec<RequestSummary> {
-        document::list(&self.state(), filter)
+        let mut found = Vec::new();
+        let mut before = filter.before.or(Some(u64::MAX));
+        while let Some(seq) = before {
+            before = document::list(&self.state(), filter, seq, TRACES_TURN, &mut found);
+        }
+        found.sort_by(|one, other| other.start_unix_ms.total_cmp(&one.start_unix_ms));
+        found
+    }
+
+    /// The log lines that pass `filter`, the newest last.
+    pub fn lines(&self, filter: &LineFilter) -> LinePage {
+        let mut page = LinePage::default();
+        let mut from = document::lines(&self.state(), filter, None, LINES_TURN, &mut page);
+        while from.is_some() {
+            from = document::lines(&self.state(), filter, from, LINES_TURN, &mut page);
+        }
+        if filter.after.is_none() {
+            page.lines.reverse();
+        }
+        page
+    }
+
+    /// The error events that pass `filter`, the newest first.
+    pub fn error_list(&self, filter: &ErrorFilter) -> Vec<Numbered<ErrorEvent>> {
+        document::errors(&self.state(), filter)
     }
 
     /// Everything that is known of one request, joined; `None` where no span, no log line and no error

@@ -3,33 +3,8 @@
 use obs_context::{Sample, SampleKind, Source};
 use serde::Serialize;
 
-use super::{Limits, State, Store};
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counters {
-    pub(super) spans_received: u64,
-    pub(super) spans_repeated: u64,
-    pub(crate) spans_rejected: u64,
-    pub(super) spans_evicted: u64,
-    pub(super) traces_evicted: u64,
-    pub(super) logs_received: u64,
-    pub(super) logs_text: u64,
-    pub(crate) logs_rejected: u64,
-    pub(super) logs_evicted: u64,
-    pub(super) errors_received: u64,
-    pub(super) errors_repeated: u64,
-    pub(super) errors_rejected: u64,
-    pub(super) errors_evicted: u64,
-    pub(super) envelope_items_ignored: u64,
-    pub(super) samples_received: u64,
-    pub(crate) samples_rejected: u64,
-    pub(super) series_evicted: u64,
-    pub(super) health_rejected: u64,
-    pub(super) attributes_dropped: u64,
-    pub(super) requests_rejected: u64,
-    pub(super) connections_evicted: u64,
-    pub(super) own: u64,
-}
+use super::Store;
+use crate::state::{Limits, State};
 
 /// The state of a [`Store`], as `GET /api/stats` tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -42,7 +42,7 @@ pub struct HealthAt {
 }
 
 impl HealthLog {
-    pub(super) fn add(&mut self, service: &str, at: u64, health: Health, limits: &Limits) -> bool {
+    pub(crate) fn add(&mut self, service: &str, at: u64, health: Health, limits: &Limits) -> bool {
         if !self.0.contains_key(service) {
             if self.0.len() >= limits.services {
                 return false;
@@ -78,7 +78,7 @@ impl HealthLog {
         })
     }
 
-    pub(super) fn services(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Arc<str>> {
         self.0.keys()
     }
 }

@@ -8,8 +8,8 @@ use obs_context::TraceId;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::counters::Counters;
 use super::limits::Limits;
-use super::stats::Counters;
 use crate::model::{Exemplar, MetricSource, Observation, Series, SeriesKind};
 
 /// At one look a second, ten minutes.
@@ -57,7 +57,7 @@ struct History {
 }
 
 /// A look at one service's metrics that is being written down.
-pub(super) struct Look<'a> {
+pub(crate) struct Look<'a> {
     service: &'a mut ServiceSeries,
     size: &'a mut Size,
     done: u64,
@@ -92,7 +92,7 @@ pub struct Change {
 }
 
 impl Metrics {
-    pub(super) fn look(
+    pub(crate) fn look(
         &mut self,
         service: &str,
         source: MetricSource,
@@ -150,18 +150,18 @@ impl Metrics {
         changes
     }
 
-    pub(super) fn services(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Arc<str>> {
         self.scraped.keys().chain(self.pushed.keys())
     }
 
     /// Series, bytes.
-    pub(super) fn size(&self) -> (usize, usize) {
+    pub(crate) fn size(&self) -> (usize, usize) {
         (self.size.series, self.size.bytes)
     }
 }
 
 impl Look<'_> {
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         observation: Observation,
         limits: &Limits,

@@ -1,0 +1,31 @@
+//! What the console keeps, each part within its limits: nothing on disk, nothing without a bound.
+
+mod counters;
+mod health;
+mod limits;
+mod own;
+mod recent;
+mod series;
+mod traces;
+
+pub(crate) use counters::Counters;
+pub use health::HealthAt;
+pub(crate) use health::HealthLog;
+pub use limits::Limits;
+pub(crate) use own::{Own, REQUEST_ID_PREFIX as OWN_REQUEST_ID_PREFIX};
+pub(crate) use recent::Recent;
+pub use series::Change;
+pub(crate) use series::Metrics;
+pub(crate) use traces::{Trace, Traces};
+
+use crate::model::{ErrorEvent, LogLine};
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) traces: Traces,
+    pub(crate) logs: Recent<LogLine>,
+    pub(crate) errors: Recent<ErrorEvent>,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: HealthLog,
+    pub(crate) counters: Counters,
+}
