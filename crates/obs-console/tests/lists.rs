@@ -44,7 +44,8 @@ async fn filled() -> Running {
     slow.kind = SpanKind::Server;
     slow.instance = Some("one".into());
     slow.duration_nanos = 80_000_000;
-    let mut inner = with(span(1, 2), &[("db.query.text", json!("SELECT Äpfel")), ("rows", json!(7))]);
+    let mut inner =
+        with(span(1, 2), &[("db.query.text", json!("SELECT Äpfel")), ("rows", json!(7))]);
     inner.parent_span_id = Some(slow.span_id);
     inner.service = "payments".into();
     inner.status = SpanStatus::Error;
@@ -110,7 +111,10 @@ async fn requests_are_found_by_every_filter() {
     assert_eq!(first["method"], "POST");
     assert_eq!(first["instance"], "one");
     assert_eq!(first["start_unix_ms"], 1_000.0);
-    assert_eq!((&first["spans"], &first["logs"], &first["errors"]), (&json!(2), &json!(2), &json!(0)));
+    assert_eq!(
+        (&first["spans"], &first["logs"], &first["errors"]),
+        (&json!(2), &json!(2), &json!(0))
+    );
     let document = get(running.api(), "/api/requests/00000000000000000000000000000001").json();
     assert_eq!(document["spans"][0]["service.instance.id"], "one");
     assert_eq!(document["spans"][0]["duration_ms"], 80.0);
@@ -182,7 +186,10 @@ async fn the_page_is_there_without_a_token_and_talks_to_nobody_else() {
     );
     assert_eq!(answer.status, 200);
     let head = answer.head.to_ascii_lowercase();
-    assert!(head.contains("default-src 'none'") && head.contains("frame-ancestors 'none'"), "{head}");
+    assert!(
+        head.contains("default-src 'none'") && head.contains("frame-ancestors 'none'"),
+        "{head}"
+    );
     assert!(head.contains("referrer-policy: no-referrer") && head.contains("no-store"), "{head}");
     assert!(head.contains("x-content-type-options: nosniff"), "{head}");
     assert!(String::from_utf8(answer.body).unwrap().contains("/assets/main.js"));
