@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::Error;
-use crate::api::{Api, Token};
+use crate::api::{Action, Api, Events, Token};
+use crate::profile::Profiles;
 use crate::receive::{Grpc, answer_http};
 use crate::scrape::{Scraper, Target};
 use crate::serve::{Protocol, serve};
@@ -33,6 +34,7 @@ impl Console {
             interval: Duration::from_secs(1),
             token: None,
             limits: Limits::default(),
+            actions: Vec::new(),
         }
     }
 }
@@ -48,6 +50,7 @@ pub struct ConsoleBuilder {
     interval: Duration,
     token: Option<Token>,
     limits: Limits,
+    actions: Vec<Action>,
 }
 
 impl ConsoleBuilder {
@@ -72,6 +75,12 @@ impl ConsoleBuilder {
     /// The services whose metrics and probes are looked at.
     pub fn scrape(mut self, targets: impl IntoIterator<Item = Target>) -> Self {
         self.targets.extend(targets);
+        self
+    }
+
+    /// The buttons of the page.
+    pub fn actions(mut self, actions: impl IntoIterator<Item = Action>) -> Self {
+        self.actions.extend(actions);
         self
     }
 
@@ -124,18 +133,25 @@ impl ConsoleBuilder {
         let answer = move |request, local| answer_http(Arc::clone(&receiver), request, local);
         tasks.spawn(serve(http, Protocol::Http1, answer, evicted(&store), stopped.clone()));
 
-        let questions =
-            Api { store: Arc::clone(&store), scraper: scraper.clone(), token: token.clone() };
+        let questions = Api {
+            store: Arc::clone(&store),
+            scraper: scraper.clone(),
+            token: token.clone(),
+            events: Events::new(Arc::clone(&store), stopped.clone()),
+            profiles: Profiles::default(),
+            actions: self.actions.into(),
+        };
         let answer = move |request, local| questions.clone().answer(request, local);
         tasks.spawn(serve(api, Protocol::Http1, answer, evicted(&store), stopped.clone()));
 
-        tasks.spawn(scraper.run(self.interval, stopped));
+        tasks.spawn(scraper.clone().run(self.interval, stopped));
         Ok(Running {
             otlp_grpc: grpc_address,
             otlp_http: http_address,
             api: api_address,
             token,
             store,
+            scraper,
             stop,
             tasks,
         })
@@ -151,6 +167,7 @@ pub struct Running {
     api: SocketAddr,
     token: Token,
     store: Arc<Store>,
+    scraper: Scraper,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -179,6 +196,11 @@ impl Running {
     /// What the API's callers have to know.
     pub fn token(&self) -> &Token {
         &self.token
+    }
+
+    /// Looks at this service's metrics and probes too, from now on.
+    pub fn watch(&self, target: Target) {
+        self.scraper.add(target);
     }
 
     /// What the console keeps.

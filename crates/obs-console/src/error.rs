@@ -15,6 +15,7 @@ enum Cause {
     Token,
     Random(getrandom::Error),
     Target { text: String, remedy: &'static str },
+    Action { text: String, remedy: &'static str },
 }
 
 impl Error {
@@ -41,6 +42,10 @@ impl Error {
 
     pub(crate) fn target(text: &str, remedy: &'static str) -> Self {
         Self(Cause::Target { text: text.into(), remedy })
+    }
+
+    pub(crate) fn action(text: &str, remedy: &'static str) -> Self {
+        Self(Cause::Action { text: text.into(), remedy })
     }
 
     /// Whether another program listens on an address that the console was to listen on.
@@ -85,6 +90,7 @@ impl fmt::Display for Error {
             Cause::Target { text, remedy } => {
                 write!(f, "{text:?} is no service to watch: {remedy}")
             }
+            Cause::Action { text, remedy } => write!(f, "{text:?} is no action: {remedy}"),
         }
     }
 }
@@ -94,7 +100,7 @@ impl std::error::Error for Error {
         match &self.0 {
             Cause::Bind { source, .. } => Some(source),
             Cause::Random(source) => Some(source),
-            Cause::Open { .. } | Cause::Token | Cause::Target { .. } => None,
+            Cause::Open { .. } | Cause::Token | Cause::Target { .. } | Cause::Action { .. } => None,
         }
     }
 }

@@ -1,28 +1,35 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
+mod client;
 mod console;
 mod document;
 mod error;
 mod loopback;
 mod model;
+mod profile;
 mod receive;
 mod scrape;
 mod serve;
 mod state;
 mod store;
 
-pub use api::Token;
+pub use api::{Action, Token};
 pub use console::{Console, ConsoleBuilder, Running};
 pub use document::{
-    AttributeFilter, BadFilter, ErrorFilter, Filter, Level, LineFilter, LinePage, Needle, Numbered,
-    PlacedSpan, RequestDocument, RequestSummary, StatusFilter,
+    AttributeFilter, BadFilter, ErrorFilter, FamilySummary, Filter, InstanceState, Level,
+    LineFilter, LinePage, MapEdge, MapNode, Needle, NodeKind, Numbered, PlacedSpan,
+    PlottedExemplar, RequestDocument, RequestSummary, SeriesCourse, SeriesFilter, ServiceMap,
+    ServiceState, StatusFilter,
 };
 pub use error::Error;
 pub use model::{
-    Attributes, Breadcrumb, ErrorCause, ErrorEvent, ErrorFrame, Exemplar, Health, LogLine,
-    MetricSource, Observation, Series, SeriesKind, Span, SpanEvent, SpanKind, SpanLink, SpanStatus,
+    Attributes, Breadcrumb, ErrorCause, ErrorEvent, ErrorFrame, Exemplar, Family, FamilyKind,
+    Health, LogLine, MetricSource, Observation, Series, SeriesKind, Span, SpanEvent, SpanKind,
+    SpanLink, SpanStatus,
 };
 pub use scrape::{Exposition, Target, parse_openmetrics};
-pub use state::{Change, HealthAt, Limits};
-pub use store::{EvictedStats, ReceivedStats, Stats, Store, StoredStats, Taken, TurnedAwayStats};
+pub use state::{Change, HealthAt, HealthChange, Limits};
+pub use store::{
+    EvictedStats, ReceivedStats, Revision, Stats, Store, StoredStats, Taken, TurnedAwayStats,
+};

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
-use obs_console::{Console, Error, Running, Target, Token};
+use obs_console::{Action, Console, Error, Running, Target, Token};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Development console: takes OTLP, error events, log lines and scrapes, and joins them into one document per
@@ -25,6 +25,9 @@ struct Options {
     /// A service whose /metrics, /readyz and /healthz are looked at every second; may be repeated.
     #[arg(long = "service", value_name = "NAME=ADMIN_URL")]
     services: Vec<Target>,
+    /// A button of the page, and the request to a loopback address that it makes; may be repeated.
+    #[arg(long = "action", value_name = "NAME=METHOD URL")]
+    actions: Vec<Action>,
     /// What the API's callers have to send, in place of a random token; `none` for nothing.
     #[arg(long)]
     token: Option<String>,
@@ -60,7 +63,8 @@ async fn start(options: Options) -> Result<Running, Error> {
         .otlp_grpc(options.otlp_grpc)
         .otlp_http(options.otlp_http)
         .api(options.api)
-        .scrape(options.services);
+        .scrape(options.services)
+        .actions(options.actions);
     if let Some(token) = options.token {
         builder = builder.token(match &*token {
             "none" => Token::NONE,

@@ -359,7 +359,7 @@ async fn log_lines_are_taken_whatever_they_hold() {
     assert_eq!(answer.json(), json!({"accepted": 5, "rejected": 0, "text": 3}));
     let stats = running.store().stats();
     assert_eq!((stats.received.logs, stats.received.logs_text), (5, 3));
-    for (path, status) in [("/api/logs/", 400), ("/api/logs/a%2Fb", 400), ("/api/logs", 404)] {
+    for (path, status) in [("/api/logs/", 400), ("/api/logs/a%2Fb", 400), ("/api/logs", 405)] {
         assert_eq!(authorized_post(api, path, b"x").status, status, "{path}");
     }
     assert_eq!(authorized_post(api, "/api/logs/a", &vec![b'x'; 5 << 20]).status, 413);

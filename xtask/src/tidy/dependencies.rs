@@ -119,6 +119,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
             "flate2",
             "getrandom",
             "http",
+            "http-body",
             "http-body-util",
             "hyper",
             "hyper-util",

@@ -10,6 +10,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Every file of the page: its path, its type, its text.
@@ -40,6 +41,7 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("/assets/route.js", SCRIPT, include_bytes!("../page/route.js")),
     ("/assets/series.js", SCRIPT, include_bytes!("../page/series.js")),
     ("/assets/stats.js", SCRIPT, include_bytes!("../page/stats.js")),
+    ("/assets/style.css", CSS, include_bytes!("../page/style.css")),
     ("/assets/waterfall.js", SCRIPT, include_bytes!("../page/waterfall.js")),
 ];
 

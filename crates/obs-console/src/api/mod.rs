@@ -1,11 +1,15 @@
 //! What the console tells: JSON, for the demo, the tests and the page.
 
+mod actions;
 mod answer;
 mod assets;
+mod events;
 mod guard;
 mod query;
 mod token;
 
+pub use actions::Action;
+pub(crate) use events::Events;
 pub use token::Token;
 
 use std::net::SocketAddr;
@@ -17,7 +21,8 @@ use hyper::body::Incoming;
 use obs_context::{RequestId, TraceId};
 use serde_json::json;
 
-use crate::document::{ErrorFilter, Filter, LineFilter};
+use crate::document::{ErrorFilter, Filter, LineFilter, SeriesFilter};
+use crate::profile::{Profiles, Question};
 use crate::receive::{Lines, decoding, parse_lines, read_body};
 use crate::scrape::Scraper;
 use crate::store::Store;
@@ -31,6 +36,9 @@ pub(crate) struct Api {
     pub(crate) store: Arc<Store>,
     pub(crate) scraper: Scraper,
     pub(crate) token: Token,
+    pub(crate) events: Events,
+    pub(crate) profiles: Profiles,
+    pub(crate) actions: Arc<[Action]>,
 }
 
 impl Api {
@@ -64,6 +72,21 @@ impl Api {
             None if path == "requests" => only(head, Method::GET, || self.list(head)),
             None if path == "errors" => only(head, Method::GET, || self.errors(head)),
             None if path == "logs" => only(head, Method::GET, || self.lines(head)),
+            None if path == "metrics" => only(head, Method::GET, || Ok(ok(&self.store.families()))),
+            Some(("metrics", "series")) => only(head, Method::GET, || self.series(head)),
+            None if path == "services" => only(head, Method::GET, || Ok(self.services())),
+            None if path == "health" => only(head, Method::GET, || self.health(head)),
+            None if path == "map" => only(head, Method::GET, || self.map(head)),
+            None if path == "profile" => {
+                only(head, Method::GET, || Ok(()))?;
+                self.profile(head).await
+            }
+            None if path == "events" => only(head, Method::GET, || self.events.listen()),
+            None if path == "actions" => only(head, Method::GET, || actions::list(&self.actions)),
+            Some(("actions", name)) => {
+                only(head, Method::POST, || Ok(()))?;
+                actions::run(&self.actions, name).await
+            }
             None if path == "stats" => only(head, Method::GET, || Ok(ok(&self.store.stats()))),
             None if path == "scrape" => {
                 only(head, Method::POST, || Ok(()))?;
@@ -99,6 +122,62 @@ impl Api {
         let mut filter = ErrorFilter::default();
         filters(head, "q, service, trace_id and limit", |name, value| filter.set(name, value))?;
         Ok(ok(&self.store.error_list(&filter)))
+    }
+
+    fn series(&self, head: &Parts) -> Answer {
+        let mut filter = SeriesFilter::default();
+        filters(head, "service, family and label", |name, value| filter.set(name, value))?;
+        Ok(ok(&self.store.series(&filter)))
+    }
+
+    fn services(&self) -> Response<Body> {
+        let mut services = self.store.services();
+        for service in &mut services {
+            service.admin =
+                self.scraper.target_of(&service.name).map(|target| target.admin().to_string());
+        }
+        ok(&services)
+    }
+
+    fn health(&self, head: &Parts) -> Answer {
+        let mut service = None;
+        filters(head, "service", |name, value| {
+            let known = name == "service";
+            if known && !value.is_empty() {
+                service = Some(value.to_owned());
+            }
+            Ok(known)
+        })?;
+        Ok(ok(&self.store.health_changes(service.as_deref())))
+    }
+
+    async fn profile(&self, head: &Parts) -> Answer {
+        let (mut service, mut question) = (String::new(), Question::default());
+        filters(head, "service, trace_id, route and seconds", |name, value| {
+            match name {
+                "service" | "trace_id" | "route" | "seconds" if value.is_empty() => {}
+                "service" => value.clone_into(&mut service),
+                "trace_id" => question.trace_id = Some(value.into()),
+                "route" => question.route = Some(value.into()),
+                "seconds" => question.seconds = value.parse().ok(),
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })?;
+        let Some(target) = self.scraper.target_of(&service) else {
+            let reason = "no admin server of this service is known: start the service with obs-console run, or name it with --service";
+            return Err(Refusal::new(StatusCode::NOT_FOUND, reason));
+        };
+        let answer = self.profiles.answer(&self.store, &target, &question).await;
+        let graph = answer.map_err(|reason| Refusal::new(StatusCode::BAD_GATEWAY, reason))?;
+        Ok(ok(&graph))
+    }
+
+    fn map(&self, head: &Parts) -> Answer {
+        let mut filter = Filter::default();
+        filters(head, "from_ms", |name, value| Ok(name == "from_ms" && filter.set(name, value)?))?;
+        let from = filter.from_ms.unwrap_or(0.0) * 1e6;
+        Ok(ok(&self.store.map(from as u64)))
     }
 
     /// By trace id, else by request id.

@@ -20,6 +20,7 @@ pub(crate) struct Counters {
     pub(crate) samples_rejected: u64,
     pub(crate) series_evicted: u64,
     pub(crate) health_rejected: u64,
+    pub(crate) services_rejected: u64,
     pub(crate) attributes_dropped: u64,
     pub(crate) requests_rejected: u64,
     pub(crate) connections_evicted: u64,

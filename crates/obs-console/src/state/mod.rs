@@ -6,16 +6,18 @@ mod limits;
 mod own;
 mod recent;
 mod series;
+mod services;
 mod traces;
 
 pub(crate) use counters::Counters;
-pub use health::HealthAt;
 pub(crate) use health::HealthLog;
+pub use health::{HealthAt, HealthChange};
 pub use limits::Limits;
 pub(crate) use own::{Own, REQUEST_ID_PREFIX as OWN_REQUEST_ID_PREFIX};
 pub(crate) use recent::Recent;
 pub use series::Change;
-pub(crate) use series::Metrics;
+pub(crate) use series::{Metrics, label_map};
+pub(crate) use services::Services;
 pub(crate) use traces::{Trace, Traces};
 
 use crate::model::{ErrorEvent, LogLine};
@@ -27,5 +29,6 @@ pub(crate) struct State {
     pub(crate) errors: Recent<ErrorEvent>,
     pub(crate) metrics: Metrics,
     pub(crate) health: HealthLog,
+    pub(crate) services: Services,
     pub(crate) counters: Counters,
 }

@@ -42,7 +42,7 @@ pub struct StoredStats {
     pub series: u64,
     /// About how many bytes they take.
     pub series_bytes: u64,
-    /// Services whose metrics or health are known.
+    /// Services that told something, or whose metrics or health are looked at.
     pub services: u64,
 }
 
@@ -101,6 +101,8 @@ pub struct TurnedAwayStats {
     pub samples: u64,
     /// Answers of probes.
     pub health: u64,
+    /// Spans, lines and error events that are kept, but whose service is not listed: there are too many.
+    pub services: u64,
     /// Attributes past the 256th of one owner.
     pub attributes: u64,
 }
@@ -151,6 +153,7 @@ impl Stats {
                 errors: counters.errors_rejected,
                 samples: counters.samples_rejected,
                 health: counters.health_rejected,
+                services: counters.services_rejected,
                 attributes: counters.attributes_dropped,
             },
             limits,
