@@ -12,7 +12,7 @@ use crate::filter::LogFilter;
 use crate::output::{Accounts, Counts, FlushReport, Sink, Tally};
 
 /// How long a dropped handle waits for the output.
-const AT_DROP: Duration = Duration::from_secs(5);
+const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The handle of a logging layer. When it is dropped, what waits for the output is written, for at
 /// most five seconds; lines that come later are written at once.
@@ -105,7 +105,7 @@ impl Logging {
 
 impl Drop for Logging {
     fn drop(&mut self) {
-        self.sink.shutdown(AT_DROP);
+        self.sink.shutdown(DROP_TIMEOUT);
     }
 }
 

@@ -9,7 +9,7 @@
 //! ```
 
 pub(crate) mod json;
-mod value;
+pub(crate) mod value;
 
 #[cfg(feature = "otlp")]
 pub(crate) use json::object;
