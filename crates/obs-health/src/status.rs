@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// Why a check is down. The closed set that a probe may tell to anyone.
+/// Why a check is down. A closed set, which probes may show to anyone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
     /// The run took longer than its timeout.

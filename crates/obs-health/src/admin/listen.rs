@@ -54,7 +54,7 @@ impl Listener {
                 let socket = UnixSocket::new_stream()?;
                 socket.bind(path)?;
                 let _file = SocketFile(path.clone());
-                // Before it listens, so that nobody can connect under the umask's mode.
+                // Before it listens, so that no process can connect under the umask's mode.
                 fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
                 Ok(Self::Unix { listener: socket.listen(BACKLOG)?, _file })
             }
@@ -90,7 +90,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// Removes a socket that nobody listens on; anything else that stands there is not ours to remove.
+/// Removes a socket without a listener; any other file is left alone.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
     if !found.file_type().is_socket() {

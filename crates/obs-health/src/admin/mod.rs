@@ -62,14 +62,14 @@ impl Builder {
     }
 
     /// Listens here instead. Port 0 takes a free port. An address that is not loopback makes the public
-    /// routes readable by whoever reaches it, and hides the protected ones unless there is a token.
+    /// routes readable by every client that reaches it, and hides the protected ones unless there is a token.
     pub fn addr(mut self, addr: SocketAddr) -> Self {
         self.endpoint = Endpoint::Tcp(addr);
         self
     }
 
     /// Listens on a Unix-domain socket of mode 0600 instead of an address: for this user's processes
-    /// alone, such as a sidecar. A socket that nobody listens on any more is removed first.
+    /// alone, such as a sidecar. A socket without a listener is removed first.
     pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
         self.endpoint = Endpoint::Unix(path.into());
         self
@@ -100,7 +100,7 @@ impl Builder {
         self
     }
 
-    /// Serves `path` on loopback, or to whoever has the token.
+    /// Serves `path` on loopback, or to clients that send the token.
     pub fn protected_route<Handler, Answer>(mut self, path: &'static str, handler: Handler) -> Self
     where
         Handler: Fn(Request<Bytes>) -> Answer + Send + Sync + 'static,

@@ -78,7 +78,7 @@ impl Lifecycle {
     /// The second signal hurries, the third exits the process at once. The same signal again within one
     /// second counts as the same request, since a supervisor and a shell often pass on both.
     ///
-    /// A process that was told to go is gone by [`Deadlines::grace_period`]: what hangs past it, in the
+    /// After a signal the process ends by [`Deadlines::grace_period`]: what hangs past it, in the
     /// shutdown or after it, is reported and ended with the process (exit code 143 or 130). When nothing
     /// is served within 5 s of the signal, or a second one comes before, the process exits, too.
     ///

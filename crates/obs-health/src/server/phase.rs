@@ -17,7 +17,7 @@ use crate::counts::Closed;
 use crate::server::first_request::FirstRequest;
 use crate::write_limit::WriteWatch;
 
-/// A handler or a body whose panic nobody answers: it ends the connection, or the HTTP/2 stream.
+/// A handler or a body whose panic is not answered: it ends the connection, or the HTTP/2 stream.
 static HANDLER: Place = Place::new("health.handler");
 
 const HEAD_END: &[u8] = b"\r\n\r\n";

@@ -23,7 +23,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// At most so many levels `deep`.
+    /// At most `deep` levels.
     fn value(&mut self, deep: usize) -> Option<Value> {
         match self.0.chars().next()? {
             '"' => self.string().map(Value::Text),

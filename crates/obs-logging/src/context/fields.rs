@@ -98,7 +98,7 @@ impl Fields {
         Self { bytes: Vec::new(), places: Vec::new(), mask: 0, shape: 0 }
     }
 
-    /// For so many bytes in so many fields.
+    /// With capacity for this many bytes and fields.
     #[cfg(feature = "http")]
     pub(crate) fn with_room(bytes: usize, fields: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), places: Vec::with_capacity(fields), ..Self::new() }

@@ -1,4 +1,4 @@
-//! What is entered on this thread: contexts and spans in one stack, so that the innermost is known.
+//! The contexts and spans that are entered on this thread, in one stack.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! An output that takes many lines at once, as records, and tells of each what became of it.
+//! An output that takes many lines at once, as records, and reports what became of them.
 
 use super::tally::Tally;
 use super::writing::WRITER;
@@ -8,7 +8,7 @@ const MAX_DELIVERY_BYTES: usize = 1024 * 1024;
 
 /// Takes lines away from the process.
 pub(crate) trait Records: Send {
-    /// Delivers whole lines, so many of them; may take as long as it promises.
+    /// Delivers `count` whole lines. May block up to its own timeout.
     fn deliver(&mut self, lines: &[u8], count: u64) -> DeliveryOutcome;
 
     /// What was there at this moment has been delivered.

@@ -9,7 +9,7 @@ use crate::encode::moment::Moment;
 /// Which lines are held back.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pacing {
-    /// Of lines less severe than the level, one in so many is kept.
+    /// Of lines less severe than the level, one in this many is kept.
     pub(crate) sampling: Option<(Level, u64)>,
     /// So many lines a second at most.
     pub(crate) limit: Option<u32>,

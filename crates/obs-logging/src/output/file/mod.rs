@@ -42,7 +42,7 @@ pub(crate) fn failed_rotations() -> u64 {
 ///
 /// A full file is renamed to its name and the time, `app.log.20260619T102345.123456Z`, and a new one is
 /// begun under its own name. Where somebody else has renamed or removed the file (logrotate), a new one
-/// is begun within half a second, without a signal; after a failed write the file is opened anew. Where
+/// is begun within half a second, without a signal; after a failed write the file is reopened. Where
 /// a full file cannot be renamed, it is written on and the rotation is tried again every second.
 /// Several processes may write and rotate one file: locks keep each line in one of its files, which may
 /// be longer by what the others wrote at the same moment. Missing directories are made, and a relative path is resolved once, when the layer is built.
@@ -88,13 +88,13 @@ impl LogFile {
         self
     }
 
-    /// Keeps so many full files, besides the one that is written.
+    /// Keeps this many full files, besides the one that is written.
     pub fn keep_files(mut self, files: usize) -> Self {
         self.retention.files = Some(files);
         self
     }
 
-    /// Keeps so many bytes of full files.
+    /// Keeps this many bytes of full files.
     pub fn keep_bytes(mut self, bytes: u64) -> Self {
         self.retention.bytes = Some(bytes);
         self
@@ -146,7 +146,7 @@ pub(crate) struct OpenFile {
     is_regular: bool,
     period: u128,
     checked_at: Instant,
-    /// How often all files had been asked to be opened anew when this one was.
+    /// The number of reopen requests when this file was opened.
     reopenings: u32,
     /// The next try, where a rotation has failed.
     rotates_after: Option<Instant>,
