@@ -21,7 +21,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::config::{Settings, Signals};
 use crate::error::{Error, Kind};
 use crate::layer::Pillars;
-use crate::{Config, Explanation, admin};
+use crate::{Config, Explanation, admin, queries};
 
 /// Sets up logs, metrics, traces, health and the admin server of this service, configured by the
 /// environment: see [`Config`] for the variables and their defaults.
@@ -88,6 +88,8 @@ impl Obs {
             })
             .transpose()?
             .unzip();
+        let registry = obs_metrics::default_registry();
+        let traces = queries::measured(traces, registry).map_err(Error::part("metrics"))?;
         let (trace_layer, traces) = traces.build().map_err(Error::part("traces"))?;
         let traces = Arc::new(traces);
         #[cfg(feature = "errors")]
@@ -116,7 +118,6 @@ impl Obs {
         obs_otlp::warn_of_ignored(&ignored);
 
         let logging = Arc::new(logging);
-        let registry = obs_metrics::default_registry();
         let red = Red::new(registry).map_err(Error::part("metrics"))?;
         let client_metrics = ClientMetrics::new(registry, Buckets::default());
         let client_metrics = client_metrics.map_err(Error::part("metrics"))?;

@@ -265,9 +265,10 @@ fn requests(red: &obs_metrics::http::Red) {
 
 #[cfg(feature = "http")]
 #[test]
-fn http_is_told_under_the_names_of_the_conventions() {
+fn http_and_queries_are_told_under_the_names_of_the_conventions() {
     use obs_context::Route;
     use obs_http::{End, Exchange, Observe, Outcome};
+    use obs_metrics::db::{DbMetrics, Operation};
     use obs_metrics::http::{ClientMetrics, Red};
     use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value as Any};
 
@@ -354,6 +355,14 @@ fn http_is_told_under_the_names_of_the_conventions() {
         ],
     ];
     assert_eq!(points(&duration), expected);
+
+    let database = Registry::new();
+    let queries = DbMetrics::new(&database, DbMetrics::buckets()).unwrap();
+    let select = Operation { system: "sqlite", name: "SELECT", ..Operation::default() };
+    queries.observe(&select, Duration::from_millis(3));
+    let duration = metric(&push(&database), "db.client.operation.duration");
+    assert_eq!(duration.unit, "s");
+    assert_eq!(points(&duration), [["db.system.name=sqlite", "db.operation.name=SELECT"]]);
 
     // Another metric of that name is the application's own.
     let own = Registry::new();

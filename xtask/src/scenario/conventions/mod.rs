@@ -115,7 +115,7 @@ fn judge(collector: &Collector) -> Result<Outcome, Failure> {
 }
 
 /// What must have been among it: else nothing was judged.
-const EXPECTED: [&str; 23] = [
+const EXPECTED: [&str; 24] = [
     "service.name",
     "process.pid",
     "http.request.method",
@@ -139,6 +139,7 @@ const EXPECTED: [&str; 23] = [
     "exception.stacktrace",
     "http.server.request.duration",
     "http.client.request.duration",
+    "db.client.operation.duration",
 ];
 
 struct Judge {
