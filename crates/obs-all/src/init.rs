@@ -118,7 +118,6 @@ impl Obs {
         obs_otlp::warn_of_ignored(&ignored);
 
         let logging = Arc::new(logging);
-        let red = Red::new(registry).map_err(Error::part("metrics"))?;
         let client_metrics = ClientMetrics::new(registry, Buckets::default());
         let client_metrics = client_metrics.map_err(Error::part("metrics"))?;
         match obs_metrics::collect::process(registry) {
@@ -139,6 +138,11 @@ impl Obs {
         registry.mount(errors.source());
         let push = push.start(registry).map_err(Error::part("metrics"))?;
         let push = push.is_on().then(|| Arc::new(push));
+        let red = match &push {
+            None => Red::new(registry),
+            Some(_) => Red::with_push(registry, Buckets::default()),
+        };
+        let red = red.map_err(Error::part("metrics"))?;
         #[cfg(feature = "profiling")]
         let profiling = settings.profiling;
         #[cfg(not(feature = "profiling"))]

@@ -310,11 +310,15 @@ fn http_and_queries_are_told_under_the_names_of_the_conventions() {
         [&["http.request.method=GET"][..], &["http.request.method=GET", "http.route=/orders/{id}"]];
     assert_eq!(points(&duration), expected);
 
-    let conventions = Registry::new();
-    requests(&Red::semantic_conventions(&conventions, Buckets::default()).unwrap());
-    let metrics = push(&conventions);
-    let duration = metric(&metrics, "http.server.request.duration");
-    let expected = [
+    let both = Registry::new();
+    requests(&Red::with_push(&both, Buckets::default()).unwrap());
+    let shown = both.encode_text();
+    assert!(shown.contains("http_request_duration_seconds_count{method=\"GET\""), "{shown}");
+    assert!(!shown.contains("http_server_request_duration_seconds"), "{shown}");
+    let metrics = push(&both);
+    let told = |metric: &&Metric| metric.name == "http.server.request.duration";
+    assert_eq!(metrics.iter().filter(told).count(), 1, "{metrics:?}");
+    let with_status = [
         &["http.request.method=GET", "http.response.status_code=404 (int)"][..],
         &[
             "http.request.method=GET",
@@ -322,7 +326,13 @@ fn http_and_queries_are_told_under_the_names_of_the_conventions() {
             "http.response.status_code=200 (int)",
         ],
     ];
-    assert_eq!(points(&duration), expected);
+    assert_eq!(points(&metric(&metrics, "http.server.request.duration")), with_status);
+
+    let conventions = Registry::new();
+    requests(&Red::semantic_conventions(&conventions, Buckets::default()).unwrap());
+    let metrics = push(&conventions);
+    let duration = metric(&metrics, "http.server.request.duration");
+    assert_eq!(points(&duration), with_status);
     let active = metric(&metrics, "http.server.active_requests");
     assert_eq!(active.unit, "{request}");
     let Some(Data::Sum(sum)) = &active.data else { panic!("{active:?}") };
