@@ -24,7 +24,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::config::{Layers, Records, Settings, Signals};
 use crate::error::{Error, Kind};
 use crate::layer::Pillars;
-use crate::{Config, Explanation, admin};
+use crate::{Config, Explanation, admin, queries};
 
 /// Sets up logs, metrics, traces, health and the admin server of this service, configured by the
 /// environment: see [`Config`] for the variables and their defaults.
@@ -94,6 +94,8 @@ impl Obs {
             })
             .transpose()?
             .unzip();
+        let registry = obs_metrics::default_registry();
+        let traces = queries::measured(traces, registry).map_err(Error::part("metrics"))?;
         let (trace_layer, traces) = traces.build().map_err(Error::part("traces"))?;
         let traces = Arc::new(traces);
         #[cfg(feature = "errors")]
@@ -107,8 +109,6 @@ impl Obs {
         #[cfg(feature = "errors")]
         let pillars = pillars.with_errors(error_layer);
         let logging = Arc::new(logging);
-        let registry = obs_metrics::default_registry();
-        let red = Red::new(registry).map_err(Error::part("metrics"))?;
         let client_metrics = ClientMetrics::new(registry, Buckets::default());
         let client_metrics = client_metrics.map_err(Error::part("metrics"))?;
         let no_process_metrics = match obs_metrics::collect::process(registry) {
@@ -120,6 +120,11 @@ impl Obs {
         let errors = Arc::new(errors);
         let push = push.start(registry).map_err(Error::part("metrics"))?;
         let push = push.is_on().then(|| Arc::new(push));
+        let red = match &push {
+            None => Red::new(registry),
+            Some(_) => Red::with_push(registry, Buckets::default()),
+        };
+        let red = red.map_err(Error::part("metrics"))?;
         #[cfg(feature = "profiling")]
         let profiling = settings.profiling;
         #[cfg(not(feature = "profiling"))]

@@ -1,11 +1,11 @@
-//! What OpenTelemetry calls the metrics of HTTP that Prometheus' readers know by other names.
+//! What OpenTelemetry calls the metrics of HTTP and databases that Prometheus' readers know by other names.
 
 use crate::descriptor::Descriptor;
 
 /// A metric of the semantic conventions, and whose numbers it shows.
 #[derive(Debug)]
 pub(super) struct Convention {
-    /// As [`crate::http`] registers it.
+    /// As [`crate::http`] and [`crate::db`] register it.
     family: &'static str,
     labels: &'static [Attribute],
     pub(super) name: &'static str,
@@ -35,7 +35,7 @@ const STATUS: Attribute = Attribute {
     ..attribute("http_response_status_code", "http.response.status_code")
 };
 
-const CONVENTIONS: [Convention; 4] = [
+const CONVENTIONS: [Convention; 5] = [
     Convention {
         family: "http_request_duration_seconds",
         labels: &[attribute("method", "http.request.method"), ROUTE],
@@ -71,6 +71,19 @@ const CONVENTIONS: [Convention; 4] = [
             attribute("error_type", "error.type"),
         ],
         name: "http.client.request.duration",
+        unit: "s",
+        adds_up: false,
+    },
+    Convention {
+        family: "db_client_operation_duration_seconds",
+        labels: &[
+            attribute("db_system_name", "db.system.name"),
+            attribute("db_namespace", "db.namespace"),
+            attribute("db_operation_name", "db.operation.name"),
+            attribute("db_collection_name", "db.collection.name"),
+            attribute("error_type", "error.type"),
+        ],
+        name: "db.client.operation.duration",
         unit: "s",
         adds_up: false,
     },
