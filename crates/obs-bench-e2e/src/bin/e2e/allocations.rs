@@ -2,7 +2,7 @@
 
 use obs_bench_e2e::Failure;
 
-use crate::case::{Case, Telemetry, Contender};
+use crate::case::{Case, Contender, Telemetry};
 use crate::collector::Collector;
 use crate::load;
 use crate::server::Server;
