@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
 
+mod assets;
 mod bench;
 mod ci;
 mod demo;
@@ -41,7 +42,13 @@ enum Command {
         port: u16,
     },
     /// Check the architecture's invariants.
-    Tidy,
+    Tidy {
+        /// Show every circle of files instead.
+        #[arg(long)]
+        circles: bool,
+    },
+    /// Check the rules and dashboards of docs/deploy against what the demo's services show.
+    Assets(assets::Options),
     /// Run what CI runs.
     Ci,
 }
@@ -65,7 +72,9 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::TraceContextService { port } => trace_context_service(port),
-        Command::Tidy => tidy::run(),
+        Command::Tidy { circles: true } => tidy::show_circles(),
+        Command::Tidy { circles: false } => tidy::run(),
+        Command::Assets(options) => assets::run(&options),
         Command::Ci => ci::run(),
     };
     match done {

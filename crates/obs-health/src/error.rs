@@ -3,7 +3,6 @@
 use std::fmt;
 
 /// Something was asked of this crate that it cannot do; the text says what to do instead.
-#[derive(Debug)]
 pub struct Error {
     kind: Kind,
 }
@@ -52,6 +51,13 @@ impl Error {
     /// Whether an address could not be bound, most often because another process has the port.
     pub fn is_bind(&self) -> bool {
         matches!(self.kind, Kind::Bind { .. })
+    }
+}
+
+/// The sentence of its `Display`: what `main` prints of an error that it returns.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

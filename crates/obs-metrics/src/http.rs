@@ -1,8 +1,13 @@
 //! Rate, errors and duration of HTTP requests.
 
+mod client;
+
+pub use client::{ClientMetrics, ClientRequest};
+
 use std::sync::Arc;
 
 use http::{Method, request};
+use obs_context::Route;
 use obs_http::{End, Exchange, Observe, ObserveLayer, RouteOf};
 
 use crate::{Buckets, CounterVec, Error, Gauge, HistogramVec, Registry};
@@ -92,7 +97,7 @@ impl Observe for Red {
 
     const BEGINS_ALONE: bool = true;
 
-    fn begin(&self, _request: &mut request::Parts) -> Counting {
+    fn begin(&self, _request: &mut request::Parts, _: Option<Route>) -> Counting {
         self.0.in_progress.inc();
         Counting(self.0.clone())
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::inside::error as inside;
 
 /// Why a process could not be looked into, or a profile not be written.
-#[derive(Debug)]
 pub struct Error(Box<Kind>);
 
 #[derive(Debug)]
@@ -109,6 +108,13 @@ fn is_gone(error: &io::Error) -> bool {
 
 fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// The sentence of its `Display`: what `main` prints of an error that it returns.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl From<inside::Kind> for Error {

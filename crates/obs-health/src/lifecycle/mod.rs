@@ -27,6 +27,7 @@ mod shared;
 mod signals;
 mod stages;
 pub(crate) mod stop;
+mod work;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -47,6 +48,7 @@ use open::OpenConnections;
 pub use report::{FlushStage, Flushed, ShutdownReport, Stage, StageReport};
 use servers::ServingGuard;
 use shared::{Closer, Plan, Shared};
+pub use work::Finished;
 
 static TASK: Place = Place::new("health.background_task");
 
@@ -93,15 +95,20 @@ impl Lifecycle {
 
     /// Runs a background task that shutdown waits for. It should end when [`Lifecycle::tasks_end`] is
     /// cancelled; at the stage's deadline it is left behind and counted.
+    ///
+    /// One that panics is not there any more, which only a restart mends: `/healthz` answers 503 from then on, it is
+    /// counted as `health_tasks_panicked_total`, and the shutdown's report counts it as lost.
     pub fn spawn<F>(&self, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        let health = self.shared.health.clone();
         self.shared.tasks.spawn(async move {
             let mut task = pin!(task);
             let ended = poll_fn(|context| TASK.poll(task.as_mut(), context)).await;
             if ended.is_none() {
-                tracing::error!("a background task panicked");
+                health.heartbeat().count_dead_task();
+                tracing::error!("a background task panicked: /healthz fails until a restart");
             }
         });
     }
@@ -148,16 +155,23 @@ impl Lifecycle {
         self.plan(|plan| plan.admin = Some(admin));
     }
 
-    /// For services without a [`crate::Server`]: waits for the shutdown and goes through its stages,
-    /// once with everything else that is served on this lifecycle.
+    /// Waits for the shutdown and goes through its stages, once with everything else that is served on this
+    /// lifecycle. For what runs beside it: [`Lifecycle::run_server`] and [`Lifecycle::run_worker`] know when their work
+    /// has ended.
     pub async fn run(self) -> ShutdownReport {
         let serving = self.serving();
         self.listener_closes().cancelled().await;
         stages::finish(&self.shared, serving, None).await
     }
 
-    /// Cancelled when the listener must close. The first call starts the drain's clock.
+    /// Cancelled when the listener must close: after the time that load balancers need.
     pub(crate) fn listener_closes(&self) -> CancellationToken {
+        self.shared.has_listener.store(true, Ordering::Release);
+        self.shutdown_starts()
+    }
+
+    /// Cancelled when the drain is over. The first call starts its clock.
+    fn shutdown_starts(&self) -> CancellationToken {
         if !self.shared.is_served.swap(true, Ordering::AcqRel) {
             self.shared.deadlines.warn_if_too_long();
             let shared = Arc::clone(&self.shared);

@@ -1,7 +1,7 @@
 //! The state of one lifecycle, shared by its servers, its stages and the thread that watches signals.
 
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) signals_watched: AtomicBool,
     /// Whether a server or [`run`](super::Lifecycle::run) will run the stages.
     pub(crate) is_served: AtomicBool,
+    /// Whether anything accepts connections, of which load balancers must learn that it closes.
+    pub(crate) has_listener: AtomicBool,
     pub(crate) servers: Servers,
     pub(crate) progress: Arc<Progress>,
     pub(crate) draining: CancellationToken,
@@ -56,6 +58,7 @@ impl Shared {
             requested_at: OnceLock::new(),
             signals_watched: AtomicBool::new(false),
             is_served: AtomicBool::new(false),
+            has_listener: AtomicBool::new(false),
             servers: Servers::default(),
             progress: Arc::default(),
             draining: CancellationToken::new(),
@@ -70,6 +73,13 @@ impl Shared {
     pub(crate) fn request_shutdown(&self) {
         let _is_set_already = self.requested_at.set(Instant::now());
         self.shutdown_requests.send_modify(|requests| *requests = requests.saturating_add(1));
+        // Now, and not only when the stages run: a loop may wait for it before that.
+        self.in_flight.drain();
+        self.draining.cancel();
+    }
+
+    pub(crate) fn skip_propagation(&self) {
+        self.has_listener.store(false, Ordering::Release);
     }
 
     /// Logs what was not finished, which is lost with the process.

@@ -1,7 +1,7 @@
 //! SIGTERM and SIGINT, watched on a thread of their own: it needs no runtime of the application, hears a
 //! signal while every worker is blocked, and ends the process when its shutdown does not.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ const EXIT_CODE_WITHOUT_SIGNAL: i32 = 1;
 const LOG_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long the exit handlers, which flush the log, may take.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Counts the lifecycles that watch: the signals of one that was dropped are those of the newest.
+static NEWEST: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ShutdownSignal {
@@ -69,9 +72,11 @@ fn start(shared: &Arc<Shared>) -> Result<(), Error> {
         runtime.enter(|| Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)));
     let (terminate, interrupt) = streams.map_err(failed)?;
     let (call, shared) = (CalledShutdown::of(shared), Arc::downgrade(shared));
+    let generation = NEWEST.fetch_add(1, Ordering::AcqRel) + 1;
+    let watched = Watched { shared, generation };
     std::thread::Builder::new()
         .name("obs-signals".into())
-        .spawn(move || runtime.block_on(run(terminate, interrupt, call, shared)))
+        .spawn(move || runtime.block_on(run(terminate, interrupt, call, watched)))
         .map_err(|source| Error::new(Kind::Thread { what: "the signals", source }))?;
     Ok(())
 }
@@ -110,12 +115,26 @@ impl CalledShutdown {
     }
 }
 
+/// A lifecycle whose signals are watched, and its place among those of this process.
+struct Watched {
+    shared: Weak<Shared>,
+    generation: u64,
+}
+
+impl Watched {
+    /// Whether it was dropped, and another one of this process has taken its place.
+    fn is_replaced(&self) -> bool {
+        self.shared.strong_count() == 0 && self.generation != NEWEST.load(Ordering::Acquire)
+    }
+}
+
 async fn run(
     mut terminate: Signal,
     mut interrupt: Signal,
     mut call: CalledShutdown,
-    shared: Weak<Shared>,
+    watched: Watched,
 ) {
+    let shared = watched.shared.clone();
     let (mut counted, mut called) = (Vec::new(), None);
     loop {
         let signal = tokio::select! {
@@ -125,6 +144,9 @@ async fn run(
             () = call.exit_when_out_of_time(&mut called, &shared),
                 if counted.is_empty() || called.is_some() => continue,
         };
+        if watched.is_replaced() {
+            return;
+        }
         let now = Instant::now();
         let is_same = |(before, at): &&(ShutdownSignal, Instant)| {
             *before == signal && now.saturating_duration_since(*at) < REPEAT_INTERVAL

@@ -1,6 +1,7 @@
 //! The stages, one function each, read in their order.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use obs_guard::Place;
@@ -32,16 +33,14 @@ static CLOSER: Place = Place::new("health.on_close");
 static FLUSH: Place = Place::new("health.on_flush");
 
 /// Waits for the shutdown request, then until the listener must close. Load balancers are waited for only
-/// if the service `was_up` before the request.
+/// if the service has a listener and `was_up` before the request.
 pub(crate) async fn drain(shared: &Shared, was_up: bool) {
     let mut requests = shared.shutdown_requests.subscribe();
     drop(requests.wait_for(|requests| *requests >= 1).await);
     shared.progress.begin(Stage::Propagation);
     shared.health.drain();
-    shared.in_flight.drain();
-    shared.draining.cancel();
     let started = Instant::now();
-    let timeout = match was_up {
+    let timeout = match was_up && shared.has_listener.load(Ordering::Acquire) {
         true => stage_timeout(shared, Stage::Propagation).max(LISTENER_SETTLE_TIME),
         false => LISTENER_SETTLE_TIME,
     };
@@ -139,6 +138,15 @@ async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     is_done.await.ok()
 }
 
+/// The future's output, or `None` at the stage's deadline or when a second signal hurries.
+pub(crate) async fn within_stage<F: Future>(
+    shared: &Shared,
+    stage: Stage,
+    future: F,
+) -> Option<F::Output> {
+    within(shared, stage_timeout(shared, stage), future).await
+}
+
 async fn requests(
     shared: &Shared,
     started: Instant,
@@ -213,8 +221,9 @@ async fn tasks(shared: &Shared) -> StageReport {
     shared.tasks_end.cancel();
     shared.tasks.close();
     let ended = within(shared, stage_timeout(shared, Stage::Tasks), shared.tasks.wait()).await;
-    let lost = if ended.is_some() { 0 } else { shared.tasks.len() as u64 };
-    let finished = in_progress.saturating_sub(lost);
+    let left = if ended.is_some() { 0 } else { shared.tasks.len() as u64 };
+    let finished = in_progress.saturating_sub(left);
+    let lost = left + shared.health.heartbeat().dead_tasks();
     StageReport { finished, lost, ..StageReport::plain(Stage::Tasks, started.elapsed()) }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, StatusCode, Version, header, request, response};
+use obs_context::Route;
 use obs_guard::Place;
 use obs_http::{End, Exchange, Observe, Outcome};
 use tokio::time::Instant;
@@ -152,7 +153,7 @@ impl Observe for Phase {
 
     const BEGINS_ALONE: bool = true;
 
-    fn begin(&self, request: &mut request::Parts) -> PhaseExchange {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> PhaseExchange {
         self.shared.exchanges.fetch_add(1, Ordering::AcqRel);
         PhaseExchange { phase: self.clone(), is_connect: request.method == Method::CONNECT }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::header::HeaderMap;
 use http::{request, response};
+use obs_context::Route;
 use obs_http::{End, Exchange, Observe, Outcome};
 use tracing::info_span;
 
@@ -74,7 +75,7 @@ impl GrpcClientSpan {
 impl Observe for GrpcServerSpan {
     type Exchange = GrpcExchange;
 
-    fn begin(&self, request: &mut request::Parts) -> GrpcExchange {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> GrpcExchange {
         let remote = self.propagators.extract(&request.headers);
         let create = || info_span!(target: "obs_http", parent: None, "call");
         let span = HttpSpan::new(|| within(Origin { remote, route: None }, create));
@@ -86,7 +87,7 @@ impl Observe for GrpcServerSpan {
 impl Observe for GrpcClientSpan {
     type Exchange = GrpcExchange;
 
-    fn begin(&self, request: &mut request::Parts) -> GrpcExchange {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> GrpcExchange {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "call"));
         span.change(|record, limits| {
             describe(request, record, SpanKind::Client, limits);

@@ -115,7 +115,7 @@ fn judge(collector: &Collector) -> Result<Outcome, Failure> {
 }
 
 /// What must have been among it: else nothing was judged.
-const EXPECTED: [&str; 22] = [
+const EXPECTED: [&str; 23] = [
     "service.name",
     "process.pid",
     "http.request.method",
@@ -138,6 +138,7 @@ const EXPECTED: [&str; 22] = [
     "exception.message",
     "exception.stacktrace",
     "http.server.request.duration",
+    "http.client.request.duration",
 ];
 
 struct Judge {

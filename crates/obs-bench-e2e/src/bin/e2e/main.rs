@@ -7,6 +7,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
 
+mod allocations;
 mod case;
 mod collector;
 mod load;
@@ -35,6 +36,9 @@ struct Arguments {
     /// Requests a second of the latency runs.
     #[arg(long, default_value_t = 2_000)]
     rate: usize,
+    /// Count the allocations of a request alone, of one client.
+    #[arg(long)]
+    allocations: bool,
     /// Print the rows and the bars as JSON.
     #[arg(long)]
     json: bool,
@@ -58,6 +62,9 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let collector = Collector::start().await?;
+    if arguments.allocations {
+        return allocations::run(&collector).await;
+    }
     let cases = Case::all();
     let mut measured: Vec<Option<Measured>> = cases.iter().map(|_| None).collect();
     for round in 1..=arguments.rounds.max(1) {
