@@ -115,14 +115,14 @@ impl CalledShutdown {
     }
 }
 
-/// A lifecycle that is watched, and its number among those of this process.
+/// A lifecycle whose signals are watched, and its place among those of this process.
 struct Watched {
     shared: Weak<Shared>,
     generation: u64,
 }
 
 impl Watched {
-    /// Whether it was dropped and a later one has taken its place.
+    /// Whether it was dropped, and another one of this process has taken its place.
     fn is_replaced(&self) -> bool {
         self.shared.strong_count() == 0 && self.generation != NEWEST.load(Ordering::Acquire)
     }
