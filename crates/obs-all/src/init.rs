@@ -14,8 +14,8 @@ use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
 use obs_health::{Check, Health, ServerLimits};
 use obs_logging::{Logging, Output};
-use obs_metrics::http::Red;
-use obs_metrics::{Pusher, Registry};
+use obs_metrics::http::{ClientMetrics, Red};
+use obs_metrics::{Buckets, Pusher, Registry};
 use obs_tracing::Traces;
 use obs_tracing::http::{ClientSpan, ServerSpan};
 use tracing_subscriber::Layer;
@@ -24,7 +24,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::config::{Layers, Records, Settings, Signals};
 use crate::error::{Error, Kind};
 use crate::layer::Pillars;
-use crate::{Config, Explanation, admin};
+use crate::{Config, Explanation, admin, queries};
 
 /// Sets up logs, metrics, traces, health and the admin server of this service, configured by the
 /// environment: see [`Config`] for the variables and their defaults.
@@ -53,6 +53,7 @@ pub struct Obs {
     pub(crate) watch_errors: obs_errors::http::WatchErrors,
     pub(crate) push: Option<Arc<Pusher>>,
     pub(crate) red: Red,
+    pub(crate) client_metrics: ClientMetrics,
     pub(crate) access_log: bool,
     pub(crate) health: Health,
     pub(crate) lifecycle: Lifecycle,
@@ -93,6 +94,8 @@ impl Obs {
             })
             .transpose()?
             .unzip();
+        let registry = obs_metrics::default_registry();
+        let traces = queries::measured(traces, registry).map_err(Error::part("metrics"))?;
         let (trace_layer, traces) = traces.build().map_err(Error::part("traces"))?;
         let traces = Arc::new(traces);
         #[cfg(feature = "errors")]
@@ -106,8 +109,8 @@ impl Obs {
         #[cfg(feature = "errors")]
         let pillars = pillars.with_errors(error_layer);
         let logging = Arc::new(logging);
-        let registry = obs_metrics::default_registry();
-        let red = Red::new(registry).map_err(Error::part("metrics"))?;
+        let client_metrics = ClientMetrics::new(registry, Buckets::default());
+        let client_metrics = client_metrics.map_err(Error::part("metrics"))?;
         let no_process_metrics = match obs_metrics::collect::process(registry) {
             Err(error) if error.is_unsupported() => Some(error),
             other => other.map(|()| None).map_err(Error::part("metrics"))?,
@@ -117,6 +120,11 @@ impl Obs {
         let errors = Arc::new(errors);
         let push = push.start(registry).map_err(Error::part("metrics"))?;
         let push = push.is_on().then(|| Arc::new(push));
+        let red = match &push {
+            None => Red::new(registry),
+            Some(_) => Red::with_push(registry, Buckets::default()),
+        };
+        let red = red.map_err(Error::part("metrics"))?;
         #[cfg(feature = "profiling")]
         let profiling = settings.profiling;
         #[cfg(not(feature = "profiling"))]
@@ -178,6 +186,7 @@ impl Obs {
             errors,
             push,
             red,
+            client_metrics,
             health,
             lifecycle,
         })

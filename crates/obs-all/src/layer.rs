@@ -45,7 +45,7 @@ impl Pillars {
         let logs = logs.into_iter().collect();
         Self {
             traces,
-            filter: TraceFilter::default(),
+            filter: TraceFilter::default().every_query(),
             logs,
             #[cfg(feature = "errors")]
             errors: None,

@@ -28,7 +28,7 @@ pub(crate) enum Kind {
     },
     Bind {
         what: &'static str,
-        place: String,
+        endpoint: String,
         source: std::io::Error,
     },
     Thread {
@@ -79,9 +79,9 @@ impl fmt::Display for Error {
             Kind::Url { url, problem } => {
                 write!(f, "{url:?} cannot be asked: {problem}; give http://host:port/path")
             }
-            Kind::Bind { what, place, source } => write!(
+            Kind::Bind { what, endpoint, source } => write!(
                 f,
-                "{what} cannot listen on {place}: {source}; stop what listens there, or choose another port or path"
+                "{what} cannot listen on {endpoint}: {source}; stop what listens there, or choose another port or path"
             ),
             Kind::Thread { what, source } => {
                 write!(f, "the thread of {what} cannot start: {source}; raise the thread limit")

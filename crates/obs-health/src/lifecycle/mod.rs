@@ -71,7 +71,7 @@ impl Lifecycle {
     /// call, too, with exit code 1, when the shutdown hangs or has left something behind. After one that
     /// is clean the application may go on without the service.
     pub fn shut_down(&self) {
-        self.shared.ask();
+        self.shared.request_shutdown();
     }
 
     /// Shuts down on SIGTERM and SIGINT, from now on: a signal that comes before anything is served is
@@ -80,7 +80,7 @@ impl Lifecycle {
     /// The second signal hurries, the third exits the process at once. The same signal again within one
     /// second counts as the same request, since a supervisor and a shell often pass on both.
     ///
-    /// A process that was told to go is gone by [`Deadlines::grace_period`]: what hangs past it, in the
+    /// After a signal the process ends by [`Deadlines::grace_period`]: what hangs past it, in the
     /// shutdown or after it, is reported and ended with the process (exit code 143 or 130). When nothing
     /// is served within 5 s of the signal, or a second one comes before, the process exits, too.
     ///
@@ -134,8 +134,8 @@ impl Lifecycle {
         self.plan(|plan| plan.closers.push((name.into(), closer)));
     }
 
-    /// Sends what is buffered in the stage of this signal. `flush` gets its deadline, may block up to
-    /// it, and tells what it delivered and lost.
+    /// Sends what is buffered in the stage of this signal. `flush` gets its timeout, may block for that
+    /// long, and returns what it delivered and lost.
     ///
     /// ```compile_fail,E0308
     /// # use obs_health::{Health, lifecycle::*};
@@ -175,8 +175,8 @@ impl Lifecycle {
         if !self.shared.is_served.swap(true, Ordering::AcqRel) {
             self.shared.deadlines.warn_if_too_long();
             let shared = Arc::clone(&self.shared);
-            // Asked for before it was ever up: no load balancer knows of it.
-            let was_up = *shared.asked.borrow() == 0;
+            // The request came before it was up: no load balancer knows of it.
+            let was_up = *shared.shutdown_requests.borrow() == 0;
             tokio::spawn(async move {
                 stages::drain(&shared, was_up).await;
                 shared.listener_closes.cancel();
@@ -193,7 +193,7 @@ impl Lifecycle {
         self.shared.in_flight.clone()
     }
 
-    /// The stages after the listener wait for whoever holds one of these.
+    /// The stages after the listener wait until every guard is dropped.
     pub(crate) fn serving(&self) -> ServingGuard {
         self.shared.servers.begin()
     }

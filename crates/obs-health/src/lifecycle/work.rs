@@ -115,8 +115,8 @@ impl Lifecycle {
             false => tracing::info!("what this process runs has ended: shutting down"),
         }
         self.shared.skip_propagation();
-        if *self.shared.asked.borrow() == 0 {
-            self.shared.ask();
+        if *self.shared.shutdown_requests.borrow() == 0 {
+            self.shared.request_shutdown();
         }
         self.shared.listener_closes.cancelled().await;
     }

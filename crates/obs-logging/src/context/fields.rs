@@ -16,14 +16,14 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 }
 
 /// Most names are shorter, with their comma, colon and quotation marks.
-const SHORT: usize = 32;
+const SHORT_KEY: usize = 32;
 
 /// A field's name as it stands in a line, with the comma before and the colon after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     bytes: Box<[u8]>,
     /// The same, if it is short.
-    block: Option<Block<SHORT>>,
+    block: Option<Block<SHORT_KEY>>,
     hash: u64,
 }
 
@@ -98,7 +98,7 @@ impl Fields {
         Self { bytes: Vec::new(), places: Vec::new(), mask: 0, shape: 0 }
     }
 
-    /// For so many bytes in so many fields.
+    /// With capacity for this many bytes and fields.
     #[cfg(feature = "http")]
     pub(crate) fn with_room(bytes: usize, fields: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), places: Vec::with_capacity(fields), ..Self::new() }
