@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod demo;
 mod error;
+mod platforms;
 mod scenario;
 mod system;
 mod test;
@@ -49,6 +50,8 @@ enum Command {
     },
     /// Check the rules and dashboards of docs/deploy against what the demo's services show.
     Assets(assets::Options),
+    /// Check the published libraries on other platforms, and with the oldest supported Rust.
+    Platforms,
     /// Run what CI runs.
     Ci,
 }
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Tidy { circles: true } => tidy::show_circles(),
         Command::Tidy { circles: false } => tidy::run(),
         Command::Assets(options) => assets::run(&options),
+        Command::Platforms => platforms::run().and_then(|()| platforms::oldest_rust()),
         Command::Ci => ci::run(),
     };
     match done {
