@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
 
+mod assets;
 mod bench;
 mod ci;
 mod demo;
@@ -46,6 +47,8 @@ enum Command {
         #[arg(long)]
         circles: bool,
     },
+    /// Check the rules and dashboards of docs/deploy against what the demo's services show.
+    Assets(assets::Options),
     /// Run what CI runs.
     Ci,
 }
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Command::TraceContextService { port } => trace_context_service(port),
         Command::Tidy { circles: true } => tidy::show_circles(),
         Command::Tidy { circles: false } => tidy::run(),
+        Command::Assets(options) => assets::run(&options),
         Command::Ci => ci::run(),
     };
     match done {

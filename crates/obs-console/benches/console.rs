@@ -21,6 +21,7 @@ fn span(trace_id: u64, span_id: u64) -> Span {
         span_id: SpanId::new(span_id),
         parent_span_id: (span_id > 1).then(|| SpanId::new(span_id - 1)),
         service: "orders".into(),
+        instance: None,
         name: "GET /orders/{id}".into(),
         kind: SpanKind::Server,
         start_unix_nanos: 1_000 * span_id,

@@ -17,6 +17,7 @@ fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
 fn line(text: &str) -> LogLine {
     LogLine {
         service: "orders".into(),
+        instance: None,
         unix_nanos: 1,
         level: "info".into(),
         event: text.into(),

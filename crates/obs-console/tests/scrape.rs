@@ -112,6 +112,7 @@ async fn what_the_console_causes_never_shows() {
     of_console.parent_span_id = Some(parent);
     let line = |trace_id, request_id: Option<String>| LogLine {
         service: "orders".into(),
+        instance: None,
         unix_nanos: 1,
         level: "info".into(),
         event: "GET /metrics".into(),

@@ -1,4 +1,4 @@
-//! The state of the runtime as the watchdog finds it, for liveness and the metrics.
+//! What only a restart mends, for liveness and the metrics: a wedged runtime, dead background tasks.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -7,6 +7,7 @@ pub(crate) struct HeartbeatState {
     wedged: AtomicBool,
     wedged_total: AtomicU64,
     beats: AtomicU64,
+    dead_tasks: AtomicU64,
 }
 
 impl HeartbeatState {
@@ -23,6 +24,15 @@ impl HeartbeatState {
 
     pub(crate) fn count_beat(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_dead_task(&self) {
+        self.dead_tasks.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Background tasks that panicked.
+    pub(crate) fn dead_tasks(&self) -> u64 {
+        self.dead_tasks.load(Ordering::Acquire)
     }
 
     /// How often the runtime was found wedged.

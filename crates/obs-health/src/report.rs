@@ -16,14 +16,19 @@ const MAX_LISTED: usize = 32;
 const MAX_LISTED_VERBOSE: usize = 16;
 
 pub(crate) fn liveness(health: &Health, health_json: bool) -> (bool, Value) {
-    let wedged = health.heartbeat().is_wedged();
-    let status = match (health_json, wedged) {
-        (true, false) => "pass",
-        (true, true) => "fail",
-        (false, false) => "ok",
-        (false, true) => "wedged",
+    let heartbeat = health.heartbeat();
+    let failure = match (heartbeat.is_wedged(), heartbeat.dead_tasks()) {
+        (true, _) => Some("wedged"),
+        (false, 1..) => Some("task_panicked"),
+        (false, 0) => None,
     };
-    (!wedged, json!({"status": status}))
+    let status = match (health_json, failure) {
+        (true, None) => "pass",
+        (true, Some(_)) => "fail",
+        (false, None) => "ok",
+        (false, Some(failure)) => failure,
+    };
+    (failure.is_none(), json!({"status": status}))
 }
 
 pub(crate) fn startup(health: &Health) -> (bool, Value) {

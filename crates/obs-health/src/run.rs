@@ -11,7 +11,7 @@ use tokio::task::JoinError;
 use crate::checks::PoolExhausted;
 use crate::entry::Entry;
 use crate::health::Health;
-use crate::status::{FailureKind, Ran, Verdict};
+use crate::status::{FailureKind, RunOutcome, Verdict};
 
 /// In bytes.
 const MAX_ERROR_TEXT: usize = 1_000;
@@ -26,26 +26,26 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 pub(crate) async fn run_once(entry: &Entry, health: &Health) {
     let started = Instant::now();
-    let question = Arc::clone(&entry.check.run);
-    let most = entry.check.timeout;
-    let mut task = tokio::spawn(async move { question(most).await });
-    let answer = tokio::time::timeout(most, &mut task).await;
+    let check = Arc::clone(&entry.check.run);
+    let limit = entry.check.timeout;
+    let mut task = tokio::spawn(async move { check(limit).await });
+    let answer = tokio::time::timeout(limit, &mut task).await;
     let took = started.elapsed();
     let Ok(answer) = answer else {
         task.abort();
-        // A run that blocks its thread cannot be cancelled; the next one waits until it is gone, and
+        // A run that blocks its thread cannot be cancelled; the next one waits until it has ended, and
         // the answer goes stale meanwhile.
-        tell(entry, FailureKind::Timeout, "no answer in time");
-        take(entry, &Ran { failure: Some(FailureKind::Timeout), took });
+        log_failure(entry, FailureKind::Timeout, "no answer in time");
+        record(entry, &RunOutcome { failure: Some(FailureKind::Timeout), took });
         health.publish_state_change();
-        if let Err(gone) = task.await
-            && let Ok(payload) = gone.try_into_panic()
+        if let Err(aborted) = task.await
+            && let Ok(payload) = aborted.try_into_panic()
         {
             CHECK.caught(payload);
         }
         return;
     };
-    take(entry, &Ran { failure: failure(entry, answer), took });
+    record(entry, &RunOutcome { failure: failure(entry, answer), took });
     health.publish_state_change();
 }
 
@@ -60,21 +60,21 @@ fn failure(entry: &Entry, answer: Result<Result<(), BoxError>, JoinError>) -> Op
             ERROR.drop(error);
             (kind, text)
         }
-        Err(gone) => {
+        Err(aborted) => {
             let mut text = String::new();
-            let _marked = obs_guard::write_display(&mut text, &gone, MAX_ERROR_TEXT);
-            if let Ok(payload) = gone.try_into_panic() {
+            let _marked = obs_guard::write_display(&mut text, &aborted, MAX_ERROR_TEXT);
+            if let Ok(payload) = aborted.try_into_panic() {
                 CHECK.caught(payload);
             }
             (FailureKind::Panic, text)
         }
     };
-    tell(entry, kind, &text);
+    log_failure(entry, kind, &text);
     Some(kind)
 }
 
 /// The text of every failure that changes something goes to the log, those in between only at debug.
-fn tell(entry: &Entry, kind: FailureKind, error: &str) {
+fn log_failure(entry: &Entry, kind: FailureKind, error: &str) {
     let check = entry.check.name.as_str();
     if matches!(entry.verdict(), Verdict::Down(_)) {
         tracing::debug!(check, kind = kind.as_str(), error, "health check failed again");
@@ -83,9 +83,9 @@ fn tell(entry: &Entry, kind: FailureKind, error: &str) {
     }
 }
 
-fn take(entry: &Entry, ran: &Ran) {
+fn record(entry: &Entry, ran: &RunOutcome) {
     let check = &entry.check;
-    entry.status().take(ran, check.failures_before_down, check.successes_before_up);
+    entry.status().record(ran, check.failures_before_down, check.successes_before_up);
 }
 
 fn kind_of(error: &(dyn std::error::Error + 'static)) -> FailureKind {

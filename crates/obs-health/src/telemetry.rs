@@ -38,6 +38,11 @@ impl Source for HealthSource {
             "Times that the runtime was found wedged.",
             heartbeat.wedged_total(),
         );
+        total(
+            "health_tasks_panicked_total",
+            "Background tasks that panicked.",
+            heartbeat.dead_tasks(),
+        );
         for (name, help, value) in self.0.server_counts().totals() {
             total(name, help, value);
         }

@@ -67,7 +67,7 @@ pub enum Format {
 /// # impl obs_logging::Processor for Mine {
 /// #     fn process(&self, _: &mut Record<'_>) -> bool { true }
 /// # }
-/// let builder = Builder::new().redact(["password"]).processor(Mine); // would add what nobody redacts
+/// let builder = Builder::new().redact(["password"]).processor(Mine); // would add fields after redaction
 /// ```
 ///
 /// ```compile_fail
@@ -131,13 +131,13 @@ impl Builder {
     }
 
     /// Keeps one in `one_in` of the lines of each callsite that are less severe than `kept`; the next
-    /// line of the callsite tells how many were `suppressed`. Records of the `log` crate are all kept.
+    /// line of the callsite has their number as `suppressed`. Records of the `log` crate are all kept.
     pub fn sample_below(mut self, kept: Level, one_in: u32) -> Self {
         self.pipeline.pacing.sampling = Some((kept, u64::from(one_in.max(1))));
         self
     }
 
-    /// Lets each callsite log so many lines a second; the first line after that tells how many were
+    /// Lets each callsite log this many lines a second; the first line after that shows how many were
     /// `suppressed`. Records of the `log` crate are not limited.
     pub fn rate_limit(mut self, lines_a_second: u32) -> Self {
         self.pipeline.pacing.limit = Some(lines_a_second);
@@ -299,7 +299,7 @@ impl<S: Stage> Builder<S> {
         Ok(())
     }
 
-    /// Records are made of JSON lines, and nobody should wait for a network.
+    /// Records are made of JSON lines, and no thread should wait for a network.
     #[cfg(feature = "otlp")]
     fn suit_collector(&mut self) -> Result<(), Error> {
         let Some(collector) = self.output.collector() else { return Ok(()) };

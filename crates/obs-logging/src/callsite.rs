@@ -32,7 +32,7 @@ pub(crate) struct Callsite {
     pub(crate) fields: Box<[FieldRole]>,
     /// The names of its fields, without values.
     pub(crate) names: Fields,
-    /// Whether its values may be written where they will stand, as far as it is known beforehand.
+    /// Whether values can be written directly into the line, as far as callsite and configuration decide.
     pub(crate) writes_in_place: bool,
     /// Which values of this layer must not be seen, where there are any.
     pub(crate) redaction: Option<Redaction>,

@@ -49,7 +49,7 @@ pub struct LogFilter(Arc<Shared>);
 
 struct Shared {
     rules: ArcSwap<Rules>,
-    /// Changes with the rules, so that remembered verdicts are known to be stale.
+    /// Changes with the rules: a cached verdict of an older generation is stale.
     generation: AtomicU64,
     /// Whether the rules look at spans: everything about spans is skipped where they do not.
     is_dynamic: AtomicBool,

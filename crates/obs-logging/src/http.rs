@@ -18,7 +18,7 @@ static REQUEST_ID_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("request_id"));
 static METHOD_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("method"));
 static PATH_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("path"));
 
-/// A tower layer of [`RequestContext`] alone; `route_of` tells the route of a request.
+/// A tower layer of [`RequestContext`] alone; `route_of` returns the route of a request.
 pub fn layer(route_of: RouteOf) -> ObserveLayer<RequestContext> {
     ObserveLayer::new(RequestContext::new(), route_of)
 }

@@ -28,7 +28,7 @@ use crate::visitor::buffered::Buffered;
 /// The layer that makes lines of events: beside any other layer, on a `tracing_subscriber::Registry`.
 ///
 /// Its filter is its own: what it does not want still reaches the other layers, and a callsite that
-/// nobody wants costs what it costs without any layer.
+/// no layer wants costs what it costs without any layer.
 pub type LogLayer<S> = Filtered<Lines, LogFilter, S>;
 
 /// What makes the lines: the inside of [`LogLayer`].

@@ -12,7 +12,7 @@ use crate::filter::LogFilter;
 use crate::output::{Accounts, Counts, FlushReport, Sink, Tally};
 
 /// How long a dropped handle waits for the output.
-const AT_DROP: Duration = Duration::from_secs(5);
+const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The handle of a logging layer. When it is dropped, what waits for the output is written, for at
 /// most five seconds; lines that come later are written at once.
@@ -40,7 +40,7 @@ impl Logging {
     }
 
     /// As [`Logging::flush`]; what is still waiting at the deadline is counted as dropped, and the
-    /// writer's thread ends. Later lines are written by whoever logs them. May be called again.
+    /// writer's thread ends. Later lines are written by the thread that logs them. May be called again.
     pub fn shutdown(&self, deadline: Duration) -> FlushReport {
         self.sink.shutdown(deadline)
     }
@@ -55,7 +55,7 @@ impl Logging {
         Arc::new(Accounts::new(vec![(None, self.sink.clone())]))
     }
 
-    /// The metrics of several outputs in one, told apart by the label `output`: what [`Logging::source`]
+    /// The metrics of several outputs in one, distinguished by the label `output`: what [`Logging::source`]
     /// gives for each would clash in one registry.
     pub fn source_of<'a, Name: Into<String>>(
         outputs: impl IntoIterator<Item = (Name, &'a Self)>,
@@ -105,7 +105,7 @@ impl Logging {
 
 impl Drop for Logging {
     fn drop(&mut self) {
-        self.sink.shutdown(AT_DROP);
+        self.sink.shutdown(DROP_TIMEOUT);
     }
 }
 

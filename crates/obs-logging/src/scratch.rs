@@ -12,7 +12,7 @@ pub(crate) struct Scratch {
     pub(crate) fields: Fields,
     /// The message, as a JSON string; empty where there is none.
     pub(crate) message: Vec<u8>,
-    /// The target, where the event tells another than its callsite.
+    /// The target, where it differs from the callsite's.
     pub(crate) target: String,
     /// All fields of the line together, where they cannot simply be put one after another.
     pub(crate) merged: Fields,

@@ -6,7 +6,7 @@
 mod common;
 
 use common::Target;
-use obs_profiling::{Absence, Dump, Method, Stack, dump};
+use obs_profiling::{Dump, Method, NoStackReason, Stack, dump};
 
 #[test]
 fn child() {
@@ -68,7 +68,7 @@ fn without_stopping_those_that_wait_are_whole_and_those_that_run_are_passed_over
     }
     assert_eq!(count, 20);
     let burner = dump.threads.iter().find(|thread| thread.name == "burner").unwrap();
-    assert_eq!(burner.stack.as_ref().err(), Some(&Absence::Running));
+    assert_eq!(burner.stack.as_ref().err(), Some(&NoStackReason::Running));
 }
 
 #[test]

@@ -4,10 +4,10 @@ mod console;
 mod drain;
 mod errors;
 mod faults;
-mod fleet;
+pub(crate) mod fleet;
 mod follow;
 mod joins;
-mod load;
+pub(crate) mod load;
 mod outage;
 mod print;
 pub(crate) mod profile;
@@ -24,7 +24,7 @@ use crate::error::Failure;
 use crate::system::{cargo, raise_open_files};
 use fleet::Fleet;
 use joins::Joins;
-use print::Printer;
+pub(crate) use print::Printer;
 
 /// What the demo does.
 #[derive(Args, Clone, Debug, Default)]

@@ -44,50 +44,50 @@ pub(crate) fn start(admin: &Admin, shown: Shown<'_>) -> Result<Option<AdminServe
     let (cardinality, lint) = (metrics.clone(), metrics.clone());
     let explanation = Bytes::from(explanation.to_string());
     let mut builder = builder
-        .open("/metrics", move |request| {
+        .public_route("/metrics", move |request| {
             let response = metrics.respond(&request.into_parts().0);
             async { response }
         })
-        .protected("/debug/cardinality", move |request| {
+        .protected_route("/debug/cardinality", move |request| {
             let response = cardinality.cardinality(&request.into_parts().0);
             async { response }
         })
-        .protected("/debug/metrics/lint", move |request| {
+        .protected_route("/debug/metrics/lint", move |request| {
             let response = lint.lint(&request.into_parts().0);
             async { response }
         })
-        .protected("/debug/config", move |_| {
+        .protected_route("/debug/config", move |_| {
             let response = answer::plain(explanation.clone());
             async { response }
         })
-        .protected("/debug/log-level", {
+        .protected_route("/debug/log-level", {
             let logging = Arc::clone(&logging);
             move |request| {
                 let response = log_level::answer(&logging, &request);
                 async { response }
             }
         })
-        .protected("/debug/sampler", {
+        .protected_route("/debug/sampler", {
             let traces = Arc::clone(&traces);
             move |request| {
                 let response = sampler::answer(&traces, &request);
                 async { response }
             }
         })
-        .protected("/debug/spans", {
+        .protected_route("/debug/spans", {
             let traces = Arc::clone(&traces);
             move |_| {
                 let response = spans::answer(&traces);
                 async { response }
             }
         })
-        .protected("/debug/cost", move |request| {
+        .protected_route("/debug/cost", move |request| {
             let response = cost::answer(&logging, &traces, &registry, &request);
             async { response }
         });
     #[cfg(feature = "errors")]
     {
-        builder = builder.protected("/debug/errors", move |_| {
+        builder = builder.protected_route("/debug/errors", move |_| {
             let places = serde_json::json!({"errors": errors.places()});
             let response = answer::json(http::StatusCode::OK, &places);
             async { response }

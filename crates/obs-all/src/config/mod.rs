@@ -3,6 +3,7 @@
 #[cfg(feature = "errors")]
 mod errors;
 mod explain;
+mod openings;
 mod parse;
 mod settings;
 mod signals;
@@ -16,9 +17,12 @@ use std::time::Duration;
 use obs_health::ServerLimits;
 use obs_logging::Format;
 use obs_tracing::{Sampler, Tail};
+use tracing_subscriber::{Layer, Registry};
 
 use crate::{Error, Obs};
 pub use explain::{Explanation, Origin};
+pub(crate) use openings::{Layers, Records};
+use openings::{LogChange, TraceChange};
 pub(crate) use settings::{Admin, AdminPlace, Settings};
 pub(crate) use signals::Signals;
 
@@ -50,6 +54,7 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_ADMIN_TOKEN` | the bearer token of `/debug` | none |
 /// | `OBS_SHUTDOWN_PROPAGATION` | such as `5s`: how long to accept while readiness is 503 | `5s`, `0s` in development |
 /// | `OBS_SHUTDOWN_REQUESTS` | such as `20s`: how long requests under way may take | `20s` |
+/// | `OBS_SHUTDOWN_TASKS` | such as `1s`: how long background tasks, and a worker, may take to end | `1s` |
 /// | `OBS_GRACE_PERIOD` | the pod's termination grace period | `30s` |
 /// | `OBS_SERVER_CONNECTIONS` | connections at once | `10000` |
 /// | `OBS_SERVER_HEADER_TIMEOUT` | until a request's head is complete, the first one's from the connection on | `10s` |
@@ -84,6 +89,7 @@ pub struct Config {
     admin_token: Option<String>,
     propagation: Option<Duration>,
     requests: Option<Duration>,
+    tasks: Option<Duration>,
     grace_period: Option<Duration>,
     server_limits: Option<ServerLimits>,
     trusted_proxies: Option<u8>,
@@ -98,6 +104,10 @@ pub struct Config {
     database_namespace: Option<String>,
     #[cfg(feature = "errors")]
     errors: Option<errors::Change>,
+    resource: Vec<(String, String)>,
+    logging: Option<LogChange>,
+    tracing: Option<TraceChange>,
+    pub(crate) layers: Layers,
 }
 
 impl Config {
@@ -115,6 +125,7 @@ impl Config {
             admin_token: None,
             propagation: None,
             requests: None,
+            tasks: None,
             grace_period: None,
             server_limits: None,
             trusted_proxies: None,
@@ -129,6 +140,10 @@ impl Config {
             database_namespace: None,
             #[cfg(feature = "errors")]
             errors: None,
+            resource: Vec::new(),
+            logging: None,
+            tracing: None,
+            layers: Layers::new(),
         }
     }
 
@@ -205,6 +220,12 @@ impl Config {
     /// How long requests under way may take at shutdown.
     pub fn requests_deadline(mut self, deadline: Duration) -> Self {
         self.requests = Some(deadline);
+        self
+    }
+
+    /// How long background tasks, and a worker, may take to end at shutdown.
+    pub fn tasks_deadline(mut self, deadline: Duration) -> Self {
+        self.tasks = Some(deadline);
         self
     }
 
@@ -286,6 +307,58 @@ impl Config {
         self
     }
 
+    /// An attribute of every signal's resource, such as `deployment.environment.name`; the same name in
+    /// `OTEL_RESOURCE_ATTRIBUTES` wins. `service.name` is the name that the configuration was made with.
+    pub fn resource(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.resource.push((key.into(), value.into()));
+        self
+    }
+
+    /// Changes how lines are made, with everything that [`obs_logging::Builder`] has: `|logs|
+    /// logs.static_field("region", "eu").redact(["iban"])`, processors, sampling, a rate limit. It is applied
+    /// after the environment's variables, to the lines and to the records for a collector alike; where they go
+    /// is set by [`Config::log_output`] and the endpoint.
+    pub fn logging<S: obs_logging::stage::Stage>(
+        mut self,
+        change: impl Fn(obs_logging::Builder) -> obs_logging::Builder<S> + Send + Sync + 'static,
+    ) -> Self {
+        self.logging = Some(openings::log_change(change));
+        self
+    }
+
+    /// Changes how traces are made, with everything that [`obs_tracing::Builder`] has: resource attributes,
+    /// limits, a batch's size, propagators. It is applied after the environment's variables.
+    pub fn tracing(
+        mut self,
+        change: impl Fn(obs_tracing::Builder) -> obs_tracing::Builder + Send + Sync + 'static,
+    ) -> Self {
+        self.tracing = Some(Arc::new(change));
+        self
+    }
+
+    /// Adds a layer of one's own to the process's subscriber, as often as there are layers: the layer of
+    /// tokio-console, of another error tracker, of a test. It sees every span and event that its own filter
+    /// lets through ([`Layer::with_filter`]), and without a filter all of them; what the lines and the traces
+    /// hold stays as it is.
+    ///
+    /// With a layer of one's own, spans and events go through `tracing_subscriber`'s filters for each layer,
+    /// which costs some tens of nanoseconds a span.
+    pub fn layer(mut self, layer: impl Layer<Registry> + Send + Sync + 'static) -> Self {
+        self.layers.push(Box::new(layer));
+        self
+    }
+
+    pub(crate) fn build_logs(
+        &self,
+        builder: obs_logging::Builder,
+        records: Option<Records<'_>>,
+    ) -> Result<openings::Logs, obs_logging::Error> {
+        match &self.logging {
+            Some(change) => change(builder, records),
+            None => openings::build(builder, records),
+        }
+    }
+
     /// Every value in force and where it comes from, without starting anything.
     ///
     /// # Errors
@@ -305,7 +378,7 @@ impl Config {
     ///
     /// When a value is wrong, an address is taken, or the process has telemetry already.
     pub fn init(self) -> Result<Obs, Error> {
-        Obs::start(&self)
+        Obs::start(self)
     }
 }
 

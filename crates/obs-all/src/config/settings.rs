@@ -100,6 +100,7 @@ impl Settings {
                 config.requests,
                 "OBS_SHUTDOWN_REQUESTS",
             ),
+            ("shutdown.tasks", &mut deadlines.tasks, config.tasks, "OBS_SHUTDOWN_TASKS"),
             (
                 "shutdown.grace_period",
                 &mut deadlines.grace_period,

@@ -6,7 +6,8 @@ use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
-use super::{Refusal, Token, query};
+use super::answer::Refusal;
+use super::{Token, query};
 use crate::loopback::{names_loopback, one_value};
 
 /// Refuses what a foreign web page could make a browser send: a request under a name of its own that

@@ -1,28 +1,32 @@
 //! What the console tells: JSON, for the demo, the tests and the page.
 
+mod actions;
+mod answer;
+mod assets;
+mod events;
 mod guard;
 mod query;
 mod token;
 
+pub use actions::Action;
+pub(crate) use events::Events;
 pub use token::Token;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use obs_context::{RequestId, TraceId};
-use serde::Serialize;
 use serde_json::json;
 
-use crate::document::Filter;
+use crate::document::{ErrorFilter, Filter, LineFilter, SeriesFilter};
+use crate::profile::{Profiles, Question};
 use crate::receive::{Lines, decoding, parse_lines, read_body};
 use crate::scrape::Scraper;
 use crate::store::Store;
+use answer::{Answer, Body, Refusal, filters, json_response, ok, only};
 
 /// A service's name in a path is no longer than this.
 const LONGEST_SERVICE: usize = 128;
@@ -32,33 +36,17 @@ pub(crate) struct Api {
     pub(crate) store: Arc<Store>,
     pub(crate) scraper: Scraper,
     pub(crate) token: Token,
+    pub(crate) events: Events,
+    pub(crate) profiles: Profiles,
+    pub(crate) actions: Arc<[Action]>,
 }
-
-/// A refusal: its status, a sentence with the cause and the remedy, and the header that goes with it.
-struct Refusal {
-    status: StatusCode,
-    reason: String,
-    header: Option<(HeaderName, HeaderValue)>,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), header: None }
-    }
-
-    fn with(self, name: HeaderName, value: &'static str) -> Self {
-        Self { header: Some((name, HeaderValue::from_static(value))), ..self }
-    }
-}
-
-type Answer = Result<Response<Full<Bytes>>, Refusal>;
 
 impl Api {
     pub(crate) async fn answer(
         self,
         request: Request<Incoming>,
         local: SocketAddr,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Body> {
         let (head, body) = request.into_parts();
         match self.route(&head, body, local).await {
             Ok(response) => response,
@@ -76,12 +64,29 @@ impl Api {
             return only(head, Method::GET, || Ok(ok(&json!({ "status": "ok" }))));
         }
         let Some(path) = head.uri.path().strip_prefix("/api/") else {
-            return Err(Refusal::new(StatusCode::NOT_FOUND, "nothing is here: see /api/requests"));
+            return only(head, Method::GET, || assets::answer(head.uri.path()));
         };
         guard::check_token(head, &self.token)?;
         match path.split_once('/') {
+            None if path == "whoami" => only(head, Method::GET, || Ok(whoami())),
             None if path == "requests" => only(head, Method::GET, || self.list(head)),
             None if path == "errors" => only(head, Method::GET, || self.errors(head)),
+            None if path == "logs" => only(head, Method::GET, || self.lines(head)),
+            None if path == "metrics" => only(head, Method::GET, || Ok(ok(&self.store.families()))),
+            Some(("metrics", "series")) => only(head, Method::GET, || self.series(head)),
+            None if path == "services" => only(head, Method::GET, || Ok(self.services())),
+            None if path == "health" => only(head, Method::GET, || self.health(head)),
+            None if path == "map" => only(head, Method::GET, || self.map(head)),
+            None if path == "profile" => {
+                only(head, Method::GET, || Ok(()))?;
+                self.profile(head).await
+            }
+            None if path == "events" => only(head, Method::GET, || self.events.listen()),
+            None if path == "actions" => only(head, Method::GET, || actions::list(&self.actions)),
+            Some(("actions", name)) => {
+                only(head, Method::POST, || Ok(()))?;
+                actions::run(&self.actions, name).await
+            }
             None if path == "stats" => only(head, Method::GET, || Ok(ok(&self.store.stats()))),
             None if path == "scrape" => {
                 only(head, Method::POST, || Ok(()))?;
@@ -94,38 +99,85 @@ impl Api {
             }
             _ => Err(Refusal::new(
                 StatusCode::NOT_FOUND,
-                "nothing is here: the API has requests, requests/{id}, errors, logs/{service}, scrape and stats",
+                "nothing is here: the README of obs-console lists what the API has",
             )),
         }
     }
 
     fn list(&self, head: &Parts) -> Answer {
         let mut filter = Filter::default();
-        for (name, value) in query::pairs(head.uri.query()) {
-            let known = filter
-                .set(&name, &value)
-                .map_err(|bad| Refusal::new(StatusCode::BAD_REQUEST, bad.to_string()))?;
-            if !known && name != "token" {
-                let reason = "a filter is unknown: there are route, status, min_ms and limit";
-                return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
-            }
-        }
+        let known = "q, service, instance, route, status, attr, error, min_ms, max_ms, from_ms, to_ms, before and limit";
+        filters(head, known, |name, value| filter.set(name, value))?;
         Ok(ok(&self.store.requests(&filter)))
     }
 
+    fn lines(&self, head: &Parts) -> Answer {
+        let mut filter = LineFilter::default();
+        let known = "q, level, service, instance, trace_id, span_id, request_id, attr, from_ms, to_ms, before, after and limit";
+        filters(head, known, |name, value| filter.set(name, value))?;
+        Ok(ok(&self.store.lines(&filter)))
+    }
+
     fn errors(&self, head: &Parts) -> Answer {
-        let mut filter = Filter::default();
-        for (name, value) in query::pairs(head.uri.query()) {
-            let known = match &*name {
-                "limit" => filter.set(&name, &value),
-                name => Ok(name == "token"),
-            };
-            if !known.map_err(|bad| Refusal::new(StatusCode::BAD_REQUEST, bad.to_string()))? {
-                let reason = "a filter is unknown: there is limit";
-                return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
-            }
+        let mut filter = ErrorFilter::default();
+        filters(head, "q, service, trace_id and limit", |name, value| filter.set(name, value))?;
+        Ok(ok(&self.store.error_list(&filter)))
+    }
+
+    fn series(&self, head: &Parts) -> Answer {
+        let mut filter = SeriesFilter::default();
+        filters(head, "service, family and label", |name, value| filter.set(name, value))?;
+        Ok(ok(&self.store.series(&filter)))
+    }
+
+    fn services(&self) -> Response<Body> {
+        let mut services = self.store.services();
+        for service in &mut services {
+            service.admin =
+                self.scraper.target_of(&service.name).map(|target| target.admin().to_string());
         }
-        Ok(ok(&self.store.errors(filter.limit)))
+        ok(&services)
+    }
+
+    fn health(&self, head: &Parts) -> Answer {
+        let mut service = None;
+        filters(head, "service", |name, value| {
+            let known = name == "service";
+            if known && !value.is_empty() {
+                service = Some(value.to_owned());
+            }
+            Ok(known)
+        })?;
+        Ok(ok(&self.store.health_changes(service.as_deref())))
+    }
+
+    async fn profile(&self, head: &Parts) -> Answer {
+        let (mut service, mut question) = (String::new(), Question::default());
+        filters(head, "service, trace_id, route and seconds", |name, value| {
+            match name {
+                "service" | "trace_id" | "route" | "seconds" if value.is_empty() => {}
+                "service" => value.clone_into(&mut service),
+                "trace_id" => question.trace_id = Some(value.into()),
+                "route" => question.route = Some(value.into()),
+                "seconds" => question.seconds = value.parse().ok(),
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })?;
+        let Some(target) = self.scraper.target_of(&service) else {
+            let reason = "no admin server of this service is known: start the service with obs-console run, or name it with --service";
+            return Err(Refusal::new(StatusCode::NOT_FOUND, reason));
+        };
+        let answer = self.profiles.answer(&self.store, &target, &question).await;
+        let graph = answer.map_err(|reason| Refusal::new(StatusCode::BAD_GATEWAY, reason))?;
+        Ok(ok(&graph))
+    }
+
+    fn map(&self, head: &Parts) -> Answer {
+        let mut filter = Filter::default();
+        filters(head, "from_ms", |name, value| Ok(name == "from_ms" && filter.set(name, value)?))?;
+        let from = filter.from_ms.unwrap_or(0.0) * 1e6;
+        Ok(ok(&self.store.map(from as u64)))
     }
 
     /// By trace id, else by request id.
@@ -163,38 +215,6 @@ impl Api {
     }
 }
 
-/// What `answer` says, where the method is the one of the path; a HEAD is a GET without its body.
-fn only<T>(
-    head: &Parts,
-    method: Method,
-    answer: impl FnOnce() -> Result<T, Refusal>,
-) -> Result<T, Refusal> {
-    if head.method == method || (method == Method::GET && head.method == Method::HEAD) {
-        answer()
-    } else {
-        let allowed = if method == Method::GET { "GET, HEAD" } else { "POST" };
-        let reason = format!("this path takes {allowed} only");
-        Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, reason).with(ALLOW, allowed))
-    }
-}
-
-fn ok(value: &impl Serialize) -> Response<Full<Bytes>> {
-    json_response(StatusCode::OK, value)
-}
-
-fn json_response(status: StatusCode, value: &impl Serialize) -> Response<Full<Bytes>> {
-    let (status, body) = match serde_json::to_vec(value) {
-        Ok(body) => (status, body),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
-    };
-    let mut response = Response::new(Full::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        HeaderName::from_static("x-content-type-options"),
-        HeaderValue::from_static("nosniff"),
-    );
-    response
+fn whoami() -> Response<Body> {
+    ok(&json!({ "service": "obs-console", "version": env!("CARGO_PKG_VERSION") }))
 }

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::summary::{extent, milliseconds};
 use super::tree::{PlacedSpan, Tree};
 use crate::model::{ErrorEvent, LogLine, Series, Span, SpanKind, as_text, rfc3339};
-use crate::store::{Change, HealthAt, State};
+use crate::state::{Change, HealthAt, State};
 
 /// One request, seen through every pillar.
 #[derive(Clone, Debug, Serialize)]
@@ -24,6 +24,8 @@ pub struct RequestDocument {
     /// When its first span began, in RFC 3339; where it has none, its first log line or error
     /// event.
     pub started: String,
+    /// The same in milliseconds of Unix time.
+    pub start_unix_ms: f64,
     /// From the begin of the first span to the end of the last.
     pub duration_ms: f64,
     /// The route template of the first server span that has one.
@@ -97,6 +99,7 @@ pub(crate) fn join(state: &State, trace_id: TraceId) -> Option<RequestDocument> 
         request_id,
         request_ids,
         started: rfc3339(start),
+        start_unix_ms: milliseconds(start),
         duration_ms: milliseconds(end - start),
         route: servers.iter().find_map(|span| span.route()).map(Into::into),
         status: servers.iter().find_map(|span| span.http_status()),

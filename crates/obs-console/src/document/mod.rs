@@ -1,13 +1,28 @@
-//! What is told of requests: a line each in the list, and one joined document.
+//! What is told of what is kept: lists, and one joined document.
 
 mod filter;
 mod join;
+mod lines;
+mod list;
+mod map;
+mod metrics;
+mod search;
+mod services;
 mod summary;
 mod tree;
 
 pub use filter::{BadFilter, Filter, StatusFilter};
 pub use join::RequestDocument;
 pub(crate) use join::join;
+pub use lines::{ErrorFilter, Level, LineFilter, LinePage, Numbered};
+pub(crate) use lines::{errors, lines};
+pub(crate) use list::list;
+pub(crate) use map::Mapping;
+pub use map::{MapEdge, MapNode, NodeKind, ServiceMap};
+pub use metrics::{FamilySummary, PlottedExemplar, SeriesCourse, SeriesFilter};
+pub(crate) use metrics::{families, series};
+pub use search::{AttributeFilter, Needle};
+pub(crate) use services::services;
+pub use services::{InstanceState, ServiceState};
 pub use summary::RequestSummary;
-pub(crate) use summary::list;
 pub use tree::PlacedSpan;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use obs_context::TraceId;
 use serde::Serialize;
 
-use super::Filter;
 use crate::model::{Span, SpanKind, as_text, rfc3339};
-use crate::store::{State, Trace};
+use crate::state::{State, Trace};
 
 /// One request in the list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RequestSummary {
+    /// Its number in the order in which the first spans of traces arrived; numbers are never used again.
+    pub seq: u64,
     /// The trace of it.
     #[serde(serialize_with = "as_text")]
     pub trace_id: TraceId,
@@ -20,12 +21,18 @@ pub struct RequestSummary {
     pub request_id: Option<Box<str>>,
     /// When its first span began, in RFC 3339.
     pub started: String,
+    /// The same in milliseconds of Unix time.
+    pub start_unix_ms: f64,
     /// From the begin of the first span to the end of the last.
     pub duration_ms: f64,
     /// The service of the root span.
     pub service: Arc<str>,
+    /// The instance of that service.
+    pub instance: Option<Arc<str>>,
     /// The root span's name.
     pub name: Box<str>,
+    /// The method of the first server span that has one.
+    pub method: Option<Box<str>>,
     /// The route template of the first server span that has one.
     pub route: Option<Box<str>>,
     /// The HTTP status code of the first server span that has one.
@@ -34,31 +41,20 @@ pub struct RequestSummary {
     pub error: bool,
     /// How many spans there are.
     pub spans: usize,
+    /// How many log lines name the trace.
+    pub logs: usize,
+    /// How many error events name the trace.
+    pub errors: usize,
     /// The services that it passed.
     pub services: BTreeSet<Arc<str>>,
-    #[serde(skip)]
-    pub(super) start_unix_nanos: u64,
 }
 
-/// The requests that pass `filter`, newest first.
-pub(crate) fn list(state: &State, filter: &Filter) -> Vec<RequestSummary> {
-    let wanted = filter.route.as_deref();
-    let has_route = |trace: &Trace| {
-        wanted.is_none_or(|route| trace.spans.values().any(|span| span.route() == Some(route)))
-    };
-    let mut found: Vec<_> = state
-        .traces
-        .newest_first()
-        .filter(|(_, trace)| has_route(trace))
-        .filter_map(|(id, trace)| summarise(state, id, trace))
-        .filter(|summary| filter.accepts(summary))
-        .take(filter.limit)
-        .collect();
-    found.sort_by_key(|summary| std::cmp::Reverse(summary.start_unix_nanos));
-    found
-}
-
-fn summarise(state: &State, trace_id: TraceId, trace: &Trace) -> Option<RequestSummary> {
+pub(super) fn summarise(
+    state: &State,
+    seq: u64,
+    trace_id: TraceId,
+    trace: &Trace,
+) -> Option<RequestSummary> {
     let mut spans: Vec<&Span> = trace.spans.values().map(|span| &**span).collect();
     spans.sort_by_key(|span| (span.start_unix_nanos, span.parent_span_id.is_some()));
     let root = root(&spans)?;
@@ -66,19 +62,24 @@ fn summarise(state: &State, trace_id: TraceId, trace: &Trace) -> Option<RequestS
     let mut servers = spans.iter().filter(|span| span.kind == SpanKind::Server);
     let request_id = trace.request_ids.first().cloned();
     Some(RequestSummary {
+        seq,
         trace_id,
         request_id: request_id
             .or_else(|| state.logs.of_trace(trace_id).find_map(|line| line.request_id.clone())),
         started: rfc3339(start),
+        start_unix_ms: milliseconds(start),
         duration_ms: milliseconds(end - start),
         service: Arc::clone(&root.service),
+        instance: root.instance.clone(),
         name: root.name.clone(),
+        method: servers.clone().find_map(|span| span.http_method()).map(Into::into),
         route: servers.clone().find_map(|span| span.route()).map(Into::into),
         status: servers.find_map(|span| span.http_status()),
         error: spans.iter().any(|span| span.failed()),
         spans: spans.len(),
+        logs: state.logs.count_of_trace(trace_id),
+        errors: state.errors.count_of_trace(trace_id),
         services: spans.iter().map(|span| Arc::clone(&span.service)).collect(),
-        start_unix_nanos: start,
     })
 }
 

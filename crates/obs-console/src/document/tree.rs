@@ -6,6 +6,7 @@ use std::sync::Arc;
 use obs_context::SpanId;
 use serde::Serialize;
 
+use super::summary::milliseconds;
 use crate::model::Span;
 
 /// A span and its place in the request.
@@ -18,6 +19,10 @@ pub struct PlacedSpan {
     pub depth: usize,
     /// How long after the request's start it began.
     pub offset_nanos: u64,
+    /// When it began, in milliseconds of Unix time.
+    pub start_unix_ms: f64,
+    /// How long it took.
+    pub duration_ms: f64,
 }
 
 /// Spans in the order of their tree, and those at its tops.
@@ -52,6 +57,8 @@ impl Tree {
         }
         let place = |span: &Arc<Span>, depth| PlacedSpan {
             offset_nanos: span.start_unix_nanos - start_unix_nanos,
+            start_unix_ms: milliseconds(span.start_unix_nanos),
+            duration_ms: milliseconds(span.duration_nanos),
             span: Arc::clone(span),
             depth,
         };

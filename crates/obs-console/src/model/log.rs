@@ -15,6 +15,8 @@ use super::{Attributes, Joined, rfc3339};
 pub struct LogLine {
     /// Who wrote it.
     pub service: Arc<str>,
+    /// The resource's `service.instance.id`: which one of the service's processes.
+    pub instance: Option<Arc<str>>,
     /// When, in nanoseconds of Unix time: when it arrived, where it does not say.
     pub unix_nanos: u64,
     /// Its level as it was written; empty where it says none.
@@ -33,8 +35,19 @@ pub struct LogLine {
     pub fields: Attributes,
 }
 
-const NAMED: [&str; 8] =
-    ["service", "timestamp", "level", "target", "event", "trace_id", "span_id", "request_id"];
+/// `seq` is its number in a list.
+const NAMED: [&str; 10] = [
+    "service",
+    "service.instance.id",
+    "timestamp",
+    "level",
+    "target",
+    "event",
+    "trace_id",
+    "span_id",
+    "request_id",
+    "seq",
+];
 
 impl Joined for LogLine {
     fn trace_id(&self) -> Option<TraceId> {
@@ -56,6 +69,9 @@ impl Serialize for LogLine {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("service", &*self.service)?;
+        if let Some(instance) = &self.instance {
+            map.serialize_entry("service.instance.id", &**instance)?;
+        }
         map.serialize_entry("timestamp", &rfc3339(self.unix_nanos))?;
         map.serialize_entry("level", &self.level)?;
         if !self.target.is_empty() {

@@ -42,6 +42,55 @@ pub enum SeriesKind {
     Gauge,
 }
 
+/// What is told of a metric family besides its series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// Its name.
+    pub name: Box<str>,
+    /// What kind of metric it is.
+    pub kind: FamilyKind,
+    /// The unit of its values; empty where none is told.
+    pub unit: Box<str>,
+    /// What it measures, cut at 512 bytes; empty where nothing is told.
+    pub help: Box<str>,
+}
+
+/// A kind of metric.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FamilyKind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down; also what names no kind.
+    #[default]
+    Gauge,
+    /// Counts by buckets.
+    Histogram,
+    /// Quantiles, made by the service.
+    Summary,
+}
+
+impl Family {
+    /// Longer texts are cut, names are left out.
+    const LONGEST: usize = 512;
+
+    /// A family of this name of which nothing is known.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.into(), kind: FamilyKind::default(), unit: "".into(), help: "".into() }
+    }
+
+    /// This text, cut at 512 bytes.
+    pub(crate) fn cut(text: &str) -> Box<str> {
+        let end = (0..=text.len().min(Self::LONGEST)).rev().find(|at| text.is_char_boundary(*at));
+        text.get(..end.unwrap_or(0)).unwrap_or_default().into()
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + 96 + 2 * self.name.len() + self.unit.len() + self.help.len()
+    }
+}
+
 /// By which road a service's metrics come. The two are never mixed: a look by one road says nothing of
 /// the series of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

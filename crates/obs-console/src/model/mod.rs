@@ -11,7 +11,7 @@ pub use attributes::Attributes;
 pub use error::{Breadcrumb, ErrorCause, ErrorEvent, ErrorFrame};
 pub use health::Health;
 pub use log::LogLine;
-pub use metric::{Exemplar, MetricSource, Observation, Series, SeriesKind};
+pub use metric::{Exemplar, Family, FamilyKind, MetricSource, Observation, Series, SeriesKind};
 pub use span::{Span, SpanEvent, SpanKind, SpanLink, SpanStatus};
 
 use obs_context::TraceId;

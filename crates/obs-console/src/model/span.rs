@@ -21,6 +21,9 @@ pub struct Span {
     pub parent_span_id: Option<SpanId>,
     /// The resource's `service.name`.
     pub service: Arc<str>,
+    /// The resource's `service.instance.id`: which one of the service's processes.
+    #[serde(rename = "service.instance.id", skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Arc<str>>,
     /// Its name.
     pub name: Box<str>,
     /// Its part in an exchange.

@@ -54,12 +54,15 @@ pub(super) fn metrics(
         let service = service_name(of_resource.resource.as_ref());
         let metrics = of_resource.scope_metrics.into_iter().flat_map(|of_scope| of_scope.metrics);
         let mut left_out = 0;
+        let mut families = Vec::new();
         let observations = metrics.flat_map(|metric| {
+            families.push(metrics::family(&metric));
             let (observations, too_large) = metrics::observations(metric);
             left_out += too_large;
             observations
         });
         let taken = store.add_metrics(&service, MetricSource::Push, (now, now), observations);
+        store.add_families(&service, MetricSource::Push, families);
         all.accepted += taken.accepted;
         all.rejected += taken.rejected + left_out;
         all.reason = taken.reason.or(all.reason);

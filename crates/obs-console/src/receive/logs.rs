@@ -7,24 +7,32 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use serde_json::Value;
 
 use super::ids::{span_id, trace_id};
-use super::value::{any, attributes, service_name};
+use super::value::{any, attributes, instance, service_name};
 use crate::model::{LogLine, now_nanos};
 
 /// The log lines of a request.
 pub(super) fn lines(request: ExportLogsServiceRequest) -> impl Iterator<Item = LogLine> {
     request.resource_logs.into_iter().flat_map(|of_resource| {
         let service = service_name(of_resource.resource.as_ref());
+        let instance = instance(of_resource.resource.as_ref());
         of_resource.scope_logs.into_iter().flat_map(move |of_scope| {
-            let service = Arc::clone(&service);
+            let (service, instance) = (Arc::clone(&service), instance.clone());
             let target: Box<str> =
                 of_scope.scope.map(|scope| scope.name).unwrap_or_default().into();
             let records = of_scope.log_records.into_iter();
-            records.map(move |record| line(Arc::clone(&service), target.clone(), record))
+            records.map(move |record| {
+                line(Arc::clone(&service), instance.clone(), target.clone(), record)
+            })
         })
     })
 }
 
-fn line(service: Arc<str>, target: Box<str>, record: LogRecord) -> LogLine {
+fn line(
+    service: Arc<str>,
+    instance: Option<Arc<str>>,
+    target: Box<str>,
+    record: LogRecord,
+) -> LogLine {
     let fields = attributes(record.attributes);
     let told = [record.time_unix_nano, record.observed_time_unix_nano];
     let event = match any(record.body) {
@@ -34,6 +42,7 @@ fn line(service: Arc<str>, target: Box<str>, record: LogRecord) -> LogLine {
     };
     LogLine {
         service,
+        instance,
         unix_nanos: told.into_iter().find(|nanos| *nanos != 0).unwrap_or_else(now_nanos),
         level: level(record.severity_text, record.severity_number),
         event: event.into(),

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::ids::{span_id, trace_id};
 use super::value::any;
-use crate::model::{Exemplar, Observation, Series, SeriesKind};
+use crate::model::{Exemplar, Family, FamilyKind, Observation, Series, SeriesKind};
 
 /// Past these a point is left out: every bucket is a series that repeats all labels.
 const LABELS: usize = 64;
@@ -52,6 +52,22 @@ pub(super) fn observations(metric: Metric) -> (Vec<Observation>, u64) {
         }
     }
     (made.observations, made.left_out)
+}
+
+/// What a metric tells of its family.
+pub(super) fn family(metric: &Metric) -> Family {
+    let kind = match &metric.data {
+        Some(Data::Sum(sum)) if sum.is_monotonic => FamilyKind::Counter,
+        Some(Data::Histogram(_) | Data::ExponentialHistogram(_)) => FamilyKind::Histogram,
+        Some(Data::Summary(_)) => FamilyKind::Summary,
+        _ => FamilyKind::Gauge,
+    };
+    Family {
+        name: metric.name.as_str().into(),
+        kind,
+        unit: Family::cut(&metric.unit),
+        help: Family::cut(&metric.description),
+    }
 }
 
 type Labels = Vec<(Box<str>, Box<str>)>;

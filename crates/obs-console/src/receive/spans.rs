@@ -9,19 +9,20 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{self as otlp};
 
 use super::ids::{span_id, trace_id};
-use super::value::{attributes, service_name};
+use super::value::{attributes, instance, service_name};
 use crate::model::{Span, SpanEvent, SpanKind, SpanLink, SpanStatus};
 
 /// The spans of a request. Ids that are none become the invalid id: the store turns those away.
 pub(super) fn spans(request: ExportTraceServiceRequest) -> impl Iterator<Item = Span> {
     request.resource_spans.into_iter().flat_map(|of_resource| {
         let service = service_name(of_resource.resource.as_ref());
+        let instance = instance(of_resource.resource.as_ref());
         let spans = of_resource.scope_spans.into_iter().flat_map(|of_scope| of_scope.spans);
-        spans.map(move |sent| span(Arc::clone(&service), sent))
+        spans.map(move |sent| span(Arc::clone(&service), instance.clone(), sent))
     })
 }
 
-fn span(service: Arc<str>, sent: otlp::Span) -> Span {
+fn span(service: Arc<str>, instance: Option<Arc<str>>, sent: otlp::Span) -> Span {
     let (status, status_message) = match sent.status {
         Some(status) => (span_status(status.code), status.message.into()),
         None => Default::default(),
@@ -31,6 +32,7 @@ fn span(service: Arc<str>, sent: otlp::Span) -> Span {
         span_id: span_id(&sent.span_id).unwrap_or(SpanId::INVALID),
         parent_span_id: span_id(&sent.parent_span_id),
         service,
+        instance,
         name: sent.name.into(),
         kind: span_kind(sent.kind),
         start_unix_nanos: sent.start_time_unix_nano,

@@ -19,6 +19,16 @@ pub(super) fn service_name(resource: Option<&Resource>) -> Arc<str> {
     }
 }
 
+/// The resource's `service.instance.id`, where it has one.
+pub(super) fn instance(resource: Option<&Resource>) -> Option<Arc<str>> {
+    let mut attributes = resource?.attributes.iter();
+    let named = attributes.find(|pair| pair.key == "service.instance.id")?;
+    match named.value.as_ref()?.value.as_ref()? {
+        Otlp::StringValue(id) if !id.is_empty() => Some(id.as_str().into()),
+        _ => None,
+    }
+}
+
 pub(super) fn attributes(pairs: Vec<KeyValue>) -> Attributes {
     let pairs = pairs.into_iter().map(|pair| (pair.key.into(), any(pair.value)));
     Attributes::new(pairs.collect())

@@ -18,17 +18,27 @@ use tokio::time::MissedTickBehavior;
 
 use crate::model::{Health, MetricSource, now_nanos};
 use crate::store::Store;
-use fetch::{Answer, Fetcher};
+pub(crate) use fetch::Fetcher;
+
+use crate::client::Answer;
 
 const METRICS_TYPES: &str = "application/openmetrics-text; version=1.0.0, text/plain; q=0.5";
 /// A readiness body is a few lines; one larger than this is kept without its checks.
 const LARGEST_CHECKS: usize = 16 << 10;
 
-/// The services that are looked at. A lock a service: two looks at one never overlap.
+/// The services that are looked at.
 #[derive(Clone, Debug)]
 pub(crate) struct Scraper {
     store: Arc<Store>,
-    targets: Arc<[Mutex<Target>]>,
+    places: Arc<watch::Sender<Vec<Place>>>,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+struct Place {
+    target: Target,
+    /// Two looks at one never overlap.
+    turn: Arc<Mutex<()>>,
 }
 
 /// What one look at one service found.
@@ -47,42 +57,67 @@ pub(crate) struct Look {
 
 impl Scraper {
     pub(crate) fn new(store: Arc<Store>, targets: Vec<Target>) -> Self {
-        Self { store, targets: targets.into_iter().map(Mutex::new).collect() }
+        let places = targets.into_iter().map(Place::new).collect();
+        Self { store, places: Arc::new(watch::Sender::new(places)) }
+    }
+
+    /// Looks at this one too, from now on; in place of one of the same name.
+    pub(crate) fn add(&self, target: Target) {
+        self.places.send_modify(|places| {
+            places.retain(|place| place.target.service() != target.service());
+            places.push(Place::new(target));
+        });
+    }
+
+    /// The service of this name.
+    pub(crate) fn target_of(&self, service: &str) -> Option<Target> {
+        let places = self.places.borrow();
+        let place = places.iter().find(|place| **place.target.service() == *service)?;
+        Some(place.target.clone())
     }
 
     /// Looks at every service now, at all of them at once.
     pub(crate) async fn look(&self) -> Vec<Look> {
         let mut looks = JoinSet::new();
-        for number in 0..self.targets.len() {
+        let places = self.places.borrow().clone();
+        for place in places {
             let this = self.clone();
-            looks.spawn(async move { this.look_at(number).await });
+            looks.spawn(async move { this.look_at(&place).await });
         }
-        let mut found: Vec<Look> = looks.join_all().await.into_iter().flatten().collect();
+        let mut found: Vec<Look> = looks.join_all().await;
         found.sort_by(|one, other| one.service.cmp(&other.service));
         found
     }
 
     /// Looks at every service, each at its own pace of once an `interval`, until `stop` changes.
     pub(crate) async fn run(self, interval: Duration, mut stop: watch::Receiver<bool>) {
-        let mut running = JoinSet::new();
-        for number in 0..self.targets.len() {
-            let this = self.clone();
-            running.spawn(async move {
-                let mut ticks = tokio::time::interval(interval);
-                ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                loop {
-                    ticks.tick().await;
-                    this.look_at(number).await;
-                }
-            });
+        let mut places = self.places.subscribe();
+        loop {
+            // Dropping the set ends its tasks: where the list changes, all begin anew.
+            let mut running = JoinSet::new();
+            let current = places.borrow_and_update().clone();
+            for place in current {
+                let this = self.clone();
+                running.spawn(async move {
+                    let mut ticks = tokio::time::interval(interval);
+                    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                    loop {
+                        ticks.tick().await;
+                        this.look_at(&place).await;
+                    }
+                });
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stopped| *stopped) => return,
+                changed = places.changed() => if changed.is_err() { return },
+            }
         }
-        // Dropping the set ends its tasks.
-        let _ = stop.wait_for(|stopped| *stopped).await;
     }
 
-    async fn look_at(&self, number: usize) -> Option<Look> {
-        let target = self.targets.get(number)?.lock().await;
-        let fetcher = Fetcher::new(&target, self.store.own_trace_id());
+    async fn look_at(&self, place: &Place) -> Look {
+        let _turn = place.turn.lock().await;
+        let target = &place.target;
+        let fetcher = Fetcher::new(target, self.store.own_trace_id());
         let begun = now_nanos();
         let (metrics, ready, live) = tokio::join!(
             fetcher.fetch("/metrics", METRICS_TYPES),
@@ -107,8 +142,10 @@ impl Scraper {
                 let exposition = parse_openmetrics(&String::from_utf8_lossy(&body));
                 let times = (begun, done);
                 let observations = exposition.observations;
+                let families = exposition.families;
                 let taken =
                     self.store.add_metrics(&service, MetricSource::Scrape, times, observations);
+                self.store.add_families(&service, MetricSource::Scrape, families);
                 look.samples = taken.accepted;
                 look.rejected = taken.rejected;
                 look.bad_lines = exposition.bad_lines;
@@ -116,7 +153,13 @@ impl Scraper {
             Ok(answer) => look.error = Some(format!("/metrics answered {}", answer.status)),
             Err(error) => look.error = Some(error),
         }
-        Some(look)
+        look
+    }
+}
+
+impl Place {
+    fn new(target: Target) -> Self {
+        Self { target, turn: Arc::default() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use obs_context::{SpanId, TraceId};
 
-use crate::model::{Exemplar, Observation, Series, SeriesKind};
+use crate::model::{self, Exemplar, Observation, Series, SeriesKind};
 
 /// Longer lines and more labels are no metrics.
 const LONGEST_LINE: usize = 16 << 10;
@@ -13,6 +13,8 @@ const LABELS: usize = 64;
 pub struct Exposition {
     /// Its samples, but for the `_created` ones, which are times.
     pub observations: Vec<Observation>,
+    /// What it tells of families.
+    pub families: Vec<model::Family>,
     /// How many lines were neither samples nor comments.
     pub bad_lines: u64,
 }
@@ -28,7 +30,18 @@ pub fn parse(text: &str) -> Exposition {
         }
         if let Some(comment) = line.strip_prefix('#') {
             match comment.trim_start().split_once(' ') {
-                Some(("TYPE", rest)) => family = Family::of(rest),
+                Some(("TYPE", rest)) => {
+                    family = Family::of(rest);
+                    describe(&mut exposition.families, rest, |told, text| {
+                        told.kind = kind_of(text);
+                    });
+                }
+                Some(("HELP", rest)) => describe(&mut exposition.families, rest, |told, text| {
+                    told.help = model::Family::cut(text);
+                }),
+                Some(("UNIT", rest)) => describe(&mut exposition.families, rest, |told, text| {
+                    told.unit = model::Family::cut(text);
+                }),
                 None if comment.trim() == "EOF" => break,
                 _ => {}
             }
@@ -41,6 +54,33 @@ pub fn parse(text: &str) -> Exposition {
         }
     }
     exposition
+}
+
+/// A family's lines stand together, so it is the last one or a new one.
+fn describe(
+    families: &mut Vec<model::Family>,
+    line: &str,
+    set: impl FnOnce(&mut model::Family, &str),
+) {
+    let (name, text) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+    if name.is_empty() || line.len() > LONGEST_LINE {
+        return;
+    }
+    if families.last().is_none_or(|last| *last.name != *name) {
+        families.push(model::Family::new(name));
+    }
+    if let Some(family) = families.last_mut() {
+        set(family, text.trim());
+    }
+}
+
+fn kind_of(text: &str) -> model::FamilyKind {
+    match text {
+        "counter" => model::FamilyKind::Counter,
+        "histogram" | "gaugehistogram" => model::FamilyKind::Histogram,
+        "summary" => model::FamilyKind::Summary,
+        _ => model::FamilyKind::Gauge,
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! A service that is looked at.
 
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -14,10 +15,11 @@ use crate::Error;
 /// let target: obs_console::Target = "orders=http://127.0.0.1:9464".parse()?;
 /// # Ok::<(), obs_console::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Target {
     service: Arc<str>,
     admin: Uri,
+    token: Option<Arc<str>>,
 }
 
 impl Target {
@@ -32,15 +34,31 @@ impl Target {
         if admin.scheme() != Some(&Scheme::HTTP) || admin.host().is_none() {
             return Err(bad("give a URL that begins with http://, since TLS is not spoken here"));
         }
-        Ok(Self { service: service.into(), admin })
+        Ok(Self { service: service.into(), admin, token: None })
     }
 
-    pub(super) fn service(&self) -> &Arc<str> {
+    /// The same, with the token that its admin server asks for. Its `Debug` shows it to nobody.
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        Self { token: Some(token.into()), ..self }
+    }
+
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    pub(crate) fn service(&self) -> &Arc<str> {
         &self.service
     }
 
-    pub(super) fn admin(&self) -> &Uri {
+    pub(crate) fn admin(&self) -> &Uri {
         &self.admin
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({}={})", self.service, self.admin)
     }
 }
 

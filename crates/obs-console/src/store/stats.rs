@@ -3,33 +3,8 @@
 use obs_context::{Sample, SampleKind, Source};
 use serde::Serialize;
 
-use super::{Limits, State, Store};
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counters {
-    pub(super) spans_received: u64,
-    pub(super) spans_repeated: u64,
-    pub(crate) spans_rejected: u64,
-    pub(super) spans_evicted: u64,
-    pub(super) traces_evicted: u64,
-    pub(super) logs_received: u64,
-    pub(super) logs_text: u64,
-    pub(crate) logs_rejected: u64,
-    pub(super) logs_evicted: u64,
-    pub(super) errors_received: u64,
-    pub(super) errors_repeated: u64,
-    pub(super) errors_rejected: u64,
-    pub(super) errors_evicted: u64,
-    pub(super) envelope_items_ignored: u64,
-    pub(super) samples_received: u64,
-    pub(crate) samples_rejected: u64,
-    pub(super) series_evicted: u64,
-    pub(super) health_rejected: u64,
-    pub(super) attributes_dropped: u64,
-    pub(super) requests_rejected: u64,
-    pub(super) connections_evicted: u64,
-    pub(super) own: u64,
-}
+use super::Store;
+use crate::state::{Limits, State};
 
 /// The state of a [`Store`], as `GET /api/stats` tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -67,7 +42,7 @@ pub struct StoredStats {
     pub series: u64,
     /// About how many bytes they take.
     pub series_bytes: u64,
-    /// Services whose metrics or health are known.
+    /// Services that told something, or whose metrics or health are looked at.
     pub services: u64,
 }
 
@@ -82,6 +57,8 @@ pub struct ReceivedStats {
     pub logs: u64,
     /// Log lines that were no JSON, and are kept as text.
     pub logs_text: u64,
+    /// Lines of a program of ours that were longer than 64 KiB, and are kept without their rest.
+    pub logs_cut: u64,
     /// Error events, the repeated ones too.
     pub errors: u64,
     /// Error events that had been sent before, and are kept once.
@@ -126,6 +103,8 @@ pub struct TurnedAwayStats {
     pub samples: u64,
     /// Answers of probes.
     pub health: u64,
+    /// Spans, lines and error events that are kept, but whose service is not listed: there are too many.
+    pub services: u64,
     /// Attributes past the 256th of one owner.
     pub attributes: u64,
 }
@@ -155,6 +134,7 @@ impl Stats {
                 spans_repeated: counters.spans_repeated,
                 logs: counters.logs_received,
                 logs_text: counters.logs_text,
+                logs_cut: counters.logs_cut,
                 errors: counters.errors_received,
                 errors_repeated: counters.errors_repeated,
                 envelope_items_ignored: counters.envelope_items_ignored,
@@ -176,6 +156,7 @@ impl Stats {
                 errors: counters.errors_rejected,
                 samples: counters.samples_rejected,
                 health: counters.health_rejected,
+                services: counters.services_rejected,
                 attributes: counters.attributes_dropped,
             },
             limits,

@@ -76,6 +76,7 @@ pub fn span(trace_id: u128, span_id: u64) -> Span {
         span_id: SpanId::new(span_id),
         parent_span_id: None,
         service: "orders".into(),
+        instance: None,
         name: "work".into(),
         kind: SpanKind::Internal,
         start_unix_nanos: 1_000_000_000,

@@ -109,7 +109,7 @@ fn connection(
             Ok(()) => Ok(()),
             Err(_) if write.is_expired() => Err(AdminClosed::Write),
             Err(error) if error.is_timeout() => Err(AdminClosed::Idle),
-            // A peer that breaks its own connection off has nothing to tell us.
+            // A peer that breaks off its own connection is no error.
             Err(_) => Ok(()),
         }
     }

@@ -14,12 +14,12 @@ use tokio_util::either::Either;
 const BACKLOG: u32 = 64;
 
 #[derive(Clone, Debug)]
-pub(crate) enum Place {
+pub(crate) enum Endpoint {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Tcp(addr) => addr.fmt(f),
@@ -42,19 +42,19 @@ pub(crate) type Stream = Either<tokio::net::TcpStream, tokio::net::UnixStream>;
 
 impl Listener {
     /// Inside a tokio runtime.
-    pub(crate) fn bind(place: &Place) -> io::Result<Self> {
-        match place {
-            Place::Tcp(addr) => {
+    pub(crate) fn bind(endpoint: &Endpoint) -> io::Result<Self> {
+        match endpoint {
+            Endpoint::Tcp(addr) => {
                 let listener = std::net::TcpListener::bind(addr)?;
                 listener.set_nonblocking(true)?;
                 Ok(Self::Tcp(TcpListener::from_std(listener)?))
             }
-            Place::Unix(path) => {
+            Endpoint::Unix(path) => {
                 remove_stale(path)?;
                 let socket = UnixSocket::new_stream()?;
                 socket.bind(path)?;
                 let _file = SocketFile(path.clone());
-                // Before it listens, so that nobody can connect under the umask's mode.
+                // Before it listens, so that no process can connect under the umask's mode.
                 fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
                 Ok(Self::Unix { listener: socket.listen(BACKLOG)?, _file })
             }
@@ -90,7 +90,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// Removes a socket that nobody listens on; anything else that stands there is not ours to remove.
+/// Removes a socket without a listener; any other file is left alone.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
     if !found.file_type().is_socket() {

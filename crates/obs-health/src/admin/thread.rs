@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::admin::connections::{Shared, serve};
 use crate::admin::handlers::MAX_HANDLERS;
-use crate::admin::listen::{Listener, Place};
+use crate::admin::listen::{Endpoint, Listener};
 use crate::error::{Error, Kind};
 use crate::own_runtime::OwnRuntime;
 
@@ -51,9 +51,12 @@ impl Drop for Thread {
 }
 
 /// Binds and serves; the address is that of a TCP listener.
-pub(crate) fn start(place: &Place, shared: Shared) -> Result<(Option<SocketAddr>, Thread), Error> {
+pub(crate) fn start(
+    endpoint: &Endpoint,
+    shared: Shared,
+) -> Result<(Option<SocketAddr>, Thread), Error> {
     let what = "the admin server";
-    let bind = |source| Error::new(Kind::Bind { what, place: place.to_string(), source });
+    let bind = |source| Error::new(Kind::Bind { what, endpoint: endpoint.to_string(), source });
     let failed = |source| Error::new(Kind::Thread { what, source });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -62,7 +65,7 @@ pub(crate) fn start(place: &Place, shared: Shared) -> Result<(Option<SocketAddr>
         .max_blocking_threads(2 * MAX_HANDLERS)
         .build();
     let runtime = OwnRuntime::new(runtime.map_err(failed)?);
-    let listener = runtime.enter(|| Listener::bind(place)).map_err(bind)?;
+    let listener = runtime.enter(|| Listener::bind(endpoint)).map_err(bind)?;
     let addr = listener.local_addr().map_err(bind)?;
     let (stop, stopped) = oneshot::channel();
     let (ends, ended) = channel::<()>();

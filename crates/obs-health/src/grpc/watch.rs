@@ -18,8 +18,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 type Statuses = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
-/// The statuses of one service, from now on. It ends once `NOT_SERVING` is told of a shutdown, so that
-/// watchers do not hold it.
+/// The statuses of one service, from now on. It ends after the `NOT_SERVING` of a shutdown, so
+/// that watchers do not delay it.
 pub struct Watch(Statuses);
 
 impl Stream for Watch {

@@ -47,7 +47,7 @@ impl Deadlines {
         Self { propagation: Duration::from_secs(5), ..Self::development() }
     }
 
-    /// For development: nobody balances load, so nothing is waited for.
+    /// For development: there is no load balancer to wait for.
     pub fn development() -> Self {
         Self {
             propagation: Duration::ZERO,

@@ -1,4 +1,4 @@
-//! Counts the requests under way, and tells HTTP/1 clients to reconnect elsewhere while draining.
+//! Counts the requests in flight, and asks HTTP/1 clients to reconnect elsewhere while draining.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -27,6 +27,7 @@ mod shared;
 mod signals;
 mod stages;
 pub(crate) mod stop;
+mod work;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -47,6 +48,7 @@ use open::OpenConnections;
 pub use report::{FlushStage, Flushed, ShutdownReport, Stage, StageReport};
 use servers::ServingGuard;
 use shared::{Closer, Plan, Shared};
+pub use work::Finished;
 
 static TASK: Place = Place::new("health.background_task");
 
@@ -69,7 +71,7 @@ impl Lifecycle {
     /// call, too, with exit code 1, when the shutdown hangs or has left something behind. After one that
     /// is clean the application may go on without the service.
     pub fn shut_down(&self) {
-        self.shared.ask();
+        self.shared.request_shutdown();
     }
 
     /// Shuts down on SIGTERM and SIGINT, from now on: a signal that comes before anything is served is
@@ -78,7 +80,7 @@ impl Lifecycle {
     /// The second signal hurries, the third exits the process at once. The same signal again within one
     /// second counts as the same request, since a supervisor and a shell often pass on both.
     ///
-    /// A process that was told to go is gone by [`Deadlines::grace_period`]: what hangs past it, in the
+    /// After a signal the process ends by [`Deadlines::grace_period`]: what hangs past it, in the
     /// shutdown or after it, is reported and ended with the process (exit code 143 or 130). When nothing
     /// is served within 5 s of the signal, or a second one comes before, the process exits, too.
     ///
@@ -93,15 +95,20 @@ impl Lifecycle {
 
     /// Runs a background task that shutdown waits for. It should end when [`Lifecycle::tasks_end`] is
     /// cancelled; at the stage's deadline it is left behind and counted.
+    ///
+    /// One that panics is not there any more, which only a restart mends: `/healthz` answers 503 from then on, it is
+    /// counted as `health_tasks_panicked_total`, and the shutdown's report counts it as lost.
     pub fn spawn<F>(&self, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        let health = self.shared.health.clone();
         self.shared.tasks.spawn(async move {
             let mut task = pin!(task);
             let ended = poll_fn(|context| TASK.poll(task.as_mut(), context)).await;
             if ended.is_none() {
-                tracing::error!("a background task panicked");
+                health.heartbeat().count_dead_task();
+                tracing::error!("a background task panicked: /healthz fails until a restart");
             }
         });
     }
@@ -127,8 +134,8 @@ impl Lifecycle {
         self.plan(|plan| plan.closers.push((name.into(), closer)));
     }
 
-    /// Sends what is buffered in the stage of this signal. `flush` gets its deadline, may block up to
-    /// it, and tells what it delivered and lost.
+    /// Sends what is buffered in the stage of this signal. `flush` gets its timeout, may block for that
+    /// long, and returns what it delivered and lost.
     ///
     /// ```compile_fail,E0308
     /// # use obs_health::{Health, lifecycle::*};
@@ -148,21 +155,28 @@ impl Lifecycle {
         self.plan(|plan| plan.admin = Some(admin));
     }
 
-    /// For services without a [`crate::Server`]: waits for the shutdown and goes through its stages,
-    /// once with everything else that is served on this lifecycle.
+    /// Waits for the shutdown and goes through its stages, once with everything else that is served on this
+    /// lifecycle. For what runs beside it: [`Lifecycle::run_server`] and [`Lifecycle::run_worker`] know when their work
+    /// has ended.
     pub async fn run(self) -> ShutdownReport {
         let serving = self.serving();
         self.listener_closes().cancelled().await;
         stages::finish(&self.shared, serving, None).await
     }
 
-    /// Cancelled when the listener must close. The first call starts the drain's clock.
+    /// Cancelled when the listener must close: after the time that load balancers need.
     pub(crate) fn listener_closes(&self) -> CancellationToken {
+        self.shared.has_listener.store(true, Ordering::Release);
+        self.shutdown_starts()
+    }
+
+    /// Cancelled when the drain is over. The first call starts its clock.
+    fn shutdown_starts(&self) -> CancellationToken {
         if !self.shared.is_served.swap(true, Ordering::AcqRel) {
             self.shared.deadlines.warn_if_too_long();
             let shared = Arc::clone(&self.shared);
-            // Asked for before it was ever up: no load balancer knows of it.
-            let was_up = *shared.asked.borrow() == 0;
+            // The request came before it was up: no load balancer knows of it.
+            let was_up = *shared.shutdown_requests.borrow() == 0;
             tokio::spawn(async move {
                 stages::drain(&shared, was_up).await;
                 shared.listener_closes.cancel();
@@ -179,7 +193,7 @@ impl Lifecycle {
         self.shared.in_flight.clone()
     }
 
-    /// The stages after the listener wait for whoever holds one of these.
+    /// The stages after the listener wait until every guard is dropped.
     pub(crate) fn serving(&self) -> ServingGuard {
         self.shared.servers.begin()
     }

@@ -1,4 +1,4 @@
-//! How far a shutdown has come, for whoever must report one that hangs.
+//! The progress of a shutdown, to report one that hangs.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -34,7 +34,7 @@ impl Progress {
     }
 
     /// The stage that is under way, unless the shutdown is over, and those that have ended.
-    pub(crate) fn now(&self) -> (Option<&'static str>, ShutdownReport) {
+    pub(crate) fn current(&self) -> (Option<&'static str>, ShutdownReport) {
         self.with(|inner| {
             // A runtime that is blocked has not even begun the first.
             let stage = inner.under_way.unwrap_or(Stage::Propagation).as_str();
@@ -42,9 +42,9 @@ impl Progress {
         })
     }
 
-    /// Whether something of the service may still hold the process. One that was dropped before its
+    /// Whether something of the service may still hold the process. A lifecycle that was dropped before its
     /// shutdown had begun leaves nothing.
-    pub(crate) fn leaves_something(&self, is_alive: bool) -> bool {
+    pub(crate) fn has_leftovers(&self, is_alive: bool) -> bool {
         self.with(|inner| {
             let holds = |report: &StageReport| {
                 let is_buffer =

@@ -1,7 +1,7 @@
 //! The state of one lifecycle, shared by its servers, its stages and the thread that watches signals.
 
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -23,12 +23,14 @@ pub(crate) type Flush = Box<dyn FnOnce(Duration) -> Flushed + Send>;
 pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) deadlines: Deadlines,
-    /// How often a shutdown was asked for; from 2 on, in a hurry.
-    pub(crate) asked: watch::Sender<u32>,
-    pub(crate) asked_at: OnceLock<Instant>,
+    /// The number of shutdown requests; from 2 on only the flushes run.
+    pub(crate) shutdown_requests: watch::Sender<u32>,
+    pub(crate) requested_at: OnceLock<Instant>,
     pub(crate) signals_watched: AtomicBool,
-    /// Whether somebody goes through the stages once a shutdown is asked for.
+    /// Whether a server or [`run`](super::Lifecycle::run) will run the stages.
     pub(crate) is_served: AtomicBool,
+    /// Whether anything accepts connections, of which load balancers must learn that it closes.
+    pub(crate) has_listener: AtomicBool,
     pub(crate) servers: Servers,
     pub(crate) progress: Arc<Progress>,
     pub(crate) draining: CancellationToken,
@@ -39,7 +41,7 @@ pub(crate) struct Shared {
     pub(crate) plan: Mutex<Plan>,
 }
 
-/// What is to be done at the end, taken out by whoever does it.
+/// What the stages do; they take it out.
 #[derive(Default)]
 pub(crate) struct Plan {
     pub(crate) closers: Vec<(String, Closer)>,
@@ -52,10 +54,11 @@ impl Shared {
         Self {
             health,
             deadlines,
-            asked: watch::Sender::new(0),
-            asked_at: OnceLock::new(),
+            shutdown_requests: watch::Sender::new(0),
+            requested_at: OnceLock::new(),
             signals_watched: AtomicBool::new(false),
             is_served: AtomicBool::new(false),
+            has_listener: AtomicBool::new(false),
             servers: Servers::default(),
             progress: Arc::default(),
             draining: CancellationToken::new(),
@@ -67,15 +70,22 @@ impl Shared {
         }
     }
 
-    pub(crate) fn ask(&self) {
-        let _asked_before = self.asked_at.set(Instant::now());
-        self.asked.send_modify(|asked| *asked = asked.saturating_add(1));
+    pub(crate) fn request_shutdown(&self) {
+        let _is_set_already = self.requested_at.set(Instant::now());
+        self.shutdown_requests.send_modify(|requests| *requests = requests.saturating_add(1));
+        // Now, and not only when the stages run: a loop may wait for it before that.
+        self.in_flight.drain();
+        self.draining.cancel();
     }
 
-    /// What was not finished is lost with the process.
+    pub(crate) fn skip_propagation(&self) {
+        self.has_listener.store(false, Ordering::Release);
+    }
+
+    /// Logs what was not finished, which is lost with the process.
     pub(crate) fn report_unfinished(&self) {
         let (requests, tasks) = (self.in_flight.requests(), self.tasks.len());
-        let (stage, stages) = self.progress.now();
+        let (stage, stages) = self.progress.current();
         match stage {
             Some(stage) => tracing::error!(
                 stage, %stages, requests, tasks,

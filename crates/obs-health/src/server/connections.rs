@@ -58,7 +58,7 @@ pub(crate) struct Connections {
     open: OpenConnections,
     health: Health,
     in_flight: InFlight,
-    /// How many connections there were, to spread their ages.
+    /// The number of connections so far, to spread their ages.
     spawned: AtomicU32,
 }
 
@@ -131,16 +131,16 @@ impl Connections {
         // A small answer must not wait for the peer's acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
         let (builder, limits) = (Arc::clone(&self.builder), Arc::clone(&self.limits));
-        let spread = self.spawned.fetch_add(1, Ordering::Relaxed) % 16;
+        let offset = self.spawned.fetch_add(1, Ordering::Relaxed) % 16;
         let age = limits.connection_age;
-        let age = age.saturating_add(age / 160 * spread);
+        let age = age.saturating_add(age / 160 * offset);
         let in_flight = self.in_flight.clone();
         let (open, health) = (self.open.streams.token(), self.health.clone());
         let (closing, abort_http) = (self.open.closing.stopped(), self.open.abort_http.stopped());
         let abort_upgraded = [(); 2].map(|()| self.open.abort_upgraded.stopped());
         let serving = async move {
-            let shaken = guarded(async { acceptor.accept(stream).await });
-            let error = match tokio::time::timeout(limits.handshake_timeout, shaken).await {
+            let handshake = catch_panic(async { acceptor.accept(stream).await });
+            let error = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
                 Ok(Some(Ok(stream))) => {
                     let write = WriteLimit::new(limits.write_pace());
                     let phase = Phase::new(write.watch());
@@ -148,13 +148,14 @@ impl Connections {
                     let [abort_read, abort_write] = abort_upgraded;
                     let (head, body) = (limits.header_read_timeout, limits.body_pace());
                     let read = ReadLimit::new(abort_read, phase.clone(), head, body, guards);
-                    let watch = Watch { peer, phase, read: read.expired(), write: write.watch() };
+                    let watch =
+                        PeerWatch { peer, phase, read: read.expired(), write: write.watch() };
                     let write = WriteSide::new(abort_write, write);
                     let stream = Watched::new(stream, read, write);
                     let observers = ObserveLayer::new((in_flight, watch.phase.clone()), unrouted);
                     let app = observers.layer(app);
                     let write_timeout = limits.write_timeout;
-                    let times = Times { first_request: head, age, write_timeout };
+                    let times = Timeouts { first_request: head, age, write_timeout };
                     let served = serve(&builder, stream, app, watch, closing, times);
                     if let Err(reason) = served.await {
                         health.server_counts().closed(reason);
@@ -186,29 +187,28 @@ impl Connections {
     }
 }
 
-/// How one connection's peer is doing.
-struct Watch {
+/// The limits that a connection's peer may run into.
+struct PeerWatch {
     peer: SocketAddr,
     phase: Phase,
     read: Arc<OnceLock<Closed>>,
     write: WriteWatch,
 }
 
-struct Times {
+struct Timeouts {
     first_request: Duration,
     age: Duration,
     write_timeout: Duration,
 }
 
-/// Serves one connection, and answers which limit closed it. A peer that breaks it off has nothing to
-/// tell us.
+/// Serves one connection; the error is the limit that closed it. A peer that breaks it off is no error.
 async fn serve<S, App, B>(
     builder: &auto::Builder<Streams>,
     stream: S,
     app: App,
-    Watch { peer, phase, read, write }: Watch,
+    PeerWatch { peer, phase, read, write }: PeerWatch,
     closing: Stopped,
-    Times { first_request, age, write_timeout }: Times,
+    Timeouts { first_request, age, write_timeout }: Timeouts,
 ) -> Result<(), Closed>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -256,7 +256,7 @@ where
         () = tokio::time::sleep(age) => true,
         () = first_request_late => return Err(Closed::FirstRequest),
     };
-    // Hyper would close a connection that has not begun, with the request that may be in its socket.
+    // Hyper would close a connection without a first request, which may be in its socket already.
     if !is_old {
         tokio::select! {
             biased;
@@ -267,7 +267,7 @@ where
     }
     connection.as_mut().graceful_shutdown();
     // HTTP/2 may keep the end of an answer whose exchange is over, for a peer that does not take it.
-    let forgotten = async {
+    let idle = async {
         match is_old {
             true => phase.is_idle_for(write_timeout).await,
             false => std::future::pending().await,
@@ -276,13 +276,13 @@ where
     tokio::select! {
         biased;
         ended = connection => closed_by(ended)?,
-        () = forgotten => {}
+        () = idle => {}
     }
     if is_old { Err(Closed::Age) } else { Ok(()) }
 }
 
-/// The handshake's answer; `None` where it panicked.
-async fn guarded<F: Future>(handshake: F) -> Option<F::Output> {
+/// The handshake's result; `None` where it panicked.
+async fn catch_panic<F: Future>(handshake: F) -> Option<F::Output> {
     let mut handshake = pin!(handshake);
     poll_fn(|context| ACCEPTOR.poll(handshake.as_mut(), context)).await
 }

@@ -17,7 +17,7 @@ pub struct ServerLimits {
     /// application reads it; one that stops is closed after this time. 30 s by default.
     pub body_read_timeout: Duration,
     /// Bytes a second that an HTTP/1 request's body must bring while the application waits for it. 240
-    /// by default; with 0 it may be as slow as it likes between its pauses.
+    /// by default; with 0 there is no minimum between pauses.
     pub min_body_rate: u32,
     /// How far a peer may fall behind [`ServerLimits::min_write_rate`] with the reading of its answer;
     /// one that takes nothing is closed after this time. 30 s by default.
@@ -25,7 +25,7 @@ pub struct ServerLimits {
     /// On HTTP/2 a stream alone is reset when its peer takes nothing of it.
     pub write_timeout: Duration,
     /// Bytes a second that a peer must take while an answer waits in full buffers. 240 by default; with
-    /// 0 it may be as slow as it likes between its pauses. An application that is slow to answer is
+    /// 0 there is no minimum between pauses. An application that is slow to answer is
     /// never taken for a slow peer.
     pub min_write_rate: u32,
     /// After this time a connection finishes its requests and is closed, so that load spreads over new

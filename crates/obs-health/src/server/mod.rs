@@ -54,8 +54,8 @@ impl<A: Acceptor> Server<A> {
         Server { listener: self.listener, limits: self.limits, acceptor }
     }
 
-    /// Serves `app` until `lifecycle` is told to shut down, then goes through its stages and answers
-    /// their report. Servers on one lifecycle shut down together, with one report. `app` is any tower
+    /// Serves `app` until `lifecycle` shuts down, then runs its stages and returns their
+    /// report. Servers on one lifecycle shut down together, with one report. `app` is any tower
     /// service: an axum `Router`, or a service of your own. Each request has its connection's
     /// [`PeerAddr`](obs_http::PeerAddr) among its extensions.
     pub async fn serve<App, B>(self, app: App, lifecycle: Lifecycle) -> ShutdownReport

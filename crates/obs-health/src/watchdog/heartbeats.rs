@@ -1,4 +1,4 @@
-//! The heartbeats: one ping at a time, and what its silence means.
+//! The heartbeats: one ping at a time, and what a missing answer means.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -28,8 +28,8 @@ pub(crate) struct Heartbeats {
     reporter: Reporter,
     /// Heartbeats in a row without an answer and without a movement.
     missed: u32,
-    /// The CPU time of the threads at the last silent heartbeat.
-    used: Option<Duration>,
+    /// The CPU time of the threads at the last missed heartbeat.
+    cpu_time: Option<Duration>,
     wedged: bool,
 }
 
@@ -40,7 +40,7 @@ impl Heartbeats {
         runtime: Handle,
         reporter: Reporter,
     ) -> Self {
-        Self { health, settings, runtime, reporter, missed: 0, used: None, wedged: false }
+        Self { health, settings, runtime, reporter, missed: 0, cpu_time: None, wedged: false }
     }
 
     /// Until the watchdog or its runtime is dropped.
@@ -52,11 +52,11 @@ impl Heartbeats {
             match ping.load(Ordering::Acquire) {
                 GONE => break,
                 ANSWERED => {
-                    self.alive();
+                    self.on_answered();
                     ping = self.ping();
                 }
-                _ if self.movement() != moved => self.alive(),
-                _ => self.silent(),
+                _ if self.movement() != moved => self.on_answered(),
+                _ => self.on_missed(),
             }
             moved = self.movement();
         }
@@ -81,28 +81,28 @@ impl Heartbeats {
         (parks, workers.map(|worker| metrics.worker_total_busy_duration(worker)).sum())
     }
 
-    fn alive(&mut self) {
+    fn on_answered(&mut self) {
         if std::mem::take(&mut self.wedged) {
             self.health.heartbeat().set_wedged(false);
             self.reporter.send(Report::Recovered { missed: self.missed });
             self.health.publish_state_change();
         }
         self.missed = 0;
-        self.used = None;
+        self.cpu_time = None;
     }
 
-    /// Whether threads want to run and the machine does not let them: since the last silent heartbeat
+    /// Whether threads want to run and the machine does not let them: since the last missed heartbeat
     /// they had less than half a processor. A runtime that is wedged sleeps, or has what it burns.
     fn is_starved(&mut self) -> bool {
         let Some(load) = threads::load() else { return false };
-        let before = self.used.replace(load.used);
-        let Some(used) = before.map(|before| load.used.saturating_sub(before)) else {
+        let before = self.cpu_time.replace(load.cpu_time);
+        let Some(cpu_time) = before.map(|before| load.cpu_time.saturating_sub(before)) else {
             return false;
         };
-        load.wants_more && used < self.settings.heartbeat / 2
+        load.is_runnable && cpu_time < self.settings.heartbeat / 2
     }
 
-    fn silent(&mut self) {
+    fn on_missed(&mut self) {
         if self.is_starved() {
             return;
         }

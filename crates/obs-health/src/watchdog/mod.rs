@@ -1,15 +1,15 @@
-//! The watchdog: tells a runtime that is wedged from one that is busy.
+//! The watchdog: detects a runtime that is wedged, as opposed to busy.
 //!
 //! A thread of its own spawns a tiny task on the runtime at every heartbeat, from outside, so that a
 //! stuck timer does not matter. A runtime that answers none for [`Builder::missed`] heartbeats, while
 //! none of its workers moves, is wedged: `/healthz` answers 503 until it moves again, and one log line
-//! tells every thread's name and state.
+//! has every thread's name and state.
 //!
 //! It counts its own heartbeats, never the clock: a process that was stopped (SIGSTOP, a suspended
 //! machine) has missed one heartbeat, however long it slept. A dependency that hangs, a pool that is
 //! exhausted and tasks that wait do not hold a worker, so they are never reported. Heartbeats in which
 //! the machine kept the process's threads from running, although they could have, do not count either
-//! (Linux tells).
+//! (on Linux).
 
 mod heartbeats;
 mod report;

@@ -1,4 +1,4 @@
-//! Tells the log, on a thread that may block: the log, or the stacks, may hang with the runtime.
+//! Logs the reports on a thread that may block: the log, or the stacks, may hang with the runtime.
 
 use std::io;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Reporter {
         let _ = self.reports.try_send((report, None));
     }
 
-    /// Waits until this report is written, but not for long.
+    /// Waits until this report is written, for `limit` at most.
     pub(crate) fn finish(&self, report: Report, limit: Duration) {
         let (written, done) = sync_channel(1);
         if self.reports.try_send((report, Some(written))).is_ok() {
@@ -63,7 +63,7 @@ fn log(report: &Report, stacks: Option<&Stacks>) {
     match *report {
         Report::Wedged { missed } => {
             let threads = threads::states();
-            let stacks = stacks.map(ask).unwrap_or_default();
+            let stacks = stacks.map(stacks_text).unwrap_or_default();
             tracing::error!(
                 missed_heartbeats = missed,
                 threads,
@@ -81,8 +81,8 @@ fn log(report: &Report, stacks: Option<&Stacks>) {
     }
 }
 
-/// The hook may panic, and it may answer a book.
-fn ask(stacks: &Stacks) -> String {
+/// The hook may panic, and it may return a long text.
+fn stacks_text(stacks: &Stacks) -> String {
     let mut text = STACKS.call(|| stacks()).unwrap_or_else(|| "the hook panicked".into());
     text.truncate(text.floor_char_boundary(MAX_STACKS));
     text

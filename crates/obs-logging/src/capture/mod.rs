@@ -9,7 +9,7 @@
 //! ```
 
 pub(crate) mod json;
-mod value;
+pub(crate) mod value;
 
 #[cfg(feature = "otlp")]
 pub(crate) use json::object;
@@ -84,7 +84,7 @@ impl Capture {
     /// The one line with this event.
     ///
     /// # Errors
-    /// When there is none, or more than one; the error tells which events there are.
+    /// When there is none, or more than one; the error lists the events.
     pub fn line(&self, event: &str) -> Result<Captured, Error> {
         let mut lines = self.lines();
         let events: Vec<_> = lines.iter().map(|line| line.event().to_owned()).collect();

@@ -1,4 +1,4 @@
-//! Fields that tell of one error, and stay together: `error.message`, `error.type`, `error.chain`.
+//! Fields that describe one error, and stay together: `error.message`, `error.type`, `error.chain`.
 //!
 //! A line never has the message of one error and the causes of another: where a later origin (an event,
 //! a span inside) has `error` or `error.message`, all of the earlier origin's is gone.

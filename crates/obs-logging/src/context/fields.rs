@@ -16,14 +16,14 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 }
 
 /// Most names are shorter, with their comma, colon and quotation marks.
-const SHORT: usize = 32;
+const SHORT_KEY: usize = 32;
 
 /// A field's name as it stands in a line, with the comma before and the colon after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     bytes: Box<[u8]>,
     /// The same, if it is short.
-    block: Option<Block<SHORT>>,
+    block: Option<Block<SHORT_KEY>>,
     hash: u64,
 }
 

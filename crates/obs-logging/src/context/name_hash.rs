@@ -9,7 +9,7 @@ const IS_MESSAGE: u64 = 1 << 63;
 /// Where those seven bits are.
 const SHIFT: u32 = 56;
 
-/// The hash of a name, with what is known of it as a part of an error.
+/// The hash of a name, marked if the name is an error's message.
 fn marked(plain: u64, name: &[u8]) -> u64 {
     let plain = plain & !(0xff << SHIFT);
     match name.strip_suffix(MESSAGE) {

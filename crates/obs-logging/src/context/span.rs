@@ -1,4 +1,4 @@
-//! The fields of one span, with those of its parents in front: serialised once, when it is made.
+//! The fields of one span, after those of its parents: serialised once, when it is made.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,20 +17,20 @@ pub(crate) struct SpanContext {
     parent: Option<Arc<Self>>,
     /// The outermost span; `None` for that one itself.
     root: Option<Arc<Self>>,
-    /// The request that the span was born in.
+    /// The context in which the span was made.
     ambient: Option<Arc<Ambient>>,
-    /// Of the root: changes with every later `record` on any span of the tree.
+    /// Of the root: changes with every `record` on any span of the tree.
     tree: AtomicU32,
     closed: AtomicBool,
-    /// The parents' fields, then its own from `own_from` on, as they were at the first version.
-    born: Fields,
-    born_at: u32,
+    /// The parents' fields, then its own from `own_from` on, as they were when the span was made.
+    initial: Fields,
+    initial_version: u32,
     own_from: usize,
     /// The same after something was recorded.
-    later: Mutex<Option<Later>>,
+    updated: Mutex<Option<Updated>>,
 }
 
-struct Later {
+struct Updated {
     fields: Arc<Fields>,
     own_from: usize,
     /// The version of the tree that `fields` shows.
@@ -67,12 +67,12 @@ impl SpanContext {
         let own_len = own.len();
         match parent {
             Some(parent) => {
-                self.born_at = parent.inherit(&mut self.born);
-                self.born.append(own);
+                self.initial_version = parent.inherit(&mut self.initial);
+                self.initial.append(own);
             }
-            None => std::mem::swap(own, &mut self.born),
+            None => std::mem::swap(own, &mut self.initial),
         }
-        self.own_from = self.born.len() - own_len;
+        self.own_from = self.initial.len() - own_len;
         self.parent = parent.cloned();
         self.root = parent.map(|parent| parent.root.as_ref().unwrap_or(parent).clone());
         self.ambient = ambient;
@@ -80,9 +80,9 @@ impl SpanContext {
 
     /// Adds the fields to those of a child that is being made; answers their version.
     fn inherit(&self, child: &mut Fields) -> u32 {
-        if let Some(born) = self.as_born() {
-            child.append(born);
-            return self.born_at;
+        if let Some(initial) = self.initial_fields() {
+            child.append(initial);
+            return self.initial_version;
         }
         let (version, fields) = self.snapshot();
         child.append(&fields);
@@ -97,7 +97,7 @@ impl SpanContext {
     pub(crate) fn close(mut this: Arc<Self>) {
         this.closed.store(true, Ordering::Relaxed);
         if let Some(span) = Arc::get_mut(&mut this)
-            && span.born.has_modest_room()
+            && span.initial.has_modest_room()
         {
             span.clear();
             let _ = POOL.try_with(|pool| pool.give_back(&this));
@@ -105,9 +105,9 @@ impl SpanContext {
     }
 
     fn clear(&mut self) {
-        let mut born = std::mem::take(&mut self.born);
-        born.clear();
-        *self = Self { born, ..Self::default() };
+        let mut initial = std::mem::take(&mut self.initial);
+        initial.clear();
+        *self = Self { initial, ..Self::default() };
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -122,53 +122,53 @@ impl SpanContext {
 
     /// The fields, while nothing has been recorded since the span was made.
     #[inline]
-    pub(crate) fn as_born(&self) -> Option<&Fields> {
-        (self.version() == self.born_at).then_some(&self.born)
+    pub(crate) fn initial_fields(&self) -> Option<&Fields> {
+        (self.version() == self.initial_version).then_some(&self.initial)
     }
 
     /// The fields as they are now, and the version that this is.
     pub(crate) fn snapshot(&self) -> (u32, Arc<Fields>) {
-        self.with_later(|later| (later.version, later.fields.clone()))
+        self.with_updated(|updated| (updated.version, updated.fields.clone()))
     }
 
-    /// Takes later values in, which children show from now on, too.
+    /// Adds values that were recorded; children show them from now on, too.
     pub(crate) fn record(&self, values: &Fields) {
-        self.with_later(|later| {
+        self.with_updated(|updated| {
             let mut own = Fields::new();
-            own.append_from(&later.fields, later.own_from);
+            own.append_from(&updated.fields, updated.own_from);
             own.append(values);
             let mut fields = Fields::new();
-            fields.append_until(&later.fields, later.own_from);
+            fields.append_until(&updated.fields, updated.own_from);
             fields.append(&own);
-            later.own_from = fields.len() - own.len();
-            later.fields = Arc::new(fields);
+            updated.own_from = fields.len() - own.len();
+            updated.fields = Arc::new(fields);
             let tree = self.root.as_ref().map_or(&self.tree, |root| &root.tree);
             let before = tree.fetch_add(1, Ordering::Release);
-            if later.version == before {
-                later.version = before.wrapping_add(1);
+            if updated.version == before {
+                updated.version = before.wrapping_add(1);
             }
         });
     }
 
     /// Works on the fields as they are now. Locks are taken from child to parent only.
-    fn with_later<R>(&self, work: impl FnOnce(&mut Later) -> R) -> R {
-        let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
-        let later = later.get_or_insert_with(|| Later {
-            fields: Arc::new(self.born.clone()),
+    fn with_updated<R>(&self, work: impl FnOnce(&mut Updated) -> R) -> R {
+        let mut updated = self.updated.lock().unwrap_or_else(PoisonError::into_inner);
+        let updated = updated.get_or_insert_with(|| Updated {
+            fields: Arc::new(self.initial.clone()),
             own_from: self.own_from,
-            version: self.born_at,
+            version: self.initial_version,
         });
         let version = self.version();
-        if later.version != version {
+        if updated.version != version {
             if let Some(parent) = &self.parent {
                 let mut fields = Fields::new();
                 fields.append(&parent.snapshot().1);
-                fields.append_from(&later.fields, later.own_from);
-                later.own_from = fields.len() - (later.fields.len() - later.own_from);
-                later.fields = Arc::new(fields);
+                fields.append_from(&updated.fields, updated.own_from);
+                updated.own_from = fields.len() - (updated.fields.len() - updated.own_from);
+                updated.fields = Arc::new(fields);
             }
-            later.version = version;
+            updated.version = version;
         }
-        work(later)
+        work(updated)
     }
 }

@@ -1,7 +1,7 @@
 //! The time of day from the processor's counter, which costs a third of what the system's clock costs.
 //!
 //! Each thread looks at the system's clocks every few milliseconds and counts ticks in between, so that it
-//! is off by a microsecond at most; a clock that is set anew is followed within that time. Only
+//! is off by a microsecond at most; a clock that is set is followed within that time. Only
 //! where the kernel itself keeps time by this counter, which it gives up when the counter is unfit.
 
 #![allow(unsafe_code, reason = "the counter has no safe counterpart")]
@@ -27,12 +27,12 @@ pub(crate) struct Ticks(Cell<Reading>);
 #[derive(Clone, Copy, Default)]
 struct Reading {
     ticks: u64,
-    /// For so many ticks from there on they are counted; none while their length is not known.
+    /// For this many ticks they are counted; 0 while their length is not known.
     counted: u64,
     /// The length of a tick: nanoseconds, with 32 binary places.
     length: u64,
     time: Moment,
-    /// The monotonic clock, by which ticks are measured: nobody sets it.
+    /// The monotonic clock, by which ticks are measured: it cannot be set.
     monotonic: u64,
 }
 

@@ -14,7 +14,7 @@ use crate::encode::escape::string;
 use crate::encode::moment::Moment;
 use crate::encode::value;
 use crate::local::Local;
-use crate::render::{Has, Json, Line};
+use crate::render::{Json, Line, LineParts};
 use crate::scratch::Scratch;
 use crate::visitor::Visitor;
 use crate::visitor::buffered::Buffered;
@@ -35,14 +35,14 @@ impl Lines {
         let metadata = event.metadata();
         let level = *metadata.level();
         let config = &self.config;
-        let mut held_back = 0;
+        let mut suppressed = 0;
         if let Some(pace) = &callsite.pace {
             match config.pipeline.pacing.admit(pace, level, time) {
-                Some(before) => held_back = before,
+                Some(before) => suppressed = before,
                 None => return self.suppress(callsite),
             }
         }
-        if held_back == 0
+        if suppressed == 0
             && let Some(json) = config.renderer.as_json().filter(|_| callsite.writes_in_place)
             && event.is_contextual()
         {
@@ -52,18 +52,18 @@ impl Lines {
             let mut visitor = Visitor(InPlace::new(callsite, scratch, json, write_context));
             event.record(&mut visitor);
             if visitor.0.end() {
-                return self.hand_over(level, callsite, &scratch.line);
+                return self.push_line(level, callsite, &scratch.line);
             }
         } else {
             if config.span_names {
                 self.name_spans(event, scratch.fields.begin(&self.spans), context);
             }
             event.record(&mut Visitor(Buffered { callsite, scratch }));
-            if held_back > 0 {
-                value::unsigned(scratch.fields.begin(&self.suppressed), held_back);
+            if suppressed > 0 {
+                value::unsigned(scratch.fields.begin(&self.suppressed), suppressed);
             }
         }
-        self.compose(local, event, time, callsite, scratch);
+        self.write_merged(local, event, time, callsite, scratch);
     }
 
     /// Appends the ids and the fields of the context, unless a name would come twice or a value needs redaction.
@@ -119,7 +119,7 @@ impl Lines {
         let none = const { &Fields::new() };
         let [statics, ambient, span, bound] = parts.map(|part| part.unwrap_or(none));
         let parts = [statics, ambient, span, bound, &callsite.names];
-        let has = Has { ids: has_ids, message: callsite.has_message() };
+        let has = LineParts { ids: has_ids, message: callsite.has_message() };
         let is_secret = |part: &&Fields| config.pipeline.redaction.names_one_of(part);
         if !config.renderer.are_disjoint(has, &parts) || parts[..4].iter().any(is_secret) {
             return None;
@@ -127,8 +127,8 @@ impl Lines {
         Some(parts.iter().fold(config.renderer.names(has), |names, part| names | part.mask()))
     }
 
-    /// A line whose values are apart: the general way.
-    fn compose(
+    /// A line whose fields are buffered: the general way.
+    fn write_merged(
         &self,
         local: &Local,
         event: &Event<'_>,
@@ -184,11 +184,11 @@ impl Lines {
             config.renderer.render_parts(&whole, &parts, &local.clock, merged, line);
             drop((stack, bound));
         }
-        self.hand_over(level, callsite, line);
+        self.push_line(level, callsite, line);
     }
 
     #[inline]
-    fn hand_over(&self, level: Level, callsite: &Callsite, line: &[u8]) {
+    fn push_line(&self, level: Level, callsite: &Callsite, line: &[u8]) {
         let was_taken = self.config.sink.push(level, line);
         callsite.cost.add_line(line.len(), was_taken);
     }
@@ -218,11 +218,11 @@ impl Lines {
 
     /// The context of an event that names its parent, or says that it has none.
     #[cold]
-    fn explicit(&self, event: &Event<'_>) -> Explicit {
-        let Some(id) = event.parent() else { return Explicit::default() };
+    fn explicit(&self, event: &Event<'_>) -> ExplicitContext {
+        let Some(id) = event.parent() else { return ExplicitContext::default() };
         let span = self.context_of(id);
         let ambient = span.as_ref().and_then(|span| span.ambient());
-        Explicit {
+        ExplicitContext {
             ids: self.resolve(id),
             ambient: ambient.map(|ambient| ambient.snapshot().1),
             span: span.as_ref().map(|span| span.snapshot().1),
@@ -238,7 +238,7 @@ impl Lines {
 
 /// The context of an event with an explicit parent.
 #[derive(Default)]
-struct Explicit {
+struct ExplicitContext {
     ids: Option<ActiveSpan>,
     ambient: Option<Arc<Fields>>,
     span: Option<Arc<Fields>>,

@@ -88,7 +88,7 @@ impl Output {
         }
     }
 
-    /// The way of lines that are written by whoever logs them.
+    /// The sink of lines that are written by the thread that logs them.
     pub(crate) fn direct(self, notice: Notice, tally: Arc<Tally>) -> Result<Sink, Error> {
         Ok(match self.0 {
             Kind::Shared(writer) => Sink::Shared(Box::new(Shared::new(writer, notice, tally))),

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::shards::{MAX_SHARDS, Shard};
 
-/// Merged lines are handed to the output in parts of about so many bytes.
+/// Merged lines are handed to the output in parts of about this many bytes.
 const PART_BYTES: usize = 1024 * 1024;
 
 /// The length of `2026-06-19T10:23:45.123456Z`.

@@ -33,7 +33,7 @@ pub(crate) use file::{failed_removals, failed_rotations};
 pub use policy::{Delivery, WhenFull};
 pub(crate) use queue::{AtDeadline, Queue};
 #[cfg(feature = "otlp")]
-pub(crate) use records::{Fate, Records};
+pub(crate) use records::{DeliveryOutcome, Records};
 pub use report::FlushReport;
 pub(crate) use shared::{Shared, SharedWrite};
 pub(crate) use source::Accounts;

@@ -52,7 +52,7 @@ pub(super) struct Flushes {
 pub(super) const RUNNING: u8 = 0;
 /// The worker takes what is left and goes.
 pub(super) const ENDING: u8 = 1;
-/// There is no worker: whoever logs writes.
+/// There is no worker: the thread that logs writes.
 pub(super) const ENDED: u8 = 2;
 
 impl QueueState {
@@ -77,7 +77,7 @@ impl QueueState {
         self.phase.load(Ordering::Acquire) != RUNNING
     }
 
-    /// From here on whoever logs writes. Shards may still hold lines, but get no more.
+    /// From here on the thread that logs writes. Shards may still hold lines, but get no more.
     pub(super) fn end(&self) {
         self.phase.store(ENDED, Ordering::SeqCst);
     }

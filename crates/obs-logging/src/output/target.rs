@@ -43,13 +43,13 @@ impl Target {
         }
     }
 
-    /// As one of records, which whoever logs cannot write.
+    /// As one of records, which only the worker can write.
     #[cfg(feature = "otlp")]
     pub(crate) fn of_records(records: Box<dyn Records>, notice: Notice) -> Self {
         Self { records: Some(records), ..Self::new(Box::new(io::sink()), notice) }
     }
 
-    /// Whether a line may be written by whoever logs it, once the writer's thread is gone.
+    /// Whether the thread that logs may write a line once the worker has ended.
     pub(super) fn takes_late_lines(&self) -> bool {
         #[cfg(feature = "otlp")]
         return self.records.is_none();

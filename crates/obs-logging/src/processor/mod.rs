@@ -39,7 +39,7 @@ pub(crate) use redact::redaction_of_texts;
 /// # let _ = builder;
 /// ```
 pub trait Processor: Send + Sync + 'static {
-    /// Changes the record as it likes; answers whether it is to be logged.
+    /// Changes the record; returns whether it is to be logged.
     fn process(&self, record: &mut Record<'_>) -> bool;
 }
 

@@ -13,7 +13,7 @@ use crate::encode::time::Clock;
 pub(crate) use console::Console;
 pub(crate) use json::Json;
 
-/// Everything that a line tells, the fields already JSON.
+/// The parts of a line; the fields are JSON already.
 pub(crate) struct Line<'a> {
     pub(crate) time: Moment,
     pub(crate) level: Level,
@@ -46,12 +46,12 @@ impl Renderer {
     }
 
     /// Whether no name comes twice in the parts and among the line's own.
-    pub(crate) fn are_disjoint(&self, line: Has, parts: &Parts<'_>) -> bool {
+    pub(crate) fn are_disjoint(&self, line: LineParts, parts: &Parts<'_>) -> bool {
         line.are_disjoint(parts, self.own_keys())
     }
 
     /// Names that are the line's own, as bits.
-    pub(crate) fn names(&self, line: Has) -> u128 {
+    pub(crate) fn names(&self, line: LineParts) -> u128 {
         self.own_keys().mask(line)
     }
 
@@ -119,33 +119,33 @@ impl OwnKeys {
     }
 
     /// Those that this line has.
-    fn of(&self, line: Has) -> impl Iterator<Item = &Key> {
+    fn of(&self, line: LineParts) -> impl Iterator<Item = &Key> {
         let ids = line.ids.then_some(&self.ids);
         let event = self.event.as_ref().filter(|_| line.message);
         ids.into_iter().flatten().chain(event)
     }
 
     #[inline]
-    fn mask(&self, line: Has) -> u128 {
+    fn mask(&self, line: LineParts) -> u128 {
         let ids = if line.ids { self.ids[0].mask() | self.ids[1].mask() } else { 0 };
         ids | self.event.as_ref().map_or(0, Key::mask)
     }
 }
 
-/// What a line has besides its fields.
+/// Which parts a line has besides its fields.
 #[derive(Clone, Copy)]
-pub(crate) struct Has {
+pub(crate) struct LineParts {
     pub(crate) ids: bool,
     pub(crate) message: bool,
 }
 
 impl Line<'_> {
-    fn has(&self) -> Has {
-        Has { ids: self.ids.is_some(), message: !self.message.is_empty() }
+    fn has(&self) -> LineParts {
+        LineParts { ids: self.ids.is_some(), message: !self.message.is_empty() }
     }
 }
 
-impl Has {
+impl LineParts {
     /// Whether no name comes twice: bits first, names only where bits coincide.
     #[inline]
     fn are_disjoint(self, parts: &Parts<'_>, own_keys: &OwnKeys) -> bool {

@@ -8,7 +8,7 @@ use crate::arch::{self, Registers};
 use crate::attach::code::Code;
 use crate::attach::files::Files;
 use crate::attach::maps::{self, Mapping};
-use crate::attach::stop::{self, Missed};
+use crate::attach::stop::{self, StopError};
 use crate::attach::symbols::Symbols;
 use crate::attach::unwind::{Addresses, Cache, Captured, unwind, unwind_waiting};
 use crate::attach::waiting::Wait;
@@ -48,14 +48,14 @@ pub struct Thread {
     /// Its name.
     pub name: String,
     /// Its stack, or why there is none.
-    pub stack: Result<Stack, Absence>,
+    pub stack: Result<Stack, NoStackReason>,
     /// How long it stood still for it.
     pub stood: Duration,
 }
 
 /// Why a [`Thread`] has no stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absence {
+pub enum NoStackReason {
     /// It ran, and was not to be stopped, or did not answer.
     Running,
     /// It does not stop: it waits for a disk, or the like.
@@ -105,19 +105,19 @@ pub(super) fn with_names(pid: i32, code: &Code, unwound: Vec<Unwound>) -> Dump {
 /// Every thread's name and copy.
 pub(super) fn look(
     pid: i32,
-    copy: impl Fn(i32) -> Result<Copy, Missed>,
+    copy: impl Fn(i32) -> Result<Copy, StopError>,
 ) -> Result<Vec<Seen>, Error> {
     let mut seen = Vec::new();
     for tid in threads::of(pid)? {
         let copy = match copy(tid) {
             Ok(copy) => copy,
-            Err(Missed::Gone) => continue,
-            Err(Missed::Unstoppable) => Copy::absent(Absence::Unstoppable),
-            Err(Missed::Failed(errno)) if seen.is_empty() => {
+            Err(StopError::Gone) => continue,
+            Err(StopError::Unstoppable) => Copy::absent(NoStackReason::Unstoppable),
+            Err(StopError::Failed(errno)) if seen.is_empty() => {
                 let source = io::Error::from(errno);
                 return Err(Error::new(Kind::Trace { pid, source }));
             }
-            Err(Missed::Failed(_)) => Copy::absent(Absence::Refused),
+            Err(StopError::Failed(_)) => Copy::absent(NoStackReason::Refused),
         };
         seen.push(Seen { tid, name: threads::name(pid, tid), copy });
     }
@@ -133,7 +133,7 @@ pub(super) struct Seen {
 pub(super) struct Unwound {
     pub(super) tid: i32,
     name: String,
-    pub(super) addresses: Result<Addresses, Absence>,
+    pub(super) addresses: Result<Addresses, NoStackReason>,
     stood: Duration,
 }
 
@@ -148,18 +148,18 @@ pub(super) fn unwound(pid: i32, code: &Code, seen: Vec<Seen>) -> Vec<Unwound> {
 
 /// What is known of a thread before it is unwound.
 pub(super) struct Copy {
-    copied: Result<(Registers, Vec<u8>), Absence>,
+    copied: Result<(Registers, Vec<u8>), NoStackReason>,
     /// Of its registers only two are known.
     is_waiting: bool,
     stood: Duration,
 }
 
 impl Copy {
-    pub(super) fn absent(absence: Absence) -> Self {
+    pub(super) fn absent(absence: NoStackReason) -> Self {
         Self { copied: Err(absence), is_waiting: false, stood: Duration::ZERO }
     }
 
-    fn unwound(self, pid: i32, code: &Code, cache: &mut Cache) -> Result<Addresses, Absence> {
+    fn unwound(self, pid: i32, code: &Code, cache: &mut Cache) -> Result<Addresses, NoStackReason> {
         let (registers, stack) = self.copied?;
         let captured = Captured { registers, stack: &stack };
         if !self.is_waiting {
@@ -174,7 +174,7 @@ impl Copy {
     }
 }
 
-fn stopped(pid: i32, tid: i32, mappings: &[Mapping]) -> Result<Copy, Missed> {
+fn stopped(pid: i32, tid: i32, mappings: &[Mapping]) -> Result<Copy, StopError> {
     let stopped = stop::copy(pid, tid, mappings)?;
     let copied = Ok((stopped.registers, stopped.stack));
     Ok(Copy { copied, is_waiting: false, stood: stopped.stood })
@@ -196,10 +196,10 @@ pub(super) fn nonstop(pid: i32, tid: i32, mappings: &[Mapping]) -> Copy {
             };
         }
     }
-    Copy::absent(Absence::Running)
+    Copy::absent(NoStackReason::Running)
 }
 
-impl fmt::Display for Absence {
+impl fmt::Display for NoStackReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Running => "running: not stopped",

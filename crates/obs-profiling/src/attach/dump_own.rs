@@ -1,7 +1,7 @@
 //! The stacks of this very process.
 
 use crate::attach::code::Code;
-use crate::attach::dump::{Absence, Copy, Dump, look, nonstop, unwound, with_names};
+use crate::attach::dump::{Copy, Dump, NoStackReason, look, nonstop, unwound, with_names};
 use crate::attach::files::Files;
 use crate::attach::maps;
 use crate::attach::unwind::{Addresses, Cache, Captured, unwind};
@@ -15,7 +15,7 @@ use crate::inside::timers::{blocks_signal, own_tid};
 ///
 /// They are asked by SIGPROF, whose handler copies registers and up to 16 KiB of stack, as that of
 /// [`CpuProfiler`](crate::CpuProfiler) does, and beside it. A thread that does not answer within 100 ms is
-/// listed as [running](Absence::Running); so are threads that block the signal, and all that run where it
+/// listed as [running](NoStackReason::Running); so are threads that block the signal, and all that run where it
 /// has another handler.
 ///
 /// # Errors
@@ -30,7 +30,7 @@ pub fn dump_own() -> Result<Dump, Error> {
     // Before the first look: a thread that answers another dump would be read as one that waits.
     let turn = asking::turn();
     let seen = look(pid, |tid| match tid == asker {
-        true => Ok(Copy::absent(Absence::Running)),
+        true => Ok(Copy::absent(NoStackReason::Running)),
         false => Ok(nonstop(pid, tid, &mappings)),
     })?;
     let mut seen = unwound(pid, &code, seen);
@@ -40,7 +40,7 @@ pub fn dump_own() -> Result<Dump, Error> {
         let is_in_handler =
             thread.addresses.as_ref().is_ok_and(|stack| is_in_handler(&code, stack));
         if is_in_handler {
-            thread.addresses = Err(Absence::Running);
+            thread.addresses = Err(NoStackReason::Running);
         }
         // While the handler is at work, it blocks the signal.
         if thread.addresses.is_err() && (is_in_handler || !blocks_signal(pid, thread.tid)) {

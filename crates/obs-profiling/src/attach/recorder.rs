@@ -13,21 +13,30 @@ use crate::attach::left_out::{LeftOut, Whose};
 use crate::attach::opening::{open_next, open_running};
 use crate::attach::perf::{self, Change};
 use crate::attach::processes::{Id, Processes};
-use crate::attach::record::Progress;
 use crate::attach::ring::Ring;
 use crate::attach::symbols::Symbols;
 use crate::attach::threads;
 use crate::attach::unwind::{Addresses, Cache, Captured, unwind};
 use crate::error::{Error, Kind};
-use crate::inside::labels::Labels;
+use crate::labels::Labels;
 use crate::profile::{Profile, Sample};
 
 /// Different stacks that are kept between two calls of [`Recorder::take`]: samples of further ones count
 /// as lost.
-const MOST_STACKS: usize = 1 << 17;
+const MAX_STACKS: usize = 1 << 17;
 
 /// Whose stack: the process, the thread, and the stack.
 type Key = (Id, i32, Addresses);
+
+/// How far a recording is.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Since the first sample could come.
+    pub elapsed: Duration,
+    /// Samples so far.
+    pub samples: u64,
+}
 
 /// Samples a process until it is dropped; what has come so far can be taken at any moment.
 ///
@@ -249,7 +258,7 @@ impl Recorder {
         let mut addresses = unwind(code.unwinder(), &mut self.cache, &captured);
         addresses.frames.splice(0..0, kernel);
         self.samples += 1;
-        let is_full = self.counts.len() >= MOST_STACKS;
+        let is_full = self.counts.len() >= MAX_STACKS;
         match self.counts.entry((id, tid, addresses)) {
             Entry::Occupied(mut count) => *count.get_mut() += 1,
             Entry::Vacant(_) if is_full => self.lost += 1,

@@ -28,7 +28,7 @@ pub(crate) struct Stopped {
 
 /// Why there is no stack.
 #[derive(Debug)]
-pub(crate) enum Missed {
+pub(crate) enum StopError {
     /// The thread has ended.
     Gone,
     /// It did not stop in time: it waits for a disk, or the like.
@@ -36,7 +36,7 @@ pub(crate) enum Missed {
     Failed(Errno),
 }
 
-pub(crate) fn copy(pid: i32, tid: i32, mappings: &[Mapping]) -> Result<Stopped, Missed> {
+pub(crate) fn copy(pid: i32, tid: i32, mappings: &[Mapping]) -> Result<Stopped, StopError> {
     let thread = Pid::from_raw(tid);
     ptrace::seize(thread, ptrace::Options::empty()).map_err(missed)?;
     let begun = Instant::now();
@@ -50,18 +50,18 @@ pub(crate) fn copy(pid: i32, tid: i32, mappings: &[Mapping]) -> Result<Stopped, 
 }
 
 /// Stops the thread. A signal that came at the same moment is answered: it must be handed on.
-fn interrupt(thread: Pid) -> Result<Option<Signal>, Missed> {
+fn interrupt(thread: Pid) -> Result<Option<Signal>, StopError> {
     ptrace::interrupt(thread).map_err(missed)?;
     let begun = Instant::now();
     loop {
         let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
         match waitpid(thread, Some(flags)).map_err(missed)? {
             WaitStatus::StillAlive if begun.elapsed() > PATIENCE => {
-                return Err(Missed::Unstoppable);
+                return Err(StopError::Unstoppable);
             }
             // It takes microseconds: sleeping would only make the stop longer.
             WaitStatus::StillAlive => std::thread::yield_now(),
-            WaitStatus::Exited(..) | WaitStatus::Signaled(..) => return Err(Missed::Gone),
+            WaitStatus::Exited(..) | WaitStatus::Signaled(..) => return Err(StopError::Gone),
             WaitStatus::Stopped(_, signal) => return Ok(Some(signal)),
             _ => return Ok(None),
         }
@@ -75,9 +75,9 @@ pub(crate) fn stack(pid: i32, mappings: &[Mapping], pointer: u64) -> Vec<u8> {
     memory::read(pid, pointer, length as usize)
 }
 
-fn missed(errno: Errno) -> Missed {
+fn missed(errno: Errno) -> StopError {
     match errno {
-        Errno::ESRCH | Errno::ECHILD => Missed::Gone,
-        errno => Missed::Failed(errno),
+        Errno::ESRCH | Errno::ECHILD => StopError::Gone,
+        errno => StopError::Failed(errno),
     }
 }

@@ -69,13 +69,6 @@ pub(crate) fn check(pid: i32) -> Result<(), Error> {
     }
 }
 
-/// Who traces the process: a debugger, or strace.
-pub(crate) fn tracer(pid: i32) -> Option<i32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
-    line.trim().parse().ok().filter(|tracer| *tracer != 0)
-}
-
 /// proc_pid_stat(5), field 3: `R`, `S`, `D`, ...; `None` when the thread has ended.
 pub(crate) fn state(pid: i32, tid: i32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).ok()?;

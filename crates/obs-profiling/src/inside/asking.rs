@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use crate::arch::Registers;
 use crate::inside::copying::Copying;
 use crate::inside::ring::Ring;
-use crate::inside::signal::{self, Carried, DUMP, Taken};
+use crate::inside::signal::{self, DUMP, RawSample};
+use crate::inside::signal_value::SignalValue;
 use crate::inside::sync::pause;
 
 /// A thread that runs answers at once; one that is ready to run, when it has a processor.
@@ -36,7 +37,7 @@ pub(crate) fn ask(pid: i32, threads: Vec<i32>, _: &Turn) -> HashMap<i32, (Regist
         return answers;
     }
     let Ok(copying) = Copying::of_this_process() else { return answers };
-    let ring = Arc::new(Ring::new(missing.len().min(MOST_SLOTS), Taken::empty));
+    let ring = Arc::new(Ring::new(missing.len().min(MOST_SLOTS), RawSample::empty));
     let number = DUMP.begin(copying, Arc::clone(&ring), Arc::default(), Arc::default());
     let begun = Instant::now();
     let mut next = begun;
@@ -84,7 +85,7 @@ struct Queued {
 
 /// `false` when the thread has ended.
 fn send(pid: i32, tid: i32, number: u32) -> bool {
-    let value = Carried { number, timer: 0, tid }.value();
+    let value = SignalValue { number, timer: 0, tid }.value();
     let (signal, code) = (libc::SIGPROF, libc::SI_QUEUE);
     let queued = Queued { signal, errno: 0, code, padding: 0, pid, uid: 0, value, rest: [0; 12] };
     // SAFETY: it reads the structure, which is as long and laid out as the kernel's.

@@ -12,7 +12,7 @@ use crate::inside::error::Kind;
 use crate::inside::flight::Flight;
 use crate::inside::ring::Ring;
 use crate::inside::sampling::Sampling;
-use crate::inside::signal::{self, Taken};
+use crate::inside::signal::{self, RawSample};
 use crate::inside::task::{Stop, Task, Wanted};
 use crate::profile::Profile;
 
@@ -99,7 +99,7 @@ impl Future for CpuProfiler {
 const BEAT: Duration = Duration::from_millis(20);
 
 fn profile(recording: Recording, copying: Copying, stop: &Stop) -> Result<Profile, Error> {
-    let ring = Arc::new(Ring::new(slots(), Taken::empty));
+    let ring = Arc::new(Ring::new(slots(), RawSample::empty));
     let mut sampling = Sampling::begin(copying, Arc::clone(&ring), recording.rate)?;
     let begun = Instant::now();
     let end = begun.checked_add(recording.duration);

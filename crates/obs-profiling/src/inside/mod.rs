@@ -10,12 +10,12 @@ pub(crate) mod error;
 mod flight;
 mod gate;
 pub mod heap;
-pub(crate) mod labels;
 #[cfg(feature = "http")]
 mod query;
 mod ring;
 mod sampling;
 pub(crate) mod signal;
+mod signal_value;
 #[cfg(feature = "http")]
 mod symbol;
 mod sync;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use obs_context::TraceId;
 
 use crate::attach::record::Recording;
-use crate::inside::labels::Cut;
+use crate::labels::SampleFilter;
 
 /// As Go's `net/http/pprof`: 30 s unless told.
 const SECONDS: u64 = 30;
@@ -17,9 +17,9 @@ const RATE: u32 = 100;
 pub(crate) type Problem = String;
 
 /// `seconds`, `hz`, `trace_id`, `span` and `route`.
-pub(crate) fn parse(query: &str) -> Result<(Recording, Cut), Problem> {
+pub(crate) fn parse(query: &str) -> Result<(Recording, SampleFilter), Problem> {
     let mut recording = Recording { rate: RATE, duration: Duration::from_secs(SECONDS) };
-    let mut cut = Cut::default();
+    let mut filter = SampleFilter::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let value = decoded(value)?;
@@ -38,10 +38,10 @@ pub(crate) fn parse(query: &str) -> Result<(Recording, Cut), Problem> {
             }
             "trace_id" => {
                 let id = value.parse::<TraceId>();
-                cut.trace_id = Some(id.map_err(|error| format!("trace_id={value}: {error}"))?);
+                filter.trace_id = Some(id.map_err(|error| format!("trace_id={value}: {error}"))?);
             }
-            "span" => cut.span = Some(value),
-            "route" => cut.route = Some(value),
+            "span" => filter.span = Some(value),
+            "route" => filter.route = Some(value),
             // `gc` and `debug` are asked for by Go's own tools.
             "gc" | "debug" => {}
             _ => {
@@ -51,7 +51,7 @@ pub(crate) fn parse(query: &str) -> Result<(Recording, Cut), Problem> {
             }
         }
     }
-    Ok((recording, cut))
+    Ok((recording, filter))
 }
 
 /// Without percent-encoding.
@@ -81,14 +81,14 @@ mod tests {
 
     #[test]
     fn parameters_are_read() {
-        let (recording, cut) =
+        let (recording, filter) =
             parse("seconds=5&hz=250&route=%2Forders%2F{id}&span=a+b").expect("fine");
         assert_eq!((recording.rate, recording.duration), (250, Duration::from_secs(5)));
-        assert_eq!(cut.route.as_deref(), Some("/orders/{id}"));
-        assert_eq!(cut.span.as_deref(), Some("a b"));
-        let (recording, cut) = parse("").expect("fine");
+        assert_eq!(filter.route.as_deref(), Some("/orders/{id}"));
+        assert_eq!(filter.span.as_deref(), Some("a b"));
+        let (recording, filter) = parse("").expect("fine");
         assert_eq!((recording.rate, recording.duration), (100, Duration::from_secs(30)));
-        assert_eq!(cut, Cut::default());
+        assert_eq!(filter, SampleFilter::default());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::attach::unwind::Addresses;
-use crate::inside::labels::Labels;
+use crate::labels::Labels;
 
 /// Different threads, stacks and labels together: past it samples lose their ids, past twice as many
 /// their labels.

@@ -6,6 +6,7 @@ use http::header::HeaderMap;
 use http::{request, response};
 use obs_context::Route;
 use obs_http::{End, Exchange, Observe, Outcome};
+use obs_otlp::grpc_code_name;
 use tracing::info_span;
 
 use super::span::{EnteredSpan, HttpSpan};
@@ -150,7 +151,7 @@ fn fate(record: &mut Record, kind: SpanKind, code: Option<u16>, end: &End, limit
         (_, None) => UNKNOWN,
     };
     let number;
-    let name = match CODES.get(usize::from(code)) {
+    let name = match grpc_code_name(code.into()) {
         Some(name) => name,
         None => {
             number = code.to_string();
@@ -169,24 +170,3 @@ fn fate(record: &mut Record, kind: SpanKind, code: Option<u16>, end: &End, limit
         }
     }
 }
-
-/// The names of gRPC's status codes (`google.rpc.Code`), by number.
-const CODES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];

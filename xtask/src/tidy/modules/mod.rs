@@ -18,11 +18,9 @@ const TIED: &[&str] = &[
     "obs-console",
     "obs-errors",
     "obs-guard",
-    "obs-health",
     "obs-logging",
     "obs-metrics",
     "obs-otlp",
-    "obs-profiling",
     "obs-tracing",
     "xtask",
 ];

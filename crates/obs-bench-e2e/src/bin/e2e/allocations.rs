@@ -2,7 +2,7 @@
 
 use obs_bench_e2e::Failure;
 
-use crate::case::{Case, Telemetry, Who};
+use crate::case::{Case, Contender, Telemetry};
 use crate::collector::Collector;
 use crate::load;
 use crate::server::Server;
@@ -22,7 +22,7 @@ pub(crate) async fn run(collector: &Collector) -> Result<bool, Failure> {
         "a request of one client", "made", "bytes", "added", "bar"
     );
     for with_query in [false, true] {
-        let of = |telemetry| Case { who: Who::Ours, telemetry, with_query };
+        let of = |telemetry| Case { contender: Contender::Ours, telemetry, with_query };
         let bare = of(Telemetry::Bare);
         let [without, bytes] = count(&bare, collector).await?;
         println!("{:<56} {without:>8.2} {bytes:>8.0}", bare.to_string());

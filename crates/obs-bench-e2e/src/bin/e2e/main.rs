@@ -11,6 +11,7 @@ mod allocations;
 mod case;
 mod collector;
 mod load;
+mod measure;
 mod server;
 mod table;
 
@@ -19,8 +20,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use obs_bench_e2e::Failure;
 
-use crate::case::{Case, Measured};
+use crate::case::Case;
 use crate::collector::Collector;
+use crate::measure::{Measured, measure};
 
 /// Measures the whole service and prints the table.
 #[derive(Debug, Parser)]
@@ -68,7 +70,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Failure> {
     for round in 1..=arguments.rounds.max(1) {
         for (case, best) in cases.iter().zip(&mut measured) {
             eprintln!("round {round}: {case} ...");
-            let latest = case.measure(&collector, arguments.requests, arguments.rate).await?;
+            let latest = measure(case, &collector, arguments.requests, arguments.rate).await?;
             match best {
                 Some(best) => best.keep_better(latest),
                 None => *best = Some(latest),

@@ -1,4 +1,4 @@
-//! A contender's process: started, asked, stopped, and what the kernel says it used.
+//! A contender's process: start, scrape, stop, and the CPU time that the kernel reports.
 
 use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::case::{Case, Telemetry, Who};
+use crate::case::{Case, Contender, Telemetry};
 
 pub(crate) struct Server {
     child: Child,
@@ -30,9 +30,9 @@ pub(crate) struct Ended {
 
 impl Server {
     pub(crate) async fn start(case: &Case, collector: String) -> Result<Self, Failure> {
-        let program = match case.who {
-            Who::Ours => "orders-ours",
-            Who::Stock => "orders-stock",
+        let program = match case.contender {
+            Contender::Ours => "orders-ours",
+            Contender::Stock => "orders-stock",
         };
         Self::start_program(program, case, collector)
     }
@@ -73,7 +73,7 @@ impl Server {
         }
         let mut child = command.spawn()?;
         let addr = announced(&mut child)?;
-        let is_facade = case.who == Who::Ours && mode == "traces";
+        let is_facade = case.contender == Contender::Ours && mode == "traces";
         let metrics = if is_facade { admin } else { addr };
         Ok(Self { child, addr, metrics, folder })
     }

@@ -1,11 +1,9 @@
 //! What the sampling allocator has seen, for its readers.
 
-use std::io::Write;
 use std::time::SystemTime;
 
 use crate::attach::symbols::Symbols;
-use crate::error::{Error, Kind as Any};
-use crate::format;
+use crate::error::Error;
 use crate::inside::error::Kind;
 use crate::inside::heap::stacks::Estimate;
 use crate::inside::heap::{allocator, live, stacks, walker};
@@ -141,14 +139,5 @@ impl HeapProfile {
     /// All that was allocated since sampling was started.
     pub fn allocated(&self) -> Memory {
         self.samples.iter().fold(Memory::default(), |sum, sample| sum.and(sample.allocated))
-    }
-
-    /// Writes it for `go tool pprof`, with Go's four sample types.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written.
-    pub fn write_pprof(&self, to: impl Write) -> Result<(), Error> {
-        format::write_heap(self, to).map_err(|source| Error::new(Any::Write { source }))
     }
 }

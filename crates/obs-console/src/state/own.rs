@@ -10,22 +10,22 @@ pub(crate) const REQUEST_ID_PREFIX: &str = "obs-console-";
 /// Every request that the console makes carries a trace id that begins with these 64 bits, so that
 /// whatever the asked service tells of it is recognised.
 #[derive(Debug)]
-pub(super) struct Own(u64);
+pub(crate) struct Own(u64);
 
 impl Own {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(random_u64().max(1))
     }
 
-    pub(super) fn trace_id(&self) -> TraceId {
+    pub(crate) fn trace_id(&self) -> TraceId {
         TraceId::new(u128::from(self.0) << 64 | u128::from(random_u64()))
     }
 
-    pub(super) fn made(&self, trace_id: TraceId) -> bool {
+    pub(crate) fn made(&self, trace_id: TraceId) -> bool {
         (trace_id.get() >> 64) as u64 == self.0
     }
 
-    pub(super) fn wrote(&self, line: &LogLine) -> bool {
+    pub(crate) fn wrote(&self, line: &LogLine) -> bool {
         line.trace_id.is_some_and(|id| self.made(id))
             || line.request_id.as_ref().is_some_and(|id| id.starts_with(REQUEST_ID_PREFIX))
     }

@@ -8,19 +8,21 @@ use obs_context::TraceId;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::counters::Counters;
 use super::limits::Limits;
-use super::stats::Counters;
-use crate::model::{Exemplar, MetricSource, Observation, Series, SeriesKind};
+use crate::model::{Exemplar, Family, MetricSource, Observation, Series, SeriesKind};
 
 /// At one look a second, ten minutes.
 const LOOKS: usize = 600;
-/// Changes that are kept a series: two minutes of one that changes every second.
-const POINTS: usize = 120;
+/// Changes that are kept a series: ten minutes of one that changes every second.
+const POINTS: usize = 600;
 /// Exemplars that are kept a service.
 const EXEMPLARS: usize = 4_096;
 /// What the map takes besides a series' text, and what one point takes.
 const SERIES_BYTES: usize = 384;
 const POINT_BYTES: usize = 16;
+/// Families of a service of which more than the name is kept.
+const FAMILIES: usize = 1_024;
 const EXEMPLAR_BYTES: usize = 64;
 
 #[derive(Debug, Default)]
@@ -37,11 +39,12 @@ struct Size {
 }
 
 #[derive(Debug, Default)]
-struct ServiceSeries {
+pub(crate) struct ServiceSeries {
     series: HashMap<Arc<Series>, History>,
     /// When each look began and ended.
     looks: VecDeque<(u64, u64)>,
     exemplars: VecDeque<(Arc<Series>, Exemplar)>,
+    families: HashMap<Box<str>, Family>,
     /// What this service takes of the size of all.
     bytes: usize,
 }
@@ -57,7 +60,7 @@ struct History {
 }
 
 /// A look at one service's metrics that is being written down.
-pub(super) struct Look<'a> {
+pub(crate) struct Look<'a> {
     service: &'a mut ServiceSeries,
     size: &'a mut Size,
     done: u64,
@@ -92,7 +95,7 @@ pub struct Change {
 }
 
 impl Metrics {
-    pub(super) fn look(
+    pub(crate) fn look(
         &mut self,
         service: &str,
         source: MetricSource,
@@ -112,6 +115,45 @@ impl Metrics {
         let service = services.get_mut(service)?;
         push_bounded(&mut service.looks, (begun, done), LOOKS);
         Some(Look { service, size: &mut self.size, done, swept: false })
+    }
+
+    /// Keeps what is told of a service's families: of as many as there is room for, the others have their name.
+    pub(crate) fn describe(
+        &mut self,
+        service: &str,
+        source: MetricSource,
+        families: Vec<Family>,
+        limits: &Limits,
+    ) {
+        let services = match source {
+            MetricSource::Scrape => &mut self.scraped,
+            MetricSource::Push => &mut self.pushed,
+        };
+        let Some(service) = services.get_mut(service) else { return };
+        for family in families {
+            let former = service.families.get(&family.name);
+            if former == Some(&family) {
+                continue;
+            }
+            let freed = former.map_or(0, Family::bytes);
+            let bytes = family.bytes();
+            let has_room = former.is_some() || service.families.len() < FAMILIES;
+            let grown = (service.bytes + bytes).saturating_sub(freed);
+            let all = (self.size.bytes + bytes).saturating_sub(freed);
+            if has_room && grown <= limits.series_bytes.div_ceil(2) && all <= limits.series_bytes {
+                service.families.insert(family.name.clone(), family);
+                (service.bytes, self.size.bytes) = (grown, all);
+            }
+        }
+    }
+
+    /// The services with their series: of one that is scraped those, since what it pushes is the same again under
+    /// other names.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (&Arc<str>, &ServiceSeries)> {
+        let is_scraped = |name: &Arc<str>| {
+            self.scraped.get(name).is_some_and(|scraped| !scraped.series.is_empty())
+        };
+        self.scraped.iter().chain(self.pushed.iter().filter(move |(name, _)| !is_scraped(name)))
     }
 
     /// Every series that `moved_by` recognises, and every series with an exemplar of this trace.
@@ -150,18 +192,18 @@ impl Metrics {
         changes
     }
 
-    pub(super) fn services(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Arc<str>> {
         self.scraped.keys().chain(self.pushed.keys())
     }
 
     /// Series, bytes.
-    pub(super) fn size(&self) -> (usize, usize) {
+    pub(crate) fn size(&self) -> (usize, usize) {
         (self.size.series, self.size.bytes)
     }
 }
 
 impl Look<'_> {
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         observation: Observation,
         limits: &Limits,
@@ -302,6 +344,23 @@ impl ServiceSeries {
     }
 }
 
+impl ServiceSeries {
+    /// Each series, its changes as times in nanoseconds of Unix time and values, and when it was last seen.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<Series>, &VecDeque<(u64, f64)>, u64)> {
+        self.series.iter().map(|(series, history)| (series, &history.points, history.last_seen))
+    }
+
+    /// The exemplars that are kept, the newest last.
+    pub(crate) fn exemplars(&self) -> impl Iterator<Item = (&Arc<Series>, &Exemplar)> {
+        self.exemplars.iter().map(|(series, exemplar)| (series, exemplar))
+    }
+
+    /// What was told of the family of this name.
+    pub(crate) fn family(&self, name: &str) -> Option<&Family> {
+        self.families.get(name)
+    }
+}
+
 impl History {
     /// The value at the time of a look. A counter that was not told yet had not counted anything.
     fn at(&self, unix_nanos: u64, kind: SeriesKind) -> Option<f64> {
@@ -325,7 +384,7 @@ fn push_bounded<T>(ring: &mut VecDeque<T>, value: T, most: usize) {
     }
 }
 
-fn label_map<S: Serializer>(
+pub(crate) fn label_map<S: Serializer>(
     labels: &[(Box<str>, Box<str>)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

@@ -1,44 +1,35 @@
-//! The span of a request that reqwest sends.
+//! Requests of reqwest's.
 
 use std::fmt;
 
 use http::{Extensions, HeaderMap};
-use obs_http::{ObserveLayer, PeerAddr, unrouted};
 use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
-use super::client::ClientSpan;
+use crate::{Observe, ObserveLayer, PeerAddr, unrouted};
 
-/// Makes a [`ClientSpan`] of every request of a `reqwest_middleware` client (feature `reqwest`): with
-/// redirects that are followed, up to the end of the response's body.
+/// Watches every request of a `reqwest_middleware` client (feature `reqwest`): with redirects that are
+/// followed, up to the end of the response's body.
 ///
-/// Middleware for retries belongs outside, `with`ed before: then every attempt has a span of its own.
-///
-/// ```
-/// use obs_tracing::http::ReqwestSpan;
-/// use reqwest_middleware::ClientBuilder;
-///
-/// let client = ClientBuilder::new(reqwest::Client::new()).with(ReqwestSpan::default()).build();
-/// # drop(client);
-/// ```
+/// Middleware for retries belongs outside, `with`ed before: then every attempt is watched by itself.
 #[derive(Clone)]
-pub struct ReqwestSpan(ObserveLayer<ClientSpan>);
+pub struct ObserveReqwest<O>(ObserveLayer<O>);
 
-impl ReqwestSpan {
-    /// With a span of one's own settings, its propagators for one.
-    pub fn new(span: ClientSpan) -> Self {
-        Self(ObserveLayer::new(span, unrouted))
+impl<O: Observe> ObserveReqwest<O> {
+    /// With this observer.
+    pub fn new(observer: O) -> Self {
+        Self(ObserveLayer::new(observer, unrouted))
     }
 }
 
-impl Default for ReqwestSpan {
+impl<O: Observe + Default> Default for ObserveReqwest<O> {
     fn default() -> Self {
-        Self::new(ClientSpan::new())
+        Self::new(O::default())
     }
 }
 
 #[async_trait::async_trait]
-impl Middleware for ReqwestSpan {
+impl<O: Observe<Exchange: Sync>> Middleware for ObserveReqwest<O> {
     async fn handle(
         &self,
         mut request: Request,
@@ -72,9 +63,9 @@ impl Middleware for ReqwestSpan {
     }
 }
 
-impl fmt::Debug for ReqwestSpan {
+impl<O> fmt::Debug for ObserveReqwest<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ReqwestSpan").finish_non_exhaustive()
+        f.debug_tuple("ObserveReqwest").finish_non_exhaustive()
     }
 }
 
@@ -82,12 +73,12 @@ impl fmt::Debug for ReqwestSpan {
 #[derive(Clone)]
 struct Target(Url);
 
-/// What the span is made of; its headers are the request's own, on their way there and back.
+/// What is observed; its headers are the request's own, on their way there and back.
 fn head(request: &mut Request) -> http::Request<()> {
     let mut head = http::Request::new(());
     *head.method_mut() = request.method().clone();
     *head.headers_mut() = std::mem::replace(request.headers_mut(), HeaderMap::new());
-    // A URL that is no URI, which has yet to be seen, leaves the span without an address.
+    // A URL that is no URI, which has yet to be seen, leaves the observer without an address.
     *head.uri_mut() = request.url().as_str().parse().unwrap_or_default();
     head
 }

@@ -22,7 +22,7 @@ impl<T> Default for Recent<T> {
     fn default() -> Self {
         Self {
             items: VecDeque::new(),
-            first: 0,
+            first: 1,
             by_trace: HashMap::new(),
             by_request: HashMap::new(),
             bytes: 0,
@@ -33,7 +33,7 @@ impl<T> Default for Recent<T> {
 impl<T: Joined> Recent<T> {
     /// Keeps one; answers how many had to go for it, or `None` where it alone is larger than all that is
     /// kept.
-    pub(super) fn add(&mut self, item: T, most: usize, most_bytes: usize) -> Option<u64> {
+    pub(crate) fn add(&mut self, item: T, most: usize, most_bytes: usize) -> Option<u64> {
         let bytes = item.bytes();
         if bytes > most_bytes {
             return None;
@@ -60,6 +60,35 @@ impl<T: Joined> Recent<T> {
         self.items.iter().rev()
     }
 
+    /// Those that arrived before the one of this number, with their numbers, the last one first.
+    pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = (u64, &Arc<T>)> {
+        let end = self.place_of(number);
+        let numbers = (self.first..self.first + end as u64).rev();
+        numbers.zip(self.items.range(..end).rev())
+    }
+
+    /// Those that arrived after the one of this number, with their numbers, the first one first.
+    pub(crate) fn after(&self, number: u64) -> impl Iterator<Item = (u64, &Arc<T>)> {
+        let begin = self.place_of(number.saturating_add(1));
+        (self.first + begin as u64..).zip(self.items.range(begin..))
+    }
+
+    /// The numbers of the first and of the last one that is kept.
+    pub(crate) fn numbers(&self) -> Option<(u64, u64)> {
+        let last = (self.items.len() as u64).checked_sub(1)?;
+        Some((self.first, self.first + last))
+    }
+
+    /// The number of the last one that ever was.
+    pub(crate) fn latest(&self) -> u64 {
+        (self.first + self.items.len() as u64).saturating_sub(1)
+    }
+
+    /// How many belong to this trace.
+    pub(crate) fn count_of_trace(&self, id: TraceId) -> usize {
+        self.by_trace.get(&id).map_or(0, VecDeque::len)
+    }
+
     pub(crate) fn of_trace(&self, id: TraceId) -> impl Iterator<Item = &Arc<T>> {
         self.by_trace.get(&id).into_iter().flatten().filter_map(|number| self.item(*number))
     }
@@ -68,13 +97,19 @@ impl<T: Joined> Recent<T> {
         self.by_request.get(id).into_iter().flatten().filter_map(|number| self.item(*number))
     }
 
-    pub(super) fn trace_of_request(&self, id: &str) -> Option<TraceId> {
+    pub(crate) fn trace_of_request(&self, id: &str) -> Option<TraceId> {
         self.of_request(id).filter_map(|item| item.trace_id()).last()
     }
 
     /// How many, and their bytes.
-    pub(super) fn size(&self) -> (usize, usize) {
+    pub(crate) fn size(&self) -> (usize, usize) {
         (self.items.len(), self.bytes)
+    }
+
+    /// Where the first one stands whose number is at least this one.
+    fn place_of(&self, number: u64) -> usize {
+        let place = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        place.min(self.items.len())
     }
 
     fn item(&self, number: u64) -> Option<&Arc<T>> {

@@ -1,8 +1,6 @@
-//! What a sample was taken for.
+//! The labels of a sample: the span and the route that were active.
 
 use obs_context::{ActiveSpan, Route, SpanId, TraceId};
-
-use crate::profile::Profile;
 
 /// The span that was active on a thread when it was sampled; all `None` outside every span, and in
 /// profiles of other processes.
@@ -24,7 +22,7 @@ pub struct Labels {
 
 /// Which samples to keep: those that match everything that is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cut {
+pub struct SampleFilter {
     /// Of this trace.
     pub trace_id: Option<TraceId>,
     /// Of spans of this name.
@@ -49,23 +47,14 @@ impl Labels {
     }
 }
 
-impl Cut {
-    /// Whether a sample of these labels is kept.
-    pub fn keeps(&self, labels: &Labels) -> bool {
+impl SampleFilter {
+    /// Whether a sample with these labels is kept.
+    pub fn matches(&self, labels: &Labels) -> bool {
         self.trace_id.is_none_or(|wanted| labels.trace_id == Some(wanted))
             && self.span.as_deref().is_none_or(|wanted| labels.span == Some(wanted))
             && self
                 .route
                 .as_deref()
                 .is_none_or(|wanted| labels.route.is_some_and(|route| route.as_str() == wanted))
-    }
-}
-
-impl Profile {
-    /// The same with those samples alone that `cut` keeps.
-    #[must_use]
-    pub fn cut(mut self, cut: &Cut) -> Self {
-        self.samples.retain(|sample| cut.keeps(&sample.labels));
-        self
     }
 }

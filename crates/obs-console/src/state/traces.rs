@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use obs_context::TraceId;
 
+use super::counters::Counters;
 use super::limits::Limits;
-use super::stats::Counters;
 use crate::model::Span;
 
 /// A trace passes few services, each of which could mint a request id.
@@ -15,13 +15,21 @@ const REQUEST_IDS: usize = 16;
 /// What the map, the order and the tree take besides the spans, a trace.
 const TRACE_BYTES: usize = 512;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Traces {
     by_id: HashMap<TraceId, Trace>,
     /// In the order of their first span's arrival.
     order: VecDeque<TraceId>,
+    /// The number of the first one in `order`; numbers are never used again.
+    first: u64,
     spans: usize,
     bytes: usize,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self { by_id: HashMap::new(), order: VecDeque::new(), first: 1, spans: 0, bytes: 0 }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +40,7 @@ pub(crate) struct Trace {
 }
 
 impl Traces {
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         span: Span,
         limits: &Limits,
@@ -90,21 +98,37 @@ impl Traces {
 
     /// All traces, the one that arrived last first.
     pub(crate) fn newest_first(&self) -> impl Iterator<Item = (TraceId, &Trace)> {
-        self.order.iter().rev().filter_map(|id| Some((*id, self.by_id.get(id)?)))
+        self.before(u64::MAX).map(|(_, id, trace)| (id, trace))
     }
 
-    pub(super) fn of_request(&self, request_id: &str) -> Option<TraceId> {
+    /// Those that arrived before the one of this number, with their numbers, the last one first.
+    pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = (u64, TraceId, &Trace)> {
+        let place = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let end = place.min(self.order.len());
+        let numbers = (self.first..self.first + end as u64).rev();
+        let numbered = numbers.zip(self.order.range(..end).rev());
+        numbered.filter_map(|(number, id)| Some((number, *id, self.by_id.get(id)?)))
+    }
+
+    /// The number of the last one that ever was.
+    pub(crate) fn latest(&self) -> u64 {
+        (self.first + self.order.len() as u64).saturating_sub(1)
+    }
+
+    pub(crate) fn of_request(&self, request_id: &str) -> Option<TraceId> {
         let has = |trace: &Trace| trace.request_ids.iter().any(|id| **id == *request_id);
         self.newest_first().find(|(_, trace)| has(trace)).map(|(id, _)| id)
     }
 
     /// Traces, spans, bytes.
-    pub(super) fn size(&self) -> (usize, usize, usize) {
+    pub(crate) fn size(&self) -> (usize, usize, usize) {
         (self.by_id.len(), self.spans, self.bytes)
     }
 
     fn evict_oldest(&mut self) -> Option<usize> {
-        let trace = self.by_id.remove(&self.order.pop_front()?)?;
+        let oldest = self.order.pop_front()?;
+        self.first += 1;
+        let trace = self.by_id.remove(&oldest)?;
         self.bytes = self.bytes.saturating_sub(trace.bytes);
         self.spans = self.spans.saturating_sub(trace.spans.len());
         Some(trace.spans.len())

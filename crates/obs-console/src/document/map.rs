@@ -1,0 +1,176 @@
+//! Who calls whom, as the spans of all traces tell it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use obs_context::SpanId;
+use serde::Serialize;
+
+use super::summary::milliseconds;
+use crate::model::{Span, SpanKind, SpanStatus};
+
+/// The services and what they call.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ServiceMap {
+    /// Services, databases, and peers that send nothing themselves.
+    pub nodes: Vec<MapNode>,
+    /// Calls between them.
+    pub edges: Vec<MapEdge>,
+}
+
+/// One party.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MapNode {
+    /// Its name.
+    pub service: Box<str>,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Requests that it answered: server and consumer spans; of one that sends nothing, calls to it.
+    pub requests: u64,
+    /// Those of them that failed.
+    pub errors: u64,
+    /// Half of them took at most so long; `None` where there were none.
+    pub p50_ms: Option<f64>,
+    /// 95 in 100 of them took at most so long.
+    pub p95_ms: Option<f64>,
+}
+
+/// What a party is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeKind {
+    /// A service that sends spans.
+    Service,
+    /// A database, by its `db.system.name`.
+    Database,
+    /// A queue, by its `messaging.system`.
+    Messaging,
+    /// Somebody who is called and sends nothing, by its address.
+    External,
+}
+
+/// Calls of one party to another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MapEdge {
+    /// Who calls.
+    pub from: Box<str>,
+    /// Who is called.
+    pub to: Box<str>,
+    /// How often.
+    pub calls: u64,
+    /// How many of them failed.
+    pub errors: u64,
+    /// 95 in 100 of them took at most so long.
+    pub p95_ms: Option<f64>,
+}
+
+/// Names of databases and peers come from attributes: as many as these, then they share `<other>`.
+const OUTSIDE: usize = 64;
+
+#[derive(Debug, Default)]
+struct Calls {
+    failed: u64,
+    durations: Vec<u64>,
+}
+
+/// A map that grows by traces.
+#[derive(Debug, Default)]
+pub(crate) struct Mapping {
+    nodes: BTreeMap<(NodeKind, Box<str>), Calls>,
+    edges: BTreeMap<(Box<str>, Box<str>), Calls>,
+    outside: HashSet<Box<str>>,
+}
+
+impl Mapping {
+    pub(crate) fn add(&mut self, spans: &[Arc<Span>]) {
+        let by_id: HashMap<SpanId, &Span> = spans.iter().map(|it| (it.span_id, &**it)).collect();
+        let mut answered: HashSet<SpanId> = HashSet::new();
+        for span in spans {
+            let node = self.nodes.entry((NodeKind::Service, (&*span.service).into())).or_default();
+            if matches!(span.kind, SpanKind::Server | SpanKind::Consumer) {
+                node.add(span);
+            }
+            let Some(parent) = span.parent_span_id.and_then(|id| by_id.get(&id)) else { continue };
+            if parent.service != span.service {
+                answered.insert(parent.span_id);
+                self.call(&parent.service, &span.service, span);
+            }
+        }
+        for span in spans {
+            let calls = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
+            let Some((kind, name)) = (calls || span.attributes.find("db.system.name").is_some())
+                .then(|| outside(span))
+                .flatten()
+                .filter(|_| !answered.contains(&span.span_id))
+            else {
+                continue;
+            };
+            let name = self.bounded(name);
+            self.nodes.entry((kind, name.into())).or_default().add(span);
+            self.call(&span.service, name, span);
+        }
+    }
+
+    fn call(&mut self, from: &str, to: &str, span: &Span) {
+        self.edges.entry((from.into(), to.into())).or_default().add(span);
+    }
+
+    fn bounded<'a>(&mut self, name: &'a str) -> &'a str {
+        if !self.outside.contains(name) {
+            if self.outside.len() >= OUTSIDE || name.len() > 256 {
+                return "<other>";
+            }
+            self.outside.insert(name.into());
+        }
+        name
+    }
+
+    pub(crate) fn finish(self) -> ServiceMap {
+        let node = |((kind, service), mut calls): ((NodeKind, Box<str>), Calls)| MapNode {
+            service,
+            kind,
+            requests: calls.durations.len() as u64,
+            errors: calls.failed,
+            p50_ms: calls.quantile(50),
+            p95_ms: calls.quantile(95),
+        };
+        let edge = |((from, to), mut calls): ((Box<str>, Box<str>), Calls)| MapEdge {
+            from,
+            to,
+            calls: calls.durations.len() as u64,
+            errors: calls.failed,
+            p95_ms: calls.quantile(95),
+        };
+        ServiceMap {
+            nodes: self.nodes.into_iter().map(node).collect(),
+            edges: self.edges.into_iter().map(edge).collect(),
+        }
+    }
+}
+
+impl Calls {
+    fn add(&mut self, span: &Span) {
+        self.failed += u64::from(span.failed() || span.status == SpanStatus::Error);
+        self.durations.push(span.duration_nanos);
+    }
+
+    fn quantile(&mut self, percent: usize) -> Option<f64> {
+        let last = self.durations.len().checked_sub(1)?;
+        let place = (last * percent).div_ceil(100);
+        let (_, nanos, _) = self.durations.select_nth_unstable(place);
+        Some(milliseconds(*nanos))
+    }
+}
+
+/// Whom a span calls that is no service of ours, by the semantic conventions' names of today and before.
+fn outside(span: &Span) -> Option<(NodeKind, &str)> {
+    let first = |keys: &[&str]| keys.iter().find_map(|key| span.attributes.text(key));
+    if let Some(name) = first(&["db.system.name", "db.system"]) {
+        return Some((NodeKind::Database, name));
+    }
+    if let Some(name) = first(&["messaging.system"]) {
+        return Some((NodeKind::Messaging, name));
+    }
+    let name = first(&["peer.service", "service.peer.name", "server.address", "net.peer.name"])?;
+    Some((NodeKind::External, name))
+}
