@@ -213,6 +213,7 @@ impl Layer<Registry> for Pillars {
         self.traces.on_close(id.clone(), now.clone());
         for log in &self.logs {
             log.filter().on_close(id.clone(), now.clone());
+            log.inner().on_close(id.clone(), now.clone());
         }
     }
 

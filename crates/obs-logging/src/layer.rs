@@ -13,11 +13,11 @@ use tracing_core::{Dispatch, Event, Metadata, Subscriber, span};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Filtered;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::callsite::Callsite;
-use crate::context::buffers;
 use crate::context::fields::Key;
+use crate::context::open_spans::OpenSpans;
 use crate::context::span::SpanContext;
 use crate::filter::LogFilter;
 use crate::layer::config::LayerConfig;
@@ -37,6 +37,7 @@ pub struct Lines {
     config: LayerConfig,
     spans: Key,
     suppressed: Key,
+    open_spans: OpenSpans,
     dispatch: OnceLock<WeakDispatch>,
     /// The tracing layer's, where that has a filter of its own and cannot see every span.
     follower: OnceLock<SpanFollower>,
@@ -51,6 +52,7 @@ impl Lines {
             config,
             spans: Key::new("spans"),
             suppressed: Key::new("suppressed"),
+            open_spans: OpenSpans::default(),
             dispatch: OnceLock::new(),
             follower: OnceLock::new(),
         }
@@ -66,8 +68,8 @@ impl Lines {
         local.callsite(self.number, metadata, make)
     }
 
-    fn context_of<'a, S: LookupSpan<'a>>(&self, span: &SpanRef<'a, S>) -> Option<Arc<SpanContext>> {
-        span.extensions().get::<Contexts>()?.of(self.number).cloned()
+    fn context_of(&self, id: &span::Id) -> Option<Arc<SpanContext>> {
+        self.open_spans.get(id.into_u64())
     }
 }
 
@@ -102,7 +104,7 @@ where
             let mut parent = span.parent();
             let mut parent_context = None;
             while let Some(ancestor) = parent {
-                parent_context = self.context_of(&ancestor);
+                parent_context = self.context_of(&ancestor.id());
                 parent = if parent_context.is_some() { None } else { ancestor.parent() };
             }
             let inherited = parent_context.as_ref().and_then(|parent| parent.ambient()).cloned();
@@ -112,25 +114,16 @@ where
             } else {
                 current().or(inherited)
             };
-            let room = buffers::take();
-            let own = SpanContext::new(parent_context.as_ref(), ambient, &mut scratch.fields, room);
+            let own = SpanContext::open(parent_context.as_ref(), ambient, &mut scratch.fields);
             local.give_back(scratch);
-            let own = Arc::new(own);
-            local.set_last_span(self.number, id.into_u64(), &own);
-            let mut extensions = span.extensions_mut();
-            match extensions.get_mut::<Contexts>() {
-                Some(contexts) => contexts.others.push((self.number, own)),
-                None => {
-                    extensions.insert(Contexts { first: (self.number, own), others: Vec::new() });
-                }
-            }
+            self.open_spans.insert(id.into_u64(), own);
         });
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: Context<'_, S>) {
         local::with(|local| {
             let Some(span) = context.span(id) else { return };
-            let Some(own) = self.context_of(&span) else { return };
+            let Some(own) = self.context_of(id) else { return };
             let callsite = self.callsite(local, span.metadata());
             let mut scratch = local.take_scratch();
             values.record(&mut Visitor(Buffered { callsite: &callsite, scratch: &mut scratch }));
@@ -151,14 +144,12 @@ where
         });
     }
 
-    fn on_enter(&self, id: &span::Id, context: Context<'_, S>) {
-        local::with(|local| {
-            let last = local.last_span(self.number, id.into_u64());
-            let own = last.or_else(|| context.span(id).and_then(|span| self.context_of(&span)));
-            if let Some(own) = own {
+    fn on_enter(&self, id: &span::Id, _: Context<'_, S>) {
+        if let Some(own) = self.context_of(id) {
+            local::with(|local| {
                 local.stack.borrow_mut().enter_span(self.number, id.into_u64(), own);
-            }
-        });
+            });
+        }
         if let Some(follower) = self.follower.get() {
             follower.0.entered(id.into_u64());
         }
@@ -170,33 +161,16 @@ where
             follower.0.exited(id.into_u64());
         }
     }
+
+    fn on_close(&self, id: span::Id, _: Context<'_, S>) {
+        if let Some(own) = self.open_spans.remove(id.into_u64()) {
+            SpanContext::close(own);
+        }
+    }
 }
 
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lines").field("filter", &self.config.filter).finish_non_exhaustive()
-    }
-}
-
-/// The contexts that a span has, one for every logging layer of its subscriber.
-struct Contexts {
-    first: (u32, Arc<SpanContext>),
-    others: Vec<(u32, Arc<SpanContext>)>,
-}
-
-impl Contexts {
-    fn of(&self, layer: u32) -> Option<&Arc<SpanContext>> {
-        std::iter::once(&self.first)
-            .chain(&self.others)
-            .find(|(number, _)| *number == layer)
-            .map(|(_, context)| context)
-    }
-}
-
-/// The registry drops what a span has when the span is closed.
-impl Drop for Contexts {
-    fn drop(&mut self) {
-        self.first.1.close();
-        self.others.iter().for_each(|(_, context)| context.close());
     }
 }

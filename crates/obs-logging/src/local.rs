@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use crate::callsite::{Callsite, Callsites};
 use crate::context::fields::Fields;
-use crate::context::span::SpanContext;
 use crate::context::stack::Stack;
 use crate::encode::time::Clock;
 use crate::scratch::Scratch;
@@ -20,16 +19,8 @@ pub(crate) struct Local {
     /// The fields of the bound logger whose line is just being made.
     pub(crate) bound: RefCell<Option<Arc<Fields>>>,
     pub(crate) clock: Clock,
-    /// The span that was made last: most of the time the one that is entered next.
-    last_span: RefCell<Option<LastSpan>>,
     callsites: RefCell<Callsites>,
     scratch: Cell<Option<Box<Scratch>>>,
-}
-
-struct LastSpan {
-    layer: u32,
-    id: u64,
-    context: Arc<SpanContext>,
 }
 
 thread_local! {
@@ -61,21 +52,6 @@ impl Local {
         make: impl FnOnce() -> Callsite,
     ) -> Rc<Callsite> {
         self.callsites.borrow_mut().find(layer, metadata, make)
-    }
-
-    pub(crate) fn set_last_span(&self, layer: u32, id: u64, context: &Arc<SpanContext>) {
-        self.last_span.replace(Some(LastSpan { layer, id, context: context.clone() }));
-    }
-
-    /// The last span, if it is this one: saves a lookup in the registry.
-    #[inline]
-    pub(crate) fn last_span(&self, layer: u32, id: u64) -> Option<Arc<SpanContext>> {
-        let last_span = self.last_span.borrow();
-        let last_span = last_span.as_ref()?;
-        // A closed span's id may have been given to another since.
-        let is_same =
-            last_span.id == id && last_span.layer == layer && !last_span.context.is_closed();
-        is_same.then(|| last_span.context.clone())
     }
 
     /// Buffers to use: those of the thread, or new ones while a line is being made already (a value's

@@ -4,12 +4,17 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fields::Fields;
+use super::pool::Pool;
 
 /// The limit of the fields of one context, in bytes: every line copies them.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
 /// How many fields were left out at the limit, in all contexts.
 pub(super) static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static POOL: Pool<Ambient> = const { Pool::new() };
+}
 
 #[derive(Default)]
 pub(crate) struct Ambient {
@@ -20,6 +25,43 @@ pub(crate) struct Ambient {
 impl Ambient {
     pub(super) fn new(fields: Arc<Fields>) -> Self {
         Self { fields: Mutex::new(fields), version: AtomicU32::new(0) }
+    }
+
+    /// With what `fill` puts in, in a context of an earlier request if there is one.
+    #[cfg(feature = "http")]
+    pub(super) fn filled(fill: impl FnOnce(&mut Fields)) -> Arc<Self> {
+        let mut fill = Some(fill);
+        let mut pooled = |pool: &Pool<Self>| {
+            let fill = fill.take()?;
+            Some(pool.take(|ambient| ambient.fill(fill)))
+        };
+        // A thread at its end has no pool any more.
+        POOL.try_with(&mut pooled).ok().flatten().unwrap_or_else(|| {
+            let mut ambient = Self::default();
+            if let Some(fill) = fill {
+                ambient.fill(fill);
+            }
+            Arc::new(ambient)
+        })
+    }
+
+    #[cfg(feature = "http")]
+    fn fill(&mut self, fill: impl FnOnce(&mut Fields)) {
+        let fields = self.fields.get_mut().unwrap_or_else(PoisonError::into_inner);
+        fill(Arc::make_mut(fields));
+    }
+
+    /// One owner lets go: what nobody else holds is kept for another request.
+    pub(super) fn release(this: &mut Arc<Self>) {
+        let Some(ambient) = Arc::get_mut(this) else { return };
+        let fields = ambient.fields.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fields) = Arc::get_mut(fields)
+            && fields.has_modest_room()
+        {
+            fields.clear();
+            *ambient.version.get_mut() = 0;
+            let _ = POOL.try_with(|pool| pool.give_back(this));
+        }
     }
 
     pub(crate) fn append(&self, added: &Fields) {

@@ -40,16 +40,15 @@ impl Context {
     /// A context that begins with these fields; those that find no room are left out, and counted.
     #[cfg(feature = "http")]
     pub(crate) fn of<const N: usize>(named: [(&Key, &str); N]) -> Self {
-        let length: usize = named.iter().map(|(_, value)| value.len() + 24).sum();
-        let mut fields = Fields::with_room(length.min(MAX_BYTES), N);
-        for (key, value) in named {
-            value.encode(fields.begin(key));
-            if fields.as_bytes().len() > MAX_BYTES {
-                fields.remove(key);
-                LEFT_OUT.fetch_add(1, Ordering::Relaxed);
+        Self(Ambient::filled(|fields| {
+            for (key, value) in named {
+                value.encode(fields.begin(key));
+                if fields.as_bytes().len() > MAX_BYTES {
+                    fields.remove(key);
+                    LEFT_OUT.fetch_add(1, Ordering::Relaxed);
+                }
             }
-        }
-        Self(Arc::new(Ambient::new(Arc::new(fields))))
+        }))
     }
 
     /// The context that this thread works for at this moment.
@@ -108,6 +107,12 @@ impl Context {
     /// ```
     pub fn in_current<F>(future: F) -> Scoped<F> {
         Scoped { future, context: Self::current() }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        Ambient::release(&mut self.0);
     }
 }
 

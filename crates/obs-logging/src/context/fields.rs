@@ -98,12 +98,6 @@ impl Fields {
         Self { bytes: Vec::new(), places: Vec::new(), mask: 0, shape: 0 }
     }
 
-    /// With capacity for this many bytes and fields.
-    #[cfg(feature = "http")]
-    pub(crate) fn with_room(bytes: usize, fields: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), places: Vec::with_capacity(fields), ..Self::new() }
-    }
-
     /// Takes fields apart that were written one after another, as [`Self::as_bytes`] has them.
     pub(crate) fn from_written(written: &[u8]) -> Self {
         let mut fields = Self::new();

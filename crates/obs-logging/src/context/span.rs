@@ -4,10 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ambient::Ambient;
-use super::buffers;
 use super::fields::Fields;
+use super::pool::Pool;
+
+thread_local! {
+    static POOL: Pool<SpanContext> = const { Pool::new() };
+}
 
 /// What lines inside a span carry of it.
+#[derive(Default)]
 pub(crate) struct SpanContext {
     parent: Option<Arc<Self>>,
     /// The outermost span; `None` for that one itself.
@@ -33,33 +38,44 @@ struct Updated {
 }
 
 impl SpanContext {
-    /// Takes `own`, or leaves it as it is, and uses the empty `room`.
-    pub(crate) fn new(
+    /// Takes `own`, or leaves it as it is.
+    pub(crate) fn open(
         parent: Option<&Arc<Self>>,
         ambient: Option<Arc<Ambient>>,
         own: &mut Fields,
-        mut room: Fields,
-    ) -> Self {
-        let own_len = own.len();
-        let (initial_version, initial) = match parent {
-            Some(parent) => {
-                let version = parent.inherit(&mut room);
-                room.append(own);
-                (version, room)
+    ) -> Arc<Self> {
+        let fill = |span: &mut Self| span.fill(parent, ambient, own);
+        // A thread at its end has no pool any more.
+        let mut fill = Some(fill);
+        let pooled = POOL.try_with(|pool| fill.take().map(|fill| pool.take(fill)));
+        pooled.ok().flatten().unwrap_or_else(|| {
+            let mut span = Self::default();
+            if let Some(fill) = fill {
+                fill(&mut span);
             }
-            None => (0, std::mem::replace(own, room)),
-        };
-        Self {
-            parent: parent.cloned(),
-            root: parent.map(|parent| parent.root.as_ref().unwrap_or(parent).clone()),
-            ambient,
-            tree: AtomicU32::new(0),
-            closed: AtomicBool::new(false),
-            own_from: initial.len() - own_len,
-            initial,
-            initial_version,
-            updated: Mutex::new(None),
+            Arc::new(span)
+        })
+    }
+
+    /// Of an empty one.
+    fn fill(
+        &mut self,
+        parent: Option<&Arc<Self>>,
+        ambient: Option<Arc<Ambient>>,
+        own: &mut Fields,
+    ) {
+        let own_len = own.len();
+        match parent {
+            Some(parent) => {
+                self.initial_version = parent.inherit(&mut self.initial);
+                self.initial.append(own);
+            }
+            None => std::mem::swap(own, &mut self.initial),
         }
+        self.own_from = self.initial.len() - own_len;
+        self.parent = parent.cloned();
+        self.root = parent.map(|parent| parent.root.as_ref().unwrap_or(parent).clone());
+        self.ambient = ambient;
     }
 
     /// Adds the fields to those of a child that is being made; answers their version.
@@ -77,8 +93,21 @@ impl SpanContext {
         self.ambient.as_ref()
     }
 
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
+    /// The span is over; its context is kept for another where nobody else holds it.
+    pub(crate) fn close(mut this: Arc<Self>) {
+        this.closed.store(true, Ordering::Relaxed);
+        if let Some(span) = Arc::get_mut(&mut this)
+            && span.initial.has_modest_room()
+        {
+            span.clear();
+            let _ = POOL.try_with(|pool| pool.give_back(&this));
+        }
+    }
+
+    fn clear(&mut self) {
+        let mut initial = std::mem::take(&mut self.initial);
+        initial.clear();
+        *self = Self { initial, ..Self::default() };
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -141,11 +170,5 @@ impl SpanContext {
             updated.version = version;
         }
         work(updated)
-    }
-}
-
-impl Drop for SpanContext {
-    fn drop(&mut self) {
-        buffers::give_back(std::mem::take(&mut self.initial));
     }
 }

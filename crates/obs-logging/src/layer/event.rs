@@ -63,7 +63,7 @@ impl Lines {
                 value::unsigned(scratch.fields.begin(&self.suppressed), suppressed);
             }
         }
-        self.write_merged(local, event, time, callsite, scratch, context);
+        self.write_merged(local, event, time, callsite, scratch);
     }
 
     /// Appends the ids and the fields of the context, unless a name would come twice or a value needs redaction.
@@ -128,14 +128,13 @@ impl Lines {
     }
 
     /// A line whose fields are buffered: the general way.
-    fn write_merged<S: Subscriber + for<'a> LookupSpan<'a>>(
+    fn write_merged(
         &self,
         local: &Local,
         event: &Event<'_>,
         time: Moment,
         callsite: &Callsite,
         scratch: &mut Scratch,
-        context: &Context<'_, S>,
     ) {
         let config = &self.config;
         let metadata = event.metadata();
@@ -148,7 +147,7 @@ impl Lines {
         let none = const { &Fields::new() };
         // Before the stack is borrowed: a span that is looked up may close here, and other layers log
         // when it does.
-        let explicit = (!event.is_contextual()).then(|| self.explicit(event, context));
+        let explicit = (!event.is_contextual()).then(|| self.explicit(event));
         let bound = local.bound.borrow();
         let mut stack = local.stack.borrow_mut();
         let (ambient, innermost) = stack.fields(self.number);
@@ -219,13 +218,9 @@ impl Lines {
 
     /// The context of an event that names its parent, or says that it has none.
     #[cold]
-    fn explicit<S: Subscriber + for<'a> LookupSpan<'a>>(
-        &self,
-        event: &Event<'_>,
-        context: &Context<'_, S>,
-    ) -> ExplicitContext {
+    fn explicit(&self, event: &Event<'_>) -> ExplicitContext {
         let Some(id) = event.parent() else { return ExplicitContext::default() };
-        let span = context.span(id).and_then(|span| self.context_of(&span));
+        let span = self.context_of(id);
         let ambient = span.as_ref().and_then(|span| span.ambient());
         ExplicitContext {
             ids: self.resolve(id),

@@ -10,7 +10,7 @@ use tracing_core::Level;
 
 use super::policy::WhenFull;
 use super::report::FlushReport;
-use super::shards::Shard;
+use super::shards::{MAX_SHARDS, Shard};
 use super::state::{CHECK_INTERVAL, ENDED, ENDING, QueueState, RUNNING, is_writing};
 use super::tally::{Counts, Tally, level_index};
 use super::target::Target;
@@ -21,9 +21,6 @@ use crate::error::Error;
 
 /// With fewer, a thread that is preempted while it holds one stops too many others.
 const MIN_SHARDS: usize = 4;
-
-/// More shards than this only scatter the lines.
-const MAX_SHARDS: usize = 8;
 
 /// How often a shutdown checks whether the worker has ended.
 const JOIN_POLL_INTERVAL: Duration = Duration::from_millis(1);

@@ -3,6 +3,9 @@
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+/// More shards than this only scatter the lines.
+pub(super) const MAX_SHARDS: usize = 8;
+
 /// On cache lines of its own.
 #[derive(Default)]
 #[repr(align(128))]
