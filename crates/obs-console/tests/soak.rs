@@ -1,8 +1,7 @@
 //! The program under 5,000 spans a second: within its memory, nothing uncounted.
 //!
 //! Five seconds in every test run. A minute, and ten, with what was measured:
-//! `OBS_SOAK_SECONDS=60 cargo test --release -p obs-console --test soak -- --nocapture`,
-//! `cargo test --release -p obs-console --test soak -- --nocapture --ignored`.
+//! `OBS_SOAK_SECONDS=600 cargo test --release -p obs-console --test soak -- --nocapture`.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a failed test is a panic")]
@@ -24,19 +23,6 @@ const SECONDS: u64 = 5;
 const SPANS_A_BATCH: u64 = 500;
 const BATCHES_A_SECOND: u64 = 10;
 
-#[tokio::test]
-async fn five_thousand_spans_a_second_stay_within_the_bounds() {
-    let seconds = std::env::var("OBS_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
-    soak(seconds.unwrap_or(SECONDS)).await;
-}
-
-#[tokio::test]
-#[ignore = "takes ten minutes"]
-async fn ten_minutes_at_full_rate_stay_within_the_bounds() {
-    let evicted = soak(600).await;
-    assert!(evicted > 0, "so much does not fit, and what went is counted");
-}
-
 /// What the page asks for, the costliest questions among it.
 const QUESTIONS: [&str; 7] = [
     "/api/requests?min_ms=0",
@@ -48,8 +34,10 @@ const QUESTIONS: [&str; 7] = [
     "/api/stats",
 ];
 
-/// How many spans were evicted.
-async fn soak(seconds: u64) -> u64 {
+#[tokio::test]
+async fn five_thousand_spans_a_second_stay_within_the_bounds() {
+    let seconds = std::env::var("OBS_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
+    let seconds: u64 = seconds.unwrap_or(SECONDS);
     let mut program = Command::new(env!("CARGO_BIN_EXE_obs-console"))
         .args(["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0"])
         .args(["--api", "127.0.0.1:0", "--token", TOKEN])
@@ -105,7 +93,7 @@ async fn soak(seconds: u64) -> u64 {
     program.kill().unwrap();
     program.wait().unwrap();
     assert!(peak < 256 << 10, "all stores together are bounded to 128 MiB: peak {peak} KiB");
-    evicted
+    assert!(seconds < 60 || evicted > 0, "so much does not fit, and what went is counted");
 }
 
 /// 125 requests of four spans with five attributes each.
