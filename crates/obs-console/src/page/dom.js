@@ -15,14 +15,14 @@ export function h(tag, ...kids) {
 		if (key.startsWith('on')) node.addEventListener(key.slice(2), value)
 		else if (key === 'style') for (const [property, css] of Object.entries(value)) node.style.setProperty(property, css)
 		else if (key === 'class') node.setAttribute('class', `${node.getAttribute('class') ?? ''} ${value}`.trim())
-		else node.setAttribute(key === 'label' ? 'aria-label' : key, value === true ? '' : value)
+		else node.setAttribute(key === 'label' ? 'aria-label' : key, value === true ? '' : key === 'title' || key === 'label' ? plain(value) : value)
 	}
 	return add(node, kids)
 }
 
 export function add(node, kids) {
 	for (const kid of kids.flat(3)) {
-		if (kid !== null && kid !== undefined && kid !== false) node.append(kid)
+		if (kid !== null && kid !== undefined && kid !== false) node.append(kid instanceof Node ? kid : plain(String(kid)))
 	}
 	return node
 }
@@ -89,8 +89,8 @@ export function tabs(label, names, chosen, pick) {
 
 export function pairs(entries, more) {
 	return h('dl.pairs', entries.map(([name, value]) => [
-		h('dt', plain(name)),
-		h('dd', value instanceof Node ? value : h('span.v', plain(String(value))), more?.(name, value)),
+		h('dt', name),
+		h('dd', value instanceof Node ? value : h('span.v', value), more?.(name, value)),
 	]))
 }
 

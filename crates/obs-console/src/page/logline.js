@@ -1,7 +1,7 @@
 // What log lines look like, wherever they stand.
 
 import {copyButton, h, pairs} from './dom.js'
-import {line, plain, value} from './format.js'
+import {line, value} from './format.js'
 import {current, to, toRequest} from './route.js'
 
 const NAMED = new Set(['seq', 'service', 'timestamp', 'level', 'event', 'trace_id', 'span_id'])
@@ -14,7 +14,7 @@ export function inline(entry, left = new Set()) {
 
 export function fields(entry, columns) {
 	return [
-		h('p.message.v.whole', plain(entry.event)),
+		h('p.message.v.whole', entry.event),
 		pairs(Object.entries(entry).filter(([key]) => key !== 'event' && key !== 'seq').map(([key, it]) => [key, value(it)]), (key, text) => [
 			copyButton(text, key),
 			key === 'trace_id' ? h('a.small', {href: toRequest(text, entry.span_id ? {span: entry.span_id, lane: 'span'} : {})}, 'Open the request') : null,
