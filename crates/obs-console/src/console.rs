@@ -1,9 +1,13 @@
 //! Starting and stopping the console.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use http_body_util::Either;
+use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -35,6 +39,7 @@ impl Console {
             token: None,
             limits: Limits::default(),
             actions: Vec::new(),
+            free_ports: false,
         }
     }
 }
@@ -51,6 +56,7 @@ pub struct ConsoleBuilder {
     token: Option<Token>,
     limits: Limits,
     actions: Vec<Action>,
+    free_ports: bool,
 }
 
 impl ConsoleBuilder {
@@ -60,7 +66,7 @@ impl ConsoleBuilder {
         self
     }
 
-    /// Where OTLP over HTTP and Sentry's envelopes are taken; port 0 takes a free one.
+    /// Where OTLP over HTTP, and over gRPC as well, and Sentry's envelopes are taken; port 0 takes a free one.
     pub fn otlp_http(mut self, address: impl Into<SocketAddr>) -> Self {
         self.otlp_http = address.into();
         self
@@ -75,6 +81,12 @@ impl ConsoleBuilder {
     /// The services whose metrics and probes are looked at.
     pub fn scrape(mut self, targets: impl IntoIterator<Item = Target>) -> Self {
         self.targets.extend(targets);
+        self
+    }
+
+    /// Takes a free port in place of each that is in use.
+    pub fn free_ports(mut self) -> Self {
+        self.free_ports = true;
         self
     }
 
@@ -112,9 +124,11 @@ impl ConsoleBuilder {
         if token == Token::NONE && !self.api.ip().is_loopback() {
             return Err(Error::open(self.api));
         }
-        let (grpc, grpc_address) = bind("OTLP over gRPC", "--otlp-grpc", self.otlp_grpc).await?;
-        let (http, http_address) = bind("OTLP over HTTP", "--otlp-http", self.otlp_http).await?;
-        let (api, api_address) = bind("its API", "--api", self.api).await?;
+        let (grpc, grpc_address) =
+            bind("OTLP over gRPC", "--otlp-grpc", self.otlp_grpc, self.free_ports).await?;
+        let (http, http_address) =
+            bind("OTLP over HTTP", "--otlp-http", self.otlp_http, self.free_ports).await?;
+        let (api, api_address) = bind("its API", "--api", self.api, self.free_ports).await?;
 
         let store = Arc::new(Store::new(self.limits));
         let scraper = Scraper::new(Arc::clone(&store), self.targets);
@@ -126,12 +140,22 @@ impl ConsoleBuilder {
             move || store.evict_connection()
         };
         let receiver = Grpc::new(Arc::clone(&store));
+        let with_grpc = receiver.clone();
         let answer = move |request, local| receiver.clone().answer(request, local);
         tasks.spawn(serve(grpc, Protocol::Http2, answer, evicted(&store), stopped.clone()));
 
+        // An SDK's exporter is chosen in its code, its endpoint in the environment: this one takes both.
         let receiver = Arc::clone(&store);
-        let answer = move |request, local| answer_http(Arc::clone(&receiver), request, local);
-        tasks.spawn(serve(http, Protocol::Http1, answer, evicted(&store), stopped.clone()));
+        let answer = move |request: Request<Incoming>, local| {
+            let (grpc, store) = (with_grpc.clone(), Arc::clone(&receiver));
+            async move {
+                match Grpc::is_spoken(request.headers()) {
+                    true => grpc.answer(request, local).await.map(Either::Left),
+                    false => answer_http(store, request, local).await.map(Either::Right),
+                }
+            }
+        };
+        tasks.spawn(serve(http, Protocol::Either, answer, evicted(&store), stopped.clone()));
 
         let questions = Api {
             store: Arc::clone(&store),
@@ -183,6 +207,12 @@ impl Running {
         self.otlp_http
     }
 
+    /// Where the page is, with the token: what is opened in a browser.
+    pub fn page(&self) -> String {
+        let token = self.token.reveal().map(|token| format!("#token={token}")).unwrap_or_default();
+        format!("http://{}/{token}", self.api)
+    }
+
     /// What services set `SENTRY_DSN` to, so that the console has their errors.
     pub fn sentry_dsn(&self) -> String {
         format!("http://console@{}/1", self.otlp_http)
@@ -203,6 +233,10 @@ impl Running {
         self.scraper.add(target);
     }
 
+    pub(crate) fn scraper(&self) -> &Scraper {
+        &self.scraper
+    }
+
     /// What the console keeps.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
@@ -219,9 +253,16 @@ async fn bind(
     what: &'static str,
     option: &'static str,
     address: SocketAddr,
+    or_free: bool,
 ) -> Result<(TcpListener, SocketAddr), Error> {
     let failed = |source| Error::bind(what, option, address, source);
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = match TcpListener::bind(address).await {
+        Err(error) if or_free && error.kind() == ErrorKind::AddrInUse => {
+            TcpListener::bind((address.ip(), 0)).await
+        }
+        bound => bound,
+    };
+    let listener = listener.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }

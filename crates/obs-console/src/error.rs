@@ -1,5 +1,6 @@
 //! The one error of the crate.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -15,6 +16,8 @@ enum Cause {
     Token,
     Random(getrandom::Error),
     Target { text: String, remedy: &'static str },
+    Command { text: String, remedy: &'static str },
+    Start { program: String, source: io::Error },
     Action { text: String, remedy: &'static str },
 }
 
@@ -46,6 +49,24 @@ impl Error {
 
     pub(crate) fn action(text: &str, remedy: &'static str) -> Self {
         Self(Cause::Action { text: text.into(), remedy })
+    }
+
+    pub(crate) fn command(text: &str, remedy: &'static str) -> Self {
+        Self(Cause::Command { text: text.into(), remedy })
+    }
+
+    pub(crate) fn start(service: &str, command: &[OsString], source: io::Error) -> Self {
+        let program = command.first().map(|it| it.to_string_lossy()).unwrap_or_default();
+        Self(Cause::Start { program: format!("{program} ({service})"), source })
+    }
+
+    /// What a shell would end with: 127 for a program that is not there, 126 for one that cannot be run, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match &self.0 {
+            Cause::Start { source, .. } if source.kind() == io::ErrorKind::NotFound => 127,
+            Cause::Start { .. } => 126,
+            _ => 1,
+        }
     }
 
     /// Whether another program listens on an address that the console was to listen on.
@@ -90,6 +111,12 @@ impl fmt::Display for Error {
             Cause::Target { text, remedy } => {
                 write!(f, "{text:?} is no service to watch: {remedy}")
             }
+            Cause::Command { text, remedy } => write!(f, "{text:?} is nothing to run: {remedy}"),
+            Cause::Start { program, source } => write!(
+                f,
+                "{program} cannot be started ({source}): give the path of a program, or the name of one \
+                 on PATH, and its arguments after --",
+            ),
             Cause::Action { text, remedy } => write!(f, "{text:?} is no action: {remedy}"),
         }
     }
@@ -100,7 +127,12 @@ impl std::error::Error for Error {
         match &self.0 {
             Cause::Bind { source, .. } => Some(source),
             Cause::Random(source) => Some(source),
-            Cause::Open { .. } | Cause::Token | Cause::Target { .. } | Cause::Action { .. } => None,
+            Cause::Start { source, .. } => Some(source),
+            Cause::Open { .. }
+            | Cause::Token
+            | Cause::Target { .. }
+            | Cause::Action { .. }
+            | Cause::Command { .. } => None,
         }
     }
 }

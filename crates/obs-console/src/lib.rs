@@ -9,6 +9,8 @@ mod loopback;
 mod model;
 mod profile;
 mod receive;
+#[cfg(unix)]
+mod run;
 mod scrape;
 mod serve;
 mod state;
@@ -28,6 +30,8 @@ pub use model::{
     Health, LogLine, MetricSource, Observation, Series, SeriesKind, Span, SpanEvent, SpanKind,
     SpanLink, SpanStatus,
 };
+#[cfg(unix)]
+pub use run::{Program, Signals};
 pub use scrape::{Exposition, Target, parse_openmetrics};
 pub use state::{Change, HealthAt, HealthChange, Limits};
 pub use store::{

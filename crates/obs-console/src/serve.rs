@@ -33,7 +33,12 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) enum Protocol {
     Http1,
     Http2,
+    /// What the client begins with.
+    Either,
 }
+
+/// How a client of HTTP/2 begins (RFC 9113, 3.4); nobody sends it by parts.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
 /// Serves `listener` until `stop` turns true: `answer` is given every request with the address that
 /// it was sent to, `evicted` is called for every connection that gave way to a newer one.
@@ -71,6 +76,10 @@ pub(crate) async fn serve<A, F, B>(
             if tokio::time::timeout(SILENCE, stream.readable()).await.is_err() {
                 return;
             }
+            let protocol = match protocol {
+                Protocol::Either => begun_with(&stream).await,
+                known => known,
+            };
             let service = service_fn(move |request| {
                 let (answered, answers) = (answer(request, local), Arc::clone(&answers));
                 async move {
@@ -82,7 +91,7 @@ pub(crate) async fn serve<A, F, B>(
             let stream = TokioIo::new(stream);
             // What breaks a connection is told to its other end; here nobody could mend it.
             let _ = match protocol {
-                Protocol::Http1 => {
+                Protocol::Http1 | Protocol::Either => {
                     let mut server = http1::Builder::new();
                     server.timer(TokioTimer::new()).header_read_timeout(SILENCE);
                     watcher.watch(server.serve_connection(stream, service)).await
@@ -103,6 +112,12 @@ pub(crate) async fn serve<A, F, B>(
     drop(listener);
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
     connections.shutdown().await;
+}
+
+async fn begun_with(stream: &TcpStream) -> Protocol {
+    let mut begin = [0; PREFACE.len()];
+    let count = stream.peek(&mut begin).await.unwrap_or(0);
+    if begin.get(..count) == Some(PREFACE) { Protocol::Http2 } else { Protocol::Http1 }
 }
 
 struct Open {

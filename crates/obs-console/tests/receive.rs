@@ -367,3 +367,16 @@ async fn log_lines_are_taken_whatever_they_hold() {
     assert_eq!(wrong_method.status, 405);
     assert!(wrong_method.head.contains("allow: POST"), "{}", wrong_method.head);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_http_port_takes_grpc_as_well() {
+    let running = builder().start().await.unwrap();
+    let address = format!("http://{}", running.otlp_http());
+    let mut client = TraceServiceClient::connect(address).await.unwrap();
+    let spans = vec![otlp::span(5, 6, 0, "by gRPC", (1, 2))];
+    client.export(otlp::traces("orders", spans)).await.unwrap();
+    assert!(running.store().request(TraceId::new(5)).is_some());
+    let answer =
+        post(running.otlp_http(), "/v1/traces", "content-type: application/json\r\n", b"{}");
+    assert_eq!(answer.status, 200, "HTTP/1 as before");
+}

@@ -114,6 +114,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
         "obs-console",
         &["obs-guard", "obs-context"],
         &[
+            "anstream",
             "bytes",
             "clap",
             "flate2",
@@ -127,8 +128,10 @@ const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
             "opentelemetry-proto",
             "percent-encoding",
             "prost",
+            "rustix",
             "serde",
             "serde_json",
+            "shlex",
             "tokio",
             "tonic",
             "tower-service",

@@ -105,7 +105,7 @@ impl SeriesFilter {
 /// All families, by service and name.
 pub(crate) fn families(state: &State) -> Vec<FamilySummary> {
     let mut families = Vec::new();
-    for (service, of_service) in state.metrics.all() {
+    for (service, of_service) in state.metrics.shown() {
         let mut counted: BTreeMap<&str, (usize, FamilyKind)> = BTreeMap::new();
         for (series, ..) in of_service.iter() {
             let (count, kind) = counted.entry(&series.family).or_default();
@@ -143,7 +143,7 @@ fn look(series: &Series) -> FamilyKind {
 pub(crate) fn series(state: &State, filter: &SeriesFilter) -> Vec<SeriesCourse> {
     let mut found = Vec::new();
     let wanted = |name: &str| filter.service.as_deref().is_none_or(|service| *service == *name);
-    for (service, of_service) in state.metrics.all().filter(|(name, _)| wanted(name)) {
+    for (service, of_service) in state.metrics.shown().filter(|(name, _)| wanted(name)) {
         let mut exemplars: HashMap<&Arc<Series>, Vec<PlottedExemplar>> = HashMap::new();
         for (series, one) in of_service.exemplars().filter(|(series, _)| filter.accepts(series)) {
             exemplars.entry(series).or_default().push(PlottedExemplar {

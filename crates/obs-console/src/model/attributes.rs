@@ -59,6 +59,15 @@ impl Attributes {
         self.pairs.is_empty()
     }
 
+    /// Adds a pair, where there is none of this key.
+    pub(crate) fn add(&mut self, key: &str, value: Value) {
+        if let Err(place) = self.pairs.binary_search_by(|(name, _)| name.as_ref().cmp(key))
+            && self.pairs.len() < MOST
+        {
+            self.pairs.insert(place, (key.into(), value));
+        }
+    }
+
     /// About how many bytes of memory these take.
     pub(crate) fn bytes(&self) -> usize {
         self.pairs.iter().map(|(key, value)| 80 + key.len() + value_bytes(value)).sum()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
@@ -68,13 +68,18 @@ impl Grpc {
         }
     }
 
+    /// Whether a request is one of gRPC.
+    pub(crate) fn is_spoken(headers: &HeaderMap) -> bool {
+        let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        content_type.is_some_and(|name| name.starts_with(b"application/grpc"))
+    }
+
     pub(crate) async fn answer(
         mut self,
         request: Request<Incoming>,
         local: SocketAddr,
     ) -> Response<Body> {
-        let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        if !content_type.is_some_and(|name| name.starts_with(b"application/grpc")) {
+        if !Self::is_spoken(request.headers()) {
             self.store.count_bad_request();
             let mut response = Response::new(Body::default());
             *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;

@@ -20,7 +20,7 @@ mod value;
 pub(crate) use body::{decoding, read as read_body};
 pub(crate) use grpc::Grpc;
 pub(crate) use http::answer as answer_http;
-pub(crate) use ndjson::{Lines, parse as parse_lines};
+pub(crate) use ndjson::{Lines, is_object, line, parse as parse_lines};
 
 /// The largest request that a receiver takes, on the wire and unpacked: gRPC's usual 4 MiB.
 pub(crate) const LARGEST_REQUEST: usize = 4 << 20;

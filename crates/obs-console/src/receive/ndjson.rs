@@ -23,15 +23,25 @@ pub(crate) fn parse(service: &str, body: &[u8]) -> Lines {
         if line.is_empty() {
             continue;
         }
-        match serde_json::from_slice::<Map<String, Value>>(line) {
-            Ok(object) => parsed.lines.push(from_object(Arc::clone(&service), object)),
-            Err(_) => {
-                parsed.text += 1;
-                parsed.lines.push(from_text(Arc::clone(&service), line));
-            }
-        }
+        let (line, is_text) = self::line(&service, line);
+        parsed.text += u64::from(is_text);
+        parsed.lines.push(line);
     }
     parsed
+}
+
+/// One line, and whether it is text that is no JSON object.
+pub(crate) fn line(service: &Arc<str>, text: &[u8]) -> (LogLine, bool) {
+    match serde_json::from_slice::<Map<String, Value>>(text) {
+        Ok(object) => (from_object(Arc::clone(service), object), false),
+        Err(_) => (from_text(Arc::clone(service), text), true),
+    }
+}
+
+/// Whether it may be a JSON object.
+pub(crate) fn is_object(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    text.starts_with(b"{") && text.ends_with(b"}")
 }
 
 /// The names that loggers give to the same thing, ours first.
@@ -66,19 +76,38 @@ fn from_object(service: Arc<str>, mut object: Map<String, Value>) -> LogLine {
     }
 }
 
+/// What a person reads first in a line: its level; and what it says by `name=value` of its request.
 fn from_text(service: Arc<str>, line: &[u8]) -> LogLine {
+    let event = String::from_utf8_lossy(line);
+    let named = |name: &str| {
+        let (_, rest) = event.split_once(name)?;
+        let value = rest.trim_start_matches('"');
+        value.split(|end: char| !(end.is_ascii_alphanumeric() || "-_.".contains(end))).next()
+    };
     LogLine {
         service,
         instance: None,
         unix_nanos: now_nanos(),
-        level: Box::default(),
-        event: String::from_utf8_lossy(line).into(),
+        level: level_in(&event).into(),
         target: Box::default(),
-        trace_id: None,
-        span_id: None,
-        request_id: None,
+        trace_id: named("trace_id=")
+            .and_then(|id| id.parse().ok())
+            .filter(|id: &TraceId| id.is_valid()),
+        span_id: named("span_id=")
+            .and_then(|id| id.parse().ok())
+            .filter(|id: &SpanId| id.is_valid()),
+        request_id: named("request_id=").filter(|id| !id.is_empty()).map(Into::into),
+        event: event.into(),
         fields: Attributes::default(),
     }
+}
+
+/// A level in capital letters among the first words of a line.
+fn level_in(line: &str) -> &'static str {
+    const LEVELS: [&str; 7] = ["ERROR", "WARN", "WARNING", "INFO", "DEBUG", "TRACE", "CRITICAL"];
+    let words = line.split(|end: char| !end.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    let mut found = words.take(6).filter_map(|word| LEVELS.iter().find(|level| **level == word));
+    found.next().copied().unwrap_or_default()
 }
 
 /// Takes the first of `names` whose value `read` understands out of the object; what it does not

@@ -9,6 +9,7 @@ pub(crate) struct Counters {
     pub(crate) traces_evicted: u64,
     pub(crate) logs_received: u64,
     pub(crate) logs_text: u64,
+    pub(crate) logs_cut: u64,
     pub(crate) logs_rejected: u64,
     pub(crate) logs_evicted: u64,
     pub(crate) errors_received: u64,

@@ -147,9 +147,13 @@ impl Metrics {
         }
     }
 
-    /// All services with their series.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&Arc<str>, &ServiceSeries)> {
-        self.scraped.iter().chain(&self.pushed)
+    /// The services with their series: of one that is scraped those, since what it pushes is the same again under
+    /// other names.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (&Arc<str>, &ServiceSeries)> {
+        let is_scraped = |name: &Arc<str>| {
+            self.scraped.get(name).is_some_and(|scraped| !scraped.series.is_empty())
+        };
+        self.scraped.iter().chain(self.pushed.iter().filter(move |(name, _)| !is_scraped(name)))
     }
 
     /// Every series that `moved_by` recognises, and every series with an exemplar of this trace.

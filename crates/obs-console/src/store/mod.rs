@@ -333,6 +333,11 @@ impl Store {
         self.state().counters.logs_text += lines;
     }
 
+    /// Counts log lines whose end was left out.
+    pub(crate) fn count_cut_lines(&self, lines: u64) {
+        self.state().counters.logs_cut += lines;
+    }
+
     /// Counts items of envelopes that are no error events.
     pub(crate) fn count_ignored_items(&self, items: u64) {
         self.state().counters.envelope_items_ignored += items;

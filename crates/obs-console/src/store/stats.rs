@@ -57,6 +57,8 @@ pub struct ReceivedStats {
     pub logs: u64,
     /// Log lines that were no JSON, and are kept as text.
     pub logs_text: u64,
+    /// Lines of a program of ours that were longer than 64 KiB, and are kept without their rest.
+    pub logs_cut: u64,
     /// Error events, the repeated ones too.
     pub errors: u64,
     /// Error events that had been sent before, and are kept once.
@@ -132,6 +134,7 @@ impl Stats {
                 spans_repeated: counters.spans_repeated,
                 logs: counters.logs_received,
                 logs_text: counters.logs_text,
+                logs_cut: counters.logs_cut,
                 errors: counters.errors_received,
                 errors_repeated: counters.errors_repeated,
                 envelope_items_ignored: counters.envelope_items_ignored,

@@ -1,0 +1,281 @@
+//! Programs that are started with what joins everything.
+
+mod environment;
+mod lines;
+mod output;
+mod signals;
+
+pub use signals::Signals;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+
+use crate::Error;
+use crate::console::Running;
+use crate::model::{Attributes, LogLine, now_nanos};
+use crate::scrape::Target;
+use environment::{free_address, is_set, name_of, variables};
+
+/// How long the other programs have, after the first has ended, before they are killed.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long the output of a program that has ended is waited for: a process of its own may still hold it.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How often an admin server is looked for that is not there yet.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// A program to start, and the service's name under which its lines are kept.
+#[derive(Clone, Debug)]
+pub struct Program {
+    service: Arc<str>,
+    command: Vec<OsString>,
+    /// Whether the name was given, and not taken from the program's.
+    is_named: bool,
+}
+
+impl Program {
+    /// This program with its arguments; without a name it is the `OTEL_SERVICE_NAME` of the environment, or the
+    /// program's own.
+    ///
+    /// # Errors
+    /// A command without a program, and a name that is empty or longer than 128 bytes.
+    pub fn new(name: Option<&str>, command: Vec<OsString>) -> Result<Self, Error> {
+        if command.first().is_none_or(|program| program.is_empty()) {
+            return Err(Error::command("", "give a program after --"));
+        }
+        let is_named = name.is_some();
+        let of_environment = || std::env::var("OTEL_SERVICE_NAME").ok();
+        let name = name.map(Into::into).or_else(of_environment).filter(|name| !name.is_empty());
+        let service = name.unwrap_or_else(|| name_of(&command));
+        if service.len() > 128 || service.chars().any(char::is_control) {
+            return Err(Error::command(&service, "give a name of 1 to 128 bytes"));
+        }
+        Ok(Self { service: service.into(), command, is_named })
+    }
+}
+
+impl FromStr for Program {
+    type Err = Error;
+
+    /// Reads `NAME=COMMAND`, whose words are split as a shell does.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let form = "give NAME=COMMAND, such as payments=\"./payments --port 8081\"";
+        let (name, command) = text.split_once('=').ok_or_else(|| Error::command(text, form))?;
+        let words = shlex::split(command).filter(|_| !name.is_empty());
+        let words = words.ok_or_else(|| Error::command(text, form))?;
+        Self::new(Some(name), words.into_iter().map(Into::into).collect())
+    }
+}
+
+struct Started {
+    service: Arc<str>,
+    child: Child,
+    outputs: JoinSet<()>,
+}
+
+impl Running {
+    /// Starts the programs with what joins everything, and runs until the first has ended; the others end with
+    /// it. Answers the first one's exit code, 128 and the signal's number where one killed it.
+    ///
+    /// Their output is shown unchanged on this process' own and kept as log lines; `signals` are passed on. What
+    /// is said of them goes to stderr.
+    ///
+    /// # Errors
+    /// A program that cannot be started: those that were started are ended.
+    pub async fn run(
+        &self,
+        first: Program,
+        others: Vec<Program>,
+        signals: &mut Signals,
+    ) -> Result<u8, Error> {
+        let mut tasks = JoinSet::new();
+        let mut first = self.start_program(first, true, &mut tasks)?;
+        let mut started = Vec::new();
+        for program in others {
+            started.push(self.start_program(program, false, &mut tasks)?);
+        }
+        let status = loop {
+            tokio::select! {
+                ended = first.child.wait() => break ended,
+                signal = signals.next() => {
+                    if !signals::is_sent_to_all(signal) {
+                        for one in started.iter().chain([&first]) {
+                            signals::send(one.child.id(), signal);
+                        }
+                    }
+                }
+                (place, ended) = next_end(&mut started) => {
+                    let one = started.swap_remove(place);
+                    self.say_end(&one.service, ended).await;
+                    last_words(one.outputs).await;
+                }
+            }
+        };
+        last_words(first.outputs).await;
+        self.say_end(&first.service, status.as_ref().ok().copied()).await;
+        self.end(started, signals).await;
+        tasks.shutdown().await;
+        Ok(status.map_or(1, code_of))
+    }
+
+    fn start_program(
+        &self,
+        program: Program,
+        is_first: bool,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Started, Error> {
+        let Program { service, command, is_named } = program;
+        let failed = |source| Error::start(&service, &command, source);
+        let mut words = command.iter();
+        let mut child = Command::new(words.next().cloned().unwrap_or_default());
+        child.args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        if !is_first {
+            child.stdin(Stdio::null());
+        }
+        for (name, value) in variables(self, &service) {
+            if !is_set(name) || (is_named && name == "OTEL_SERVICE_NAME") {
+                child.env(name, value);
+            }
+        }
+        let given = std::env::var("OBS_ADMIN_ADDR").ok().filter(|_| is_first);
+        let admin = match given {
+            Some(text) => text.parse().ok(),
+            None => {
+                let address = free_address().map_err(failed)?;
+                child.env("OBS_ADMIN_ADDR", address.to_string());
+                Some(address)
+            }
+        };
+        let mut child = child.spawn().map_err(failed)?;
+        if let Some(address) = admin {
+            let watch = self.watcher(&service);
+            tasks.spawn(async move {
+                while TcpStream::connect(address).await.is_err() {
+                    tokio::time::sleep(LOOK).await;
+                }
+                watch(address);
+            });
+        }
+        let mut outputs = JoinSet::new();
+        if let Some(stdout) = child.stdout.take() {
+            let name = (Arc::clone(&service), "stdout");
+            let watch = self.watcher(&service);
+            let store = Arc::clone(self.store());
+            outputs.spawn(output::pump(stdout, tokio::io::stdout(), name, store, watch));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            let name = (Arc::clone(&service), "stderr");
+            let watch = self.watcher(&service);
+            let store = Arc::clone(self.store());
+            outputs.spawn(output::pump(stderr, tokio::io::stderr(), name, store, watch));
+        }
+        Ok(Started { service, child, outputs })
+    }
+
+    /// Looks at the admin server of a service from when its address is known.
+    fn watcher(&self, service: &Arc<str>) -> impl Fn(SocketAddr) + Send + 'static {
+        let scraper = self.scraper().clone();
+        let service = Arc::clone(service);
+        let token = std::env::var("OBS_ADMIN_TOKEN").ok().filter(|token| !token.is_empty());
+        move |address| {
+            // A service that listens on every address is asked by the loopback one.
+            let host = if address.ip().is_unspecified() {
+                "127.0.0.1".into()
+            } else {
+                address.ip().to_string()
+            };
+            let host = if host.contains(':') { format!("[{host}]") } else { host };
+            let url = format!("http://{host}:{}", address.port());
+            if let Ok(target) = Target::new(&service, &url) {
+                scraper.add(match &token {
+                    Some(token) => target.with_token(token),
+                    None => target,
+                });
+            }
+        }
+    }
+
+    /// Asks what still runs to end, and kills it where it does not.
+    async fn end(&self, mut started: Vec<Started>, signals: &mut Signals) {
+        for one in &started {
+            signals::send(one.child.id(), Signal::TERM);
+        }
+        let deadline = tokio::time::sleep(GRACE);
+        tokio::pin!(deadline);
+        while !started.is_empty() {
+            tokio::select! {
+                (place, ended) = next_end(&mut started) => {
+                    let one = started.swap_remove(place);
+                    last_words(one.outputs).await;
+                    self.say_end(&one.service, ended).await;
+                }
+                () = &mut deadline => break,
+                _ = signals.next() => break,
+            }
+        }
+        for mut one in started {
+            let _ = one.child.kill().await;
+            self.say_end(&one.service, None).await;
+        }
+    }
+
+    /// On stderr, and as a line of the service.
+    async fn say_end(&self, service: &Arc<str>, status: Option<ExitStatus>) {
+        let (how, is_well) = match status {
+            None => (String::from("was killed, since it did not end"), false),
+            Some(status) => match (status.code(), status.signal()) {
+                (Some(0), _) => (String::from("ended"), true),
+                (Some(code), _) => (format!("ended with exit code {code}"), false),
+                (None, signal) => (format!("was ended by signal {}", signal.unwrap_or(0)), false),
+            },
+        };
+        let text = format!("obs-console: {service} {how}\n");
+        let _ = tokio::io::stderr().write_all(text.as_bytes()).await;
+        self.store().add_logs([LogLine {
+            service: Arc::clone(service),
+            instance: None,
+            unix_nanos: now_nanos(),
+            level: if is_well { "info" } else { "error" }.into(),
+            event: format!("the program {how}").into(),
+            target: "obs_console".into(),
+            trace_id: None,
+            span_id: None,
+            request_id: None,
+            fields: Attributes::default(),
+        }]);
+    }
+}
+
+/// Which of them ends next, and how.
+async fn next_end(started: &mut [Started]) -> (usize, Option<ExitStatus>) {
+    let mut waiting: Vec<_> = started.iter_mut().map(|one| Box::pin(one.child.wait())).collect();
+    std::future::poll_fn(move |context| {
+        for (place, wait) in waiting.iter_mut().enumerate() {
+            if let std::task::Poll::Ready(status) = wait.as_mut().poll(context) {
+                return std::task::Poll::Ready((place, status.ok()));
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}
+
+async fn last_words(mut outputs: JoinSet<()>) {
+    let all = async { while outputs.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(LAST_WORDS, all).await;
+}
+
+fn code_of(status: ExitStatus) -> u8 {
+    let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(code & 0xff).unwrap_or(1)
+}
