@@ -7,6 +7,7 @@ mod ci;
 mod demo;
 mod error;
 mod scenario;
+mod screenshot;
 mod system;
 mod test;
 mod tidy;
@@ -40,6 +41,8 @@ enum Command {
         #[arg(long, default_value_t = 5050)]
         port: u16,
     },
+    /// Make the README's picture of the console, of the demo.
+    Screenshot,
     /// Check the architecture's invariants.
     Tidy,
     /// Run what CI runs.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::TraceContextService { port } => trace_context_service(port),
+        Command::Screenshot => screenshot::run(),
         Command::Tidy => tidy::run(),
         Command::Ci => ci::run(),
     };

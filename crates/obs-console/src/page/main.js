@@ -118,14 +118,14 @@ async function showActions() {
 	bar.hidden = !actions.length
 	if (!actions.length) return
 	fill(bar, h('span.dim', 'Try'), actions.map(({name, title}) => {
-		const run = async () => {
-			say(`${title} …`)
+		const label = name.replaceAll('-', ' ')
+		return small(label, async () => {
+			say(`${label} …`)
 			try {
-				const {ok, text} = await post(`actions/${encodeURIComponent(name)}`)
-				say(`${title}: ${ok ? 'done' : 'failed'}${text ? ` (${String(text).slice(0, 120)})` : ''}`)
-			} catch (error) {app.failed(error);}
-		}
-		return small(title, run)
+				const {ok, text} = await post(`actions/${name}`)
+				say(`${label}: ${ok ? text || 'done' : `failed: ${text}`}`.slice(0, 200))
+			} catch (error) {app.failed(error)}
+		}, {title})
 	}))
 }
 
