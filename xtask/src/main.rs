@@ -9,6 +9,7 @@ mod demo;
 mod error;
 mod platforms;
 mod scenario;
+mod screenshot;
 mod system;
 mod test;
 mod tidy;
@@ -42,6 +43,8 @@ enum Command {
         #[arg(long, default_value_t = 5050)]
         port: u16,
     },
+    /// Make the README's picture of the console, of the demo.
+    Screenshot,
     /// Check the architecture's invariants.
     Tidy {
         /// Show every circle of files instead.
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Command::Tidy { circles: false } => tidy::run(),
         Command::Assets(options) => assets::run(&options),
         Command::Platforms => platforms::run().and_then(|()| platforms::oldest_rust()),
+        Command::Screenshot => screenshot::run(),
         Command::Ci => ci::run(),
     };
     match done {

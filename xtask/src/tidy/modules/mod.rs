@@ -14,7 +14,6 @@ use crate::tidy::metadata::Package;
 const TIED: &[&str] = &[
     "obs-all",
     "obs-bench",
-    "obs-bench-e2e",
     "obs-console",
     "obs-errors",
     "obs-guard",
