@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::core::{Core, Happened, StackOf};
-use crate::errors::with_current_id;
+use crate::current::with_current_id;
 use crate::place::Key;
 use crate::report::{Cause, Kind};
 use crate::told::Told;
