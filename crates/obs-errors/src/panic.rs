@@ -9,7 +9,7 @@ use std::time::Duration;
 use obs_guard::{panic_message, truncated};
 
 use crate::core::{Core, Happened, StackOf};
-use crate::errors::with_current_id;
+use crate::current::with_current_id;
 use crate::place::Key;
 use crate::report::{Cause, Kind};
 use crate::told::Told;
