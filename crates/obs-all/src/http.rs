@@ -8,7 +8,7 @@ use obs_context::Route;
 use obs_http::{ObserveLayer, ObserveService, RouteOf, unrouted};
 use obs_logging::http::{AccessLog, ForwardRequestId, RequestContext};
 use obs_metrics::http::{ClientMetrics, Red};
-use obs_tracing::http::{ClientSpan, ServerSpan};
+use obs_tracing::http::{ClientSpan, GrpcClientSpan, ServerSpan};
 use tower_layer::Layer;
 
 use crate::Obs;
@@ -19,6 +19,7 @@ type Inner = (obs_errors::http::WatchErrors, Red);
 type Inner = Red;
 type Server = (RequestContext, (ServerSpan, (Option<AccessLog>, Inner)));
 type Client = (ForwardRequestId, (ClientSpan, ClientMetrics));
+type GrpcClient = (ForwardRequestId, (GrpcClientSpan, ClientMetrics));
 
 /// The layer of a server: made by [`Obs::server_layer`].
 pub type ServerLayer = ObserveLayer<Server>;
@@ -34,6 +35,9 @@ impl Obs {
     /// Every request gets a request id, a server span that continues the caller's trace, context on every
     /// log line, its place in the RED metrics, and a 500 instead of a broken connection when the handler
     /// panics.
+    ///
+    /// gRPC calls are known by their content type: span, metrics, access line and error tracking take the
+    /// code of the trailers, and a panic is answered as INTERNAL.
     pub fn observe<App: Observable>(&self, app: App) -> App::Observed {
         app.observed_by(self)
     }
@@ -71,6 +75,22 @@ impl Obs {
     /// Wraps an HTTP client with [`Obs::client_layer`].
     pub fn client<S>(&self, client: S) -> ObserveService<S, Client> {
         self.client_layer().layer(client)
+    }
+}
+
+impl Obs {
+    /// The layer of a gRPC client, as [`Obs::client_layer`] is of HTTP: forwards the request id, makes a
+    /// client span with the code of the trailers, and propagates the trace in the configured formats.
+    pub fn grpc_client_layer(&self) -> ObserveLayer<GrpcClient> {
+        let span = GrpcClientSpan::new().propagators(self.traces.propagators());
+        let observer = (ForwardRequestId::new(), (span, self.client_metrics.clone()));
+        ObserveLayer::new(observer, unrouted)
+    }
+
+    /// Wraps a gRPC client's channel, such as tonic's, with [`Obs::grpc_client_layer`]:
+    /// `GreeterClient::new(obs.grpc_client(channel))`.
+    pub fn grpc_client<S>(&self, channel: S) -> ObserveService<S, GrpcClient> {
+        self.grpc_client_layer().layer(channel)
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use obs_context::Route;
 
+use crate::grpc;
+
 /// Which of the possible ends an exchange came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -48,6 +50,10 @@ pub struct End {
     pub route: Route,
     /// The response's status, when there was a response.
     pub status: Option<StatusCode>,
+    /// Of a gRPC call ([`is_grpc`](crate::is_grpc)): the code of its trailers, or of the head of an answer
+    /// without a body. INTERNAL after a panic, CANCELLED for a call that was dropped, else what gRPC makes of
+    /// the HTTP status.
+    pub grpc_status: Option<u16>,
     /// From the request's head to the end of the response's body.
     pub duration: Duration,
     /// Bytes of the response's body that were handed on, before any transfer coding.
@@ -56,8 +62,13 @@ pub struct End {
 
 impl End {
     /// The status to count the exchange under: the response's own; 500 after a panic or a service's
-    /// error; 499 for a request that was cancelled before there was a response (as nginx has it).
+    /// error; 499 for a request that was cancelled before there was a response (as nginx has it). The head of
+    /// a gRPC call says 200 whatever happened: it counts under the HTTP status of its code, by
+    /// `google/rpc/code.proto` (404 of NOT_FOUND, 503 of UNAVAILABLE).
     pub fn status_code(&self) -> u16 {
+        if let (Some(code), Some(StatusCode::OK)) = (self.grpc_status, self.status) {
+            return grpc::http_status(code);
+        }
         match (self.outcome, self.status) {
             (Outcome::Panicked, _) | (Outcome::Failed, None) => 500,
             (_, Some(status)) => status.as_u16(),
@@ -67,13 +78,17 @@ impl End {
 
     /// Why a client's request failed, as OpenTelemetry's `error.type` has it: the status of a 4xx or 5xx,
     /// or `error` (no response), `cancelled` (dropped before the response), `body_failed`, `panic`. A body
-    /// that the client itself dropped is no failure.
+    /// that the client itself dropped is no failure. Of a gRPC call it is the name of any code but OK.
     pub fn client_error_type(&self) -> Option<&str> {
         match self.outcome {
             Outcome::Failed => Some("error"),
             Outcome::Cancelled => Some("cancelled"),
             Outcome::Panicked => Some("panic"),
             Outcome::BodyFailed => Some("body_failed"),
+            Outcome::Completed if self.grpc_status.is_some() => match self.grpc_status {
+                Some(0) | None => None,
+                Some(code) => Some(grpc::grpc_code_name(code).unwrap_or("_OTHER")),
+            },
             Outcome::Completed | Outcome::BodyAborted => {
                 let status = self.status.as_ref().filter(|status| status.as_u16() >= 400);
                 status.map(StatusCode::as_str)

@@ -9,6 +9,7 @@ use http_body::Body;
 use obs_guard::Place;
 use pin_project_lite::pin_project;
 
+use crate::grpc;
 use crate::running::Running;
 use crate::{Exchange, ObservedBody, Outcome};
 
@@ -99,7 +100,10 @@ fn after_panic<B: Body, X: Exchange>(
 ) -> Response<ObservedBody<B, X>> {
     HANDLER.caught(panic);
     let (mut head, ()) = Response::new(()).into_parts();
-    head.status = StatusCode::INTERNAL_SERVER_ERROR;
+    match running.is_grpc() {
+        true => grpc::internal(&mut head),
+        false => head.status = StatusCode::INTERNAL_SERVER_ERROR,
+    }
     running.response(&mut head);
     running.end(Outcome::Panicked);
     Response::from_parts(head, ObservedBody::empty())

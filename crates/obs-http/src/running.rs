@@ -5,6 +5,7 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request, response};
 use obs_context::Route;
 
+use crate::grpc;
 use crate::{End, Exchange, Observe, Outcome, RouteOf};
 
 /// Ends its exchange exactly once: by [`Running::end`], or when dropped.
@@ -13,6 +14,8 @@ pub(crate) struct Running<X: Exchange> {
     method: Method,
     route: Route,
     status: Option<StatusCode>,
+    is_grpc: bool,
+    grpc_status: Option<u16>,
     started: Instant,
     bytes: u64,
     /// The length that the response promised; once it is reached, servers poll no further.
@@ -33,6 +36,8 @@ impl<X: Exchange> Running<X> {
             method: request.method.clone(),
             route: route.unwrap_or(Route::UNMATCHED),
             status: None,
+            is_grpc: grpc::is_grpc(&request.headers),
+            grpc_status: None,
             started,
             bytes: 0,
             expected: None,
@@ -48,7 +53,11 @@ impl<X: Exchange> Running<X> {
         if let Some(route) = response.extensions.get::<Route>() {
             self.route = *route;
         }
-        self.expected = self.promised_length(response);
+        self.grpc_status = grpc::code_in(&response.headers);
+        self.expected = match self.is_grpc && self.grpc_status.is_some() {
+            true => Some(0), // such an answer has no body
+            false => self.promised_length(response),
+        };
         if let Some(exchange) = &mut self.exchange {
             exchange.response(response);
         }
@@ -67,9 +76,14 @@ impl<X: Exchange> Running<X> {
 
     pub(crate) fn trailers(&mut self, trailers: &HeaderMap) {
         self.expected = Some(0); // nothing comes after them
+        self.grpc_status = grpc::code_in(trailers).or(self.grpc_status);
         if let Some(exchange) = &mut self.exchange {
             exchange.trailers(trailers);
         }
+    }
+
+    pub(crate) fn is_grpc(&self) -> bool {
+        self.is_grpc
     }
 
     pub(crate) fn sent(&mut self, bytes: u64) {
@@ -82,13 +96,32 @@ impl<X: Exchange> Running<X> {
 
     pub(crate) fn end(&mut self, outcome: Outcome) {
         let Some(exchange) = self.exchange.take() else { return };
+        let (told, status) = (self.grpc_status, self.status);
         exchange.end(&End {
             outcome,
             method: self.method.clone(),
             route: self.route,
-            status: self.status,
+            status,
+            grpc_status: self.is_grpc.then(|| grpc_code(told, outcome, status)),
             duration: self.started.elapsed(),
             response_bytes: self.bytes,
         });
+    }
+}
+
+/// The code of a call that came to this end; by gRPC's own table where an HTTP status alone tells of it.
+fn grpc_code(told: Option<u16>, outcome: Outcome, status: Option<StatusCode>) -> u16 {
+    const CANCELLED: u16 = 1;
+    const UNKNOWN: u16 = 2;
+    match (outcome, told, status.map(|status| status.as_u16())) {
+        (Outcome::Panicked, ..) => grpc::INTERNAL,
+        (_, Some(code), _) => code,
+        (Outcome::Cancelled | Outcome::BodyAborted, ..) => CANCELLED,
+        (_, None, Some(400)) => grpc::INTERNAL,
+        (_, None, Some(401)) => 16,
+        (_, None, Some(403)) => 7,
+        (_, None, Some(404)) => 12,
+        (_, None, Some(429 | 502..=504)) => 14,
+        _ => UNKNOWN,
     }
 }

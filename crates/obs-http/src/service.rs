@@ -24,7 +24,7 @@ impl<O: Observe> ObserveLayer<O> {
         Self { observer, route_of, catch_panics: false }
     }
 
-    /// Answers 500 with an empty body when the handler panics, instead of letting the panic end the
+    /// Answers 500 with an empty body, or INTERNAL to a gRPC call, when the handler panics, instead of letting the panic end the
     /// connection. The observer is told [`crate::Outcome::Panicked`] either way.
     pub fn catch_panics(mut self) -> Self {
         self.catch_panics = true;

@@ -290,3 +290,60 @@ async fn the_route_comes_from_the_router_or_the_handler() {
     drop(answer(&diary, told).await);
     assert_eq!(diary.the_end().route.as_str(), "/pay/{id}");
 }
+
+fn call() -> Request<()> {
+    let request =
+        Request::post("/shop.Orders/Get").header("content-type", "application/grpc+proto");
+    request.body(()).unwrap()
+}
+
+#[tokio::test]
+async fn a_grpc_call_ends_with_the_code_of_its_trailers_or_of_its_head() {
+    let told = |code: &'static str| {
+        http::HeaderMap::from_iter([("grpc-status".parse().unwrap(), code.parse().unwrap())])
+    };
+    for (in_trailers, code, status, error) in [
+        (true, "0", 200, None),
+        (true, "5", 404, Some("NOT_FOUND")),
+        (false, "14", 503, Some("UNAVAILABLE")),
+    ] {
+        let diary = Diary::default();
+        let inner = service_fn(move |_: Request<()>| async move {
+            let trailers = in_trailers.then(|| Ok(told(code)));
+            let body = Full::new(Bytes::from_static(b"a message"));
+            let body = body.with_trailers(async { trailers });
+            let mut response = Response::new(body);
+            if !in_trailers {
+                *response.headers_mut() = told(code);
+            }
+            Ok::<_, Infallible>(response)
+        });
+        let layer = ObserveLayer::new(diary.clone(), unrouted);
+        let response = layer.layer(inner).oneshot(call()).await.unwrap();
+        match in_trailers {
+            true => drop(response.into_body().collect().await),
+            false => drop(response),
+        }
+        let end = diary.the_end();
+        assert_eq!(end.outcome, Outcome::Completed);
+        assert_eq!(end.grpc_status, code.parse().ok());
+        assert_eq!(end.status_code(), status);
+        assert_eq!(end.client_error_type(), error);
+    }
+}
+
+#[tokio::test]
+async fn a_grpc_handler_that_panics_is_answered_with_internal() {
+    let diary = Diary::default();
+    let inner = service_fn(|_: Request<()>| async { panic_in_handler() });
+    let layer = ObserveLayer::new(diary.clone(), unrouted).catch_panics();
+    let response = layer.layer(inner).oneshot(call()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["grpc-status"], "13");
+    assert_eq!(response.headers()["content-type"], "application/grpc");
+    let end = diary.the_end();
+    assert_eq!(
+        (end.outcome, end.grpc_status, end.status_code()),
+        (Outcome::Panicked, Some(13), 500)
+    );
+}

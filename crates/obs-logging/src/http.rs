@@ -102,7 +102,8 @@ impl Exchange for ContextExchange {
     fn end(self, _: &End) {}
 }
 
-/// One line for every request when it is over: `route` (where it is known), `status`, `duration_ms`,
+/// One line for every request when it is over: `route` (where it is known), `status`, `grpc_status` (of a
+/// gRPC call, whose `status` is the HTTP status of that code), `duration_ms`,
 /// `outcome`, `response_bytes`, with the context and the span of whatever is outside of it.
 ///
 /// Failed requests (panics, errors, statuses from 500) are warnings. The target is `access`, so that a
@@ -150,6 +151,7 @@ impl Exchange for AccessExchange {
                     target: "access",
                     route,
                     status = end.status_code(),
+                    grpc_status = end.grpc_status,
                     duration_ms = (end.duration.as_secs_f64() * 1e6).round() / 1e3,
                     outcome = end.outcome.as_str(),
                     response_bytes = end.response_bytes,

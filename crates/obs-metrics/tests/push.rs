@@ -257,6 +257,7 @@ fn requests(red: &obs_metrics::http::Red) {
             method: http::Method::GET,
             route,
             status: http::StatusCode::from_u16(status).ok(),
+            grpc_status: None,
             duration: Duration::from_millis(20),
             response_bytes: 0,
         });
@@ -348,6 +349,7 @@ fn http_and_queries_are_told_under_the_names_of_the_conventions() {
             method: http::Method::GET,
             route: Route::UNMATCHED,
             status: status.and_then(|status| http::StatusCode::from_u16(status).ok()),
+            grpc_status: None,
             duration: Duration::from_millis(20),
             response_bytes: 0,
         });

@@ -13,6 +13,7 @@ mod error;
 #[cfg(feature = "export")]
 mod exporter;
 mod exporters;
+#[cfg(feature = "export")]
 mod grpc_code;
 #[cfg(feature = "export")]
 mod json;
@@ -37,7 +38,6 @@ pub use error::Error;
 #[cfg(feature = "export")]
 pub use exporter::{Exporter, Package};
 pub use exporters::Exporters;
-pub use grpc_code::grpc_code_name;
 pub use options::{Identity, Options};
 #[cfg(feature = "worker")]
 pub use outcome::Outcome;

@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{Verdict, protobuf};
 use crate::client::Answer;
-use crate::grpc_code_name;
+use crate::grpc_code::grpc_code_name;
 
 /// Before every message: whether it is compressed, and its length.
 pub(crate) const PREFIX: usize = 5;

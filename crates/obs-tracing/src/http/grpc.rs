@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use http::header::HeaderMap;
-use http::{request, response};
+use http::request;
 use obs_context::Route;
-use obs_http::{End, Exchange, Observe, Outcome};
-use obs_otlp::grpc_code_name;
+use obs_http::{End, Exchange, Observe, grpc_code_name};
 use tracing::info_span;
 
 use super::span::{EnteredSpan, HttpSpan};
@@ -37,8 +35,6 @@ pub struct GrpcClientSpan {
 pub struct GrpcExchange {
     span: HttpSpan,
     kind: SpanKind,
-    /// What the trailers said, or the head of a response that has no body.
-    code: Option<u16>,
 }
 
 impl GrpcServerSpan {
@@ -81,7 +77,7 @@ impl Observe for GrpcServerSpan {
         let create = || info_span!(target: "obs_http", parent: None, "call");
         let span = HttpSpan::new(|| within(Origin { remote, route: None }, create));
         span.change(|record, limits| describe(request, record, SpanKind::Server, limits));
-        GrpcExchange { span, kind: SpanKind::Server, code: None }
+        GrpcExchange { span, kind: SpanKind::Server }
     }
 }
 
@@ -104,7 +100,7 @@ impl Observe for GrpcClientSpan {
             // The span is filtered out, but not the trace.
             None => self.propagators.inject(&mut request.headers),
         }
-        GrpcExchange { span, kind: SpanKind::Client, code: None }
+        GrpcExchange { span, kind: SpanKind::Client }
     }
 }
 
@@ -115,22 +111,19 @@ impl Exchange for GrpcExchange {
         self.span.enter()
     }
 
-    fn response(&mut self, response: &mut response::Parts) {
-        self.code = code(&response.headers);
-    }
-
-    fn trailers(&mut self, trailers: &HeaderMap) {
-        self.code = code(trailers).or(self.code);
-    }
-
     fn end(self, end: &End) {
-        let (kind, code) = (self.kind, self.code);
-        self.span.change(|record, limits| fate(record, kind, code, end, limits));
+        let kind = self.kind;
+        self.span.change(|record, limits| fate(record, kind, end, limits));
         self.span.end();
     }
 }
 
-fn describe(request: &request::Parts, record: &mut Record, kind: SpanKind, limits: &Limits) {
+pub(super) fn describe(
+    request: &request::Parts,
+    record: &mut Record,
+    kind: SpanKind,
+    limits: &Limits,
+) {
     let path = request.uri.path().trim_start_matches('/');
     record.kind = kind;
     record.name = Some(record.keep(path, limits));
@@ -138,20 +131,12 @@ fn describe(request: &request::Parts, record: &mut Record, kind: SpanKind, limit
     record.set("rpc.method", path.into(), limits);
 }
 
-fn code(headers: &HeaderMap) -> Option<u16> {
-    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
-}
-
-fn fate(record: &mut Record, kind: SpanKind, code: Option<u16>, end: &End, limits: &Limits) {
-    const CANCELLED: u16 = 1;
+pub(super) fn fate(record: &mut Record, kind: SpanKind, end: &End, limits: &Limits) {
     const UNKNOWN: u16 = 2;
-    let code = match (end.outcome, code) {
-        (_, Some(code)) => code,
-        (Outcome::Cancelled | Outcome::BodyAborted, None) => CANCELLED,
-        (_, None) => UNKNOWN,
-    };
+    // A call without the content type of one has none.
+    let code = end.grpc_status.unwrap_or(UNKNOWN);
     let number;
-    let name = match grpc_code_name(code.into()) {
+    let name = match grpc_code_name(code) {
         Some(name) => name,
         None => {
             number = code.to_string();

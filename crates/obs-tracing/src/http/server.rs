@@ -2,11 +2,11 @@
 
 use http::{request, response};
 use obs_context::Route;
-use obs_http::{End, Exchange, Observe, Outcome};
+use obs_http::{End, Exchange, Observe, Outcome, is_grpc};
 use tracing::info_span;
 
-use super::address;
 use super::span::{EnteredSpan, HttpSpan, OTHER, method, name_of};
+use super::{address, grpc};
 use crate::propagate::{Origin, Propagators, within};
 use crate::record::{Limits, Record, SpanKind, Status};
 
@@ -15,7 +15,7 @@ use crate::record::{Limits, Record, SpanKind, Status};
 /// The span is a child of the caller's where the headers name one; it is entered on every poll, and
 /// ends with the response's body. Its name is `GET /orders/{id}`; the path is an attribute, the query
 /// string is nowhere. A 5xx, a panic, an error or a request cancelled before its response sets the
-/// status ERROR, with `error.type`.
+/// status ERROR, with `error.type`. A gRPC call gets the attributes of [`GrpcServerSpan`](super::GrpcServerSpan).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerSpan {
     propagators: Propagators,
@@ -29,6 +29,7 @@ pub struct ServerExchange {
     span: HttpSpan,
     method: &'static str,
     route: Option<Route>,
+    is_grpc: bool,
 }
 
 impl ServerSpan {
@@ -87,11 +88,19 @@ impl Observe for ServerSpan {
         let create = || info_span!(target: "obs_http", parent: None, "request");
         let span = HttpSpan::new(|| within(Origin { remote, route }, create));
         let known = method(&request.method);
+        let is_grpc = is_grpc(&request.headers);
         span.change(|record, limits| {
-            self.describe(request, record, limits);
-            name(record, known, route, limits);
+            if is_grpc {
+                grpc::describe(request, record, SpanKind::Server, limits);
+                address::server(request, record, limits);
+                address::client(request, self.trusted_proxies, record, limits);
+                address::peer(&request.extensions, record, limits);
+            } else {
+                self.describe(request, record, limits);
+                name(record, known, route, limits);
+            }
         });
-        ServerExchange { span, method: known, route }
+        ServerExchange { span, method: known, route, is_grpc }
     }
 }
 
@@ -103,6 +112,9 @@ impl Exchange for ServerExchange {
     }
 
     fn response(&mut self, response: &mut response::Parts) {
+        if self.is_grpc {
+            return;
+        }
         let code = response.status.as_u16();
         let route = response.extensions.get::<Route>().copied().filter(|_| self.route.is_none());
         self.span.change(|record, limits| {
@@ -114,7 +126,10 @@ impl Exchange for ServerExchange {
     }
 
     fn end(self, end: &End) {
-        self.span.change(|record, limits| fate(record, end, limits));
+        self.span.change(|record, limits| match self.is_grpc {
+            true => grpc::fate(record, SpanKind::Server, end, limits),
+            false => fate(record, end, limits),
+        });
         self.span.end();
     }
 }
