@@ -1,19 +1,23 @@
 //! Serving the application until its shutdown is over.
 
 use std::error::Error as StdError;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
+use std::task::Poll;
 use std::time::Instant;
 
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use obs_health::Server;
 use obs_health::lifecycle::{Finished, FlushStage, Flushed, ShutdownReport};
 use obs_health::watchdog::{self, Watchdog};
+use obs_health::{Acceptor, PlainTcp, Server};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
+use crate::peer::WithPeer;
 use crate::{Error, Obs};
 
 impl Obs {
@@ -22,6 +26,8 @@ impl Obs {
     /// the report counts as lost is of the whole life of the process.
     ///
     /// Starts the background checks and the watchdog of the runtime. Watch the application first: [`Obs::observe`].
+    /// Handlers find the connection's peer as axum's `ConnectInfo<SocketAddr>`, or as
+    /// [`PeerAddr`](obs_http::PeerAddr) among the request's extensions.
     ///
     /// # Errors
     ///
@@ -39,11 +45,64 @@ impl Obs {
         B::Data: Send,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
+        self.serve_all([listener], app).await
+    }
+
+    /// [`Obs::serve`] on several listeners at once: IPv4 and IPv6, or two ports. They close together, with one report.
+    ///
+    /// # Errors
+    ///
+    /// As [`Obs::serve`].
+    pub async fn serve_all<App, B>(
+        self,
+        listeners: impl IntoIterator<Item = TcpListener>,
+        app: App,
+    ) -> Result<ShutdownReport, Error>
+    where
+        App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        App::Future: Send,
+        App::Error: Into<Box<dyn StdError + Send + Sync>>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.serve_with(listeners, PlainTcp, app).await
+    }
+
+    /// [`Obs::serve_all`] behind a handshake, such as TLS: each connection goes through `acceptor` first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Obs::serve`].
+    pub async fn serve_with<A, App, B>(
+        self,
+        listeners: impl IntoIterator<Item = TcpListener>,
+        acceptor: A,
+        app: App,
+    ) -> Result<ShutdownReport, Error>
+    where
+        A: Acceptor,
+        App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        App::Future: Send,
+        App::Error: Into<Box<dyn StdError + Send + Sync>>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
         let running = self.begin()?;
-        let addr = listener.local_addr().map(|addr| addr.to_string()).unwrap_or_default();
-        self.log_start(Some(&addr));
-        let server = Server::new(listener).limits(self.server_limits);
-        let report = server.serve(app, self.lifecycle.clone()).await;
+        let app = WithPeer(app);
+        let mut serving = Vec::new();
+        for listener in listeners {
+            let addr = listener.local_addr().map(|addr| addr.to_string()).unwrap_or_default();
+            self.log_start(Some(&addr));
+            let server =
+                Server::new(listener).limits(self.server_limits).acceptor(acceptor.clone());
+            serving.push(Box::pin(server.serve(app.clone(), self.lifecycle.clone())));
+        }
+        let report = match all(serving).await {
+            Some(report) => report,
+            None => self.lifecycle.clone().run().await,
+        };
         drop(running);
         Ok(report)
     }
@@ -166,4 +225,23 @@ impl Obs {
             None => ::tracing::info!(admin, "started"),
         }
     }
+}
+
+/// Runs servers on one lifecycle, whose report each of them returns; `None` of none.
+async fn all(
+    mut servers: Vec<Pin<Box<impl Future<Output = ShutdownReport>>>>,
+) -> Option<ShutdownReport> {
+    let mut report = None;
+    poll_fn(|context| {
+        servers.retain_mut(|server| match server.as_mut().poll(context) {
+            Poll::Ready(ended) => {
+                report = Some(ended);
+                false
+            }
+            Poll::Pending => true,
+        });
+        if servers.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    report
 }
