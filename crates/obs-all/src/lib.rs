@@ -30,3 +30,8 @@ pub use obs_metrics as metrics;
 #[cfg(feature = "profiling")]
 pub use obs_profiling as profiling;
 pub use obs_tracing as tracing;
+
+/// The guide's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/adopting.md")]
+mod guide {}
