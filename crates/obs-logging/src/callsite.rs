@@ -60,7 +60,7 @@ pub(crate) enum FieldRole {
     Message,
     /// A `log` record's own target.
     Target,
-    /// A `log` record's source position: bridges send it, lines do not have it.
+    /// A `log` record's source position, or an instruction for the tracer (`otel.kind`): lines do not have it.
     Unused,
 }
 
@@ -71,6 +71,11 @@ impl Callsite {
             "message" if metadata.is_event() => FieldRole::Message,
             "log.target" if is_bridge(metadata) => FieldRole::Target,
             "log.module_path" | "log.file" | "log.line" if is_bridge(metadata) => FieldRole::Unused,
+            "otel.name"
+            | "otel.kind"
+            | "otel.status_code"
+            | "otel.status_description"
+            | "otel.status_message" => FieldRole::Unused,
             name => {
                 let key = Key::new(name);
                 if pipeline.redaction.matches(key.name()) {
