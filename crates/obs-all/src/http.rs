@@ -95,6 +95,11 @@ impl Obs {
 }
 
 /// What [`Obs::observe`] takes.
+#[diagnostic::on_unimplemented(
+    message = "`Obs::observe` cannot watch `{Self}`",
+    note = "an axum `Router` needs its state first: `obs.observe(router.with_state(state))`",
+    note = "any other tower service comes with the function of its route: `obs.observe((service, route_of as fn(&_) -> _))`"
+)]
 pub trait Observable {
     /// The same, with the layer.
     type Observed;
