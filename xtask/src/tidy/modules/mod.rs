@@ -17,7 +17,6 @@ const TIED: &[&str] = &[
     "obs-console",
     "obs-errors",
     "obs-guard",
-    "obs-logging",
     "obs-metrics",
     "obs-otlp",
     "obs-tracing",
