@@ -66,7 +66,7 @@ mod tests {
                 "C:\\cargo\\registry\\src\\index-1a2b\\hyper-1.9.0\\src\\lib.rs",
                 "hyper-1.9.0\\src\\lib.rs",
             ),
-            ("/src/", "src/"),
+            ("/src/", "/src/"),
             ("/", ""),
             ("", ""),
             ("ä:", "ä:"),
