@@ -280,6 +280,6 @@ fn max_level<'a>(
     logs: impl Iterator<Item = &'a LogFilter>,
 ) -> Option<LevelFilter> {
     let traces = Filter::<Registry>::max_level_hint(traces);
-    let logs = logs.map(|log| Filter::<Registry>::max_level_hint(log));
+    let logs = logs.map(Filter::<Registry>::max_level_hint);
     logs.fold(traces, |one, other| Some(one?.max(other?)))
 }

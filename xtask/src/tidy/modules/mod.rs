@@ -15,7 +15,6 @@ const TIED: &[&str] = &[
     "obs-all",
     "obs-bench",
     "obs-console",
-    "obs-errors",
     "obs-guard",
     "obs-metrics",
     "obs-otlp",
