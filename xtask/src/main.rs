@@ -7,7 +7,9 @@ mod bench;
 mod ci;
 mod demo;
 mod error;
+mod platforms;
 mod scenario;
+mod screenshot;
 mod system;
 mod test;
 mod tidy;
@@ -41,6 +43,8 @@ enum Command {
         #[arg(long, default_value_t = 5050)]
         port: u16,
     },
+    /// Make the README's picture of the console, of the demo.
+    Screenshot,
     /// Check the architecture's invariants.
     Tidy {
         /// Show every circle of files instead.
@@ -49,6 +53,8 @@ enum Command {
     },
     /// Check the rules and dashboards of docs/deploy against what the demo's services show.
     Assets(assets::Options),
+    /// Check the published libraries on other platforms, and with the oldest supported Rust.
+    Platforms,
     /// Run what CI runs.
     Ci,
 }
@@ -75,6 +81,8 @@ fn main() -> ExitCode {
         Command::Tidy { circles: true } => tidy::show_circles(),
         Command::Tidy { circles: false } => tidy::run(),
         Command::Assets(options) => assets::run(&options),
+        Command::Platforms => platforms::run().and_then(|()| platforms::oldest_rust()),
+        Command::Screenshot => screenshot::run(),
         Command::Ci => ci::run(),
     };
     match done {

@@ -359,3 +359,33 @@ fn a_posted_line_and_an_otlp_span_meet_the_programs_lines() {
     session.signal("-TERM");
     session.end();
 }
+
+/// In a terminal, which `script` of util-linux makes: Ctrl-C is sent to the whole group by the kernel.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_ctrl_c_of_the_terminal_reaches_the_program_once() {
+    use std::io::Write;
+
+    let program = env!("CARGO_BIN_EXE_obs-console");
+    let free = FREE.join(" ");
+    // The trap runs at once, since `wait` is interrupted: a second signal would be seen.
+    let inner = "trap 'echo got-it' INT; echo rea''dy; sleep 1 & wait; wait; wait; exit 5";
+    let line = format!("exec {program} run {free} -- sh -c \"{inner}\"");
+    let mut script = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = script.stdin.take().unwrap();
+    let mut stdout = BufReader::new(script.stdout.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("ready") {
+        assert_ne!(stdout.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    stdin.write_all(b"\x03").unwrap();
+    stdin.flush().unwrap();
+    stdout.read_to_string(&mut said).unwrap();
+    assert_eq!(said.matches("got-it").count(), 1, "{said}");
+    assert_eq!(script.wait().unwrap().code(), Some(5), "{said}");
+}

@@ -128,6 +128,6 @@ fn resolved(addresses: &[usize]) -> String {
     let below = |call: &String| call.contains("__rust_begin_short_backtrace");
     let last = calls.iter().position(below).filter(|at| *at > first).unwrap_or(calls.len());
     let mut text = calls.get(first..last).unwrap_or_default().join("\n");
-    text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
+    text.truncate(obs_guard::truncated(&text, MAX_TEXT_BYTES).len());
     text
 }

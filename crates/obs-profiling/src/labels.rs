@@ -5,7 +5,7 @@ use obs_context::{ActiveSpan, Route, SpanId, TraceId};
 /// The span that was active on a thread when it was sampled; all `None` outside every span, and in
 /// profiles of other processes.
 ///
-/// Of a span whose trace is not kept, only its name and its route are told: there is nothing to look up by
+/// Of a span whose trace is not kept, only its name and its route are kept: there is nothing to look up by
 /// the ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

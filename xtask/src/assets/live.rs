@@ -18,7 +18,7 @@ use crate::system::{Http, Service, free_addr, installed, until};
 /// The services, after requests of every kind.
 pub(crate) fn fleet() -> Result<Fleet, Failure> {
     // What it prints belongs to the demo's story.
-    let fleet = Fleet::start(&demo::Options::headless(), &Printer::new(true))?;
+    let fleet = Fleet::start(&demo::Options::headless(), &[], &Printer::new(true))?;
     traffic(&fleet)?;
     Ok(fleet)
 }

@@ -15,10 +15,11 @@ pub(crate) struct Console {
     _process: Service,
     client: Client,
     pub(crate) url: String,
+    /// Its page, with the token.
+    pub(crate) page: String,
     pub(crate) otlp_grpc: String,
     /// Where its receiver of errors is.
     pub(crate) sentry_dsn: String,
-    token: String,
 }
 
 /// Talks to its API.
@@ -30,7 +31,7 @@ pub(crate) struct Client {
 
 impl Console {
     /// Starts it; it looks at the services' admin addresses every second.
-    pub(crate) fn start(admins: &[SocketAddr; 3]) -> Result<Self, Failure> {
+    pub(crate) fn start(admins: &[SocketAddr; 3], actions: &[String]) -> Result<Self, Failure> {
         let mut arguments: Vec<String> = Vec::new();
         for listener in ["--otlp-grpc", "--otlp-http", "--api"] {
             arguments.extend([listener.to_owned(), "127.0.0.1:0".to_owned()]);
@@ -38,21 +39,20 @@ impl Console {
         for (name, admin) in NAMES.iter().zip(admins) {
             arguments.extend(["--service".to_owned(), format!("{name}=http://{admin}")]);
         }
+        for action in actions {
+            arguments.extend(["--action".to_owned(), action.clone()]);
+        }
         let mut process =
             Service::start("console", &program("obs-console")?, &arguments, &[], None)?;
         let ready = process.wait_for_line("is ready", |line| {
             line.json["api"].is_string().then(|| line.json.clone())
         })?;
         let text = |name: &str| ready[name].as_str().unwrap_or_default().to_owned();
-        let (url, token) = (text("api"), text("token"));
-        let http = Http::new().bearer(&token);
+        let (url, page) = (text("api"), text("page"));
+        let http = Http::new().bearer(&text("token"));
         let client = Client { http, url: url.clone() };
         let (otlp_grpc, sentry_dsn) = (text("otlp_grpc"), text("sentry_dsn"));
-        Ok(Self { _process: process, client, url, otlp_grpc, sentry_dsn, token })
-    }
-
-    pub(crate) fn url_with_token(&self) -> String {
-        format!("{}/api/requests?token={}", self.url, self.token)
+        Ok(Self { _process: process, client, url, page, otlp_grpc, sentry_dsn })
     }
 
     pub(crate) fn clone_client(&self) -> Client {

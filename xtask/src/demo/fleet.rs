@@ -24,6 +24,7 @@ pub(crate) struct Fleet {
     /// Whether a header is taken out on the way: then not all comes that a healthy run brings.
     pub(crate) is_broken: bool,
     services: Vec<Running>,
+    forward: mpsc::Sender<(&'static str, String)>,
     pub(crate) database: Database,
     _header_thief: Option<Proxy>,
     _folder: TempDir,
@@ -39,13 +40,36 @@ struct Running {
     service: Service,
     url: String,
     admin: String,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Running {
+    fn start(
+        name: &'static str,
+        admin: String,
+        variables: Vec<(&'static str, String)>,
+        forward: &mpsc::Sender<(&'static str, String)>,
+    ) -> Result<Self, Failure> {
+        let program = program(name)?;
+        let mut service = Service::start(name, &program, &[], &variables, Some(forward.clone()))?;
+        let addr = service.wait_for_line("listens", |line| {
+            let listening = line.json["event"] == "listening";
+            listening.then(|| line.json["addr"].as_str().map(str::to_owned)).flatten()
+        })?;
+        Ok(Self { service, url: format!("http://{addr}"), admin, variables })
+    }
 }
 
 impl Fleet {
-    pub(crate) fn start(options: &Options, printer: &Printer) -> Result<Self, Failure> {
+    /// `actions` become the buttons of the console's page.
+    pub(crate) fn start(
+        options: &Options,
+        actions: &[String],
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
         let folder = tempfile::tempdir().during("no temporary folder")?;
         let admins = [free_addr(), free_addr(), free_addr()];
-        let console = Console::start(&admins)?;
+        let console = Console::start(&admins, actions)?;
         printer.row(&format!("{:10} {}", "console", console.url));
         let (database, database_url) = database(options, &folder)?;
         let (forward, lines) = mpsc::channel();
@@ -72,18 +96,12 @@ impl Fleet {
                 ("SENTRY_ENVIRONMENT", "demo".to_owned()),
             ]
         };
-        let start = |at: usize, more: Vec<(&str, String)>| -> Result<Running, Failure> {
+        let start = |at: usize, more: Vec<(&'static str, String)>| -> Result<Running, Failure> {
             let variables: Vec<_> = common(admins[at]).into_iter().chain(more).collect();
-            let program = program(NAMES[at])?;
-            let mut service =
-                Service::start(NAMES[at], &program, &[], &variables, Some(forward.clone()))?;
-            let addr = service.wait_for_line("listens", |line| {
-                let listening = line.json["event"] == "listening";
-                listening.then(|| line.json["addr"].as_str().map(str::to_owned)).flatten()
-            })?;
-            let (url, admin) = (format!("http://{addr}"), format!("http://{}", admins[at]));
-            printer.row(&format!("{:10} {url}   admin {admin}", NAMES[at]));
-            Ok(Running { service, url, admin })
+            let admin = format!("http://{}", admins[at]);
+            let running = Running::start(NAMES[at], admin, variables, &forward)?;
+            printer.row(&format!("{:10} {}   admin {}", NAMES[at], running.url, running.admin));
+            Ok(running)
         };
 
         let payments = start(2, Vec::new())?;
@@ -112,6 +130,7 @@ impl Fleet {
             foreign_collector: options.otlp.is_some(),
             is_broken: options.broken.is_some(),
             services: vec![gateway, orders, payments],
+            forward,
             database,
             _header_thief: header_thief,
             _folder: folder,
@@ -139,6 +158,19 @@ impl Fleet {
         self.services.iter().find(|running| running.service.name == name)
     }
 
+    /// Starts a service that has ended once more, where it was.
+    pub(crate) fn restart(&mut self, name: &str) -> Result<(), Failure> {
+        if let Some(former) = self.services.iter_mut().find(|it| it.service.name == name) {
+            let bind = former.url.trim_start_matches("http://").to_owned();
+            let mut variables = former.variables.clone();
+            variables.retain(|(name, _)| *name != "BIND");
+            variables.push(("BIND", bind));
+            let admin = former.admin.clone();
+            *former = Running::start(former.service.name, admin, variables, &self.forward)?;
+        }
+        self.wait_until_ready()
+    }
+
     /// The process of a service.
     pub(crate) fn service(&mut self, name: &str) -> Option<&mut Service> {
         self.services
@@ -152,7 +184,7 @@ impl Fleet {
     }
 
     pub(crate) fn urls(&self) -> Vec<(String, String)> {
-        let mut urls = vec![("console".to_owned(), self.console.url_with_token())];
+        let mut urls = vec![("page".to_owned(), self.console.page.clone())];
         for running in &self.services {
             urls.push((running.service.name.to_owned(), running.url.clone()));
             urls.push(("  admin".to_owned(), running.admin.clone()));

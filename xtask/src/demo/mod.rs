@@ -12,24 +12,24 @@ mod outage;
 mod print;
 pub(crate) mod profile;
 mod prometheus;
+mod stage;
 
 use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use crate::error::Failure;
 use crate::system::{cargo, raise_open_files};
 use fleet::Fleet;
 use joins::Joins;
 pub(crate) use print::Printer;
+use stage::Stage;
 
 /// What the demo does.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// Stay up afterwards and print the addresses, until Ctrl-C.
+    /// Stay up afterwards and print the page's address, until Ctrl-C.
     #[arg(long)]
     serve: bool,
     /// Print one JSON document instead of the story.
@@ -75,7 +75,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     printer.step("starting them on free ports");
 
     let mut joins = Joins::default();
-    let mut fleet = Fleet::start(options, &printer)?;
+    let stage = options.serve.then(Stage::open).transpose()?;
+    let actions = stage.as_ref().map(Stage::actions).unwrap_or_default();
+    let mut fleet = Fleet::start(options, &actions, &printer)?;
     let prometheus = match options.prometheus {
         true => prometheus::Prometheus::start(&fleet, &printer)?,
         false => None,
@@ -89,8 +91,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     faults::show(&fleet, &printer, &mut joins)?;
     profile::show(&fleet, &printer, &mut joins)?;
     outage::show(&mut fleet, &printer, &mut joins)?;
-    if options.serve {
-        stay_up(&fleet, prometheus.as_ref(), &printer)?;
+    if let Some(stage) = stage {
+        stay_up(&mut fleet, stage, prometheus.as_ref(), &printer)?;
         drain::end_all(&mut fleet, &printer, &mut joins)?;
     } else {
         drain::show(&mut fleet, options.in_flight, &printer, &mut joins)?;
@@ -108,19 +110,38 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     joins.verdict(&printer, begun.elapsed())
 }
 
+/// Starts everything with the page's buttons and some traffic, and gives the page's address and a request's
+/// trace id.
+pub(crate) fn with_page(
+    look: impl FnOnce(&str, &str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    raise_open_files();
+    let printer = Printer::new(true);
+    cargo(["build", "-p", "obs-console", "-p", "obs-demo", "--bins"])?;
+    let stage = Stage::open()?;
+    let fleet = Fleet::start(&Options::headless(), &stage.actions(), &printer)?;
+    load::warm_up(&fleet)?;
+    for path in ["/fail", "/orders/none", "/slow/120", "/panic", "/slow/60"] {
+        fleet.http.get(&format!("{}{path}", fleet.gateway()))?;
+    }
+    // So that the request's metrics have a value before it.
+    fleet.console.scrape()?;
+    let request = follow::follow(&fleet, &printer, &mut Joins::default())?;
+    look(&fleet.console.page, &request.trace_id)
+}
+
 fn stay_up(
-    fleet: &Fleet,
+    fleet: &mut Fleet,
+    stage: Stage,
     prometheus: Option<&prometheus::Prometheus>,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    printer.heading("SERVING", "until Ctrl-C; try `curl -i -X POST` on the gateway's /orders/7");
+    printer.heading("SERVING", "until Ctrl-C; open the page, and try its buttons");
     for (name, url) in fleet.urls() {
         printer.row(&format!("{name:10} {url}"));
     }
     if let Some(prometheus) = prometheus {
         printer.row(&format!("{:10} {}", "prometheus", prometheus.url()));
     }
-    let _ = signals.forever().next();
-    Ok(())
+    stage.play(fleet)
 }

@@ -37,7 +37,7 @@ pub(crate) fn show(fleet: &mut Fleet, printer: &Printer, joins: &mut Joins) -> R
 
 /// SQLite: another process holds an exclusive lock. PostgreSQL: its connections break, and new ones are
 /// refused.
-fn take_away(fleet: &Fleet) -> Result<Option<Service>, Failure> {
+pub(super) fn take_away(fleet: &Fleet) -> Result<Option<Service>, Failure> {
     match &fleet.database {
         Database::Sqlite { url } => {
             let arguments = [url.clone()];
@@ -53,7 +53,7 @@ fn take_away(fleet: &Fleet) -> Result<Option<Service>, Failure> {
     }
 }
 
-fn give_back(fleet: &Fleet, lock: Option<Service>) -> Result<(), Failure> {
+pub(super) fn give_back(fleet: &Fleet, lock: Option<Service>) -> Result<(), Failure> {
     if let Some(mut lock) = lock {
         lock.close_input();
         lock.wait(Duration::from_secs(60))?;

@@ -43,6 +43,14 @@ pub(crate) fn published() -> Result<Vec<String>, Failure> {
         .collect())
 }
 
+/// The oldest Rust that the workspace supports, such as `1.88`.
+pub(crate) fn rust_version() -> Result<String, Failure> {
+    let manifest = std::fs::read_to_string(workspace().join("Cargo.toml")).during("Cargo.toml")?;
+    let line = manifest.lines().find_map(|line| line.strip_prefix("rust-version = \""));
+    let version = line.and_then(|rest| rest.split('"').next());
+    version.map(str::to_owned).ok_or_else(|| Failure::new("Cargo.toml has no rust-version"))
+}
+
 /// Package and name of every example.
 pub(crate) fn examples() -> Result<Vec<(String, String)>, Failure> {
     let of = |package: Package| {

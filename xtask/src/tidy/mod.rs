@@ -7,7 +7,7 @@ mod metadata;
 mod modules;
 
 use crate::error::Failure;
-pub(crate) use metadata::{examples, published};
+pub(crate) use metadata::{examples, published, rust_version};
 
 /// Checks everything and lists every breach.
 pub(crate) fn run() -> Result<(), Failure> {

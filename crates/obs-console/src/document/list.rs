@@ -18,12 +18,12 @@ pub(crate) fn list(
     let mut last = None;
     for (seq, id, trace) in state.traces.before(before).take(turn) {
         last = Some(seq);
-        if !may_pass(filter, trace) {
+        // A summary costs more than looking for a text.
+        if !may_pass(filter, trace) || !has_text(state, filter, id, trace) {
             continue;
         }
         let summary = summarise(state, seq, id, trace);
-        found
-            .extend(summary.filter(|it| accepts(filter, it) && has_text(state, filter, id, trace)));
+        found.extend(summary.filter(|it| accepts(filter, it)));
         if found.len() >= filter.limit {
             return None;
         }
@@ -62,7 +62,7 @@ fn accepts(filter: &Filter, summary: &RequestSummary) -> bool {
 
 fn has_text(state: &State, filter: &Filter, id: TraceId, trace: &Trace) -> bool {
     let Some(q) = &filter.q else { return true };
-    q.is_in(&id.to_string())
+    q.is_in_id(id)
         || trace.request_ids.iter().any(|id| q.is_in(id))
         || trace.spans.values().any(|span| q.is_in_span(span))
         || state.logs.of_trace(id).any(|line| q.is_in_line(line))

@@ -1,55 +1,52 @@
 // The services: their instances, and what their probes said over time.
 
-import { get } from './api.js';
-import { empty, fill, h, pairs } from './dom.js';
-import { count, line, serviceTag, time, value } from './format.js';
-import { strip } from './healthstrip.js';
-import { to } from './route.js';
+import {get} from './api.js'
+import {empty, fill, h, pairs} from './dom.js'
+import {count, line, serviceTag, time, value} from './format.js'
+import {said, strip} from './healthstrip.js'
+import {to} from './route.js'
 
-const MINUTES = 10;
+const MINUTES = 10
 
 export default function health() {
-	const body = h('div.cards');
-	const element = h('section.single', { 'aria-label': 'Health', tabindex: 0 }, h('h1.offscreen', 'Health'), h('p.bar', h('b', 'Services'), h('span.dim', `probes over the last ${MINUTES} minutes`)), body);
-	let loading = false;
+	const body = h('div.cards')
+	const element = h('section.single', {label: 'Health', tabindex: 0}, h('h1.offscreen', 'Health'), h('p.bar', h('b', 'Services'), h('span.dim', `probes over the last ${MINUTES} minutes`)), body)
+	let loading = false
 
 	async function load() {
-		if (loading) return;
-		loading = true;
+		if (loading) return
+		loading = true
 		try {
-			const services = await get('services');
-			const changes = await Promise.all(services.map((it) => get('health', { service: it.name }).catch(() => [])));
-			if (body.contains(document.activeElement)) return;
-			fill(body, services.length ? services.map((it, at) => card(it, changes[at])) : empty('No services yet', 'They appear with their first span, line or scrape.'));
-		} catch (error) { fill(body, empty(error.message)); } finally { loading = false; }
+			const services = await get('services')
+			const changes = await Promise.all(services.map((it) => get('health', {service: it.name}).catch(() => [])))
+			if (body.contains(document.activeElement)) return
+			fill(body, services.length ? services.map((it, at) => card(it, changes[at])) : empty('No services yet', 'They appear with their first span, line or scrape.'))
+		} catch (error) {fill(body, empty(error.message));} finally {loading = false;}
 	}
 
-	const timer = setInterval(load, 2000);
-	return { element, update: load, change: () => {}, close: () => clearInterval(timer) };
+	const timer = setInterval(load, 2000)
+	return {element, update: load, change: () => {}, close: () => clearInterval(timer)}
 }
 
 function card(it, changes) {
-	const state = (said, good, bad) => (said === null || said === undefined ? h('span.dim', `? ${good} unknown`) : h('span', { class: said ? 'good' : 'bad' }, said ? `✓ ${good}` : `✕ ${bad}`));
-	const checks = Object.entries(it.checks ?? {});
-	const now = Date.now();
+	const state = (said, good, bad) => (said === null || said === undefined ? h('span.dim', `? ${good} unknown`) : h('span', {class: said ? 'good' : 'bad'}, said ? `✓ ${good}` : `✕ ${bad}`))
+	const checks = Object.entries(it.checks ?? {})
+	const now = Date.now()
 	return h('section.card',
 		h('h2', serviceTag(it.name), ' ', state(it.ready, 'ready', 'not ready'), ' ', state(it.live, 'live', 'not live')),
-		changes.length ? strip(changes, { from: now - MINUTES * 60_000, to: now }) : h('p.dim', 'Its probes are not asked: start the console with --service NAME=URL of its admin server.'),
-		checks.length ? h('ul.checks', checks.map(([name, said]) => h('li', { class: said === 'ok' ? 'good' : 'bad' }, said === 'ok' ? '✓ ' : '✕ ', h('span.v', `${line(name, 60)}: ${line(value(said), 100)}`)))) : null,
+		changes.length ? strip(changes, {from: now - MINUTES * 60_000, to: now}) : h('p.dim', 'Its probes are asked with --service NAME=URL of its admin server.'),
+		checks.length ? h('ul.checks', checks.map(([name, said]) => h('li', {class: said === 'ok' ? 'good' : 'bad'}, said === 'ok' ? '✓ ' : '✕ ', h('span.v', `${line(name, 60)}: ${line(value(said), 100)}`)))) : null,
 		pairs([
-			['Requests', h('span', h('a', { href: to('requests', { service: it.name }) }, count(it.requests)), it.errors ? [', ', h('a.bad', { href: to('requests', { service: it.name, error: 'true' }) }, `✕ ${count(it.errors)} with errors`)] : null)],
-			['Logs', h('a', { href: to('logs', { service: it.name }) }, 'its lines')],
+			['Requests', h('span', h('a', {href: to('requests', {service: it.name})}, count(it.requests)), it.errors ? [', ', h('a.bad', {href: to('requests', {service: it.name, error: 'true'})}, `✕ ${count(it.errors)} with errors`)] : null)],
+			['Logs', h('a', {href: to('logs', {service: it.name})}, 'its lines')],
 			['Last heard', it.last_seen_unix_ms ? time(it.last_seen_unix_ms) : 'never'],
-			...(/^http:\/\//.test(it.admin ?? '') ? [['Admin', h('a', { href: it.admin, rel: 'noreferrer noopener', target: '_blank' }, it.admin)]] : []),
-			...(it.instances ?? []).slice(0, 20).map((instance) => ['Instance', h('span', h('a.v', { href: to('requests', { service: it.name, instance: instance.id }) }, line(instance.id, 80)), ' ', instance.last_seen_unix_ms ? time(instance.last_seen_unix_ms) : null)]),
+			...(/^http:\/\//.test(it.admin ?? '') ? [['Admin', h('a', {href: it.admin, rel: 'noreferrer noopener', target: '_blank'}, it.admin)]] : []),
+			...(it.instances ?? []).slice(0, 20).map((instance) => ['Instance', h('span', h('a.v', {href: to('requests', {service: it.name, instance: instance.id})}, line(instance.id, 80)), ' ', instance.last_seen_unix_ms ? time(instance.last_seen_unix_ms) : null)]),
 		]),
-		drained(changes));
+		drained(changes))
 }
 
-/** The changes as words, the newest first. */
 function drained(changes) {
-	const sorted = [...changes].sort((one, other) => other.unix_ms - one.unix_ms).slice(0, 8);
-	return sorted.length > 1 ? h('details', h('summary', 'Changes'), h('ol.changes', sorted.map((change) => h('li', time(change.unix_ms), ' ',
-		change.error ? `? no answer: ${line(change.error, 200)}` : `${change.ready ? '✓ ready' : '▲ not ready'}, ${change.live ? 'live' : 'not live'}`,
-		Object.entries(change.checks ?? {}).filter(([, said]) => said !== 'ok').map(([name, said]) => ` ${line(name, 60)}: ${line(value(said), 100)}`))))) : null;
+	const sorted = [...changes].sort((one, other) => other.unix_ms - one.unix_ms).slice(0, 8)
+	return sorted.length > 1 ? h('details', h('summary', 'Changes'), sorted.map((change) => h('p', time(change.unix_ms), ' ', line(said(change), 300)))) : null
 }

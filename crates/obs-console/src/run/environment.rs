@@ -65,6 +65,9 @@ fn after(words: &[String], options: &[&str]) -> Option<String> {
 }
 
 fn script(words: &[String]) -> Option<String> {
+    if words.iter().any(|word| word == "-c" || word == "-e") {
+        return None;
+    }
     let file = words.iter().find(|word| !word.starts_with('-') && word.contains('.'))?;
     Some(stem(file)).filter(|stem| !stem.is_empty())
 }

@@ -127,14 +127,14 @@ impl Browser {
     /// Waits until an element of this selector is in sight with this text.
     pub async fn sees(&self, css: &str, text: &str) {
         let script = "return [...document.querySelectorAll(arguments[0])]
-            .some((it) => it.checkVisibility() && it.innerText.includes(arguments[1]))";
+            .some((it) => it.checkVisibility() && (it.innerText ?? it.textContent).includes(arguments[1]))";
         self.until(&format!("{text:?} in {css}"), script, vec![css.into(), text.into()]).await;
     }
 
     /// Waits until no element of this selector is in sight with this text.
     pub async fn misses(&self, css: &str, text: &str) {
         let script = "return ![...document.querySelectorAll(arguments[0])]
-            .some((it) => it.checkVisibility() && it.innerText.includes(arguments[1]))";
+            .some((it) => it.checkVisibility() && (it.innerText ?? it.textContent).includes(arguments[1]))";
         let what = format!("{text:?} gone from {css}");
         self.until(&what, script, vec![css.into(), text.into()]).await;
     }
@@ -144,7 +144,7 @@ impl Browser {
         self.sees(css, text).await;
         let script = "document.querySelector('[data-clicked]')?.removeAttribute('data-clicked');
             [...document.querySelectorAll(arguments[0])]
-            .find((it) => it.checkVisibility() && it.innerText.includes(arguments[1]))?.setAttribute('data-clicked', '')";
+            .find((it) => it.checkVisibility() && (it.innerText ?? it.textContent).includes(arguments[1]))?.setAttribute('data-clicked', '')";
         // What is drawn anew at this moment is found again.
         for _ in 0..20 {
             self.run(script, vec![css.into(), text.into()]).await;

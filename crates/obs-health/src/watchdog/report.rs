@@ -84,6 +84,6 @@ fn log(report: &Report, stacks: Option<&Stacks>) {
 /// The hook may panic, and it may return a long text.
 fn stacks_text(stacks: &Stacks) -> String {
     let mut text = STACKS.call(|| stacks()).unwrap_or_else(|| "the hook panicked".into());
-    text.truncate(text.floor_char_boundary(MAX_STACKS));
+    text.truncate(obs_guard::truncated(&text, MAX_STACKS).len());
     text
 }

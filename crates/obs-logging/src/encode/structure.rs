@@ -75,7 +75,7 @@ impl<'a> Structure<'a> {
 
     pub(crate) fn text(&mut self, text: &str) {
         self.is_awaiting_value = false;
-        let fitting = text.floor_char_boundary(self.room());
+        let fitting = obs_guard::truncated(text, self.room()).len();
         if fitting == text.len() {
             return string(self.out, text);
         }

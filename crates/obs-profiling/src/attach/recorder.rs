@@ -72,7 +72,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins to sample a running process, so many times a second of each thread's CPU time. It is not
+    /// Begins to sample a running process, `rate` times a second of each thread's CPU time. It is not
     /// stopped: the kernel copies its stacks, and they are unwound here, as they come.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ impl Recorder {
     fn attached(pid: i32, rate: u32, with_children: bool) -> Result<Self, Error> {
         threads::check(pid)?;
         let opened = open_running(pid, rate, with_children)?;
-        // From now on, what is mapped is told by the kernel.
+        // From now on the kernel reports new mappings.
         opened.rings.iter().for_each(Ring::start);
         let mut processes = Processes::new(pid, with_children);
         for process in opened.pids {
@@ -194,7 +194,7 @@ impl Recorder {
         for (id, stacks) in by_process {
             let Some(process) = self.processes.get(id) else { continue };
             let addresses = stacks.iter().map(|(_, addresses, _)| &addresses.frames);
-            self.symbols.learn(&process.code, addresses);
+            self.symbols.resolve(&process.code, addresses);
             samples.extend(stacks.into_iter().map(|(tid, addresses, count)| Sample {
                 pid: process.pid,
                 process: Arc::clone(&process.name),

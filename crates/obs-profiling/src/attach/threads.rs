@@ -1,4 +1,4 @@
-//! The threads of a process, as `/proc` tells them.
+//! The threads of a process, from `/proc`.
 
 use std::fs;
 use std::time::Duration;

@@ -7,9 +7,9 @@ pub(crate) mod cpu;
 #[cfg(feature = "http")]
 pub mod endpoint;
 pub(crate) mod error;
-mod flight;
 mod gate;
 pub mod heap;
+mod profile_slot;
 #[cfg(feature = "http")]
 mod query;
 mod ring;

@@ -7,27 +7,28 @@ use obs_context::TraceId;
 use crate::attach::record::Recording;
 use crate::labels::SampleFilter;
 
-/// As Go's `net/http/pprof`: 30 s unless told.
-const SECONDS: u64 = 30;
-const MOST_SECONDS: u64 = 300;
+/// As Go's `net/http/pprof`: 30 s by default.
+const DEFAULT_SECONDS: u64 = 30;
+const MAX_SECONDS: u64 = 300;
 /// As Go's, which is also a divisor of most kernels' timers.
-const RATE: u32 = 100;
+const DEFAULT_RATE: u32 = 100;
 
 /// What is wrong with a parameter, and what it may be.
 pub(crate) type Problem = String;
 
 /// `seconds`, `hz`, `trace_id`, `span` and `route`.
 pub(crate) fn parse(query: &str) -> Result<(Recording, SampleFilter), Problem> {
-    let mut recording = Recording { rate: RATE, duration: Duration::from_secs(SECONDS) };
+    let mut recording =
+        Recording { rate: DEFAULT_RATE, duration: Duration::from_secs(DEFAULT_SECONDS) };
     let mut filter = SampleFilter::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let value = decoded(value)?;
         match name {
             "seconds" => {
-                let seconds = value.parse().ok().filter(|it| (1..=MOST_SECONDS).contains(it));
+                let seconds = value.parse().ok().filter(|it| (1..=MAX_SECONDS).contains(it));
                 let seconds = seconds.ok_or_else(|| {
-                    format!("seconds={value}: give a whole number from 1 to {MOST_SECONDS}")
+                    format!("seconds={value}: give a whole number from 1 to {MAX_SECONDS}")
                 })?;
                 recording.duration = Duration::from_secs(seconds);
             }

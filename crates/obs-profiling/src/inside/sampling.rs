@@ -24,7 +24,7 @@ use crate::inside::timers::Timers;
 use crate::labels::Labels;
 use crate::profile::{Profile, Sample};
 
-/// Looking for threads and their stacks takes this share of the profiler's thread at most: one in so many.
+/// Looking for threads and their stacks takes at most one part in this many of the profiler's thread.
 const THREADS_SHARE: u32 = 20;
 /// Libraries may be loaded at any time; looking for them costs a millisecond.
 const MAPPINGS_AGE: Duration = Duration::from_millis(500);
@@ -195,7 +195,7 @@ impl Sampling {
 
     fn samples(&self) -> Vec<Sample> {
         let mut symbols = Symbols::new();
-        symbols.learn(&self.code, self.tally.stacks().iter().map(|stack| &stack.frames));
+        symbols.resolve(&self.code, self.tally.stacks().iter().map(|stack| &stack.frames));
         let stacks =
             self.tally.stacks().iter().map(|stack| Arc::new(symbols.stack(&self.code, stack)));
         let stacks: Vec<_> = stacks.collect();
@@ -217,7 +217,7 @@ impl Sampling {
     }
 }
 
-/// However it ends, no handler may bring anything into a ring that nobody empties.
+/// However it ends, no handler may write into a ring that is not read any more.
 impl Drop for Sampling {
     fn drop(&mut self) {
         self.timers.clear();

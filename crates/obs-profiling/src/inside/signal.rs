@@ -1,7 +1,7 @@
 //! SIGPROF: its handler copies the state of the thread that it interrupts.
 //!
 //! The handler allocates nothing, takes no lock and unwinds nothing. It copies registers, stack and the
-//! active span into a slot; whoever opened the gate does the rest.
+//! active span into a slot; the profiler's thread does the rest.
 
 #![allow(unsafe_code, reason = "a signal handler, and system calls that have no safe face")]
 

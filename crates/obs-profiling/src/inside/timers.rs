@@ -58,7 +58,7 @@ impl Timers {
             period,
             timed,
             bounds,
-            free: (1..bounds::MOST).rev().collect(),
+            free: (1..bounds::MAX_TIMERS).rev().collect(),
             process: None,
             own: own_tid(),
             threads: HashMap::new(),

@@ -14,11 +14,8 @@ use crate::tidy::metadata::Package;
 const TIED: &[&str] = &[
     "obs-all",
     "obs-bench",
-    "obs-bench-e2e",
     "obs-console",
-    "obs-errors",
     "obs-guard",
-    "obs-logging",
     "obs-metrics",
     "obs-otlp",
     "obs-tracing",

@@ -1,5 +1,6 @@
 //! Lines in a file, which may be rotated by us or by others.
 
+#[cfg_attr(not(unix), path = "unlocked.rs")]
 mod lock;
 mod rename;
 mod reopen;

@@ -45,7 +45,7 @@ pub struct HeapSample {
     pub allocated: Memory,
 }
 
-/// Starts sampling: one allocation in so many bytes, at random. [`INTERVAL`](super::INTERVAL) suits
+/// Starts sampling: one allocation in `interval` bytes on average, at random. [`INTERVAL`](super::INTERVAL) suits
 /// production. Called again, it changes the interval; 0 is taken for 1, which samples everything.
 ///
 /// # Errors
@@ -91,7 +91,7 @@ fn read(mean: u64) -> Result<HeapProfile, Error> {
         }
     }
     let mut symbols = Symbols::new();
-    symbols.learn(&code, stacks.iter().map(|(stack, _)| &stack.frames));
+    symbols.resolve(&code, stacks.iter().map(|(stack, _)| &stack.frames));
     let samples = stacks.iter().zip(in_use).map(|((addresses, allocated), in_use)| HeapSample {
         stack: without_allocator(symbols.stack(&code, addresses)),
         in_use: Memory::of(in_use),
@@ -99,7 +99,7 @@ fn read(mean: u64) -> Result<HeapProfile, Error> {
     });
     let mut samples: Vec<_> = samples.filter(|sample| sample.allocated.objects > 0).collect();
     samples.sort_by_key(|sample| std::cmp::Reverse((sample.in_use.bytes, sample.allocated.bytes)));
-    let dropped = stacks::dropped() + live::turned_away();
+    let dropped = stacks::dropped() + live::overflowed();
     Ok(HeapProfile { taken: SystemTime::now(), interval: mean, samples, dropped })
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// Print tables as text, for a file or another program.
     #[arg(short, long)]
     batch: bool,
-    /// End after so many tables.
+    /// End after this many tables.
     #[arg(short = 'n', long, value_name = "TABLES", requires = "batch")]
     count: Option<u64>,
 }

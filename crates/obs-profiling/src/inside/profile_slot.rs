@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::inside::error::Kind;
 
-/// The process that is being profiled, and until when.
-static UNDER_WAY: Mutex<Option<(u32, Option<Instant>)>> = Mutex::new(None);
+/// The process whose profile is in progress, and its end.
+static CURRENT: Mutex<Option<(u32, Option<Instant>)>> = Mutex::new(None);
 
-/// There is one of these at a time.
+/// The right to take a CPU profile: one exists at a time.
 #[derive(Debug)]
-pub(crate) struct Flight(());
+pub(crate) struct ProfileSlot(());
 
-impl Flight {
+impl ProfileSlot {
     pub(crate) fn begin(duration: Duration) -> Result<Self, Error> {
         let mut under_way = lock();
         let own = std::process::id();
         match *under_way {
-            // A process that was forked meanwhile has the note, and not the profiler.
+            // A process that was forked meanwhile has a copy of this, but no profiler.
             Some((pid, end)) if pid == own => {
                 let left = end.map(|end| end.saturating_duration_since(Instant::now()));
                 Err(Error::from(Kind::UnderWay { left }))
@@ -31,12 +31,12 @@ impl Flight {
     }
 }
 
-impl Drop for Flight {
+impl Drop for ProfileSlot {
     fn drop(&mut self) {
         *lock() = None;
     }
 }
 
 fn lock() -> MutexGuard<'static, Option<(u32, Option<Instant>)>> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+    CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
