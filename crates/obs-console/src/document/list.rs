@@ -62,7 +62,7 @@ fn accepts(filter: &Filter, summary: &RequestSummary) -> bool {
 
 fn has_text(state: &State, filter: &Filter, id: TraceId, trace: &Trace) -> bool {
     let Some(q) = &filter.q else { return true };
-    q.is_in(&id.to_string())
+    q.is_in_id(id)
         || trace.request_ids.iter().any(|id| q.is_in(id))
         || trace.spans.values().any(|span| q.is_in_span(span))
         || state.logs.of_trace(id).any(|line| q.is_in_line(line))

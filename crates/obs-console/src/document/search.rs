@@ -30,6 +30,11 @@ impl Needle {
         Ok(Self { lower: text.to_lowercase().into() })
     }
 
+    /// Whether it is in the text of this id, which is made only for what may be in one.
+    pub(super) fn is_in_id(&self, id: impl ToString) -> bool {
+        self.lower.bytes().all(|byte| byte.is_ascii_hexdigit()) && self.is_in(&id.to_string())
+    }
+
     /// Whether it is in `text`.
     pub fn is_in(&self, text: &str) -> bool {
         if !self.lower.is_ascii() {
@@ -63,7 +68,7 @@ impl Needle {
         self.is_in(&span.name)
             || self.is_in(&span.status_message)
             || self.is_in_attributes(&span.attributes)
-            || self.is_in(&span.span_id.to_string())
+            || self.is_in_id(span.span_id)
     }
 
     pub(super) fn is_in_line(&self, line: &LogLine) -> bool {
@@ -71,7 +76,7 @@ impl Needle {
             || self.is_in(&line.target)
             || self.is_in_attributes(&line.fields)
             || line.request_id.as_deref().is_some_and(|id| self.is_in(id))
-            || line.trace_id.is_some_and(|id| self.is_in(&id.to_string()))
+            || line.trace_id.is_some_and(|id| self.is_in_id(id))
     }
 
     pub(super) fn is_in_error(&self, event: &ErrorEvent) -> bool {
@@ -80,7 +85,7 @@ impl Needle {
             || event.transaction.as_deref().is_some_and(|text| self.is_in(text))
             || event.frames.iter().any(|it| self.is_in(&it.function) || self.is_in(&it.file))
             || self.is_in_attributes(&event.tags)
-            || event.trace_id.is_some_and(|id| self.is_in(&id.to_string()))
+            || event.trace_id.is_some_and(|id| self.is_in_id(id))
     }
 }
 
