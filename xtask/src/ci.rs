@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::error::Failure;
 use crate::system::{cargo, installed, workspace};
-use crate::{demo, test, tidy};
+use crate::{demo, platforms, test, tidy};
 
 pub(crate) fn run() -> Result<(), Failure> {
     step("format", || cargo(["fmt", "--all", "--check"]))?;
@@ -28,6 +28,17 @@ pub(crate) fn run() -> Result<(), Failure> {
         }
         Ok(())
     })?;
+    step("the oldest Rust", || {
+        let mut arguments = vec!["clippy", "--quiet", "--all-features", "--lib"];
+        let published = tidy::published()?;
+        for name in &published {
+            arguments.extend(["-p", name]);
+        }
+        arguments.extend(["--", "-D", "clippy::incompatible_msrv"]);
+        cargo(arguments)?;
+        platforms::oldest_rust()
+    })?;
+    step("other platforms", platforms::run)?;
     step("documentation", documentation)?;
     step("deny", deny)?;
     step("undefined behaviour, by Miri", miri)?;

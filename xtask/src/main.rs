@@ -2,10 +2,12 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
 
+mod assets;
 mod bench;
 mod ci;
 mod demo;
 mod error;
+mod platforms;
 mod scenario;
 mod screenshot;
 mod system;
@@ -44,7 +46,15 @@ enum Command {
     /// Make the README's picture of the console, of the demo.
     Screenshot,
     /// Check the architecture's invariants.
-    Tidy,
+    Tidy {
+        /// Show every circle of files instead.
+        #[arg(long)]
+        circles: bool,
+    },
+    /// Check the rules and dashboards of docs/deploy against what the demo's services show.
+    Assets(assets::Options),
+    /// Check the published libraries on other platforms, and with the oldest supported Rust.
+    Platforms,
     /// Run what CI runs.
     Ci,
 }
@@ -68,8 +78,11 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::TraceContextService { port } => trace_context_service(port),
+        Command::Tidy { circles: true } => tidy::show_circles(),
+        Command::Tidy { circles: false } => tidy::run(),
+        Command::Assets(options) => assets::run(&options),
+        Command::Platforms => platforms::run().and_then(|()| platforms::oldest_rust()),
         Command::Screenshot => screenshot::run(),
-        Command::Tidy => tidy::run(),
         Command::Ci => ci::run(),
     };
     match done {

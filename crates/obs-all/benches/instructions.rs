@@ -1,4 +1,4 @@
-//! Instructions of a line in a request on the thread that writes it: `cargo bench -p obs-all --bench
+//! Instructions of a line in a request, and of a query that is measured but not traced: `cargo bench -p obs-all --bench
 //! instructions`. Exits with 1 past the limit. Needs valgrind; without it, it says so and leaves, or fails
 //! where `OBS_REQUIRE_PEERS=1`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
@@ -7,14 +7,19 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ::tracing::{info, info_span};
+use ::tracing::{Level, debug, enabled, info, info_span};
 use obs_all::Config;
+use obs_all::tracing::Sampler;
 
-/// What a line takes at most on its thread: where nobody is told of errors, and where somebody is.
+/// What one takes at most on its thread; a line where nobody is told of errors, and where somebody is. A query
+/// with what sqlx itself formats.
 #[cfg(feature = "errors")]
-const LIMITS: &[(&str, u64)] = &[("line", 2_400), ("line, errors are told", 4_500)];
+const LIMITS: &[(&str, u64)] =
+    &[("line", 2_400), ("line, errors are told", 4_500), (QUERY, 17_000)];
 #[cfg(not(feature = "errors"))]
-const LIMITS: &[(&str, u64)] = &[("line", 2_400)];
+const LIMITS: &[(&str, u64)] = &[("line", 2_400), (QUERY, 17_000)];
+
+const QUERY: &str = "query, not sampled";
 
 /// The difference of two runs is free of what only the first lines cost.
 const CHUNKS: [u64; 2] = [4, 24];
@@ -37,7 +42,7 @@ fn main() -> ExitCode {
     for (work, limit) in LIMITS {
         let [few, many] = CHUNKS.map(|chunks| {
             let arguments = ["--work", work, &chunks.to_string()];
-            obs_testing::instructions(&arguments, Some("*lines_of_a_request*"))
+            obs_testing::instructions(&arguments, Some("*_of_a_request*"))
         });
         let (Some(few), Some(many)) = (few, many) else {
             obs_testing::skipped("valgrind is not installed");
@@ -52,10 +57,17 @@ fn main() -> ExitCode {
 
 fn run(work: &str, chunks: u64) {
     let config = Config::new("bench").environment(|_| None).admin_addr(None);
+    let config = match work {
+        QUERY => config.sampler(Sampler::never()).database_system("sqlite"),
+        _ => config,
+    };
     let _obs = told(config.log_output("/dev/null"), work).init().expect("nothing of this can fail");
     let _entered = info_span!("request", method = "GET", path = "/orders").entered();
     for _ in 0..chunks {
-        lines_of_a_request();
+        match work {
+            QUERY => queries_of_a_request(),
+            _ => lines_of_a_request(),
+        }
         // The writer is on a thread of its own.
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -64,7 +76,7 @@ fn run(work: &str, chunks: u64) {
 #[cfg(feature = "errors")]
 fn told(config: Config, work: &str) -> Config {
     use obs_all::errors::{Outcome, Report};
-    if work == "line" {
+    if work != "line, errors are told" {
         return config;
     }
     config.errors(|errors| errors.sink(|_: &Report| Outcome::Delivered))
@@ -79,5 +91,29 @@ fn told(config: Config, _: &str) -> Config {
 fn lines_of_a_request() {
     for _ in 0..LINES {
         info!(user_id = 123_u64, name = "Alice", ratio = 0.25, "user created");
+    }
+}
+
+/// As sqlx 0.9 does it (`sqlx-core/src/logger.rs`).
+#[inline(never)]
+fn queries_of_a_request() {
+    let sql =
+        "SELECT id, total, status FROM orders WHERE customer = ? ORDER BY created DESC LIMIT 20";
+    for _ in 0..LINES {
+        if enabled!(target: "sqlx::query", Level::DEBUG) {
+            let mut summary = sql.split_whitespace().take(4).collect::<Vec<_>>().join(" ");
+            summary.push_str(" …");
+            let sql = format!("\n\n{sql}\n");
+            let elapsed = Duration::from_micros(300);
+            debug!(
+                target: "sqlx::query",
+                summary,
+                db.statement = sql,
+                rows_affected = 0_u64,
+                rows_returned = 20_u64,
+                ?elapsed,
+                elapsed_secs = elapsed.as_secs_f64(),
+            );
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 use std::fmt;
 
 /// The telemetry could not be set up, or the service not served; the text says what to change.
-#[derive(Debug)]
 pub struct Error {
     kind: Kind,
 }
@@ -40,6 +39,13 @@ impl Error {
     /// logger is installed.
     pub fn is_initialised(&self) -> bool {
         matches!(self.kind, Kind::Taken { .. })
+    }
+}
+
+/// The sentence of its `Display`: what `main` prints of an error that it returns.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -7,7 +7,7 @@
 use obs_context::Route;
 use obs_http::{ObserveLayer, ObserveService, RouteOf, unrouted};
 use obs_logging::http::{AccessLog, ForwardRequestId, RequestContext};
-use obs_metrics::http::Red;
+use obs_metrics::http::{ClientMetrics, Red};
 use obs_tracing::http::{ClientSpan, ServerSpan};
 use tower_layer::Layer;
 
@@ -18,7 +18,7 @@ type Inner = (obs_errors::http::WatchErrors, Red);
 #[cfg(not(feature = "errors"))]
 type Inner = Red;
 type Server = (RequestContext, (ServerSpan, (Option<AccessLog>, Inner)));
-type Client = (ForwardRequestId, ClientSpan);
+type Client = (ForwardRequestId, (ClientSpan, ClientMetrics));
 
 /// The layer of a server: made by [`Obs::server_layer`].
 pub type ServerLayer = ObserveLayer<Server>;
@@ -50,10 +50,22 @@ impl Obs {
         ObserveLayer::new(observer, route_of).catch_panics()
     }
 
-    /// The layer of an HTTP client: forwards the request id, makes a client span, and propagates the
-    /// trace.
+    /// The layer of an HTTP client: forwards the request id, makes a client span, propagates the trace,
+    /// and measures the request as `http_client_request_duration_seconds` (OpenTelemetry's
+    /// `http.client.request.duration`).
     pub fn client_layer(&self) -> ClientLayer {
-        ObserveLayer::new((ForwardRequestId::new(), self.client_span), unrouted)
+        ObserveLayer::new(self.client_observer(), unrouted)
+    }
+
+    /// [`Obs::client_layer`] as a middleware of `reqwest_middleware` (feature `reqwest`):
+    /// `ClientBuilder::new(client).with(obs.reqwest())`, after middleware that retries.
+    #[cfg(feature = "reqwest")]
+    pub fn reqwest(&self) -> obs_http::ObserveReqwest<Client> {
+        obs_http::ObserveReqwest::new(self.client_observer())
+    }
+
+    fn client_observer(&self) -> Client {
+        (ForwardRequestId::new(), (self.client_span, self.client_metrics.clone()))
     }
 
     /// Wraps an HTTP client with [`Obs::client_layer`].

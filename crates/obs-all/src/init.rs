@@ -1,27 +1,30 @@
 //! From the configuration to running telemetry.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ::tracing::subscriber::NoSubscriber;
 #[cfg(feature = "errors")]
 use obs_errors::Errors;
 use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
 use obs_health::{Check, Health, ServerLimits};
 use obs_logging::{Logging, Output};
-use obs_metrics::http::Red;
-use obs_metrics::{Pusher, Registry};
-use obs_tracing::Traces;
+use obs_metrics::http::{ClientMetrics, Red};
+use obs_metrics::{Buckets, Pusher, Registry};
 use obs_tracing::http::{ClientSpan, ServerSpan};
+use obs_tracing::{TraceFilter, Traces};
+use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::config::{Settings, Signals};
+use crate::config::{Layers, Records, Settings, Signals};
 use crate::error::{Error, Kind};
 use crate::layer::Pillars;
-use crate::{Config, Explanation, admin};
+use crate::{Config, Explanation, admin, queries};
 
 /// Sets up logs, metrics, traces, health and the admin server of this service, configured by the
 /// environment: see [`Config`] for the variables and their defaults.
@@ -50,6 +53,7 @@ pub struct Obs {
     pub(crate) watch_errors: obs_errors::http::WatchErrors,
     pub(crate) push: Option<Arc<Pusher>>,
     pub(crate) red: Red,
+    pub(crate) client_metrics: ClientMetrics,
     pub(crate) access_log: bool,
     pub(crate) health: Health,
     pub(crate) lifecycle: Lifecycle,
@@ -64,29 +68,43 @@ pub struct Obs {
 }
 
 impl Obs {
-    pub(crate) fn start(config: &Config) -> Result<Self, Error> {
-        let settings = Settings::resolve(config)?;
+    /// The process's globals come last: where something fails before, they are as they were.
+    pub(crate) fn start(config: Config) -> Result<Self, Error> {
+        if ::tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>()) {
+            return Err(Error::new(Kind::Taken { source: "a subscriber is installed".into() }));
+        }
+        let settings = Settings::resolve(&config)?;
         let mut explanation = settings.explanation.clone();
         let health = Health::new();
         let lifecycle = Lifecycle::new(health.clone(), settings.deadlines.clone());
         // First of all: a container's first process gets no signal that it does not watch.
         lifecycle.watch_signals().map_err(Error::part("shutdown"))?;
-        let (log_layer, logging) = obs_logging::Builder::new()
+        let lines = obs_logging::Builder::new()
             .format(settings.log_format)
             .filter(settings.log_filter.clone())
-            .output(output(&settings.log_output))
-            .build()
-            .map_err(Error::part("logs"))?;
+            .output(output(&settings.log_output));
+        let (log_layer, logging) = config.build_logs(lines, None).map_err(Error::part("logs"))?;
         let Signals { traces, push, records, ignored } = settings.signals;
         let is_on = records.is_on().map_err(Error::part("logs"))?;
         let (record_layer, log_records) = is_on
             .then(|| {
-                let output = Output::otlp(records);
-                let builder = obs_logging::Builder::new().filter_of(&logging);
-                builder.output(output).build().map_err(Error::part("logs"))
+                let records = Records { output: Output::otlp(records), lines: &logging };
+                let built = config.build_logs(obs_logging::Builder::new(), Some(records));
+                built.map_err(Error::part("logs"))
             })
             .transpose()?
             .unzip();
+        let registry = obs_metrics::default_registry();
+        let push = push.start(registry).map_err(Error::part("metrics"))?;
+        let push = push.is_on().then(|| Arc::new(push));
+        let measures_queries = settings.query_metrics.unwrap_or(push.is_some());
+        let (traces, filter) = match measures_queries {
+            true => {
+                let traces = queries::measured(traces, registry).map_err(Error::part("metrics"))?;
+                (traces, TraceFilter::default().every_query())
+            }
+            false => (traces, TraceFilter::default()),
+        };
         let (trace_layer, traces) = traces.build().map_err(Error::part("traces"))?;
         let traces = Arc::new(traces);
         #[cfg(feature = "errors")]
@@ -96,51 +114,28 @@ impl Obs {
         };
         explanation.extend("traces", traces.settings());
         let logs = std::iter::once(log_layer).chain(record_layer);
-        let pillars = Pillars::new(trace_layer, logs);
+        let pillars = Pillars::new(trace_layer, filter, logs);
         #[cfg(feature = "errors")]
         let pillars = pillars.with_errors(error_layer);
-        let subscriber = tracing_subscriber::registry().with(pillars);
-        ::tracing::subscriber::set_global_default(subscriber)
-            .map_err(|source| Error::new(Kind::Taken { source: source.into() }))?;
-        obs_logging::bridge::install()
-            .map_err(|source| Error::new(Kind::Taken { source: source.into() }))?;
-        obs_logging::panic::install(&logging);
-        #[cfg(feature = "errors")]
-        {
-            // Around the logs' hook: its line names the error.
-            errors.install_panic_hook();
-            errors.make_global();
-        }
-        obs_otlp::warn_of_ignored(traces.ignored());
-        obs_otlp::warn_of_ignored(&ignored);
-
         let logging = Arc::new(logging);
-        let registry = obs_metrics::default_registry();
-        let red = Red::new(registry).map_err(Error::part("metrics"))?;
-        match obs_metrics::collect::process(registry) {
-            Err(error) if error.is_unsupported() => ::tracing::warn!(%error, "no process metrics"),
-            other => other.map_err(Error::part("metrics"))?,
-        }
-        let log_records = log_records.map(Arc::new);
-        let logs = match &log_records {
-            None => logging.source(),
-            Some(records) => Logging::source_of([("lines", &*logging), ("otlp", records)]),
+        let client_metrics = ClientMetrics::new(registry, Buckets::default());
+        let client_metrics = client_metrics.map_err(Error::part("metrics"))?;
+        let no_process_metrics = match obs_metrics::collect::process(registry) {
+            Err(error) if error.is_unsupported() => Some(error),
+            other => other.map(|()| None).map_err(Error::part("metrics"))?,
         };
-        for source in [logs, traces.source(), health.source()] {
-            registry.mount(source);
-        }
+        let log_records = log_records.map(Arc::new);
         #[cfg(feature = "errors")]
         let errors = Arc::new(errors);
-        #[cfg(feature = "errors")]
-        registry.mount(errors.source());
-        let push = push.start(registry).map_err(Error::part("metrics"))?;
-        let push = push.is_on().then(|| Arc::new(push));
+        let red = match &push {
+            None => Red::new(registry),
+            Some(_) => Red::with_push(registry, Buckets::default()),
+        };
+        let red = red.map_err(Error::part("metrics"))?;
         #[cfg(feature = "profiling")]
         let profiling = settings.profiling;
         #[cfg(not(feature = "profiling"))]
         let profiling = false;
-        #[cfg(all(feature = "profiling", target_os = "linux"))]
-        registry.mount(obs_profiling::source());
         let shown = admin::Shown {
             explanation: &explanation,
             registry: registry.clone(),
@@ -150,8 +145,33 @@ impl Obs {
             #[cfg(feature = "errors")]
             errors: Arc::clone(&errors),
             profiling,
+            prices: settings.prices,
         };
         let admin = admin::start(&settings.admin, shown)?;
+        install(pillars, config.layers)?;
+        obs_logging::panic::install(&logging);
+        #[cfg(feature = "errors")]
+        {
+            // Around the logs' hook: its line names the error.
+            errors.install_panic_hook();
+            errors.make_global();
+        }
+        obs_otlp::warn_of_ignored(traces.ignored());
+        obs_otlp::warn_of_ignored(&ignored);
+        if let Some(error) = no_process_metrics {
+            ::tracing::warn!(%error, "no process metrics");
+        }
+        let logs = match &log_records {
+            None => logging.source(),
+            Some(records) => Logging::source_of([("lines", &*logging), ("otlp", records)]),
+        };
+        for source in [logs, traces.source(), health.source()] {
+            registry.mount(source);
+        }
+        #[cfg(feature = "errors")]
+        registry.mount(errors.source());
+        #[cfg(all(feature = "profiling", target_os = "linux"))]
+        registry.mount(obs_profiling::source());
         Ok(Self {
             access_log: settings.access_log,
             server_limits: settings.server_limits,
@@ -174,6 +194,7 @@ impl Obs {
             errors,
             push,
             red,
+            client_metrics,
             health,
             lifecycle,
         })
@@ -264,6 +285,22 @@ impl fmt::Debug for Obs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Obs").field("admin_addr", &self.admin_addr).finish_non_exhaustive()
     }
+}
+
+/// Makes the process log and trace by these layers.
+fn install(pillars: Pillars, layers: Layers) -> Result<(), Error> {
+    let taken = |source: Box<dyn StdError + Send + Sync>| Error::new(Kind::Taken { source });
+    // A second subscriber does no harm to a logger that hands records on; the other way around it would.
+    obs_logging::bridge::install().map_err(|error| taken(error.into()))?;
+    let subscriber = tracing_subscriber::registry();
+    if layers.is_empty() {
+        ::tracing::subscriber::set_global_default(subscriber.with(pillars))
+    } else {
+        let filter = pillars.filter();
+        let all = pillars.with_filter(filter).and_then(layers);
+        ::tracing::subscriber::set_global_default(subscriber.with(all))
+    }
+    .map_err(|error| taken(error.into()))
 }
 
 fn output(name: &str) -> Output {

@@ -14,7 +14,7 @@ use obs_context::SpanFollower;
 #[cfg(feature = "errors")]
 use obs_errors::ErrorLayer;
 use obs_guard::once;
-use obs_logging::LogLayer;
+use obs_logging::{LogFilter, LogLayer};
 use obs_tracing::{TraceFilter, TraceLayer};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
@@ -39,18 +39,25 @@ pub(crate) struct Pillars {
 impl Pillars {
     pub(crate) fn new(
         traces: TraceLayer,
+        filter: TraceFilter,
         logs: impl IntoIterator<Item = LogLayer<Registry>>,
     ) -> Self {
         let longest_value = traces.longest_value().max(LONGEST_VALUE_OF_A_LINE);
         let logs = logs.into_iter().collect();
         Self {
             traces,
-            filter: TraceFilter::default(),
+            filter,
             logs,
             #[cfg(feature = "errors")]
             errors: None,
             longest_value,
         }
+    }
+
+    /// What this layer wants of the process, for where it is one of several.
+    pub(crate) fn filter(&self) -> PillarsFilter {
+        let logs = self.logs.iter().map(|log| log.filter().clone()).collect();
+        PillarsFilter { traces: self.filter, logs }
     }
 
     /// Errors first: the line and the span of an error name it.
@@ -125,31 +132,16 @@ impl Layer<Registry> for Pillars {
         }
     }
 
-    /// Always, as soon as one wants it always: the others ask their filters again.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        let traces = Filter::<Registry>::callsite_enabled(&self.filter, metadata);
-        let logs = self
-            .logs
-            .iter()
-            .map(|log| Filter::<Registry>::callsite_enabled(log.filter(), metadata));
-        logs.fold(traces, |one, other| match (one.is_always(), one.is_never()) {
-            (true, _) => one,
-            (_, true) => other,
-            _ if other.is_always() => other,
-            _ => one,
-        })
+        interest(&self.filter, self.logs.iter().map(LogLayer::filter), metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        let traces = Filter::<Registry>::max_level_hint(&self.filter);
-        let logs = self.logs.iter().map(|log| Filter::<Registry>::max_level_hint(log.filter()));
-        // None stands for everything.
-        logs.fold(traces, |one, other| Some(one?.max(other?)))
+        max_level(&self.filter, self.logs.iter().map(LogLayer::filter))
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, now: Now<'_>) -> bool {
-        Filter::enabled(&self.filter, metadata, &now)
-            || self.logs.iter().any(|log| log.filter().wants_now(metadata, &now))
+        is_enabled(&self.filter, self.logs.iter().map(LogLayer::filter), metadata, &now)
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, now: Now<'_>) {
@@ -222,6 +214,7 @@ impl Layer<Registry> for Pillars {
         self.traces.on_close(id.clone(), now.clone());
         for log in &self.logs {
             log.filter().on_close(id.clone(), now.clone());
+            log.inner().on_close(id.clone(), now.clone());
         }
     }
 
@@ -234,4 +227,59 @@ impl Layer<Registry> for Pillars {
         // SAFETY: the caller's promise is handed on; what it points to lives as long as this layer.
         unsafe { Layer::<Registry>::downcast_raw(&self.traces, id) }
     }
+}
+
+/// Asks what [`Pillars`] asks, for where `tracing_subscriber` asks each layer's filter.
+pub(crate) struct PillarsFilter {
+    traces: TraceFilter,
+    logs: Vec<LogFilter>,
+}
+
+impl Filter<Registry> for PillarsFilter {
+    fn enabled(&self, metadata: &Metadata<'_>, now: &Now<'_>) -> bool {
+        is_enabled(&self.traces, self.logs.iter(), metadata, now)
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        interest(&self.traces, self.logs.iter(), metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        max_level(&self.traces, self.logs.iter())
+    }
+}
+
+fn is_enabled<'a>(
+    traces: &TraceFilter,
+    mut logs: impl Iterator<Item = &'a LogFilter>,
+    metadata: &Metadata<'_>,
+    now: &Now<'_>,
+) -> bool {
+    Filter::enabled(traces, metadata, now) || logs.any(|log| log.wants_now(metadata, now))
+}
+
+/// Always, as soon as one wants it always: the others ask their filters again.
+fn interest<'a>(
+    traces: &TraceFilter,
+    logs: impl Iterator<Item = &'a LogFilter>,
+    metadata: &'static Metadata<'static>,
+) -> Interest {
+    let traces = Filter::<Registry>::callsite_enabled(traces, metadata);
+    let logs = logs.map(|log| Filter::<Registry>::callsite_enabled(log, metadata));
+    logs.fold(traces, |one, other| match (one.is_always(), one.is_never()) {
+        (true, _) => one,
+        (_, true) => other,
+        _ if other.is_always() => other,
+        _ => one,
+    })
+}
+
+/// None stands for everything.
+fn max_level<'a>(
+    traces: &TraceFilter,
+    logs: impl Iterator<Item = &'a LogFilter>,
+) -> Option<LevelFilter> {
+    let traces = Filter::<Registry>::max_level_hint(traces);
+    let logs = logs.map(Filter::<Registry>::max_level_hint);
+    logs.fold(traces, |one, other| Some(one?.max(other?)))
 }

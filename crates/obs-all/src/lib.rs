@@ -6,6 +6,8 @@ mod error;
 mod http;
 mod init;
 mod layer;
+mod prices;
+mod queries;
 mod serve;
 #[cfg(feature = "errors")]
 mod spans;

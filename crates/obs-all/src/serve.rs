@@ -7,9 +7,11 @@ use std::time::Instant;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use obs_health::lifecycle::{FlushStage, Flushed, ShutdownReport};
-use obs_health::{Server, watchdog};
+use obs_health::Server;
+use obs_health::lifecycle::{Finished, FlushStage, Flushed, ShutdownReport};
+use obs_health::watchdog::{self, Watchdog};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
 use crate::{Error, Obs};
@@ -37,14 +39,81 @@ impl Obs {
         B::Data: Send,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let lifecycle = self.lifecycle.clone();
+        let running = self.begin()?;
+        let addr = listener.local_addr().map(|addr| addr.to_string()).unwrap_or_default();
+        self.log_start(Some(&addr));
+        let server = Server::new(listener).limits(self.server_limits);
+        let report = server.serve(app, self.lifecycle.clone()).await;
+        drop(running);
+        Ok(report)
+    }
+
+    /// Runs a server of another crate (actix-web's, tonic's own) with everything that [`Obs::serve`] has: signals,
+    /// checks, watchdog, drain, flushes, report. `serve` is given the token that is cancelled when its listener must
+    /// close; from then on it has `OBS_SHUTDOWN_REQUESTS` to end. What it returns is in [`Finished::output`].
+    ///
+    /// ```no_run
+    /// # async fn of_another_crate(_: impl Future<Output = ()>) -> std::io::Result<()> { Ok(()) }
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let obs = obs_all::init("orders")?;
+    /// let finished = obs.run_server(|closes| of_another_crate(closes.cancelled_owned())).await?;
+    /// finished.output.transpose()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Obs::serve`].
+    pub async fn run_server<Foreign: Future>(
+        self,
+        serve: impl FnOnce(CancellationToken) -> Foreign,
+    ) -> Result<Finished<Foreign::Output>, Error> {
+        let running = self.begin()?;
+        self.log_start(None);
+        let finished = self.lifecycle.clone().run_server(serve).await;
+        drop(running);
+        Ok(finished)
+    }
+
+    /// Runs work that takes no connections, such as a consumer of a queue, with everything that [`Obs::serve`] has.
+    /// [`Lifecycle::draining`](obs_health::lifecycle::Lifecycle::draining) is cancelled with the signal, no load
+    /// balancer is waited for, and the work has `OBS_SHUTDOWN_TASKS` to end. It may end by itself, too.
+    ///
+    /// ```no_run
+    /// # async fn next_job() {}
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let obs = obs_all::init("mailer")?;
+    /// let stop = obs.lifecycle().draining();
+    /// obs.run(async {
+    ///     while stop.run_until_cancelled(next_job()).await.is_some() {}
+    /// })
+    /// .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Obs::serve`].
+    pub async fn run<Work: Future>(self, work: Work) -> Result<Finished<Work::Output>, Error> {
+        let running = self.begin()?;
+        self.log_start(None);
+        let finished = self.lifecycle.clone().run_worker(work).await;
+        drop(running);
+        Ok(finished)
+    }
+
+    /// Starts what runs beside the application, and registers the flushes of the end.
+    fn begin(&self) -> Result<Option<Watchdog>, Error> {
+        let lifecycle = &self.lifecycle;
         // Only now are the checks known by their names.
         self.health.disable(&self.disabled_checks).map_err(Error::part("OBS_HEALTH_DISABLE"))?;
         self.health.start();
         let watchdog = watchdog::Builder::new(self.health.clone());
         #[cfg(all(feature = "profiling", target_os = "linux"))]
         let watchdog = watchdog.stacks(crate::stacks::of_this_process);
-        let _watchdog = match self.watchdog {
+        let watchdog = match self.watchdog {
             true => Some(watchdog.start().map_err(Error::part("health"))?),
             false => None,
         };
@@ -87,16 +156,14 @@ impl Obs {
             }
             flushed
         });
-        self.tell_addresses(&listener);
-        let server = Server::new(listener).limits(self.server_limits);
-        Ok(server.serve(app, lifecycle).await)
+        Ok(watchdog)
     }
 
-    fn tell_addresses(&self, listener: &TcpListener) {
-        let addr = listener.local_addr().map(|addr| addr.to_string()).unwrap_or_default();
-        match self.admin_addr() {
-            Some(admin) => ::tracing::info!(addr, %admin, "listening"),
-            None => ::tracing::info!(addr, "listening"),
+    fn log_start(&self, addr: Option<&str>) {
+        let admin = self.admin_addr().map(::tracing::field::display);
+        match addr {
+            Some(addr) => ::tracing::info!(addr, admin, "listening"),
+            None => ::tracing::info!(admin, "started"),
         }
     }
 }

@@ -73,6 +73,15 @@ async fn every_pillar_tells_the_same_of_a_request() {
 
     let app =
         obs.observe(Router::new().route("/orders/{id}", get(order)).route("/panic", get(panics)));
+    let client = obs.client(tower::service_fn(async |request: http::Request<String>| {
+        assert!(request.headers().contains_key("traceparent"));
+        Ok::<_, std::convert::Infallible>(http::Response::new(String::from("paid")))
+    }));
+    let charge = http::Request::post("http://payments:8002/charge").body(String::new()).unwrap();
+    drop(tower::ServiceExt::oneshot(client, charge).await.unwrap());
+    #[cfg(feature = "reqwest")]
+    let by_reqwest =
+        reqwest_middleware::ClientBuilder::new(reqwest::Client::new()).with(obs.reqwest()).build();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (addr, admin) = (listener.local_addr().unwrap(), obs.admin_addr().unwrap());
     let lifecycle = obs.lifecycle().clone();
@@ -87,12 +96,27 @@ async fn every_pillar_tells_the_same_of_a_request() {
     let panicked = send(addr, "GET /panic HTTP/1.1\r\n", "").await;
     assert!(panicked.starts_with("HTTP/1.1 500"), "{panicked}");
 
+    #[cfg(feature = "reqwest")]
+    {
+        let url = format!("http://{admin}/nowhere");
+        let answer = by_reqwest.get(url).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 404);
+    }
+
     let open = "GET /metrics HTTP/1.1\r\naccept: application/openmetrics-text; version=1.0.0\r\n";
     let metrics = send(admin, open, "").await;
     let counted = r#"http_requests_total{method="GET",path="/orders/{id}",status="200"} 1"#;
     let line = metrics.lines().find(|line| line.starts_with(counted)).unwrap_or(&metrics);
     assert!(line.contains(TRACE_ID), "no exemplar of the trace: {line}");
     assert!(metrics.contains(r#"http_requests_total{method="GET",path="/panic",status="500"} 1"#));
+    let sent = "http_client_request_duration_seconds_count{http_request_method=\"POST\",\
+        server_address=\"payments\",server_port=\"8002\",http_response_status_code=\"200\",error_type=\"\"} 1";
+    assert!(metrics.lines().any(|line| line.starts_with(sent)), "{metrics}");
+    #[cfg(feature = "reqwest")]
+    assert!(
+        metrics.contains(r#"http_response_status_code="404",error_type="404"} 1"#),
+        "{metrics}"
+    );
     for own in [
         "obs_log_lines_total",
         "obs_spans_started_total",
@@ -118,6 +142,15 @@ async fn every_pillar_tells_the_same_of_a_request() {
     assert!(live.contains(r#"{"spans":["#), "{live}");
     let cost = send(admin, "GET /debug/cost HTTP/1.1\r\n", "").await;
     assert!(cost.contains("tests/service.rs") && cost.contains("http_requests_total"), "{cost}");
+    let bill = send(admin, "GET /debug/cost HTTP/1.1\r\naccept: application/json\r\n", "").await;
+    let bill: Value = serde_json::from_str(bill.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    let items = bill["cost"].as_array().unwrap();
+    let of = |name: &str| items.iter().find(|item| item["name"].as_str().unwrap().contains(name));
+    let line = of("tests/service.rs").unwrap();
+    assert!(line["bytes_per_minute"].as_f64().unwrap() > 0.0, "{line}");
+    assert!(line["share"].as_f64().unwrap() > 0.0 && line["per_month"].is_null(), "{line}");
+    assert!(of("http_requests_total").unwrap()["bytes"].as_u64().unwrap() > 0, "{bill}");
+    assert!(items.iter().all(|item| !item["name"].as_str().unwrap().contains(" /")), "{bill}");
     let refused = send(admin, "PUT /debug/log-level HTTP/1.1\r\n", r#"{"filter": 7}"#).await;
     assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("10m"), "{refused}");
     let cardinality = send(admin, "GET /debug/cardinality?format=json HTTP/1.1\r\n", "").await;

@@ -3,6 +3,8 @@
 //! A request writes two log lines with three fields, makes one span with two attributes and, unless it is
 //! told not to, asks SQLite once.
 
+pub mod ours;
+
 use std::str::FromStr;
 
 use axum::Router;

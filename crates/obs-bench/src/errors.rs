@@ -56,7 +56,7 @@ fn in_request<T>(errors: &Errors, work: impl FnOnce() -> T) -> T {
     let route = ROUTE(&Request::new(()).into_parts().0);
     set_active_span(Some(ActiveSpan { trace_id, span_id, sampled: true, name: "request", route }));
     let request = Request::get("/orders/17").body(()).expect("a request");
-    let exchange = WatchErrors::new(errors).begin(&mut request.into_parts().0);
+    let exchange = WatchErrors::new(errors).begin(&mut request.into_parts().0, None);
     let entered = exchange.enter();
     let done = work();
     drop(entered);

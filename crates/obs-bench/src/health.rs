@@ -67,7 +67,7 @@ fn serve(health: Health) -> admin::AdminServer {
         async { response }
     };
     let builder = admin::Builder::new(health).addr(([127, 0, 0, 1], 0).into());
-    builder.open("/constant", constant).start().expect("a free port")
+    builder.public_route("/constant", constant).start().expect("a free port")
 }
 
 struct Client {

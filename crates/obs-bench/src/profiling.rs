@@ -88,7 +88,7 @@ fn gdb_time() -> f64 {
 fn longest_stop() -> f64 {
     let target = Target::start("threads");
     let stops = dump(target.pid(), Method::Stop).into_iter().flat_map(|dump| dump.threads);
-    let longest = stops.map(|thread| thread.stood).max();
+    let longest = stops.map(|thread| thread.paused_for).max();
     longest.map_or(f64::NAN, |longest| longest.as_nanos() as f64)
 }
 

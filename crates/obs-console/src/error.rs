@@ -6,7 +6,6 @@ use std::io;
 use std::net::SocketAddr;
 
 /// Why the console did not start. Its text has the cause and the remedy.
-#[derive(Debug)]
 pub struct Error(Cause);
 
 #[derive(Debug)]
@@ -72,6 +71,13 @@ impl Error {
     /// Whether another program listens on an address that the console was to listen on.
     pub fn is_address_in_use(&self) -> bool {
         matches!(&self.0, Cause::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
+    }
+}
+
+/// The sentence of its `Display`: what `main` prints of an error that it returns.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -11,12 +11,24 @@ use crate::random_u64;
 /// The longest request id that is honoured, in bytes.
 const LONGEST: usize = 128;
 
+/// A UUID with its hyphens: ids up to here need no allocation.
+const INLINE_CAPACITY: usize = 36;
+
 /// The id of one request, the same in every service that it passes through.
 ///
 /// Its text is always 1 to 128 bytes of `[A-Za-z0-9._-]`, so that it can stand in a header, a log line
-/// or a shell command as it is. A clone is one reference count.
+/// or a shell command as it is. One of up to 36 bytes, as every minted one is, is kept in place; a clone of a
+/// longer one is one reference count.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RequestId(Arc<str>);
+pub struct RequestId(Text);
+
+/// One text has one form, so that equal ids are equal.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Text {
+    /// Zeros behind its length.
+    Inline([u8; INLINE_CAPACITY], u8),
+    Shared(Arc<str>),
+}
 
 impl RequestId {
     /// The id that a caller sent, or `None` when its bytes are not acceptable.
@@ -26,7 +38,12 @@ impl RequestId {
         if bytes.is_empty() || bytes.len() > LONGEST || !bytes.iter().all(harmless) {
             return None;
         }
-        std::str::from_utf8(bytes).ok().map(|text| Self(text.into()))
+        let mut inline = [0; INLINE_CAPACITY];
+        if let Some(text) = inline.get_mut(..bytes.len()) {
+            text.copy_from_slice(bytes);
+            return Some(Self(Text::Inline(inline, bytes.len() as u8)));
+        }
+        std::str::from_utf8(bytes).ok().map(|text| Self(Text::Shared(text.into())))
     }
 
     /// A new id: a UUID of version 7, so that ids sort by time (RFC 9562, section 5.7).
@@ -36,8 +53,9 @@ impl RequestId {
         random[..8].copy_from_slice(&random_u64().to_be_bytes());
         random[8..].copy_from_slice(&random_u64().to_be_bytes()[..2]);
         let id = uuid::Builder::from_unix_timestamp_millis(since_epoch.as_millis() as u64, &random);
-        let mut text = [0; 36];
-        Self(Arc::from(&*id.into_uuid().hyphenated().encode_lower(&mut text)))
+        let mut text = [0; INLINE_CAPACITY];
+        id.into_uuid().hyphenated().encode_lower(&mut text);
+        Self(Text::Inline(text, INLINE_CAPACITY as u8))
     }
 
     /// [`Self::parse`] what the caller sent, else [`Self::mint`].
@@ -47,7 +65,13 @@ impl RequestId {
 
     /// The id's text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Text::Inline(bytes, length) => bytes
+                .get(..usize::from(*length))
+                .and_then(|text| std::str::from_utf8(text).ok())
+                .unwrap_or_default(),
+            Text::Shared(text) => text,
+        }
     }
 
     /// Makes this the current request of the thread until the guard is dropped.
@@ -61,7 +85,7 @@ impl RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

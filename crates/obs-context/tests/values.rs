@@ -82,3 +82,16 @@ fn routes_are_bounded_and_what_is_turned_away_is_counted() {
     assert!(Route::refused() >= 977, "{}", Route::refused());
     assert_eq!(known.as_str(), "/orders/{id}");
 }
+
+#[test]
+fn ids_of_any_length_keep_their_text_and_their_equality() {
+    for length in [1, 35, 36, 37, 128] {
+        let text = "a".repeat(length);
+        let id = RequestId::parse(text.as_bytes()).unwrap();
+        assert_eq!(id.as_str(), text);
+        assert_eq!(id, RequestId::parse(text.as_bytes()).unwrap());
+        assert_ne!(id, RequestId::parse(&text.as_bytes()[1..]).unwrap_or_else(RequestId::mint));
+    }
+    let minted = RequestId::mint();
+    assert_eq!(Some(&minted), RequestId::parse(minted.as_str().as_bytes()).as_ref());
+}

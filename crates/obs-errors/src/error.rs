@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 use std::{fmt, io};
 
 /// Why error tracking could not be set up.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// A setting is wrong.
@@ -20,12 +19,20 @@ pub enum Error {
     Thread(io::Error),
 }
 
+/// The sentence of its `Display`: what `main` prints of an error that it returns.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Setting { name, why, remedy } => write!(f, "{name} {why}: {remedy}"),
-            Self::Thread(_) => f.write_str(
-                "the thread that tells of errors could not be started: raise the limit of threads",
+            Self::Thread(cause) => write!(
+                f,
+                "the thread that reports errors could not be started ({cause}): raise the limit of threads"
             ),
         }
     }

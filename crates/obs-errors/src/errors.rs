@@ -1,6 +1,5 @@
 //! The handle, and the process's own.
 
-use std::cell::Cell;
 use std::error::Error as StdError;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -18,11 +17,6 @@ const AT_DROP: Duration = Duration::from_secs(2);
 
 /// Whom [`capture`] tells.
 static CURRENT: Mutex<Weak<Core>> = Mutex::new(Weak::new());
-
-thread_local! {
-    /// The error that is being logged.
-    static ID: Cell<Option<ErrorId>> = const { Cell::new(None) };
-}
 
 /// The handle of error tracking. When it is dropped, what was captured is told, for at most two seconds.
 #[derive(Debug)]
@@ -102,26 +96,6 @@ pub fn capture_with_backtrace(
     use std::backtrace::BacktraceStatus::Captured;
     let text = (backtrace.status() == Captured).then(|| backtrace.to_string());
     capture_in(&*current()?, error, text)
-}
-
-/// The error that the calling code is logging, for whoever writes that line or that span.
-pub fn current_error_id() -> Option<ErrorId> {
-    ID.try_with(Cell::get).ok().flatten()
-}
-
-/// Makes an error the one that `work` logs.
-pub fn with_current_id<R>(id: Option<ErrorId>, work: impl FnOnce() -> R) -> R {
-    struct Restored(Option<ErrorId>);
-    impl Drop for Restored {
-        fn drop(&mut self) {
-            let _gone_with_its_thread = ID.try_with(|current| current.set(self.0));
-        }
-    }
-    if id.is_none() {
-        return work();
-    }
-    let _restored = Restored(ID.try_with(|current| current.replace(id)).ok().flatten());
-    work()
 }
 
 fn current() -> Option<Arc<Core>> {

@@ -75,9 +75,8 @@ impl Drop for EnteredWatch {
 impl Observe for WatchErrors {
     type Exchange = WatchedRequest;
 
-    fn begin(&self, request: &mut request::Parts) -> WatchedRequest {
+    fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> WatchedRequest {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
-        let route = request.extensions.get::<Route>().copied();
         let core = self.core.clone();
         let number = NUMBER.fetch_add(1, Relaxed);
         // Where nobody is told, nothing is remembered but that there was an error.

@@ -4,6 +4,7 @@ mod builder;
 mod captured;
 mod core;
 mod crumbs;
+mod current;
 mod error;
 mod errors;
 mod exit;
@@ -27,8 +28,9 @@ mod told;
 mod worker;
 
 pub use builder::Builder;
+pub use current::{current_error_id, with_current_id};
 pub use error::Error;
-pub use errors::{Errors, capture, capture_with_backtrace, current_error_id, with_current_id};
+pub use errors::{Errors, capture, capture_with_backtrace};
 pub use layer::ErrorLayer;
 pub use queue::Flushed;
 pub use report::{Breadcrumb, Cause, ErrorId, Frame, Kind, Report, Request, Source, SpanSoFar};

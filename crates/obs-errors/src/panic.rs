@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use obs_guard::{panic_message, truncated};
+
 use crate::core::{Core, Happened, StackOf};
-use crate::errors::with_current_id;
+use crate::current::with_current_id;
 use crate::place::Key;
 use crate::report::{Cause, Kind};
 use crate::told::Told;
@@ -41,9 +43,8 @@ pub(crate) fn install(core: &Arc<Core>) {
 }
 
 fn told(core: &Core, panic: &PanicHookInfo<'_>) -> Option<crate::ErrorId> {
-    let message = panic.payload_as_str().unwrap_or("the panic's payload is no text");
-    let end = message.floor_char_boundary(8 * 1024);
-    let message = message.get(..end).unwrap_or_default().to_owned();
+    let message = panic_message(panic.payload()).unwrap_or("the panic's payload is no text");
+    let message = truncated(message, 8 * 1024).to_owned();
     let told = Told { chain: vec![Cause { kind: "panic".to_owned(), message }], ..Told::default() };
     let (file, line) =
         panic.location().map_or(("<unknown>", 0), |at| (lasting(at.file()), at.line()));
@@ -79,7 +80,7 @@ fn lasting(file: &str) -> &'static str {
 /// Whether the process does not survive this panic: then what was captured has to leave now.
 fn is_the_end(panic: &PanicHookInfo<'_>) -> bool {
     // The texts of the standard library's panics that end in an abort.
-    let text = panic.payload_as_str().unwrap_or_default();
+    let text = panic_message(panic.payload()).unwrap_or_default();
     cfg!(panic = "abort")
         || text.starts_with("panic in a destructor during cleanup")
         || text.starts_with("panic in a function that cannot unwind")

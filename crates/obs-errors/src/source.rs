@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::fs;
 
+use obs_guard::truncated;
+
 use crate::report::Source;
 
 /// Files that are remembered.
@@ -49,7 +51,7 @@ fn read(file: &str) -> Option<Vec<String>> {
         return None;
     }
     let text = fs::read_to_string(file).ok()?;
-    let short = |line: &str| line[..line.floor_char_boundary(LONGEST_LINE)].to_owned();
+    let short = |line: &str| truncated(line, LONGEST_LINE).to_owned();
     Some(text.lines().map(short).collect())
 }
 

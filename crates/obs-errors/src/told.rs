@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::{self, Write};
 
 use obs_guard::once::debug_once;
-use obs_guard::{Place, write_args, write_debug, write_display};
+use obs_guard::{Place, truncated, write_args, write_debug, write_display};
 use tracing::field::{Field, Visit};
 
 use crate::fields::Fields;
@@ -158,8 +158,7 @@ fn type_of_debug(debug: &str) -> String {
 
 /// An error of which only the text is known.
 fn of_text(message: String) -> Cause {
-    let end = message.floor_char_boundary(LONGEST);
-    Cause { kind: "Error".to_owned(), message: message.get(..end).unwrap_or_default().to_owned() }
+    Cause { kind: "Error".to_owned(), message: truncated(&message, LONGEST).to_owned() }
 }
 
 /// An error that was recorded with `?`: as `derive(Debug)` writes it, or as anyhow and eyre do, with the
@@ -188,7 +187,7 @@ fn of_debug(mut text: String) -> (Vec<Cause>, Option<String>) {
 pub(crate) fn normalised(text: &str) -> String {
     const LONGEST: usize = 256;
     let mut out = String::new();
-    let mut rest = text.get(..text.floor_char_boundary(4 * LONGEST)).unwrap_or_default();
+    let mut rest = truncated(text, 4 * LONGEST);
     while let Some(first) = rest.chars().next().filter(|_| out.len() < LONGEST) {
         let quoted = match first {
             '"' | '\'' | '`' => rest.get(1..).and_then(|inner| inner.find(first)),

@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug, Display, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::Place;
+use crate::{Place, truncated};
 
 static FORMAT: Place = Place::new("format");
 
@@ -79,8 +79,9 @@ impl Write for Limited<'_> {
         if self.is_full {
             return Err(fmt::Error);
         }
-        let fitting = text.floor_char_boundary(self.room);
-        self.out.write_str(&text[..fitting])?;
+        let fitting = truncated(text, self.room);
+        self.out.write_str(fitting)?;
+        let fitting = fitting.len();
         self.room -= fitting;
         if fitting < text.len() {
             self.is_full = true;

@@ -4,13 +4,17 @@ mod exit;
 mod fork;
 mod format;
 pub mod json;
+mod location;
 pub mod once;
 mod place;
 mod random;
 pub mod redact;
+mod text;
 
 pub use exit::at_exit;
 pub use fork::{fork_generation, watch_forks};
 pub use format::{Formatted, write_args, write_debug, write_display};
+pub use location::source_path;
 pub use place::{Place, panics};
 pub use random::random_u64;
+pub use text::{panic_message, truncated};

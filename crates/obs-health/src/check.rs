@@ -40,7 +40,7 @@ impl Check {
         Self::with_timeout(name, move |_| question())
     }
 
-    /// As [`Check::new`], with a question that is told how long it may take.
+    /// As [`Check::new`], with a question that gets its timeout.
     pub fn with_timeout<Question, Answer, E>(name: impl Into<String>, question: Question) -> Self
     where
         Question: Fn(Duration) -> Answer + Send + Sync + 'static,

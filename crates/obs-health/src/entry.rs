@@ -1,17 +1,17 @@
-//! One check with what is known of it.
+//! One check with its status.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::check::Check;
-use crate::on_demand::Flight;
+use crate::shared_run::SharedRun;
 use crate::status::{FailureKind, Status, Verdict};
 
 pub(crate) struct Entry {
     pub(crate) check: Check,
     pub(crate) scheduled: AtomicBool,
-    pub(crate) flight: Flight,
+    pub(crate) shared_run: SharedRun,
     status: Mutex<Status>,
     disabled: AtomicBool,
 }
@@ -21,7 +21,7 @@ impl Entry {
         Self {
             check,
             scheduled: AtomicBool::new(false),
-            flight: Flight::default(),
+            shared_run: SharedRun::default(),
             status: Mutex::new(Status::pending()),
             disabled: AtomicBool::new(false),
         }
@@ -51,7 +51,7 @@ impl Entry {
         }
         match self.check.time_to_live {
             None => self.status().verdict(now, self.check.stale_after()),
-            Some(_) if self.flight.is_overdue(self.check.timeout) => {
+            Some(_) if self.shared_run.is_overdue(self.check.timeout) => {
                 Verdict::Down(FailureKind::Stale)
             }
             Some(_) => self.status().settled(),

@@ -3,7 +3,6 @@
 use std::fmt;
 
 /// Something was asked of this crate that it cannot do; the text says what to do instead.
-#[derive(Debug)]
 pub struct Error {
     kind: Kind,
 }
@@ -29,7 +28,7 @@ pub(crate) enum Kind {
     },
     Bind {
         what: &'static str,
-        place: String,
+        endpoint: String,
         source: std::io::Error,
     },
     Thread {
@@ -55,6 +54,13 @@ impl Error {
     }
 }
 
+/// The sentence of its `Display`: what `main` prints of an error that it returns.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
@@ -73,9 +79,9 @@ impl fmt::Display for Error {
             Kind::Url { url, problem } => {
                 write!(f, "{url:?} cannot be asked: {problem}; give http://host:port/path")
             }
-            Kind::Bind { what, place, source } => write!(
+            Kind::Bind { what, endpoint, source } => write!(
                 f,
-                "{what} cannot listen on {place}: {source}; stop what listens there, or choose another port or path"
+                "{what} cannot listen on {endpoint}: {source}; stop what listens there, or choose another port or path"
             ),
             Kind::Thread { what, source } => {
                 write!(f, "the thread of {what} cannot start: {source}; raise the thread limit")

@@ -1,4 +1,4 @@
-//! The health of one service: its checks, its start-up, its state.
+//! The health of one service: its checks, its start-up latches and its state.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,52 +10,15 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::admin::AdminCounts;
 use crate::check::Check;
+use crate::counts::{AdminCounts, ServerCounts};
 use crate::entry::Entry;
 use crate::error::{Error, Kind, checked_name};
-use crate::report::PlainReadiness;
-use crate::server::ServerCounts;
+use crate::heartbeat::HeartbeatState;
+use crate::snapshot::Snapshot;
+use crate::state::State;
 use crate::status::Verdict;
-use crate::telemetry::HealthSource;
 use crate::transitions::Transitions;
-use crate::vital::Vital;
-
-/// What a service can do at this moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// A start-up latch is open, or a critical check has not answered yet.
-    Starting,
-    /// It can serve.
-    Ready,
-    /// It can serve; an informational check is down.
-    Degraded,
-    /// A critical check is down, or the runtime is wedged.
-    NotReady,
-    /// It is shutting down and finishes what it has.
-    Draining,
-    /// It has shut down.
-    Stopped,
-}
-
-impl State {
-    /// `starting`, `ready`, `degraded`, `not_ready`, `draining` or `stopped`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Ready => "ready",
-            Self::Degraded => "degraded",
-            Self::NotReady => "not_ready",
-            Self::Draining => "draining",
-            Self::Stopped => "stopped",
-        }
-    }
-
-    /// Whether traffic may be sent: [`State::Ready`] or [`State::Degraded`].
-    pub const fn is_ready(self) -> bool {
-        matches!(self, Self::Ready | Self::Degraded)
-    }
-}
 
 /// The health of one service. A clone is the same health.
 #[derive(Clone)]
@@ -72,10 +35,11 @@ struct Inner {
     runtime: OnceLock<Handle>,
     draining: AtomicBool,
     stopped: AtomicBool,
-    vital: Vital,
+    heartbeat: HeartbeatState,
     server: ServerCounts,
     admin: AdminCounts,
-    plain_readiness: PlainReadiness,
+    /// The last plain answer of `/readyz` with what it was rendered from.
+    readiness_cache: Mutex<Option<(Snapshot, Bytes)>>,
     /// Sent to at every transition.
     changes: watch::Sender<()>,
     transitions: Transitions,
@@ -97,10 +61,10 @@ impl Health {
                 runtime: OnceLock::new(),
                 draining: AtomicBool::new(false),
                 stopped: AtomicBool::new(false),
-                vital: Vital::default(),
+                heartbeat: HeartbeatState::default(),
                 server: ServerCounts::default(),
                 admin: AdminCounts::default(),
-                plain_readiness: PlainReadiness::default(),
+                readiness_cache: Mutex::default(),
                 changes: watch::Sender::new(()),
                 transitions: Transitions::new(State::Starting),
             }),
@@ -162,7 +126,7 @@ impl Health {
             tracing::warn!(check = entry.check.name, "health check disabled");
             entry.disable();
         }
-        self.tell_transition();
+        self.publish_state_change();
         Ok(())
     }
 
@@ -183,41 +147,18 @@ impl Health {
         Ok(StartupLatch { latch, health: self.clone() })
     }
 
-    /// Runs every check in the background of the current tokio runtime, each at its own interval,
-    /// until the service has stopped. Calling it again starts what was added since.
-    ///
-    /// Outside a tokio runtime nothing is started, one log line says so, and the checks go stale:
-    /// a probe never stays green by mistake.
-    pub fn start(&self) {
-        let Ok(runtime) = Handle::try_current() else {
-            tracing::error!("health checks need a tokio runtime: call Health::start inside one");
-            return;
-        };
-        let _ = self.inner.runtime.set(runtime.clone());
-        for entry in self.entries() {
-            if entry.is_disabled() || entry.scheduled.swap(true, Ordering::AcqRel) {
-                continue;
-            }
-            match entry.check.time_to_live {
-                None => drop(runtime.spawn(crate::schedule::run(entry, self.clone()))),
-                Some(_) => drop(crate::on_demand::take_off(&entry, self, &runtime)),
-            }
-        }
-        self.tell_transition();
-    }
-
     /// The state at this moment, computed from what is known: no I/O.
     pub fn state(&self) -> State {
-        self.state_with(&self.entries())
+        self.state_of_checks(&self.entries())
     }
 
-    /// The state as these checks alone would have it.
-    pub(crate) fn state_with(&self, entries: &[Arc<Entry>]) -> State {
-        self.state_seeing(entries.iter().map(|entry| (&**entry, entry.verdict())))
+    /// The state with these checks alone.
+    pub(crate) fn state_of_checks(&self, entries: &[Arc<Entry>]) -> State {
+        self.state_of_verdicts(entries.iter().map(|entry| (&**entry, entry.verdict())))
     }
 
-    /// The state, if these were the service's checks and this is what they say.
-    pub(crate) fn state_seeing<'a>(
+    /// The state with these checks and verdicts alone.
+    pub(crate) fn state_of_verdicts<'a>(
         &self,
         checks: impl Iterator<Item = (&'a Entry, Verdict)>,
     ) -> State {
@@ -227,7 +168,7 @@ impl Health {
         if self.inner.draining.load(Ordering::Acquire) {
             return State::Draining;
         }
-        if self.inner.vital.is_wedged() {
+        if self.inner.heartbeat.is_wedged() {
             return State::NotReady;
         }
         let mut state = match self.is_started() {
@@ -246,41 +187,21 @@ impl Health {
         state
     }
 
-    /// Whether the service is in this state, and its checks are these and say the same. Allocates
-    /// nothing. Checks are never taken out, so that as many are the same ones.
-    pub(crate) fn looks_as(&self, state: State, checks: &[(Arc<Entry>, Verdict)]) -> bool {
-        let now = Instant::now();
-        locked(&self.inner.entries).len() == checks.len()
-            && checks.iter().all(|(entry, verdict)| entry.verdict_at(now) == *verdict)
-            && self.state_seeing(checks.iter().map(|(entry, verdict)| (&**entry, *verdict)))
-                == state
-    }
-
-    /// The plain answer of `/readyz`.
-    pub(crate) fn plain_readiness(&self) -> (bool, Bytes) {
-        self.inner.plain_readiness.answer(self)
-    }
-
     /// Answers `draining` from now on. Shutdown calls it.
     pub fn drain(&self) {
         self.inner.draining.store(true, Ordering::Release);
-        self.tell_transition();
+        self.publish_state_change();
     }
 
     /// Answers `stopped` from now on and ends the background checks.
     pub fn stop(&self) {
         self.inner.stopped.store(true, Ordering::Release);
-        self.tell_transition();
+        self.publish_state_change();
     }
 
-    /// `health_ready`, `health_check_status` and the others, for a metrics registry.
-    pub fn source(&self) -> Arc<dyn obs_context::Source> {
-        Arc::new(HealthSource(self.clone()))
-    }
-
-    /// What the watchdog knows of the runtime.
-    pub(crate) fn vital(&self) -> &Vital {
-        &self.inner.vital
+    /// What the watchdog reports of the runtime.
+    pub(crate) fn heartbeat(&self) -> &HeartbeatState {
+        &self.inner.heartbeat
     }
 
     pub(crate) fn server_counts(&self) -> &ServerCounts {
@@ -289,6 +210,10 @@ impl Health {
 
     pub(crate) fn admin_counts(&self) -> &AdminCounts {
         &self.inner.admin
+    }
+
+    pub(crate) fn readiness_cache(&self) -> MutexGuard<'_, Option<(Snapshot, Bytes)>> {
+        locked(&self.inner.readiness_cache)
     }
 
     pub(crate) fn is_started(&self) -> bool {
@@ -311,6 +236,27 @@ impl Health {
             return Vec::new();
         }
         self.entries_of(group).unwrap_or_default()
+    }
+
+    pub(crate) fn snapshot(&self, entries: Vec<Arc<Entry>>) -> Snapshot {
+        let with_verdict = |entry: Arc<Entry>| {
+            let verdict = entry.verdict();
+            (entry, verdict)
+        };
+        let checks: Vec<_> = entries.into_iter().map(with_verdict).collect();
+        let state =
+            self.state_of_verdicts(checks.iter().map(|(entry, verdict)| (&**entry, *verdict)));
+        Snapshot { state, checks }
+    }
+
+    /// Whether a snapshot of all checks taken now would be equal to this one. Allocates nothing. Checks
+    /// are never removed: an equal number means the same checks.
+    pub(crate) fn is_unchanged(&self, Snapshot { state, checks }: &Snapshot) -> bool {
+        let now = Instant::now();
+        locked(&self.inner.entries).len() == checks.len()
+            && checks.iter().all(|(entry, verdict)| entry.verdict_at(now) == *verdict)
+            && self.state_of_verdicts(checks.iter().map(|(entry, verdict)| (&**entry, *verdict)))
+                == *state
     }
 
     pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
@@ -342,6 +288,11 @@ impl Health {
         self.inner.changes.subscribe()
     }
 
+    /// Checks run on the first runtime that is set.
+    pub(crate) fn set_runtime(&self, runtime: Handle) {
+        let _is_set_already = self.inner.runtime.set(runtime);
+    }
+
     pub(crate) fn runtime(&self) -> Option<&Handle> {
         self.inner.runtime.get()
     }
@@ -351,13 +302,13 @@ impl Health {
         self.inner.draining.load(Ordering::Acquire) || self.inner.stopped.load(Ordering::Acquire)
     }
 
-    /// One log line when the state is another than the one last told.
-    pub(crate) fn tell_transition(&self) {
+    /// Logs a change of the state and wakes those that wait for one.
+    pub(crate) fn publish_state_change(&self) {
         let transitions = &self.inner.transitions;
         if transitions.publish(|| self.state()) {
             self.inner.changes.send_replace(());
         }
-        transitions.tell(|state| match state {
+        transitions.log(|state| match state {
             State::NotReady => tracing::warn!(state = state.as_str(), "health changed"),
             _ => tracing::info!(state = state.as_str(), "health changed"),
         });
@@ -388,7 +339,7 @@ impl StartupLatch {
     /// What this latch stands for has happened. Calling it again changes nothing.
     pub fn done(&self) {
         self.latch.done.store(true, Ordering::Release);
-        self.health.tell_transition();
+        self.health.publish_state_change();
     }
 }
 

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header, request};
 use serde_json::Value;
 
 use crate::health::Health;
-use crate::report::{self, Seen};
+use crate::report;
 
 impl Health {
     /// Answers `/healthz`, `/readyz` and `/startupz` at once from what is known; `None` for any other
@@ -21,9 +21,9 @@ impl Health {
             "/readyz" if !health_json && request.uri.query().is_none() => self.plain_readiness(),
             "/readyz" => match self.entries_of(group(request)) {
                 Some(entries) => {
-                    let seen = Seen::of(self, entries);
-                    let body = seen.readiness(is_verbose(request), health_json);
-                    rendered((seen.is_ready(), body))
+                    let snapshot = self.snapshot(entries);
+                    let body = snapshot.readiness(is_verbose(request), health_json);
+                    rendered((snapshot.is_ready(), body))
                 }
                 None => return Some(no_such_group()),
             },

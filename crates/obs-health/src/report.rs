@@ -1,28 +1,34 @@
 //! The probes' bodies: names and a closed set of words, nothing that a stranger may not read.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::entry::Entry;
-use crate::health::{Health, State};
+use crate::health::Health;
+use crate::snapshot::Snapshot;
+use crate::state::State;
 use crate::status::Verdict;
 
 /// A body stays under 4 KiB: past this many checks only those that are not up are listed.
-const LISTED: usize = 32;
-const LISTED_VERBOSE: usize = 16;
+const MAX_LISTED: usize = 32;
+const MAX_LISTED_VERBOSE: usize = 16;
 
 pub(crate) fn liveness(health: &Health, health_json: bool) -> (bool, Value) {
-    let wedged = health.vital().is_wedged();
-    let status = match (health_json, wedged) {
-        (true, false) => "pass",
-        (true, true) => "fail",
-        (false, false) => "ok",
-        (false, true) => "wedged",
+    let heartbeat = health.heartbeat();
+    let failure = match (heartbeat.is_wedged(), heartbeat.dead_tasks()) {
+        (true, _) => Some("wedged"),
+        (false, 1..) => Some("task_panicked"),
+        (false, 0) => None,
     };
-    (!wedged, json!({"status": status}))
+    let status = match (health_json, failure) {
+        (true, None) => "pass",
+        (true, Some(_)) => "fail",
+        (false, None) => "ok",
+        (false, Some(failure)) => failure,
+    };
+    (failure.is_none(), json!({"status": status}))
 }
 
 pub(crate) fn startup(health: &Health) -> (bool, Value) {
@@ -30,47 +36,30 @@ pub(crate) fn startup(health: &Health) -> (bool, Value) {
     let latches: Map<String, Value> = health
         .latches()
         .into_iter()
-        .take(LISTED)
+        .take(MAX_LISTED)
         .map(|(name, done)| (name, Value::from(if done { "done" } else { "waiting" })))
         .collect();
     (started, json!({"started": started, "latches": latches}))
 }
 
-/// One moment of a service: its state and what its checks say, seen once so that they agree.
-pub(crate) struct Seen {
-    state: State,
-    checks: Vec<(Arc<Entry>, Verdict)>,
-}
-
-impl Seen {
-    /// Of these checks alone.
-    pub(crate) fn of(health: &Health, entries: Vec<Arc<Entry>>) -> Self {
-        let see = |entry: Arc<Entry>| {
-            let verdict = entry.verdict();
-            (entry, verdict)
-        };
-        let checks: Vec<_> = entries.into_iter().map(see).collect();
-        let state = health.state_seeing(checks.iter().map(|(entry, verdict)| (&**entry, *verdict)));
-        Self { state, checks }
-    }
-
+impl Snapshot {
     pub(crate) fn is_ready(&self) -> bool {
         self.state.is_ready()
     }
 
     /// The body of `/readyz`.
     pub(crate) fn readiness(&self, verbose: bool, health_json: bool) -> Value {
-        let most = if verbose && !health_json { LISTED_VERBOSE } else { LISTED };
-        let many = self.checks.len() > most;
-        let listed = self.checks.iter().filter(|(_, verdict)| !many || *verdict != Verdict::Up);
-        let listed = listed.take(most).map(|(entry, verdict)| (&**entry, *verdict));
+        let limit = if verbose && !health_json { MAX_LISTED_VERBOSE } else { MAX_LISTED };
+        let is_cut = self.checks.len() > limit;
+        let listed = self.checks.iter().filter(|(_, verdict)| !is_cut || *verdict != Verdict::Up);
+        let listed = listed.take(limit).map(|(entry, verdict)| (&**entry, *verdict));
         if health_json {
             return health_json_body(self.state, listed);
         }
         let checks: Map<String, Value> = listed
             .map(|(entry, verdict)| {
-                let told = if verbose { detail(entry, verdict) } else { word(verdict).into() };
-                (entry.check.name.clone(), told)
+                let value = if verbose { detail(entry, verdict) } else { word(verdict).into() };
+                (entry.check.name.clone(), value)
             })
             .collect();
         let mut body = json!({"ready": self.is_ready(), "checks": checks});
@@ -81,23 +70,20 @@ impl Seen {
     }
 }
 
-/// The plain answer of `/readyz`, rendered anew only when the state or a verdict is another one: a
-/// probe is asked far more often than its answer changes.
-#[derive(Default)]
-pub(crate) struct PlainReadiness(Mutex<Option<(Seen, Bytes)>>);
-
-impl PlainReadiness {
-    pub(crate) fn answer(&self, health: &Health) -> (bool, Bytes) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((seen, body)) = &*kept
-            && health.looks_as(seen.state, &seen.checks)
+impl Health {
+    /// The plain answer of `/readyz`. It is rendered again only after the state or a verdict has
+    /// changed: probes are far more frequent than changes.
+    pub(crate) fn plain_readiness(&self) -> (bool, Bytes) {
+        let mut cache = self.readiness_cache();
+        if let Some((snapshot, body)) = &*cache
+            && self.is_unchanged(snapshot)
         {
-            return (seen.is_ready(), body.clone());
+            return (snapshot.is_ready(), body.clone());
         }
-        let seen = Seen::of(health, health.entries());
-        let body = Bytes::from(seen.readiness(false, false).to_string());
-        let (seen, body) = kept.insert((seen, body));
-        (seen.is_ready(), body.clone())
+        let snapshot = self.snapshot(self.entries());
+        let body = Bytes::from(snapshot.readiness(false, false).to_string());
+        let (snapshot, body) = cache.insert((snapshot, body));
+        (snapshot.is_ready(), body.clone())
     }
 }
 

@@ -1,113 +1,43 @@
-//! Runs one check for ever: one run at a time, each with a timeout, each in a task of its own so that
-//! neither a panic nor a blocked thread reaches another check.
+//! Starts the checks: those in the background run for as long as the service does, one run at a time.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
 
-use obs_guard::Place;
-use tokio::task::JoinError;
+use tokio::runtime::Handle;
 
-use crate::checks::PoolExhausted;
 use crate::entry::Entry;
 use crate::health::Health;
-use crate::status::{FailureKind, Ran, Verdict};
+use crate::{on_demand, run};
 
-/// In bytes.
-const MAX_ERROR_TEXT: usize = 1_000;
-/// An error may name itself as its cause.
-const MAX_CAUSES: usize = 32;
+impl Health {
+    /// Runs every check in the background of the current tokio runtime, each at its own interval,
+    /// until the service has stopped. Calling it again starts what was added since.
+    ///
+    /// Outside a tokio runtime nothing is started, one log line says so, and the checks go stale:
+    /// a probe never stays green by mistake.
+    pub fn start(&self) {
+        let Ok(runtime) = Handle::try_current() else {
+            tracing::error!("health checks need a tokio runtime: call Health::start inside one");
+            return;
+        };
+        self.set_runtime(runtime.clone());
+        for entry in self.entries() {
+            if entry.is_disabled() || entry.scheduled.swap(true, Ordering::AcqRel) {
+                continue;
+            }
+            match entry.check.time_to_live {
+                None => drop(runtime.spawn(run_periodically(entry, self.clone()))),
+                Some(_) => drop(on_demand::start_run(&entry, self, &runtime)),
+            }
+        }
+        self.publish_state_change();
+    }
+}
 
-static CHECK: Place = Place::new("health.check");
-/// `source` and `Drop` of a check's error; its `Display` counts under `format`.
-static ERROR: Place = Place::new("health.check_error");
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-pub(crate) async fn run(entry: Arc<Entry>, health: Health) {
+async fn run_periodically(entry: Arc<Entry>, health: Health) {
     // Once it drains, readiness is decided, and the pools that a check would ask are about to close.
     while !health.is_ending() && !entry.is_disabled() {
-        run_once(&entry, &health).await;
+        run::run_once(&entry, &health).await;
         tokio::time::sleep(entry.check.interval).await;
     }
-}
-
-pub(crate) async fn run_once(entry: &Entry, health: &Health) {
-    let started = Instant::now();
-    let question = Arc::clone(&entry.check.run);
-    let most = entry.check.timeout;
-    let mut task = tokio::spawn(async move { question(most).await });
-    let answer = tokio::time::timeout(most, &mut task).await;
-    let took = started.elapsed();
-    let Ok(answer) = answer else {
-        task.abort();
-        // A run that blocks its thread cannot be cancelled; the next one waits until it is gone, and
-        // the answer goes stale meanwhile.
-        tell(entry, FailureKind::Timeout, "no answer in time");
-        take(entry, &Ran { failure: Some(FailureKind::Timeout), took });
-        health.tell_transition();
-        if let Err(gone) = task.await
-            && let Ok(payload) = gone.try_into_panic()
-        {
-            CHECK.caught(payload);
-        }
-        return;
-    };
-    take(entry, &Ran { failure: failure(entry, answer), took });
-    health.tell_transition();
-}
-
-fn failure(entry: &Entry, answer: Result<Result<(), BoxError>, JoinError>) -> Option<FailureKind> {
-    let (kind, text) = match answer {
-        Ok(Ok(())) => return None,
-        Ok(Err(error)) => {
-            let kind = ERROR.call(|| kind_of(&*error)).unwrap_or(FailureKind::Error);
-            let mut text = String::new();
-            // A mark in the text shows what did not go well.
-            let _marked = obs_guard::write_display(&mut text, &error, MAX_ERROR_TEXT);
-            ERROR.drop(error);
-            (kind, text)
-        }
-        Err(gone) => {
-            let mut text = String::new();
-            let _marked = obs_guard::write_display(&mut text, &gone, MAX_ERROR_TEXT);
-            if let Ok(payload) = gone.try_into_panic() {
-                CHECK.caught(payload);
-            }
-            (FailureKind::Panic, text)
-        }
-    };
-    tell(entry, kind, &text);
-    Some(kind)
-}
-
-/// The text of every failure that changes something goes to the log, those in between only at debug.
-fn tell(entry: &Entry, kind: FailureKind, error: &str) {
-    let check = entry.check.name.as_str();
-    if matches!(entry.verdict(), Verdict::Down(_)) {
-        tracing::debug!(check, kind = kind.as_str(), error, "health check failed again");
-    } else {
-        tracing::warn!(check, kind = kind.as_str(), error, "health check failed");
-    }
-}
-
-fn take(entry: &Entry, ran: &Ran) {
-    let check = &entry.check;
-    entry.status().take(ran, check.failures_before_down, check.successes_before_up);
-}
-
-fn kind_of(error: &(dyn std::error::Error + 'static)) -> FailureKind {
-    let mut cause = Some(error);
-    for _ in 0..MAX_CAUSES {
-        let Some(error) = cause else { break };
-        if error.is::<PoolExhausted>() {
-            return FailureKind::Exhausted;
-        }
-        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
-            Some(io::ErrorKind::ConnectionRefused) => return FailureKind::Refused,
-            Some(io::ErrorKind::TimedOut) => return FailureKind::Timeout,
-            _ => cause = error.source(),
-        }
-    }
-    FailureKind::Error
 }

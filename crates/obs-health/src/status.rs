@@ -1,8 +1,8 @@
-//! What is known of one check: written when a run ends, read by probes.
+//! The status of one check: written when a run ends, read by probes.
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// Why a check is down. The closed set that a probe may tell to anyone.
+/// Why a check is down. A closed set, which probes may show to anyone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
     /// The run took longer than its timeout.
@@ -43,12 +43,12 @@ impl FailureKind {
 
 /// The outcome of one run.
 #[derive(Clone, Debug)]
-pub(crate) struct Ran {
+pub(crate) struct RunOutcome {
     pub(crate) failure: Option<FailureKind>,
     pub(crate) took: Duration,
 }
 
-/// What a probe says of a check at this moment.
+/// The state of a check as probes show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Pending,
@@ -62,8 +62,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Status {
     /// The verdict that the thresholds have settled on.
     settled: Verdict,
-    run_of_failures: u32,
-    run_of_successes: u32,
+    consecutive_failures: u32,
+    consecutive_successes: u32,
     ended: Instant,
     pub(crate) took: Option<Duration>,
     pub(crate) last_success: Option<SystemTime>,
@@ -75,8 +75,8 @@ impl Status {
     pub(crate) fn pending() -> Self {
         Self {
             settled: Verdict::Pending,
-            run_of_failures: 0,
-            run_of_successes: 0,
+            consecutive_failures: 0,
+            consecutive_successes: 0,
             ended: Instant::now(),
             took: None,
             last_success: None,
@@ -102,28 +102,33 @@ impl Status {
         self.settled != Verdict::Pending && self.ended.elapsed() < age
     }
 
-    /// Takes a run in; the thresholds decide whether it changes the verdict. The very first run
+    /// Records a run; the thresholds decide whether it changes the verdict. The very first run
     /// decides alone, so that a service neither starts red nor green by default.
-    pub(crate) fn take(&mut self, ran: &Ran, failures_before_down: u32, successes_before_up: u32) {
+    pub(crate) fn record(
+        &mut self,
+        ran: &RunOutcome,
+        failures_before_down: u32,
+        successes_before_up: u32,
+    ) {
         let first = self.settled == Verdict::Pending;
         self.ended = Instant::now();
         self.took = Some(ran.took);
         match ran.failure {
             None => {
-                self.run_of_failures = 0;
-                self.run_of_successes = self.run_of_successes.saturating_add(1);
+                self.consecutive_failures = 0;
+                self.consecutive_successes = self.consecutive_successes.saturating_add(1);
                 self.last_success = Some(SystemTime::now());
-                if first || self.run_of_successes >= successes_before_up {
+                if first || self.consecutive_successes >= successes_before_up {
                     self.settled = Verdict::Up;
                 }
             }
             Some(kind) => {
-                self.run_of_successes = 0;
-                self.run_of_failures = self.run_of_failures.saturating_add(1);
+                self.consecutive_successes = 0;
+                self.consecutive_failures = self.consecutive_failures.saturating_add(1);
                 self.last_failure = Some(SystemTime::now());
                 self.failures[kind.index()] += 1;
                 let down = matches!(self.settled, Verdict::Down(_));
-                if first || down || self.run_of_failures >= failures_before_down {
+                if first || down || self.consecutive_failures >= failures_before_down {
                     self.settled = Verdict::Down(kind);
                 }
             }

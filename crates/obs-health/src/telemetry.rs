@@ -1,5 +1,6 @@
-//! The health metrics: what is known, handed over at a scrape; a scrape never runs a check.
+//! The health metrics. A scrape reads the current values and never runs a check.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use obs_context::{Sample, SampleKind, Source};
@@ -8,7 +9,14 @@ use crate::entry::Entry;
 use crate::health::Health;
 use crate::status::Verdict;
 
-pub(crate) struct HealthSource(pub(crate) Health);
+impl Health {
+    /// `health_ready`, `health_check_status` and the others, for a metrics registry.
+    pub fn source(&self) -> Arc<dyn obs_context::Source> {
+        Arc::new(HealthSource(self.clone()))
+    }
+}
+
+struct HealthSource(Health);
 
 impl Source for HealthSource {
     fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
@@ -19,13 +27,22 @@ impl Source for HealthSource {
             labels: &[],
             value: f64::from(u8::from(self.0.state().is_ready())),
         });
-        let vital = self.0.vital();
+        let heartbeat = self.0.heartbeat();
         let mut total = |name, help, value: u64| {
             let kind = SampleKind::Counter;
             sink(Sample { name, help, kind, labels: &[], value: value as f64 });
         };
-        total("health_watchdog_beats_total", "Heartbeats of the watchdog.", vital.beats());
-        total("health_wedged_total", "Times that the runtime was found wedged.", vital.times());
+        total("health_watchdog_beats_total", "Heartbeats of the watchdog.", heartbeat.beats());
+        total(
+            "health_wedged_total",
+            "Times that the runtime was found wedged.",
+            heartbeat.wedged_total(),
+        );
+        total(
+            "health_tasks_panicked_total",
+            "Background tasks that panicked.",
+            heartbeat.dead_tasks(),
+        );
         for (name, help, value) in self.0.server_counts().totals() {
             total(name, help, value);
         }

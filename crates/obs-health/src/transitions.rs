@@ -5,52 +5,52 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use obs_guard::Place;
 
-use crate::health::State;
+use crate::state::State;
 
-/// Changes that wait for the log; past it the oldest goes untold.
-const MAX_UNTOLD: usize = 64;
+/// Changes that wait for the log; past it the oldest is left out of the log.
+const MAX_UNLOGGED: usize = 64;
 
 /// The log, whose layers are application code.
 static LOG: Place = Place::new("health.transition_log");
 
 #[derive(Debug)]
 pub(crate) struct Transitions {
-    known: Mutex<Known>,
+    inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct Inner {
     state: State,
-    untold: VecDeque<State>,
-    /// Whether a thread is telling them.
-    is_telling: bool,
+    unlogged: VecDeque<State>,
+    /// Whether a thread is logging them.
+    is_logging: bool,
 }
 
 impl Transitions {
     pub(crate) fn new(state: State) -> Self {
-        let known = Known { state, untold: VecDeque::new(), is_telling: false };
-        Self { known: Mutex::new(known) }
+        let inner = Inner { state, unlogged: VecDeque::new(), is_logging: false };
+        Self { inner: Mutex::new(inner) }
     }
 
     /// Computes the state, and answers whether it is another than the last one. Under one lock, so that
     /// no thread can overwrite a newer state with an older one and hide the next change.
     pub(crate) fn publish(&self, compute: impl FnOnce() -> State) -> bool {
-        let mut known = self.locked();
+        let mut inner = self.locked();
         let state = compute();
-        if known.state == state {
+        if inner.state == state {
             return false;
         }
-        known.state = state;
-        if known.untold.len() == MAX_UNTOLD {
-            known.untold.pop_front();
+        inner.state = state;
+        if inner.unlogged.len() == MAX_UNLOGGED {
+            inner.unlogged.pop_front();
         }
-        known.untold.push_back(state);
+        inner.unlogged.push_back(state);
         true
     }
 
-    /// Tells what is untold, without the lock. Where another thread is at it, that one goes on to these.
-    pub(crate) fn tell(&self, write: impl Fn(State)) {
-        if std::mem::replace(&mut self.locked().is_telling, true) {
+    /// Logs the changes that wait, without the lock. If another thread is logging, that thread logs these.
+    pub(crate) fn log(&self, write: impl Fn(State)) {
+        if std::mem::replace(&mut self.locked().is_logging, true) {
             return;
         }
         while let Some(state) = self.next() {
@@ -59,14 +59,14 @@ impl Transitions {
     }
 
     fn next(&self) -> Option<State> {
-        let mut known = self.locked();
-        let next = known.untold.pop_front();
-        known.is_telling = next.is_some();
+        let mut inner = self.locked();
+        let next = inner.unlogged.pop_front();
+        inner.is_logging = next.is_some();
         next
     }
 
-    fn locked(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,24 +101,24 @@ mod tests {
             });
         });
         assert!(!transitions.publish(seen), "the last one published is the state");
-        let told = Mutex::new(Vec::new());
-        transitions.tell(|state| told.lock().unwrap_or_else(PoisonError::into_inner).push(state));
-        let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
-        assert_eq!(told, [State::Ready, State::NotReady]);
+        let logged = Mutex::new(Vec::new());
+        transitions.log(|state| logged.lock().unwrap_or_else(PoisonError::into_inner).push(state));
+        let logged = logged.into_inner().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(logged, [State::Ready, State::NotReady]);
     }
 
     #[test]
-    fn change_from_inside_the_log_is_told_after_it() {
+    fn change_from_inside_the_log_is_logged_after_it() {
         let transitions = Transitions::new(State::Starting);
-        let told = Mutex::new(Vec::new());
+        let logged = Mutex::new(Vec::new());
         transitions.publish(|| State::Ready);
-        transitions.tell(|state| {
-            told.lock().unwrap_or_else(PoisonError::into_inner).push(state);
+        transitions.log(|state| {
+            logged.lock().unwrap_or_else(PoisonError::into_inner).push(state);
             transitions.publish(|| State::Draining);
-            transitions.tell(|_| ());
+            transitions.log(|_| ());
         });
-        let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
-        assert_eq!(told, [State::Ready, State::Draining]);
+        let logged = logged.into_inner().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(logged, [State::Ready, State::Draining]);
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
         for state in [State::Ready, State::NotReady] {
             assert!(transitions.publish(|| state));
             let panics = LOG.panics();
-            transitions.tell(|_| std::panic::resume_unwind(Box::new("a layer")));
+            transitions.log(|_| std::panic::resume_unwind(Box::new("a layer")));
             assert_eq!(LOG.panics(), panics + 1);
         }
     }

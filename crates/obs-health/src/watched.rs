@@ -23,7 +23,7 @@ pub(crate) trait Writes: Unpin {
     /// Before each write. An error is the write's.
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()>;
 
-    /// The peer has taken so many bytes.
+    /// The peer has taken this many bytes.
     fn wrote(&mut self, bytes: usize);
 
     /// The peer takes none. An error is the write's.

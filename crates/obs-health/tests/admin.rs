@@ -15,8 +15,8 @@ fn builder() -> admin::Builder {
     let hello = |_: Request<Bytes>| async { Response::new(Bytes::from_static(b"hello")) };
     admin::Builder::new(Health::new())
         .addr("127.0.0.1:0".parse().unwrap())
-        .open("/metrics", hello)
-        .protected("/debug/spans", hello)
+        .public_route("/metrics", hello)
+        .protected_route("/debug/spans", hello)
 }
 
 fn send(addr: SocketAddr, text: &str) -> String {
@@ -179,7 +179,7 @@ fn stopping_does_not_wait_for_a_handler_that_blocks() {
     let (release, released) = std::sync::mpsc::channel::<()>();
     let released = std::sync::Mutex::new(released);
     let server = builder()
-        .open("/blocks", move |_| {
+        .public_route("/blocks", move |_| {
             entered.send(()).unwrap();
             let _ = released.lock().unwrap().recv();
             async { http::Response::new(bytes::Bytes::new()) }

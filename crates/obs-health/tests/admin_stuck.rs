@@ -53,11 +53,11 @@ fn probes_are_answered_while_handlers_block() {
     static GATE: Gate = Gate { open: Mutex::new(false), changed: Condvar::new() };
     let health = Health::new();
     let server = builder(&health)
-        .open("/metrics", |_| {
+        .public_route("/metrics", |_| {
             GATE.wait();
             async { Response::new(Bytes::from_static(b"late")) }
         })
-        .open("/debug/later", |_| async {
+        .public_route("/debug/later", |_| async {
             GATE.wait();
             Response::new(Bytes::from_static(b"late"))
         })
@@ -106,7 +106,7 @@ fn readers_that_do_not_read_a_large_scrape_are_closed_and_free_their_places() {
     let body = Bytes::from(vec![b'x'; 16 << 20]);
     let server = builder(&health)
         .timeout(Duration::from_millis(200))
-        .open("/metrics", move |_| {
+        .public_route("/metrics", move |_| {
             let body = body.clone();
             async { Response::new(body) }
         })
@@ -145,8 +145,8 @@ fn a_handler_that_panics_answers_500_and_is_counted() {
         panic!("at once")
     }
     let server = builder(&Health::new())
-        .open("/at-once", quick)
-        .open("/later", |_| async { panic!("when polled") })
+        .public_route("/at-once", quick)
+        .public_route("/later", |_| async { panic!("when polled") })
         .start()
         .unwrap();
     for _ in 0..20 {

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http::{Request, Response, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use obs_context::Route;
 use obs_health::lifecycle::{Deadlines, FlushStage, Flushed, Lifecycle, Stage};
 use obs_health::{Acceptor, Check, Health, Server, State};
 use support::{captured_log, get};
@@ -202,7 +203,7 @@ async fn a_handler_that_panics_is_counted_once_whoever_sees_it() {
     struct Nothing;
     impl obs_http::Observe for Nothing {
         type Exchange = Nothing;
-        fn begin(&self, _: &mut request::Parts) -> Self {
+        fn begin(&self, _: &mut request::Parts, _: Option<Route>) -> Self {
             Nothing
         }
     }

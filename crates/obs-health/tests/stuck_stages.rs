@@ -139,7 +139,7 @@ fn start_admin(place: &str, how: &str, begun: &Sender<()>) -> admin::AdminServer
         }
     };
     let builder = admin::Builder::new(Health::new()).addr("127.0.0.1:0".parse().unwrap());
-    builder.open("/stuck", handler).start().unwrap()
+    builder.public_route("/stuck", handler).start().unwrap()
 }
 
 /// How the shutdown begins, and the exit code of a child that must be ended.

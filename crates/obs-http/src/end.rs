@@ -64,4 +64,20 @@ impl End {
             (_, None) => 499,
         }
     }
+
+    /// Why a client's request failed, as OpenTelemetry's `error.type` has it: the status of a 4xx or 5xx,
+    /// or `error` (no response), `cancelled` (dropped before the response), `body_failed`, `panic`. A body
+    /// that the client itself dropped is no failure.
+    pub fn client_error_type(&self) -> Option<&str> {
+        match self.outcome {
+            Outcome::Failed => Some("error"),
+            Outcome::Cancelled => Some("cancelled"),
+            Outcome::Panicked => Some("panic"),
+            Outcome::BodyFailed => Some("body_failed"),
+            Outcome::Completed | Outcome::BodyAborted => {
+                let status = self.status.as_ref().filter(|status| status.as_u16() >= 400);
+                status.map(StatusCode::as_str)
+            }
+        }
+    }
 }

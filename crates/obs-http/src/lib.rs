@@ -6,10 +6,14 @@ mod future;
 mod method;
 mod observe;
 mod peer;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod route;
 mod running;
 mod service;
 
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::ObserveReqwest;
 pub use body::ObservedBody;
 pub use end::{End, Outcome};
 pub use future::ObservedFuture;

@@ -1,6 +1,7 @@
 //! What a pillar implements to watch exchanges, and how several watch the same one.
 
 use http::{HeaderMap, request, response};
+use obs_context::Route;
 
 use crate::End;
 
@@ -18,9 +19,9 @@ pub trait Observe: Clone + Send + Sync + 'static {
 
     /// A request has come (server) or is about to leave (client).
     ///
-    /// The route, where it is known already, is in the request's extensions as [`obs_context::Route`].
+    /// `route` is what [`RouteOf`](crate::RouteOf) told, or the [`Route`] of the request's extensions.
     /// Called with the outer observers entered, unless [`Observe::BEGINS_ALONE`].
-    fn begin(&self, request: &mut request::Parts) -> Self::Exchange;
+    fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> Self::Exchange;
 }
 
 /// One exchange that is watched.
@@ -50,10 +51,10 @@ impl<A: Observe, B: Observe> Observe for (A, B) {
 
     const BEGINS_ALONE: bool = A::BEGINS_ALONE && B::BEGINS_ALONE;
 
-    fn begin(&self, request: &mut request::Parts) -> Self::Exchange {
-        let outer = self.0.begin(request);
+    fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> Self::Exchange {
+        let outer = self.0.begin(request, route);
         let entered = (!B::BEGINS_ALONE).then(|| outer.enter());
-        let inner = self.1.begin(request);
+        let inner = self.1.begin(request, route);
         drop(entered);
         (outer, inner)
     }
@@ -91,8 +92,8 @@ impl<A: Observe> Observe for Option<A> {
 
     const BEGINS_ALONE: bool = A::BEGINS_ALONE;
 
-    fn begin(&self, request: &mut request::Parts) -> Self::Exchange {
-        self.as_ref().map(|observer| observer.begin(request))
+    fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> Self::Exchange {
+        self.as_ref().map(|observer| observer.begin(request, route))
     }
 }
 

@@ -27,13 +27,9 @@ impl<X: Exchange> Running<X> {
     ) -> Self {
         let started = Instant::now();
         let known = request.extensions.get::<Route>().copied();
-        let route = known.or_else(|| {
-            let route = route_of(request)?;
-            request.extensions.insert(route);
-            Some(route)
-        });
+        let route = known.or_else(|| route_of(request));
         Self {
-            exchange: Some(observer.begin(request)),
+            exchange: Some(observer.begin(request, route)),
             method: request.method.clone(),
             route: route.unwrap_or(Route::UNMATCHED),
             status: None,

@@ -48,7 +48,7 @@ impl Drop for Left<'_> {
 impl Observe for Diary {
     type Exchange = Noted;
 
-    fn begin(&self, _: &mut request::Parts) -> Noted {
+    fn begin(&self, _: &mut request::Parts, _: Option<Route>) -> Noted {
         self.note(" begun");
         Noted(self.clone())
     }
@@ -237,8 +237,8 @@ impl Observe for Alone {
 
     const BEGINS_ALONE: bool = true;
 
-    fn begin(&self, request: &mut request::Parts) -> Noted {
-        self.0.begin(request)
+    fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> Noted {
+        self.0.begin(request, route)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Records of the `log` crate in the same stream: same context, same ids, printed once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use log::{Log, Metadata, Record};
 use tracing::dispatcher::{self, Dispatch};
 use tracing::level_filters::LevelFilter;
@@ -8,7 +10,7 @@ use tracing_core::field::{FieldSet, Value};
 use tracing_core::subscriber::Interest;
 use tracing_core::{Event, Kind, Level};
 
-use crate::Error;
+use crate::error::Error;
 
 #[cfg(feature = "kv")]
 mod key_values;
@@ -20,14 +22,19 @@ mod key_values;
 /// fields of its line, nested ones as JSON; other layers do not see them.
 ///
 /// # Errors
-/// When the process has a logger already.
+/// When the process has another logger already.
 pub fn install() -> Result<(), Error> {
+    static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
+    if IS_INSTALLED.load(Ordering::Acquire) {
+        return Ok(());
+    }
     log::set_logger(&Bridge).map_err(|error| {
         Error::new("the process already has a logger for the `log` crate", "set it up only once")
             .caused_by(error.to_string())
     })?;
     // The subscriber's own level is looked at for each record: it may change.
     log::set_max_level(log::LevelFilter::Trace);
+    IS_INSTALLED.store(true, Ordering::Release);
     Ok(())
 }
 

@@ -10,20 +10,23 @@ use tracing_core::Level;
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::callsite;
 use crate::context::fields::{Fields, Key};
-use crate::cost::Ledger;
-use crate::encode::time::{Clock, Moment};
+use crate::cost::CallsiteStats;
+use crate::encode::head::{head, opening};
+use crate::encode::moment::Moment;
+use crate::encode::time::Clock;
 use crate::encode::value;
+use crate::error::Error;
 use crate::error_type::ErrorTypes;
 use crate::field::Value;
 use crate::filter::LogFilter;
-use crate::layer::{Lines, LogLayer, Plan};
+use crate::layer::config::LayerConfig;
+use crate::layer::{Lines, LogLayer};
+use crate::logging::Logging;
 use crate::output::{Delivery, Direct, Notice, Output, Queue, Sink, Tally, Target};
 use crate::processor::{Pipeline, Processor};
-use crate::render::{self, Console, Json, Line, Renderer};
+use crate::render::{Console, Json, Line, Renderer};
 use crate::stage::{BeforeRedaction, Pacing, Processing, Redacting, Stage};
-use crate::{Error, Logging};
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +67,7 @@ pub enum Format {
 /// # impl obs_logging::Processor for Mine {
 /// #     fn process(&self, _: &mut Record<'_>) -> bool { true }
 /// # }
-/// let builder = Builder::new().redact(["password"]).processor(Mine); // would add what nobody redacts
+/// let builder = Builder::new().redact(["password"]).processor(Mine); // would add fields after redaction
 /// ```
 ///
 /// ```compile_fail
@@ -128,13 +131,13 @@ impl Builder {
     }
 
     /// Keeps one in `one_in` of the lines of each callsite that are less severe than `kept`; the next
-    /// line of the callsite tells how many were `suppressed`. Records of the `log` crate are all kept.
+    /// line of the callsite has their number as `suppressed`. Records of the `log` crate are all kept.
     pub fn sample_below(mut self, kept: Level, one_in: u32) -> Self {
         self.pipeline.pacing.sampling = Some((kept, u64::from(one_in.max(1))));
         self
     }
 
-    /// Lets each callsite log so many lines a second; the first line after that tells how many were
+    /// Lets each callsite log this many lines a second; the first line after that shows how many were
     /// `suppressed`. Records of the `log` crate are not limited.
     pub fn rate_limit(mut self, lines_a_second: u32) -> Self {
         self.pipeline.pacing.limit = Some(lines_a_second);
@@ -296,7 +299,7 @@ impl<S: Stage> Builder<S> {
         Ok(())
     }
 
-    /// Records are made of JSON lines, and nobody should wait for a network.
+    /// Records are made of JSON lines, and no thread should wait for a network.
     #[cfg(feature = "otlp")]
     fn suit_collector(&mut self) -> Result<(), Error> {
         let Some(collector) = self.output.collector() else { return Ok(()) };
@@ -355,8 +358,8 @@ impl<S: Stage> Builder<S> {
         let notice = notice_of_losses(renderer.clone(), self.statics.clone());
         let tally = Arc::new(Tally::default());
         let sink = Arc::new(sink(notice, tally.clone())?);
-        let ledger = Arc::new(Ledger::default());
-        let lines = Lines::new(Plan {
+        let stats = Arc::new(CallsiteStats::default());
+        let lines = Lines::new(LayerConfig {
             filter: filter.clone(),
             renderer,
             statics: self.statics,
@@ -366,9 +369,9 @@ impl<S: Stage> Builder<S> {
             backtraces,
             sink: sink.clone(),
             tally: tally.clone(),
-            ledger: ledger.clone(),
+            stats: stats.clone(),
         });
-        Ok((lines.with_filter(filter.clone()), Logging::new(sink, filter, tally, ledger)))
+        Ok((lines.with_filter(filter.clone()), Logging::new(sink, filter, tally, stats)))
     }
 }
 
@@ -385,7 +388,7 @@ fn notice_of_losses(renderer: Arc<Renderer>, statics: Fields) -> Notice {
         let line = Line {
             time: Moment::now(),
             level: Level::WARN,
-            opening: &render::opening(&callsite::head(&Level::WARN, target)),
+            opening: &opening(&head(&Level::WARN, target)),
             target,
             has_own_target: false,
             message: b"\"log lines were dropped\"",

@@ -1,4 +1,4 @@
-//! What is known of a callsite once and for all: its part of the line, its keys, whether it is wanted.
+//! What is computed once for each callsite: its part of the line, its keys, the filter's verdict.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -6,22 +6,23 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tracing_core::{Level, Metadata};
+use tracing_core::Metadata;
 
 use crate::backtrace::may_have;
 use crate::context::fields::{Fields, Key};
-use crate::cost::Share;
-use crate::encode::escape::string;
+use crate::cost::LocalStats;
+use crate::encode::head::{head, opening};
 use crate::error_type::{ErrorKeys, ErrorTypes};
-use crate::layer::Plan;
+use crate::filter::CachedVerdict;
+use crate::layer::config::LayerConfig;
+use crate::log_record::is_bridge;
 use crate::processor::{Pace, Redaction};
-use crate::render::opening;
 
-/// Past this many a thread forgets all and begins anew: programs have fewer.
-const KEPT: usize = 2048;
+/// Past this many a thread clears its cache. Programs have fewer.
+const MAX_CALLSITES: usize = 2048;
 
-/// So many are found without hashing.
-const RECENT: usize = 32;
+/// How many are found without hashing.
+const RECENT_SLOTS: usize = 32;
 
 /// One callsite, as one layer sees it.
 pub(crate) struct Callsite {
@@ -31,8 +32,8 @@ pub(crate) struct Callsite {
     pub(crate) fields: Box<[FieldRole]>,
     /// The names of its fields, without values.
     pub(crate) names: Fields,
-    /// Whether its values may be written where they will stand, as far as it is known beforehand.
-    pub(crate) is_straight: bool,
+    /// Whether values can be written directly into the line, as far as callsite and configuration decide.
+    pub(crate) writes_in_place: bool,
     /// Which values of this layer must not be seen, where there are any.
     pub(crate) redaction: Option<Redaction>,
     pub(crate) error_types: Arc<ErrorTypes>,
@@ -40,15 +41,14 @@ pub(crate) struct Callsite {
     pub(crate) has_error: bool,
     /// Whether lines have the backtraces that errors show.
     pub(crate) backtraces: bool,
-    /// The shape of what surrounded it last, or none.
-    surrounded: Cell<u64>,
-    /// All names in that and of its own, as bits; none if they do not suit each other.
-    suiting: Cell<Option<u128>>,
-    /// The filter's answer, and the filter's generation that it was given by.
-    pub(crate) verdict: Cell<(u64, Verdict)>,
+    /// The shape of its last context; 0 for none.
+    last_context_shape: Cell<u64>,
+    /// The names of that context and its own, as bits; `None` where a line cannot have them as they are.
+    cached_name_mask: Cell<Option<u128>>,
+    pub(crate) verdict: CachedVerdict,
     /// Where not every line is wanted.
     pub(crate) pace: Option<Arc<Pace>>,
-    pub(crate) cost: Share,
+    pub(crate) cost: LocalStats,
 }
 
 /// What becomes of a field.
@@ -64,17 +64,9 @@ pub(crate) enum FieldRole {
     Unused,
 }
 
-/// Whether a callsite's events and spans are wanted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Unknown,
-    Wanted,
-    Unwanted,
-}
-
 impl Callsite {
-    pub(crate) fn new(metadata: &'static Metadata<'static>, plan: &Plan) -> Self {
-        let pipeline = &plan.pipeline;
+    pub(crate) fn new(metadata: &'static Metadata<'static>, config: &LayerConfig) -> Self {
+        let pipeline = &config.pipeline;
         let role = |name: &str| match name {
             "message" if metadata.is_event() => FieldRole::Message,
             "log.target" if is_bridge(metadata) => FieldRole::Target,
@@ -96,35 +88,35 @@ impl Callsite {
         let are_names_distinct = names.len() == keys.count();
         Self {
             opening: opening(&head(metadata.level(), metadata.target())),
-            is_straight: plan.is_straight() && are_names_distinct && !is_bridge(metadata),
+            writes_in_place: config.writes_in_place() && are_names_distinct && !is_bridge(metadata),
             redaction: Some(pipeline.redaction.clone()).filter(|names| !names.is_empty()),
             fields,
             names,
-            error_types: plan.error_types.clone(),
+            error_types: config.error_types.clone(),
             has_error: metadata.fields().iter().any(|field| may_have(field.name())),
-            backtraces: plan.backtraces,
-            surrounded: Cell::new(0),
-            suiting: Cell::new(None),
-            verdict: Cell::new((0, Verdict::Unknown)),
+            backtraces: config.backtraces,
+            last_context_shape: Cell::new(0),
+            cached_name_mask: Cell::new(None),
+            verdict: CachedVerdict::default(),
             pace: pipeline.pace_of(metadata),
-            cost: plan.ledger.share(metadata),
+            cost: config.stats.local(metadata),
         }
     }
 
-    /// Whether surroundings of this shape (not 0) suit the callsite: looked up once as long as they do
-    /// not change.
+    /// Whether a context of this shape (not 0) can be written into the line as it is. The answer is kept
+    /// until the shape changes.
     #[inline]
-    pub(crate) fn suits(&self, shape: u64, look_up: impl FnOnce() -> Option<u128>) -> bool {
-        if self.surrounded.get() != shape {
-            self.suiting.set(look_up());
-            self.surrounded.set(shape);
+    pub(crate) fn fits_context(&self, shape: u64, names: impl FnOnce() -> Option<u128>) -> bool {
+        if self.last_context_shape.get() != shape {
+            self.cached_name_mask.set(names());
+            self.last_context_shape.set(shape);
         }
-        self.suiting.get().is_some()
+        self.cached_name_mask.get().is_some()
     }
 
-    /// All names in a line with what surrounded the callsite last, as bits.
+    /// All names of a line with the last context, as bits.
     pub(crate) fn names_around(&self) -> u128 {
-        self.suiting.get().unwrap_or(u128::MAX)
+        self.cached_name_mask.get().unwrap_or(u128::MAX)
     }
 
     pub(crate) fn has_message(&self) -> bool {
@@ -141,42 +133,11 @@ impl FieldRole {
     }
 }
 
-/// Whether the callsite stands for all records of the `log` crate: ours, or that of tracing-log.
-pub(crate) fn is_bridge(metadata: &Metadata<'_>) -> bool {
-    metadata.target() == "log" && metadata.fields().field("log.target").is_some()
-}
-
-/// Whether this describes one record of the `log` crate, with the record's own target.
-pub(crate) fn is_record(metadata: &Metadata<'_>) -> bool {
-    metadata.name() == "log record" && metadata.fields().field("log.target").is_some()
-}
-
-/// `","level":"info","target":"orders"`.
-pub(crate) fn head(level: &Level, target: &str) -> Box<[u8]> {
-    let mut head = Vec::with_capacity(target.len() + 40);
-    head.extend_from_slice(br#"","level":""#);
-    head.extend_from_slice(level_name(level).as_bytes());
-    head.extend_from_slice(br#"","target":"#);
-    string(&mut head, target);
-    head.into()
-}
-
-/// As the lines have it.
-pub(crate) const fn level_name(level: &Level) -> &'static str {
-    match *level {
-        Level::ERROR => "error",
-        Level::WARN => "warn",
-        Level::INFO => "info",
-        Level::DEBUG => "debug",
-        Level::TRACE => "trace",
-    }
-}
-
 /// A thread's callsites, by the address of their metadata and the layer's number.
 pub(crate) struct Callsites {
     /// Where a callsite was found last, by a few bits of its address: nearly always there again.
-    recent: [Option<Recent>; RECENT],
-    known: HashMap<(usize, u32), Rc<Callsite>, BuildHasherDefault<AddressHasher>>,
+    recent: [Option<Recent>; RECENT_SLOTS],
+    all: HashMap<(usize, u32), Rc<Callsite>, BuildHasherDefault<AddressHasher>>,
 }
 
 struct Recent {
@@ -187,7 +148,7 @@ struct Recent {
 
 impl Default for Callsites {
     fn default() -> Self {
-        Self { recent: [const { None }; RECENT], known: HashMap::default() }
+        Self { recent: [const { None }; RECENT_SLOTS], all: HashMap::default() }
     }
 }
 
@@ -200,34 +161,34 @@ impl Callsites {
         make: impl FnOnce() -> Callsite,
     ) -> Rc<Callsite> {
         let address = std::ptr::from_ref(metadata).addr();
-        let at = (address / align_of::<Metadata<'static>>() + layer as usize) % RECENT;
+        let at = (address / align_of::<Metadata<'static>>() + layer as usize) % RECENT_SLOTS;
         match &self.recent[at] {
             Some(recent) if recent.address == address && recent.layer == layer => {
                 recent.callsite.clone()
             }
             _ => {
-                let callsite = self.look_up(layer, metadata, make);
+                let callsite = self.lookup(layer, metadata, make);
                 self.recent[at] = Some(Recent { address, layer, callsite: callsite.clone() });
                 callsite
             }
         }
     }
 
-    fn look_up(
+    fn lookup(
         &mut self,
         layer: u32,
         metadata: &'static Metadata<'static>,
         make: impl FnOnce() -> Callsite,
     ) -> Rc<Callsite> {
         let address = std::ptr::from_ref(metadata).addr();
-        if let Some(known) = self.known.get(&(address, layer)) {
-            return known.clone();
+        if let Some(callsite) = self.all.get(&(address, layer)) {
+            return callsite.clone();
         }
-        if self.known.len() >= KEPT {
-            self.known.clear();
+        if self.all.len() >= MAX_CALLSITES {
+            self.all.clear();
         }
         let made = Rc::new(make());
-        self.known.insert((address, layer), made.clone());
+        self.all.insert((address, layer), made.clone());
         made
     }
 }

@@ -1,4 +1,4 @@
-//! Which callsite logs how much: what it costs to keep a log.
+//! How much each callsite logs.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_core::{Level, Metadata};
 
-/// A busy callsite tells of so many lines at once: threads would else wait for one another's counters.
-const TOLD_TOGETHER: u64 = 32;
+/// A busy callsite publishes this many lines together, so that threads do not contend for its counters.
+const BATCH_SIZE: u64 = 32;
 
-/// Up to so many lines it tells of each at once.
-const TOLD_AT_ONCE: u64 = 1024;
+/// Up to this many lines it publishes each at once.
+const UNBATCHED_LINES: u64 = 1024;
 
 /// What one callsite has logged since the start.
 ///
@@ -37,11 +37,11 @@ pub struct CallsiteCost {
     pub suppressed: u64,
 }
 
-/// The accounts of all callsites of a layer.
+/// The counters of all callsites of a layer.
 #[derive(Default)]
-pub(crate) struct Ledger(Mutex<HashMap<usize, Arc<Account>>>);
+pub(crate) struct CallsiteStats(Mutex<HashMap<usize, Arc<Stats>>>);
 
-struct Account {
+struct Stats {
     metadata: &'static Metadata<'static>,
     lines: AtomicU64,
     bytes: AtomicU64,
@@ -49,32 +49,32 @@ struct Account {
     suppressed: AtomicU64,
 }
 
-/// A thread's part of a callsite's account.
-pub(crate) struct Share {
-    account: Arc<Account>,
+/// A thread's part of a callsite's counters.
+pub(crate) struct LocalStats {
+    stats: Arc<Stats>,
     lines: Cell<u64>,
     bytes: Cell<u64>,
 }
 
-impl Ledger {
-    pub(crate) fn share(&self, metadata: &'static Metadata<'static>) -> Share {
+impl CallsiteStats {
+    pub(crate) fn local(&self, metadata: &'static Metadata<'static>) -> LocalStats {
         let address = std::ptr::from_ref(metadata).addr();
-        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let account = accounts.entry(address).or_insert_with(|| Arc::new(Account::new(metadata)));
-        Share { account: account.clone(), lines: Cell::new(0), bytes: Cell::new(0) }
+        let mut stats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let stats = stats.entry(address).or_insert_with(|| Arc::new(Stats::new(metadata)));
+        LocalStats { stats: stats.clone(), lines: Cell::new(0), bytes: Cell::new(0) }
     }
 
     /// The callsites that have logged anything, the most bytes first.
     pub(crate) fn costs(&self) -> Vec<CallsiteCost> {
-        let accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut costs: Vec<_> = accounts.values().map(|account| account.cost()).collect();
+        let stats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut costs: Vec<_> = stats.values().map(|stats| stats.cost()).collect();
         costs.retain(|cost| cost.lines + cost.dropped + cost.suppressed > 0);
         costs.sort_by_key(|cost| std::cmp::Reverse(cost.bytes));
         costs
     }
 }
 
-impl Account {
+impl Stats {
     fn new(metadata: &'static Metadata<'static>) -> Self {
         let zero = AtomicU64::default;
         Self { metadata, lines: zero(), bytes: zero(), dropped: zero(), suppressed: zero() }
@@ -95,34 +95,34 @@ impl Account {
     }
 }
 
-impl Share {
+impl LocalStats {
     #[inline]
     pub(crate) fn add_line(&self, bytes: usize, was_taken: bool) {
         if !was_taken {
-            self.account.dropped.fetch_add(1, Ordering::Relaxed);
+            self.stats.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
         self.lines.set(self.lines.get() + 1);
         self.bytes.set(self.bytes.get() + bytes as u64);
-        let is_busy = self.account.lines.load(Ordering::Relaxed) >= TOLD_AT_ONCE;
-        if !is_busy || self.lines.get() >= TOLD_TOGETHER {
-            self.tell();
+        let is_busy = self.stats.lines.load(Ordering::Relaxed) >= UNBATCHED_LINES;
+        if !is_busy || self.lines.get() >= BATCH_SIZE {
+            self.publish();
         }
     }
 
     pub(crate) fn add_suppressed(&self) {
-        self.account.suppressed.fetch_add(1, Ordering::Relaxed);
+        self.stats.suppressed.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn tell(&self) {
-        self.account.lines.fetch_add(self.lines.take(), Ordering::Relaxed);
-        self.account.bytes.fetch_add(self.bytes.take(), Ordering::Relaxed);
+    fn publish(&self) {
+        self.stats.lines.fetch_add(self.lines.take(), Ordering::Relaxed);
+        self.stats.bytes.fetch_add(self.bytes.take(), Ordering::Relaxed);
     }
 }
 
-/// A thread that ends tells the rest.
-impl Drop for Share {
+/// A thread that ends publishes the rest.
+impl Drop for LocalStats {
     fn drop(&mut self) {
-        self.tell();
+        self.publish();
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 
 /// Why logging could not be set up or changed. Its text has the cause and the remedy.
-#[derive(Debug)]
 pub struct Error {
     what: String,
     remedy: &'static str,
@@ -21,6 +20,13 @@ impl Error {
     ) -> Self {
         self.source = Some(source.into());
         self
+    }
+}
+
+/// The sentence of its `Display`: what `main` prints of an error that it returns.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) struct ErrorTypes(Vec<(Probe, &'static str)>);
 
 type Probe = fn(&(dyn Error + 'static)) -> bool;
 
-/// The keys of what a line tells of an error: made when the first one comes.
+/// The keys of the fields of an error: made with the first error.
 #[derive(Default)]
 pub(crate) struct ErrorKeys(OnceCell<Box<Keys>>);
 

@@ -3,6 +3,7 @@
 //! The syntax is that of `EnvFilter`. Where it names targets and levels only, no `EnvFilter` is made:
 //! that one takes four read locks in the life of every span and brings a regex engine along.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -16,8 +17,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Filter};
 
-use crate::Error;
-use crate::callsite::{Callsite, Verdict, is_bridge, is_record};
+use crate::error::Error;
+use crate::log_record::{is_bridge, is_record};
 
 const REMEDY: &str = "write levels and targets such as `info,sqlx=warn,my_crate[request]=debug`";
 
@@ -25,13 +26,30 @@ const REMEDY: &str = "write levels and targets such as `info,sqlx=warn,my_crate[
 const ONE_FIELD: &str =
     "write one field to a span, and no comma in its value, such as `[request{user=7}]=debug`";
 
-/// The filter of a logging layer, which many hands may change.
+/// Whether a callsite's events and spans are wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Unknown,
+    Wanted,
+    Unwanted,
+}
+
+/// The filter's verdict on one callsite, with the generation of the rules that gave it.
+pub(crate) struct CachedVerdict(Cell<(u64, Verdict)>);
+
+impl Default for CachedVerdict {
+    fn default() -> Self {
+        Self(Cell::new((0, Verdict::Unknown)))
+    }
+}
+
+/// The filter of a logging layer. It can be changed at runtime, from any thread.
 #[derive(Clone)]
 pub struct LogFilter(Arc<Shared>);
 
 struct Shared {
     rules: ArcSwap<Rules>,
-    /// Changes with the rules, so that remembered verdicts are known to be stale.
+    /// Changes with the rules: a cached verdict of an older generation is stale.
     generation: AtomicU64,
     /// Whether the rules look at spans: everything about spans is skipped where they do not.
     is_dynamic: AtomicBool,
@@ -127,14 +145,18 @@ impl LogFilter {
         Ok(())
     }
 
-    /// Whether an event or a span of this callsite is wanted.
+    /// Whether an event or a span of the callsite is wanted; `cached` is this filter's for it.
     #[inline]
-    pub(crate) fn wants(&self, callsite: &Callsite, metadata: &'static Metadata<'static>) -> bool {
+    pub(crate) fn wants(
+        &self,
+        cached: &CachedVerdict,
+        metadata: &'static Metadata<'static>,
+    ) -> bool {
         let generation = self.0.generation.load(Ordering::Relaxed);
-        let (known_at, mut verdict) = callsite.verdict.get();
-        if known_at != generation || verdict == Verdict::Unknown {
+        let (cached_at, mut verdict) = cached.0.get();
+        if cached_at != generation || verdict == Verdict::Unknown {
             verdict = self.0.rules.load().verdict(metadata);
-            callsite.verdict.set((generation, verdict));
+            cached.0.set((generation, verdict));
         }
         verdict == Verdict::Wanted
     }
@@ -183,8 +205,8 @@ impl Shared {
 
 /// Lives while a filter holds for a while only.
 fn fall_back(shared: &Weak<Shared>) {
-    /// So often it looks whether the filter itself is still there.
-    const NAP: Duration = Duration::from_secs(1);
+    /// How often it checks whether the filter still exists.
+    const CHECK_INTERVAL: Duration = Duration::from_secs(1);
     while let Some(shared) = shared.upgrade() {
         let mut temporary = shared.temporary();
         let Some((_, end)) = &temporary.back else {
@@ -199,7 +221,7 @@ fn fall_back(shared: &Weak<Shared>) {
             temporary.has_thread = false;
             return;
         }
-        let _ = shared.changed.wait_timeout(temporary, left.min(NAP));
+        let _ = shared.changed.wait_timeout(temporary, left.min(CHECK_INTERVAL));
     }
 }
 

@@ -4,12 +4,13 @@
 
 use std::sync::LazyLock;
 
-use http::{Extensions, HeaderName, HeaderValue, request, response};
+use http::{HeaderName, HeaderValue, request, response};
 use obs_context::{EnteredRequest, RequestId, Route, current_request_id};
 use obs_http::{End, Exchange, Observe, ObserveLayer, Outcome, RouteOf};
 
+use crate::context::current::Context;
+use crate::context::current::Entered;
 use crate::context::fields::Key;
-use crate::{Context, Entered};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -17,7 +18,7 @@ static REQUEST_ID_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("request_id"));
 static METHOD_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("method"));
 static PATH_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("path"));
 
-/// A tower layer of [`RequestContext`] alone; `route_of` tells the route of a request.
+/// A tower layer of [`RequestContext`] alone; `route_of` returns the route of a request.
 pub fn layer(route_of: RouteOf) -> ObserveLayer<RequestContext> {
     ObserveLayer::new(RequestContext::new(), route_of)
 }
@@ -53,7 +54,7 @@ impl Observe for RequestContext {
 
     const BEGINS_ALONE: bool = true;
 
-    fn begin(&self, request: &mut request::Parts) -> ContextExchange {
+    fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> ContextExchange {
         let sent = request.headers.get(&REQUEST_ID).map(HeaderValue::as_bytes);
         let id = RequestId::accept(sent);
         let context = Context::of([
@@ -62,9 +63,8 @@ impl Observe for RequestContext {
             (&PATH_KEY, request.uri.path()),
         ]);
         if self.has_route {
-            bind_route(&context, &request.extensions);
+            bind_route(&context, route);
         }
-        request.extensions.insert(id.clone());
         ContextExchange { context, id, has_route: self.has_route }
     }
 }
@@ -77,8 +77,8 @@ pub struct ContextExchange {
     has_route: bool,
 }
 
-fn bind_route(context: &Context, extensions: &Extensions) {
-    if let Some(route) = extensions.get::<Route>() {
+fn bind_route(context: &Context, route: Option<Route>) {
+    if let Some(route) = route {
         context.bind("route", route.as_str());
     }
 }
@@ -95,7 +95,7 @@ impl Exchange for ContextExchange {
             response.headers.insert(REQUEST_ID, id);
         }
         if self.has_route {
-            bind_route(&self.context, &response.extensions);
+            bind_route(&self.context, response.extensions.get().copied());
         }
     }
 
@@ -122,8 +122,8 @@ impl Observe for AccessLog {
 
     const BEGINS_ALONE: bool = true;
 
-    fn begin(&self, request: &mut request::Parts) -> AccessExchange {
-        AccessExchange { route: request.extensions.get().copied() }
+    fn begin(&self, _: &mut request::Parts, route: Option<Route>) -> AccessExchange {
+        AccessExchange { route }
     }
 }
 
@@ -178,7 +178,7 @@ impl ForwardRequestId {
 impl Observe for ForwardRequestId {
     type Exchange = ForwardExchange;
 
-    fn begin(&self, request: &mut request::Parts) -> ForwardExchange {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> ForwardExchange {
         if let Some(id) = current_request_id()
             && let Ok(id) = HeaderValue::from_str(id.as_str())
         {

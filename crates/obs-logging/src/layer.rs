@@ -1,5 +1,6 @@
 //! The layer: spans to context, events to lines.
 
+pub(crate) mod config;
 mod event;
 
 use std::fmt;
@@ -12,67 +13,46 @@ use tracing_core::{Dispatch, Event, Metadata, Subscriber, span};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Filtered;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::callsite::Callsite;
-use crate::context::fields::{Fields, Key};
+use crate::context::fields::Key;
+use crate::context::open_spans::OpenSpans;
 use crate::context::span::SpanContext;
-use crate::cost::Ledger;
-use crate::error_type::ErrorTypes;
 use crate::filter::LogFilter;
+use crate::layer::config::LayerConfig;
 use crate::local::{self, Local};
-use crate::output::{Sink, Tally};
-use crate::processor::Pipeline;
-use crate::render::Renderer;
-use crate::visitor::{Apart, Visitor};
+use crate::visitor::Visitor;
+use crate::visitor::buffered::Buffered;
 
 /// The layer that makes lines of events: beside any other layer, on a `tracing_subscriber::Registry`.
 ///
 /// Its filter is its own: what it does not want still reaches the other layers, and a callsite that
-/// nobody wants costs what it costs without any layer.
+/// no layer wants costs what it costs without any layer.
 pub type LogLayer<S> = Filtered<Lines, LogFilter, S>;
 
 /// What makes the lines: the inside of [`LogLayer`].
 pub struct Lines {
     number: u32,
-    plan: Plan,
+    config: LayerConfig,
     spans: Key,
     suppressed: Key,
+    open_spans: OpenSpans,
     dispatch: OnceLock<WeakDispatch>,
     /// The tracing layer's, where that has a filter of its own and cannot see every span.
     follower: OnceLock<SpanFollower>,
 }
 
-/// What a layer is made of.
-pub(crate) struct Plan {
-    pub(crate) filter: LogFilter,
-    pub(crate) renderer: Arc<Renderer>,
-    pub(crate) statics: Fields,
-    pub(crate) pipeline: Pipeline,
-    pub(crate) span_names: bool,
-    pub(crate) error_types: Arc<ErrorTypes>,
-    pub(crate) backtraces: bool,
-    pub(crate) sink: Arc<Sink>,
-    pub(crate) tally: Arc<Tally>,
-    pub(crate) ledger: Arc<Ledger>,
-}
-
-impl Plan {
-    /// Whether lines can be written as their values come, as far as it is known beforehand.
-    pub(crate) fn is_straight(&self) -> bool {
-        self.renderer.as_json().is_some() && self.pipeline.processors.is_empty() && !self.span_names
-    }
-}
-
 impl Lines {
-    pub(crate) fn new(plan: Plan) -> Self {
+    pub(crate) fn new(config: LayerConfig) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self {
             number,
-            plan,
+            config,
             spans: Key::new("spans"),
             suppressed: Key::new("suppressed"),
+            open_spans: OpenSpans::default(),
             dispatch: OnceLock::new(),
             follower: OnceLock::new(),
         }
@@ -84,12 +64,12 @@ impl Lines {
         local: &Local,
         metadata: &'static Metadata<'static>,
     ) -> std::rc::Rc<Callsite> {
-        let make = || Callsite::new(metadata, &self.plan);
+        let make = || Callsite::new(metadata, &self.config);
         local.callsite(self.number, metadata, make)
     }
 
-    fn context_of<'a, S: LookupSpan<'a>>(&self, span: &SpanRef<'a, S>) -> Option<Arc<SpanContext>> {
-        span.extensions().get::<Contexts>()?.of(self.number).cloned()
+    fn context_of(&self, id: &span::Id) -> Option<Arc<SpanContext>> {
+        self.open_spans.get(id.into_u64())
     }
 }
 
@@ -114,17 +94,18 @@ where
         local::with(|local| {
             let metadata = attributes.metadata();
             let callsite = self.callsite(local, metadata);
-            if !self.plan.filter.wants(&callsite, metadata) {
+            if !self.config.filter.wants(&callsite.verdict, metadata) {
                 return;
             }
             let Some(span) = context.span(id) else { return };
             let mut scratch = local.take_scratch();
-            attributes.record(&mut Visitor(Apart { callsite: &callsite, scratch: &mut scratch }));
+            attributes
+                .record(&mut Visitor(Buffered { callsite: &callsite, scratch: &mut scratch }));
             let mut parent = span.parent();
             let mut parent_context = None;
-            while let Some(above) = parent {
-                parent_context = self.context_of(&above);
-                parent = if parent_context.is_some() { None } else { above.parent() };
+            while let Some(ancestor) = parent {
+                parent_context = self.context_of(&ancestor.id());
+                parent = if parent_context.is_some() { None } else { ancestor.parent() };
             }
             let inherited = parent_context.as_ref().and_then(|parent| parent.ambient()).cloned();
             let current = || local.stack.borrow().ambient().cloned();
@@ -133,28 +114,19 @@ where
             } else {
                 current().or(inherited)
             };
-            let room = local.take_fields();
-            let own = SpanContext::new(parent_context.as_ref(), ambient, &mut scratch.fields, room);
+            let own = SpanContext::open(parent_context.as_ref(), ambient, &mut scratch.fields);
             local.give_back(scratch);
-            let own = Arc::new(own);
-            local.remember_newest(self.number, id.into_u64(), &own);
-            let mut extensions = span.extensions_mut();
-            match extensions.get_mut::<Contexts>() {
-                Some(contexts) => contexts.others.push((self.number, own)),
-                None => {
-                    extensions.insert(Contexts { first: (self.number, own), others: Vec::new() });
-                }
-            }
+            self.open_spans.insert(id.into_u64(), own);
         });
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: Context<'_, S>) {
         local::with(|local| {
             let Some(span) = context.span(id) else { return };
-            let Some(own) = self.context_of(&span) else { return };
+            let Some(own) = self.context_of(id) else { return };
             let callsite = self.callsite(local, span.metadata());
             let mut scratch = local.take_scratch();
-            values.record(&mut Visitor(Apart { callsite: &callsite, scratch: &mut scratch }));
+            values.record(&mut Visitor(Buffered { callsite: &callsite, scratch: &mut scratch }));
             own.record(&scratch.fields);
             local.give_back(scratch);
         });
@@ -163,7 +135,7 @@ where
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         local::with(|local| {
             let callsite = self.callsite(local, event.metadata());
-            if !self.plan.filter.wants(&callsite, event.metadata()) {
+            if !self.config.filter.wants(&callsite.verdict, event.metadata()) {
                 return;
             }
             let mut scratch = local.take_scratch();
@@ -172,14 +144,12 @@ where
         });
     }
 
-    fn on_enter(&self, id: &span::Id, context: Context<'_, S>) {
-        local::with(|local| {
-            let known = local.newest(self.number, id.into_u64());
-            let own = known.or_else(|| context.span(id).and_then(|span| self.context_of(&span)));
-            if let Some(own) = own {
+    fn on_enter(&self, id: &span::Id, _: Context<'_, S>) {
+        if let Some(own) = self.context_of(id) {
+            local::with(|local| {
                 local.stack.borrow_mut().enter_span(self.number, id.into_u64(), own);
-            }
-        });
+            });
+        }
         if let Some(follower) = self.follower.get() {
             follower.0.entered(id.into_u64());
         }
@@ -191,33 +161,16 @@ where
             follower.0.exited(id.into_u64());
         }
     }
+
+    fn on_close(&self, id: span::Id, _: Context<'_, S>) {
+        if let Some(own) = self.open_spans.remove(id.into_u64()) {
+            SpanContext::close(own);
+        }
+    }
 }
 
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lines").field("filter", &self.plan.filter).finish_non_exhaustive()
-    }
-}
-
-/// The contexts that a span has, one for every logging layer of its subscriber.
-struct Contexts {
-    first: (u32, Arc<SpanContext>),
-    others: Vec<(u32, Arc<SpanContext>)>,
-}
-
-impl Contexts {
-    fn of(&self, layer: u32) -> Option<&Arc<SpanContext>> {
-        std::iter::once(&self.first)
-            .chain(&self.others)
-            .find(|(number, _)| *number == layer)
-            .map(|(_, context)| context)
-    }
-}
-
-/// The registry drops what a span has when the span is closed.
-impl Drop for Contexts {
-    fn drop(&mut self) {
-        self.first.1.close();
-        self.others.iter().for_each(|(_, context)| context.close());
+        f.debug_struct("Lines").field("filter", &self.config.filter).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backtrace;
+mod bind;
 mod builder;
 mod callsite;
 mod context;
@@ -12,6 +13,7 @@ mod field;
 mod filter;
 mod layer;
 mod local;
+mod log_record;
 mod logger;
 mod logging;
 #[cfg(feature = "valuable")]
@@ -21,6 +23,7 @@ mod otlp;
 mod output;
 mod processor;
 mod render;
+mod scratch;
 
 #[cfg(feature = "stack")]
 mod stack;
@@ -34,7 +37,7 @@ pub mod panic;
 pub mod stage;
 
 pub use builder::{Builder, Format};
-pub use context::ambient::{Context, Entered, Scoped};
+pub use context::current::{Context, Entered, Scoped};
 pub use cost::CallsiteCost;
 pub use error::Error;
 pub use field::Value;

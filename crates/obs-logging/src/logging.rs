@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use obs_context::Source;
 
-use crate::Error;
-use crate::cost::{CallsiteCost, Ledger};
+use crate::cost::{CallsiteCost, CallsiteStats};
+use crate::error::Error;
 use crate::filter::LogFilter;
 use crate::output::{Accounts, Counts, FlushReport, Sink, Tally};
 
 /// How long a dropped handle waits for the output.
-const AT_DROP: Duration = Duration::from_secs(5);
+const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The handle of a logging layer. When it is dropped, what waits for the output is written, for at
 /// most five seconds; lines that come later are written at once.
@@ -21,7 +21,7 @@ pub struct Logging {
     sink: Arc<Sink>,
     filter: LogFilter,
     tally: Arc<Tally>,
-    ledger: Arc<Ledger>,
+    stats: Arc<CallsiteStats>,
 }
 
 impl Logging {
@@ -29,9 +29,9 @@ impl Logging {
         sink: Arc<Sink>,
         filter: LogFilter,
         tally: Arc<Tally>,
-        ledger: Arc<Ledger>,
+        stats: Arc<CallsiteStats>,
     ) -> Self {
-        Self { sink, filter, tally, ledger }
+        Self { sink, filter, tally, stats }
     }
 
     /// Waits until everything that was logged before is written, for at most `deadline`.
@@ -40,7 +40,7 @@ impl Logging {
     }
 
     /// As [`Logging::flush`]; what is still waiting at the deadline is counted as dropped, and the
-    /// writer's thread ends. Later lines are written by whoever logs them. May be called again.
+    /// writer's thread ends. Later lines are written by the thread that logs them. May be called again.
     pub fn shutdown(&self, deadline: Duration) -> FlushReport {
         self.sink.shutdown(deadline)
     }
@@ -55,7 +55,7 @@ impl Logging {
         Arc::new(Accounts::new(vec![(None, self.sink.clone())]))
     }
 
-    /// The metrics of several outputs in one, told apart by the label `output`: what [`Logging::source`]
+    /// The metrics of several outputs in one, distinguished by the label `output`: what [`Logging::source`]
     /// gives for each would clash in one registry.
     pub fn source_of<'a, Name: Into<String>>(
         outputs: impl IntoIterator<Item = (Name, &'a Self)>,
@@ -66,7 +66,7 @@ impl Logging {
 
     /// The bill: which callsite has logged how much, the most bytes first.
     pub fn costs(&self) -> Vec<CallsiteCost> {
-        self.ledger.costs()
+        self.stats.costs()
     }
 
     /// The filter that holds now.
@@ -105,7 +105,7 @@ impl Logging {
 
 impl Drop for Logging {
     fn drop(&mut self) {
-        self.sink.shutdown(AT_DROP);
+        self.sink.shutdown(DROP_TIMEOUT);
     }
 }
 

@@ -41,16 +41,16 @@ pub fn valuable(value: &dyn Valuable) -> Structured<'_> {
 
 thread_local! {
     /// Whether a field is just being formatted, which could be JSON.
-    static ASKED: Cell<bool> = const { Cell::new(false) };
-    static ANSWER: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+    static JSON_REQUESTED: Cell<bool> = const { Cell::new(false) };
+    static JSON_RESULT: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
 impl fmt::Debug for Structured<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // JSON for one reader is text for another.
         obs_guard::once::format_again();
-        if ASKED.take() {
-            ANSWER.set(Some(self.json()));
+        if JSON_REQUESTED.take() {
+            JSON_RESULT.set(Some(self.json()));
             return Ok(());
         }
         match redaction_of_texts() {
@@ -79,10 +79,10 @@ impl Structured<'_> {
 /// in the callsite, if it has one.
 pub(crate) fn field(out: &mut Vec<u8>, number: Option<usize>, shown: &dyn fmt::Debug) {
     let start = out.len();
-    let before = ASKED.replace(true);
+    let before = JSON_REQUESTED.replace(true);
     formatted(out, number, shown);
-    ASKED.set(before);
-    let Some(json) = ANSWER.take() else { return };
+    JSON_REQUESTED.set(before);
+    let Some(json) = JSON_RESULT.take() else { return };
     let is_alone = out.len() == start + 2;
     out.truncate(start);
     if is_alone {
@@ -94,9 +94,9 @@ pub(crate) fn field(out: &mut Vec<u8>, number: Option<usize>, shown: &dyn fmt::D
 
 /// Text, whatever it is made of.
 pub(crate) fn text(out: &mut Vec<u8>, number: Option<usize>, shown: &dyn fmt::Debug) {
-    let before = ASKED.replace(false);
+    let before = JSON_REQUESTED.replace(false);
     formatted(out, number, shown);
-    ASKED.set(before);
+    JSON_REQUESTED.set(before);
 }
 
 fn formatted(out: &mut Vec<u8>, number: Option<usize>, shown: &dyn fmt::Debug) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::Logging;
+use crate::logging::Logging;
 use crate::output::{Sink, Tally};
 
 /// How long a panicking thread waits for its line to be written: the process may be about to abort.
@@ -32,7 +32,8 @@ pub fn install(logging: &Logging) {
 
 fn log(panic: &PanicHookInfo<'_>, tally: &Tally) {
     tally.panics.fetch_add(1, Ordering::Relaxed);
-    let message = panic.payload_as_str().unwrap_or("the panic's payload is no text");
+    let message =
+        obs_guard::panic_message(panic.payload()).unwrap_or("the panic's payload is no text");
     let location = panic.location().map(tracing::field::display);
     let thread = std::thread::current();
     let backtrace = Backtrace::capture();

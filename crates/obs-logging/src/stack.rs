@@ -9,9 +9,9 @@ use obs_guard::random_u64;
 use crate::encode::escape::escape;
 
 /// Calls of one stack.
-const MOST: usize = 64;
+const MAX_FRAMES: usize = 64;
 /// Bytes of one stack's text.
-const LONGEST: usize = 16 * 1024;
+const MAX_TEXT_BYTES: usize = 16 * 1024;
 
 /// Whether any line may have a stack: until then no line is looked through.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -31,10 +31,10 @@ pub struct Stack(Vec<usize>);
 /// debug information is large. At most 64 calls and 16 KiB. Whatever else reads the field, as another layer or
 /// a collector, sees the addresses; with `%` in place of `?` it is text at once, looked up by the caller.
 pub fn stack() -> Stack {
-    let mut addresses = Vec::with_capacity(MOST);
+    let mut addresses = Vec::with_capacity(MAX_FRAMES);
     backtrace::trace(|frame| {
         addresses.push(frame.ip() as usize);
-        addresses.len() < MOST
+        addresses.len() < MAX_FRAMES
     });
     Stack(addresses)
 }
@@ -128,6 +128,6 @@ fn resolved(addresses: &[usize]) -> String {
     let below = |call: &String| call.contains("__rust_begin_short_backtrace");
     let last = calls.iter().position(below).filter(|at| *at > first).unwrap_or(calls.len());
     let mut text = calls.get(first..last).unwrap_or_default().join("\n");
-    text.truncate(text.floor_char_boundary(LONGEST));
+    text.truncate(obs_guard::truncated(&text, MAX_TEXT_BYTES).len());
     text
 }

@@ -1,7 +1,8 @@
 //! From `tracing`'s values to fields.
 
-mod apart;
-mod straight;
+pub(crate) mod buffered;
+pub(crate) mod in_place;
+mod sink;
 
 use std::error::Error;
 use std::fmt;
@@ -12,39 +13,16 @@ use tracing_core::Field;
 use tracing_core::field::Visit;
 
 use crate::backtrace::{cut, may_have};
-use crate::callsite::{Callsite, FieldRole};
-use crate::context::fields::{Fields, Key};
+use crate::callsite::FieldRole;
 use crate::encode::value;
-
-pub(crate) use apart::Apart;
-pub(crate) use straight::Straight;
+use crate::visitor::sink::FieldSink;
 
 pub(crate) use obs_guard::redact::REDACTED;
 
 /// Writes the values of an event or a span to their places.
 pub(crate) struct Visitor<P>(pub(crate) P);
 
-/// Where values are written.
-pub(crate) trait Places<'a> {
-    fn callsite(&self) -> &'a Callsite;
-
-    /// Begins a field that the callsite has.
-    fn field(&mut self, key: &Key) -> &mut Vec<u8>;
-
-    /// Begins a field that comes of a value.
-    fn part(&mut self, key: &Key) -> &mut Vec<u8>;
-
-    /// The fields, where they are kept apart.
-    fn fields(&mut self) -> Option<&mut Fields>;
-
-    /// Begins the message.
-    fn message(&mut self) -> &mut Vec<u8>;
-
-    /// A `log` record's own target.
-    fn target(&mut self) -> &mut String;
-}
-
-impl<'a, P: Places<'a>> Visitor<P> {
+impl<'a, P: FieldSink<'a>> Visitor<P> {
     /// Where the field's value goes; nowhere when it is not to be seen.
     #[inline]
     fn place(&mut self, field: &Field) -> Option<&mut Vec<u8>> {
@@ -86,7 +64,7 @@ impl<'a, P: Places<'a>> Visitor<P> {
     }
 }
 
-impl<'a, P: Places<'a>> Visit for Visitor<P> {
+impl<'a, P: FieldSink<'a>> Visit for Visitor<P> {
     #[inline]
     fn record_i64(&mut self, field: &Field, value: i64) {
         if let Some(out) = self.place(field) {

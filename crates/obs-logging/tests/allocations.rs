@@ -125,3 +125,29 @@ fn an_event_allocates_nothing() {
         });
     }
 }
+
+/// A span, and a line in it, inside of a request.
+#[test]
+fn span_of_request_allocates_nothing() {
+    let (layer, _logging) = Builder::new()
+        .format(Format::Json)
+        .output(Output::writer(io::sink()))
+        .delivery(Delivery::Blocking)
+        .build()
+        .unwrap();
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+    tracing::dispatcher::with_default(&dispatch, || {
+        let context = Context::new();
+        context.bind("request_id", "r-1");
+        let _entered = context.enter();
+        let work = || {
+            let outer = info_span!("outer", order = 7).entered();
+            info_span!("inner", item = "x").in_scope(|| info!("inside"));
+            drop(outer);
+        };
+        (0..100).for_each(|_| work());
+        let before = ALLOCATIONS.get();
+        (0..100).for_each(|_| work());
+        assert_eq!(ALLOCATIONS.get() - before, 0);
+    });
+}

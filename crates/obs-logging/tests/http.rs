@@ -176,3 +176,36 @@ async fn the_route_is_on_every_line_when_asked_for() {
     service.oneshot(request("/orders/7", None)).with_subscriber(dispatch).await.unwrap();
     assert_eq!(kept.lines()[0]["route"], "/orders/{id}");
 }
+
+/// Contexts are pooled: one that somebody still holds is not given to another request.
+#[tokio::test]
+async fn context_that_outlives_its_request_keeps_its_fields() {
+    let (dispatch, kept, _logging) = kept(Builder::new());
+    let held = std::sync::Mutex::new(Vec::new());
+    let service = layer(unrouted).layer(service_fn(async |request: Request<Body>| {
+        tracing::info!("handled");
+        obs_logging::bind!(own = request.uri().path());
+        held.lock().unwrap().extend(obs_logging::Context::current());
+        Ok::<_, Infallible>(Response::new(Body::new()))
+    }));
+    let all = async {
+        for number in 0..3 {
+            let uri = format!("/{number}");
+            drop(service.clone().oneshot(request(&uri, None)).await.unwrap());
+        }
+        for context in held.lock().unwrap().drain(..) {
+            let _entered = context.enter();
+            tracing::info!("later");
+        }
+        drop(service.clone().oneshot(request("/last", None)).await.unwrap());
+    };
+    all.with_subscriber(dispatch).await;
+    let lines = kept.lines();
+    assert_eq!(lines.len(), 7);
+    for line in lines {
+        match line["event"].as_str() {
+            Some("later") => assert_eq!(line["own"], line["path"]),
+            _ => assert!(!line.0.contains_key("own"), "{line:?}"),
+        }
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::expose::escape_help;
 use crate::{Error, names};
@@ -57,6 +59,14 @@ impl Kind {
     }
 }
 
+/// Who sees a family: what Prometheus and OpenTelemetry name differently has one for each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Audience {
+    Everybody,
+    Scrapes,
+    Pushes,
+}
+
 /// A checked definition, with the lines that it starts with rendered once.
 #[derive(Debug)]
 pub(crate) struct Descriptor {
@@ -67,6 +77,7 @@ pub(crate) struct Descriptor {
     /// What else two registrations must have in common: buckets, quantiles, states.
     pub(crate) settings: Box<str>,
     pub(crate) place: &'static Location<'static>,
+    audience: AtomicU8,
     pub(crate) classic_head: Box<str>,
     pub(crate) openmetrics_head: Box<str>,
 }
@@ -116,6 +127,7 @@ impl Descriptor {
             labels: labels.iter().map(|label| Box::from(*label)).collect(),
             settings: settings.into(),
             place,
+            audience: AtomicU8::new(Audience::Everybody as u8),
             classic_head: classic.into(),
             openmetrics_head: openmetrics.into(),
         }
@@ -131,6 +143,19 @@ impl Descriptor {
         let base = self.base();
         let series = self.kind.suffixes().iter().map(move |suffix| format!("{base}{suffix}"));
         std::iter::once(base.to_owned()).chain(series.filter(move |name| *name != base))
+    }
+
+    /// From now on it is shown to these alone.
+    #[cfg(all(feature = "http", feature = "otlp-push"))]
+    pub(crate) fn show_to(&self, audience: Audience) {
+        self.audience.store(audience as u8, Relaxed);
+    }
+
+    /// Whether a push, or else a scrape, shows it.
+    pub(crate) fn is_shown(&self, in_push: bool) -> bool {
+        let audience = self.audience.load(Relaxed);
+        let others = if in_push { Audience::Scrapes } else { Audience::Pushes };
+        audience != others as u8
     }
 
     /// Whether both stand for the same metric.

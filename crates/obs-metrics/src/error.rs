@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Why a metric was not registered. Its text names the cause and the remedy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     kind: Kind,
     text: Box<str>,
@@ -42,6 +42,13 @@ impl Error {
     /// The operating system does not offer what was asked.
     pub fn is_unsupported(&self) -> bool {
         self.kind == Kind::Unsupported
+    }
+}
+
+/// The sentence of its `Display`: what `main` prints of an error that it returns.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -1,10 +1,17 @@
 //! Rate, errors and duration of HTTP requests.
 
+mod client;
+
+pub use client::{ClientMetrics, ClientRequest};
+
 use std::sync::Arc;
 
 use http::{Method, request};
+use obs_context::Route;
 use obs_http::{End, Exchange, Observe, ObserveLayer, RouteOf};
 
+#[cfg(feature = "otlp-push")]
+use crate::descriptor::Audience;
 use crate::{Buckets, CounterVec, Error, Gauge, HistogramVec, Registry};
 
 /// Counts HTTP requests: their rate, errors and duration (RED), and how many are in progress.
@@ -36,8 +43,15 @@ struct Metrics {
 /// What is counted when a request is over.
 #[derive(Debug)]
 enum Totals {
-    Prometheus { requests: CounterVec<3>, duration: HistogramVec<2> },
-    SemanticConventions { duration: HistogramVec<3> },
+    Prometheus {
+        requests: CounterVec<3>,
+        duration: HistogramVec<2>,
+        /// By the conventions, for pushes.
+        pushed: Option<HistogramVec<3>>,
+    },
+    SemanticConventions {
+        duration: HistogramVec<3>,
+    },
 }
 
 impl Red {
@@ -62,10 +76,29 @@ impl Red {
                 ["method", "path"],
                 buckets,
             )?,
+            pushed: None,
         };
         let in_progress =
             registry.gauge("http_requests_in_progress", "HTTP requests that are not over yet.")?;
         Ok(Self(Arc::new(Metrics { totals, in_progress })))
+    }
+
+    /// As [`Red::with_buckets`]; and where the registry is pushed, `http.server.request.duration` has
+    /// `http.response.status_code` as the conventions have it, which Prometheus' histogram has not: a second
+    /// histogram, for the pushes alone.
+    #[cfg(feature = "otlp-push")]
+    #[track_caller]
+    pub fn with_push(registry: &Registry, buckets: Buckets) -> Result<Self, Error> {
+        let mut red = Self::with_buckets(registry, buckets.clone())?;
+        let conventions = convention_duration(registry, buckets)?;
+        if let Some(Metrics { totals: Totals::Prometheus { duration, pushed, .. }, .. }) =
+            Arc::get_mut(&mut red.0)
+        {
+            duration.show_to(Audience::Scrapes);
+            conventions.show_to(Audience::Pushes);
+            *pushed = Some(conventions);
+        }
+        Ok(red)
     }
 
     /// Registers the metrics under the names of OpenTelemetry's semantic conventions for HTTP servers:
@@ -73,14 +106,8 @@ impl Red {
     /// whose count is the number of requests, and `http_server_active_requests`.
     #[track_caller]
     pub fn semantic_conventions(registry: &Registry, buckets: Buckets) -> Result<Self, Error> {
-        let totals = Totals::SemanticConventions {
-            duration: registry.histogram_vec(
-                "http_server_request_duration_seconds",
-                "Duration of HTTP server requests.",
-                ["http_request_method", "http_route", "http_response_status_code"],
-                buckets,
-            )?,
-        };
+        let totals =
+            Totals::SemanticConventions { duration: convention_duration(registry, buckets)? };
         let in_progress = registry
             .gauge("http_server_active_requests", "Number of active HTTP server requests.")?;
         Ok(Self(Arc::new(Metrics { totals, in_progress })))
@@ -92,7 +119,7 @@ impl Observe for Red {
 
     const BEGINS_ALONE: bool = true;
 
-    fn begin(&self, _request: &mut request::Parts) -> Counting {
+    fn begin(&self, _request: &mut request::Parts, _: Option<Route>) -> Counting {
         self.0.in_progress.inc();
         Counting(self.0.clone())
     }
@@ -115,7 +142,10 @@ impl Exchange for Counting {
             [status / 100 % 10, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8);
         let status = std::str::from_utf8(&digits).unwrap_or("000");
         match &self.0.totals {
-            Totals::Prometheus { requests, duration } => {
+            Totals::Prometheus { requests, duration, pushed } => {
+                if let Some(pushed) = pushed {
+                    pushed.with([method, path, status]).observe_duration(end.duration);
+                }
                 requests.with([method, path, status]).inc();
                 duration.with([method, path]).observe_duration(end.duration);
             }
@@ -130,6 +160,16 @@ impl Drop for Counting {
     fn drop(&mut self) {
         self.0.in_progress.dec();
     }
+}
+
+#[track_caller]
+fn convention_duration(registry: &Registry, buckets: Buckets) -> Result<HistogramVec<3>, Error> {
+    registry.histogram_vec(
+        "http_server_request_duration_seconds",
+        "Duration of HTTP server requests.",
+        ["http_request_method", "http_route", "http_response_status_code"],
+        buckets,
+    )
 }
 
 /// A tower layer that counts with `red`; `route_of` tells the route of a request: under axum

@@ -5,6 +5,7 @@ mod buckets;
 mod builder;
 mod cardinality;
 pub mod collect;
+pub mod db;
 mod descriptor;
 #[cfg(feature = "http")]
 mod endpoint;

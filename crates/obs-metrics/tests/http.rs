@@ -166,7 +166,7 @@ impl Drop for Entered {
 impl Observe for Traced {
     type Exchange = Span;
 
-    fn begin(&self, _: &mut http::request::Parts) -> Span {
+    fn begin(&self, _: &mut http::request::Parts, _: Option<Route>) -> Span {
         Span
     }
 }

@@ -38,7 +38,7 @@ mod storage {
         }
 
         macro_rules! each {
-            ($value:expr) => {
+            ($value:expr; $number:expr) => {
                 std::array::from_fn(|_| $value)
             };
         }

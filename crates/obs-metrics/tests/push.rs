@@ -251,7 +251,7 @@ fn requests(red: &obs_metrics::http::Red) {
 
     for (route, status) in [(Route::intern("/orders/{id}"), 200), (Route::UNMATCHED, 404)] {
         let mut parts = http::Request::new(()).into_parts().0;
-        let exchange = red.begin(&mut parts);
+        let exchange = red.begin(&mut parts, None);
         exchange.end(&End {
             outcome: Outcome::Completed,
             method: http::Method::GET,
@@ -265,8 +265,11 @@ fn requests(red: &obs_metrics::http::Red) {
 
 #[cfg(feature = "http")]
 #[test]
-fn http_is_told_under_the_names_of_the_conventions() {
-    use obs_metrics::http::Red;
+fn http_and_queries_are_told_under_the_names_of_the_conventions() {
+    use obs_context::Route;
+    use obs_http::{End, Exchange, Observe, Outcome};
+    use obs_metrics::db::{DbMetrics, Operation};
+    use obs_metrics::http::{ClientMetrics, Red};
     use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value as Any};
 
     let (url, received) = collector("200 OK");
@@ -307,11 +310,15 @@ fn http_is_told_under_the_names_of_the_conventions() {
         [&["http.request.method=GET"][..], &["http.request.method=GET", "http.route=/orders/{id}"]];
     assert_eq!(points(&duration), expected);
 
-    let conventions = Registry::new();
-    requests(&Red::semantic_conventions(&conventions, Buckets::default()).unwrap());
-    let metrics = push(&conventions);
-    let duration = metric(&metrics, "http.server.request.duration");
-    let expected = [
+    let both = Registry::new();
+    requests(&Red::with_push(&both, Buckets::default()).unwrap());
+    let shown = both.encode_text();
+    assert!(shown.contains("http_request_duration_seconds_count{method=\"GET\""), "{shown}");
+    assert!(!shown.contains("http_server_request_duration_seconds"), "{shown}");
+    let metrics = push(&both);
+    let told = |metric: &&Metric| metric.name == "http.server.request.duration";
+    assert_eq!(metrics.iter().filter(told).count(), 1, "{metrics:?}");
+    let with_status = [
         &["http.request.method=GET", "http.response.status_code=404 (int)"][..],
         &[
             "http.request.method=GET",
@@ -319,11 +326,53 @@ fn http_is_told_under_the_names_of_the_conventions() {
             "http.response.status_code=200 (int)",
         ],
     ];
-    assert_eq!(points(&duration), expected);
+    assert_eq!(points(&metric(&metrics, "http.server.request.duration")), with_status);
+
+    let conventions = Registry::new();
+    requests(&Red::semantic_conventions(&conventions, Buckets::default()).unwrap());
+    let metrics = push(&conventions);
+    let duration = metric(&metrics, "http.server.request.duration");
+    assert_eq!(points(&duration), with_status);
     let active = metric(&metrics, "http.server.active_requests");
     assert_eq!(active.unit, "{request}");
     let Some(Data::Sum(sum)) = &active.data else { panic!("{active:?}") };
     assert!(!sum.is_monotonic && sum.aggregation_temporality == 2);
+
+    let client = Registry::new();
+    let sent = ClientMetrics::new(&client, Buckets::default()).unwrap();
+    for (uri, status) in [("http://orders:8002/7", Some(404)), ("/no/address", None)] {
+        let mut head = http::Request::get(uri).body(()).unwrap().into_parts().0;
+        let exchange = sent.begin(&mut head, None);
+        exchange.end(&End {
+            outcome: if status.is_some() { Outcome::Completed } else { Outcome::Failed },
+            method: http::Method::GET,
+            route: Route::UNMATCHED,
+            status: status.and_then(|status| http::StatusCode::from_u16(status).ok()),
+            duration: Duration::from_millis(20),
+            response_bytes: 0,
+        });
+    }
+    let duration = metric(&push(&client), "http.client.request.duration");
+    assert_eq!(duration.unit, "s");
+    let expected = [
+        &["http.request.method=GET", "error.type=error"][..],
+        &[
+            "http.request.method=GET",
+            "server.address=orders",
+            "server.port=8002 (int)",
+            "http.response.status_code=404 (int)",
+            "error.type=404",
+        ],
+    ];
+    assert_eq!(points(&duration), expected);
+
+    let database = Registry::new();
+    let queries = DbMetrics::new(&database, DbMetrics::buckets()).unwrap();
+    let select = Operation { system: "sqlite", name: "SELECT", ..Operation::default() };
+    queries.observe(&select, Duration::from_millis(3));
+    let duration = metric(&push(&database), "db.client.operation.duration");
+    assert_eq!(duration.unit, "s");
+    assert_eq!(points(&duration), [["db.system.name=sqlite", "db.operation.name=SELECT"]]);
 
     // Another metric of that name is the application's own.
     let own = Registry::new();

@@ -30,7 +30,7 @@ impl Blocking {
     pub fn new(exporter: Exporter, closing: Closing) -> Result<Self, Error> {
         watch_forks();
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-            let cause = format_args!("the exporter cannot be started: {error}");
+            let cause = format!("the exporter cannot be started: {error}");
             Error::new(cause, "raise the limit on open files of the process")
         })?;
         Ok(Self { inner: Some((exporter, runtime)), closing, generation: fork_generation() })

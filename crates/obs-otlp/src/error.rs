@@ -18,9 +18,10 @@ impl fmt::Display for Error {
     }
 }
 
+/// The sentence of its `Display`: what `main` prints of an error that it returns.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Error({self})")
+        fmt::Display::fmt(self, f)
     }
 }
 

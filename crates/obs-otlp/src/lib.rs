@@ -13,6 +13,7 @@ mod error;
 #[cfg(feature = "export")]
 mod exporter;
 mod exporters;
+mod grpc_code;
 #[cfg(feature = "export")]
 mod json;
 mod options;
@@ -36,6 +37,7 @@ pub use error::Error;
 #[cfg(feature = "export")]
 pub use exporter::{Exporter, Package};
 pub use exporters::Exporters;
+pub use grpc_code::grpc_code_name;
 pub use options::{Identity, Options};
 #[cfg(feature = "worker")]
 pub use outcome::Outcome;

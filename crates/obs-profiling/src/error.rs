@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::inside::error as inside;
 
 /// Why a process could not be looked into, or a profile not be written.
-#[derive(Debug)]
 pub struct Error(Box<Kind>);
 
 #[derive(Debug)]
@@ -111,6 +110,19 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
+/// The sentence of its `Display`: what `main` prints of an error that it returns.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<inside::Kind> for Error {
+    fn from(kind: inside::Kind) -> Self {
+        Self::new(Kind::Inside(kind))
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
@@ -181,14 +193,11 @@ impl fmt::Display for Error {
     }
 }
 
-#[cfg(target_os = "linux")]
+/// The process that traces this one: a debugger, or strace.
 fn tracer(pid: i32) -> Option<i32> {
-    crate::attach::threads::tracer(pid)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn tracer(_: i32) -> Option<i32> {
-    None
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
+    line.trim().parse().ok().filter(|tracer| *tracer != 0)
 }
 
 /// Yama's ptrace_scope(5) is the usual reason, and can be read.

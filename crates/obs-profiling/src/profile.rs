@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::inside::labels::Labels;
+use crate::labels::{Labels, SampleFilter};
 use crate::stack::Stack;
 
 /// How often each stack was found at work.
@@ -58,6 +58,13 @@ impl Profile {
         let mut pids = self.samples.iter().map(|sample| sample.pid);
         let first = pids.next();
         pids.any(|pid| Some(pid) != first)
+    }
+
+    /// The same with only the samples that match `filter`.
+    #[must_use]
+    pub fn filter(mut self, filter: &SampleFilter) -> Self {
+        self.samples.retain(|sample| filter.matches(&sample.labels));
+        self
     }
 
     /// How many samples there are.

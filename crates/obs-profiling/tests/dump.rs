@@ -6,7 +6,7 @@
 mod common;
 
 use common::Target;
-use obs_profiling::{Absence, Dump, Method, Stack, dump};
+use obs_profiling::{Dump, Method, NoStackReason, Stack, dump};
 
 #[test]
 fn child() {
@@ -41,7 +41,7 @@ fn every_thread_is_whole_and_named() {
     assert!(dump.threads.len() >= 22, "{dump}");
     for thread in &dump.threads {
         assert!(thread.stack.as_ref().is_ok_and(|stack| stack.is_complete), "{thread}");
-        assert!(!thread.stood.is_zero());
+        assert!(!thread.paused_for.is_zero());
     }
     let waiter = stack(&dump, "waiter-7");
     assert!(has(waiter, "waits_for_ever") && has(waiter, "sleep"), "{waiter}");
@@ -63,12 +63,12 @@ fn without_stopping_those_that_wait_are_whole_and_those_that_run_are_passed_over
     let mut count = 0;
     for thread in waiting {
         assert!(thread.stack.as_ref().is_ok_and(|stack| stack.is_complete), "{thread}");
-        assert!(thread.stood.is_zero());
+        assert!(thread.paused_for.is_zero());
         count += 1;
     }
     assert_eq!(count, 20);
     let burner = dump.threads.iter().find(|thread| thread.name == "burner").unwrap();
-    assert_eq!(burner.stack.as_ref().err(), Some(&Absence::Running));
+    assert_eq!(burner.stack.as_ref().err(), Some(&NoStackReason::Running));
 }
 
 #[test]

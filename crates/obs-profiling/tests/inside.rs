@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use obs_context::{ActiveSpan, Route, SpanId, TraceId, set_active_span};
-use obs_profiling::{CpuProfiler, Cut, Format, Profile, Recording};
+use obs_profiling::{CpuProfiler, Format, Profile, Recording, SampleFilter};
 use work::Burner;
 
 /// A process has one profiler.
@@ -70,13 +70,16 @@ fn shares_are_told_by_span_and_route() {
     let burner = Burner::start("server", serves);
     let profile = profile(600);
     drop(burner);
-    let total = |cut: &Cut| profile.clone().cut(cut).total();
-    let orders = total(&Cut { span: Some("orders".into()), ..Cut::default() });
-    let payments = total(&Cut { route: Some("/payments".into()), ..Cut::default() });
+    let total = |cut: &SampleFilter| profile.clone().filter(cut).total();
+    let orders = total(&SampleFilter { span: Some("orders".into()), ..SampleFilter::default() });
+    let payments =
+        total(&SampleFilter { route: Some("/payments".into()), ..SampleFilter::default() });
     let part = orders as f64 / (orders + payments) as f64;
     assert!((part - 2.0 / 3.0).abs() < 0.1, "{part} of {}", orders + payments);
 
-    let cut = profile.clone().cut(&Cut { route: Some("/payments".into()), ..Cut::default() });
+    let cut = profile
+        .clone()
+        .filter(&SampleFilter { route: Some("/payments".into()), ..SampleFilter::default() });
     let at_work = |name: &str| {
         let functions = cut.functions();
         functions.iter().filter(|(known, ..)| known.contains(name)).map(|found| found.2).max()
@@ -86,8 +89,14 @@ fn shares_are_told_by_span_and_route() {
     assert!(at_payments > payments * 9 / 10, "{at_payments} of {payments}");
     // Its trace is not kept: nobody could look the ids up.
     assert!(cut.samples.iter().all(|sample| sample.labels.trace_id.is_none()));
-    assert_eq!(total(&Cut { trace_id: Some(TraceId::new(1)), ..Cut::default() }), orders);
-    assert_eq!(total(&Cut { trace_id: Some(TraceId::new(2)), ..Cut::default() }), 0);
+    assert_eq!(
+        total(&SampleFilter { trace_id: Some(TraceId::new(1)), ..SampleFilter::default() }),
+        orders
+    );
+    assert_eq!(
+        total(&SampleFilter { trace_id: Some(TraceId::new(2)), ..SampleFilter::default() }),
+        0
+    );
     assert!(profile.samples.iter().any(|sample| sample.thread == "server"));
 }
 

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
-use obs_profiling::{Absence, CpuProfiler, Dump, Recording, Thread, dump_own};
+use obs_profiling::{CpuProfiler, Dump, NoStackReason, Recording, Thread, dump_own};
 use work::Burner;
 
 /// Threads of other tests would be asked as well.
@@ -84,7 +84,7 @@ fn shows(dump: &Dump, name: &str, function: &str) -> bool {
     let Some(thread) = dump.threads.iter().find(|thread| thread.name == name) else { return false };
     let stack = match &thread.stack {
         Ok(stack) => stack,
-        Err(Absence::Running) => return false,
+        Err(NoStackReason::Running) => return false,
         Err(absence) => panic!("{absence}"),
     };
     assert!(stack.is_complete, "{stack}");
@@ -160,7 +160,7 @@ fn a_thread_that_blocks_the_signal_is_listed_as_running() {
         blocked.thread_block().unwrap();
     });
     let dump = dump_own().unwrap();
-    assert_eq!(thread(&dump, "deaf-worker").stack, Err(Absence::Running));
+    assert_eq!(thread(&dump, "deaf-worker").stack, Err(NoStackReason::Running));
     assert!(dump.to_string().contains("(running: not stopped)"), "{dump}");
 }
 

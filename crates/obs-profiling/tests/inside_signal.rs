@@ -7,7 +7,7 @@ use std::mem;
 use std::ptr;
 use std::time::Duration;
 
-use obs_profiling::{Absence, CpuProfiler, Recording, Stack, dump_own};
+use obs_profiling::{CpuProfiler, NoStackReason, Recording, Stack, dump_own};
 
 extern "C" fn of_another(_: i32) {}
 
@@ -25,7 +25,7 @@ fn a_handler_of_another_profiler_is_left_alone() {
     let error = CpuProfiler::start(recording).unwrap_err();
     assert!(error.to_string().contains("only one profiler can use it"), "{error}");
     assert!(!error.is_under_way());
-    assert_eq!(own_stack(), Err(Absence::Running));
+    assert_eq!(own_stack(), Err(NoStackReason::Running));
     // SAFETY: it only reads.
     unsafe {
         assert_eq!(libc::sigaction(libc::SIGPROF, ptr::null(), &raw mut found), 0);
@@ -41,7 +41,7 @@ fn a_handler_of_another_profiler_is_left_alone() {
 
 /// Of this thread, which runs.
 #[inline(never)]
-fn own_stack() -> Result<Stack, Absence> {
+fn own_stack() -> Result<Stack, NoStackReason> {
     let own = nix::unistd::gettid().as_raw();
     let dump = dump_own().unwrap();
     dump.threads.into_iter().find(|thread| thread.tid == own).unwrap().stack

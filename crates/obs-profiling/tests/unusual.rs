@@ -11,7 +11,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use common::built::{Built, THREADS, build, start};
-use obs_profiling::{Absence, Dump, Error, Method, Recording, Stack, dump, record};
+use obs_profiling::{Dump, Error, Method, NoStackReason, Recording, Stack, dump, record};
 use obs_testing::{impossible, skipped};
 
 /// Whether nothing can be read here at all, which is said.
@@ -138,7 +138,7 @@ fn a_thread_that_does_not_stop_is_left_alone() {
     }
     let dump = read.unwrap();
     let forker = dump.threads.iter().find(|thread| thread.name == "forker").unwrap();
-    assert_eq!(forker.stack.as_ref().err(), Some(&Absence::Unstoppable), "{dump}");
+    assert_eq!(forker.stack.as_ref().err(), Some(&NoStackReason::Unstoppable), "{dump}");
     let waiter = dump.threads.iter().find(|thread| thread.name == "waiter").unwrap();
     assert!(waiter.stack.as_ref().is_ok_and(|stack| has(stack, "waits_for_ever")), "{dump}");
 }

@@ -14,7 +14,7 @@ use crate::propagate::Propagators;
 use crate::queue::Queue;
 use crate::record::Limits;
 use crate::sample::{Rules, Sampler, Tail};
-use crate::sql::Database;
+use crate::sql::{Database, OnQuery, Query};
 use crate::{Error, TraceLayer, Traces, configure};
 
 /// Spans of the largest size that the limits allow would fill the memory of a queue that counts spans.
@@ -173,6 +173,15 @@ impl Builder {
     /// in PostgreSQL's case). sqlx does not tell.
     pub fn database_namespace(mut self, name: impl Into<String>) -> Self {
         self.database.namespace = Some(name.into());
+        self
+    }
+
+    /// Calls this function at the end of every query of sqlx's, of a sampled trace or not, on the query's thread:
+    /// to measure it. It is not told whether the query failed, since sqlx does not say. A panic in it is counted
+    /// (`tracing.on_query`). With a [`TraceFilter`](crate::TraceFilter), say
+    /// [`every_query`](crate::TraceFilter::every_query) there.
+    pub fn on_query(mut self, function: impl Fn(&Query<'_>) + Send + Sync + 'static) -> Self {
+        self.database.on_query = Some(OnQuery::new(function));
         self
     }
 

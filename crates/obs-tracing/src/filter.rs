@@ -31,18 +31,26 @@ const O: [&str; 5] =
 pub struct TraceFilter {
     spans: LevelFilter,
     events: LevelFilter,
+    every_query: bool,
 }
 
 impl TraceFilter {
     /// Lets spans up to this level through.
     pub const fn new(spans: LevelFilter) -> Self {
-        Self { spans, events: LevelFilter::ERROR }
+        Self { spans, events: LevelFilter::ERROR, every_query: false }
     }
 
     /// Lets events up to this level through, to be copied into spans: see
     /// [`Builder::copy_events`](crate::Builder::copy_events).
     pub fn events(mut self, level: LevelFilter) -> Self {
         self.events = level.max(LevelFilter::ERROR);
+        self
+    }
+
+    /// Lets sqlx's queries of unsampled traces through, too, for [`Builder::on_query`](crate::Builder::on_query):
+    /// sqlx then formats the event of every query.
+    pub fn every_query(mut self) -> Self {
+        self.every_query = true;
         self
     }
 
@@ -64,7 +72,8 @@ impl Default for TraceFilter {
 
 impl<S: Subscriber> Filter<S> for TraceFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.wants(metadata) && (!sql::is_sqlx(metadata) || is_recording())
+        let is_measured = || self.every_query && sql::is_query(metadata);
+        self.wants(metadata) && (!sql::is_sqlx(metadata) || is_measured() || is_recording())
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {

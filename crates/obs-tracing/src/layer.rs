@@ -279,9 +279,12 @@ where
     #[inline]
     fn on_event(&self, happened: &Event<'_>, context: Context<'_, S>) {
         let metadata = happened.metadata();
-        let query = sql::is_sqlx(metadata);
         let error = is_error(metadata);
-        if !query && !error && *metadata.level() > self.handle.pipeline.copied {
+        if sql::is_sqlx(metadata) {
+            let recorded = self.span_of(happened, &context).filter(|(_, span)| span.recording);
+            return sql::on_event(&self.handle, recorded, happened);
+        }
+        if !error && *metadata.level() > self.handle.pipeline.copied {
             return;
         }
         let Some((id, span)) = self.span_of(happened, &context) else {
@@ -290,9 +293,7 @@ where
         if !span.recording || filter::is_left_out(metadata) {
             return;
         }
-        if query {
-            sql::record(&self.handle, (id, &span), happened);
-        } else if error {
+        if error {
             exception::of_event(self.handle.pipeline(), id, happened);
         } else {
             event::copy(self.handle.pipeline(), id, happened);

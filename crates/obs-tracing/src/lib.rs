@@ -42,5 +42,5 @@ pub use span_ext::{
     SpanExt, add_event, add_link, record_error, record_error_with_backtrace, set_attribute,
     set_status,
 };
-pub use sql::sql_with_trace;
+pub use sql::{Query, sql_with_trace};
 pub use traces::{Counts, Delivery, SpanCost, Traces};

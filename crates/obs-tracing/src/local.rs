@@ -24,7 +24,7 @@ pub(crate) struct Local {
     /// How many of them are entered.
     depth: usize,
     /// Where spans come from that have no parent here.
-    pub(crate) origin: Option<Box<Origin>>,
+    pub(crate) origin: Option<Origin>,
     /// What new spans carry in place of their parents' baggage.
     pub(crate) baggage: Option<Baggage>,
     pool: Chunk,
@@ -160,7 +160,7 @@ impl Local {
         };
         let current = current.filter(|entry| entry.identity.exists());
         let parent = parent.or(current.map(|entry| &entry.identity));
-        let origin = self.origin.as_deref();
+        let origin = self.origin.as_ref();
         let Attached { rule, buffer, .. } = attached(&mut self.attached, pipeline);
         let identity = &mut last.identity;
         let wanted =

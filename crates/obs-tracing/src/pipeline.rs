@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use obs_context::{SpanId, TraceId, fork_generation, watch_forks};
 use tracing::level_filters::LevelFilter;
 
-use crate::local;
+use crate::local::{self, Local};
 use crate::open::Table;
 use crate::pending::TailMode;
 use crate::propagate::{Origin, RemoteContext};
@@ -219,17 +219,20 @@ impl Pipeline {
     /// The span is over before it is closed: others may still ask who it was.
     #[cfg(feature = "http")]
     pub(crate) fn finish_early(self: &Arc<Self>, id: u64) {
+        // With buffers that have grown: it comes back to the thread's pool when the span is closed.
+        let mut remains = local::with(Local::take).unwrap_or_else(|| Box::new(Record::new()));
         let ended = self.table.with(id, |record| {
             if !record.identity.recording || record.end.is_some() {
-                return None;
+                return false;
             }
-            let mut remains = Box::new(Record::new());
             remains.identity = record.identity.clone();
             remains.end = Some(record.start);
-            Some(std::mem::replace(record, remains))
+            std::mem::swap(record, &mut remains);
+            true
         });
-        if let Some(record) = ended.flatten() {
-            self.finish(record);
+        match ended {
+            Some(true) => self.finish(remains),
+            _ => drop(local::with(|local| local.give_back(remains))),
         }
     }
 

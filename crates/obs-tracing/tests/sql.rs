@@ -4,10 +4,11 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Exported, attribute, flush};
-use obs_tracing::Sampler;
+use obs_tracing::{Query, Sampler, TraceFilter};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use tracing::{debug, info_span};
 use tracing_subscriber::prelude::*;
@@ -71,6 +72,41 @@ fn of_an_unsampled_trace_nothing_is_made() {
     });
     flush(&traces);
     assert_eq!((traces.counts().started, exported.spans().len()), (1, 0));
+}
+
+#[test]
+fn every_query_is_measured_of_unsampled_traces_too() {
+    // A request, its two queries, and the wait for a connection.
+    for (sampler, spans) in [(Sampler::always(), 4), (Sampler::never(), 0)] {
+        let exported = Exported::default();
+        let measured: Arc<Mutex<Vec<String>>> = Arc::default();
+        let seen = Arc::clone(&measured);
+        let builder = exported.builder().sampler(sampler).database_system("sqlite");
+        let builder = builder.on_query(move |query| {
+            let Query { system, operation, collection, duration, .. } = *query;
+            let (system, operation) = (system.unwrap(), operation.unwrap_or("none"));
+            let collection = collection.unwrap_or("none");
+            seen.lock().unwrap().push(format!("{system} {operation} {collection} {duration:?}"));
+            assert_ne!(operation, "PANIC", "as a function may");
+        });
+        let (layer, traces) = builder.build().unwrap();
+        let filter = TraceFilter::default().every_query();
+        let registry = tracing_subscriber::registry().with(layer.with_filter(filter));
+        tracing::subscriber::with_default(registry, || {
+            info_span!("request").in_scope(|| {
+                query("\nSELECT id FROM orders\n", "SELECT id FROM …");
+                query("", "PANIC");
+                tracing::warn!(target: "sqlx::pool::acquire", acquired_after_secs = 0.001);
+            });
+            query("", "DELETE FROM outside");
+        });
+        flush(&traces);
+        let expected =
+            ["sqlite SELECT orders 25ms", "sqlite PANIC none 25ms", "sqlite DELETE outside 25ms"];
+        assert_eq!(*measured.lock().unwrap(), expected);
+        assert_eq!(exported.spans().len(), spans);
+    }
+    assert!(obs_guard::panics().any(|(place, panics)| place == "tracing.on_query" && panics == 2));
 }
 
 #[test]

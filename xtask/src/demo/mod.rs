@@ -4,10 +4,10 @@ mod console;
 mod drain;
 mod errors;
 mod faults;
-mod fleet;
+pub(crate) mod fleet;
 mod follow;
 mod joins;
-mod load;
+pub(crate) mod load;
 mod outage;
 mod print;
 pub(crate) mod profile;
@@ -23,7 +23,7 @@ use crate::error::Failure;
 use crate::system::{cargo, raise_open_files};
 use fleet::Fleet;
 use joins::Joins;
-use print::Printer;
+pub(crate) use print::Printer;
 use stage::Stage;
 
 /// What the demo does.

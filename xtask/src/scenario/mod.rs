@@ -25,7 +25,7 @@ pub(crate) enum Outcome {
 
 type Scenario = fn() -> Result<Outcome, Failure>;
 
-const ALL: [(&str, Scenario); 19] = [
+const ALL: [(&str, Scenario); 20] = [
     ("demo_with_1000_in_flight", demos::with_1000_in_flight),
     ("demo_notices_a_lost_traceparent", demos::notices_a_lost_traceparent),
     ("demo_notices_a_lost_request_id", demos::notices_a_lost_request_id),
@@ -34,6 +34,7 @@ const ALL: [(&str, Scenario); 19] = [
     ("demo_to_rotel_over_grpc", peers::rotel_grpc),
     ("demo_to_rotel_over_http", peers::rotel_http),
     ("errors_to_bugsink", errors::to_bugsink),
+    ("deployment_assets", peers::deployment_assets),
     ("exposition_is_accepted_by_its_judges", peers::exposition),
     ("flame_graph_in_a_browser", flame::graph_in_a_browser),
     ("hostile_requests", hostile::requests),

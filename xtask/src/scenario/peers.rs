@@ -174,6 +174,11 @@ fn postgresql_binaries() -> Option<PathBuf> {
     folders.filter(|folder| folder.join("initdb").is_file()).max()
 }
 
+/// The rules and dashboards of `docs/deploy` name what the services show, and Prometheus has answers.
+pub(crate) fn deployment_assets() -> Result<Outcome, Failure> {
+    Ok(crate::assets::check()?.map_or(Outcome::Passed, Outcome::Skipped))
+}
+
 /// promtool judges the text format, Python's parser OpenMetrics: of a whole service, not of one metric.
 pub(crate) fn exposition() -> Result<Outcome, Failure> {
     if installed("promtool").is_none() {

@@ -27,6 +27,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
             "libc",
             "log",
             "pin-project-lite",
+            "rustix",
             "signal-hook-registry",
             "tracing",
             "tracing-core",

@@ -10,13 +10,15 @@ use crate::tidy::guides;
 use crate::tidy::metadata::Package;
 
 /// The top level holds these, and dot files.
-const TOP_LEVEL: [&str; 13] = [
+const TOP_LEVEL: [&str; 15] = [
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
+    "SECURITY.md",
     "clippy.toml",
     "crates",
     "deny.toml",
@@ -26,7 +28,7 @@ const TOP_LEVEL: [&str; 13] = [
     "xtask",
 ];
 const LONGEST_FILE: usize = 450;
-const LONGEST_CONTEXT: usize = 600;
+const LONGEST_CONTEXT: usize = 650;
 
 /// A global of the process, and the only files that may set it: those whose public name says so.
 const GLOBALS: [(&str, &[&str]); 4] = [

@@ -17,6 +17,8 @@ pub(crate) struct Package {
     /// Every dependency that is not for tests alone.
     pub(crate) dependencies: Vec<String>,
     examples: Vec<String>,
+    /// The root files of its library and its programs.
+    pub(crate) roots: Vec<PathBuf>,
 }
 
 pub(crate) fn packages() -> Result<Vec<Package>, Failure> {
@@ -41,6 +43,14 @@ pub(crate) fn published() -> Result<Vec<String>, Failure> {
         .collect())
 }
 
+/// The oldest Rust that the workspace supports, such as `1.88`.
+pub(crate) fn rust_version() -> Result<String, Failure> {
+    let manifest = std::fs::read_to_string(workspace().join("Cargo.toml")).during("Cargo.toml")?;
+    let line = manifest.lines().find_map(|line| line.strip_prefix("rust-version = \""));
+    let version = line.and_then(|rest| rest.split('"').next());
+    version.map(str::to_owned).ok_or_else(|| Failure::new("Cargo.toml has no rust-version"))
+}
+
 /// Package and name of every example.
 pub(crate) fn examples() -> Result<Vec<(String, String)>, Failure> {
     let of = |package: Package| {
@@ -55,6 +65,7 @@ fn package(package: &Value) -> Package {
     let list = |name: &str| package[name].as_array().map_or(&[][..], Vec::as_slice);
     let manifest = PathBuf::from(text(&package["manifest_path"]));
     let of_kind = |target: &&Value| target["kind"][0] == "example";
+    let is_product = |target: &&Value| matches!(target["kind"][0].as_str(), Some("lib" | "bin"));
     Package {
         name: text(&package["name"]),
         folder: manifest.parent().map(PathBuf::from).unwrap_or_default(),
@@ -69,6 +80,11 @@ fn package(package: &Value) -> Package {
             .iter()
             .filter(of_kind)
             .map(|target| text(&target["name"]))
+            .collect(),
+        roots: list("targets")
+            .iter()
+            .filter(is_product)
+            .map(|target| PathBuf::from(text(&target["src_path"])))
             .collect(),
     }
 }

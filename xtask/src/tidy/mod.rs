@@ -4,15 +4,17 @@ mod dependencies;
 mod files;
 mod guides;
 mod metadata;
+mod modules;
 
 use crate::error::Failure;
-pub(crate) use metadata::{examples, published};
+pub(crate) use metadata::{examples, published, rust_version};
 
 /// Checks everything and lists every breach.
 pub(crate) fn run() -> Result<(), Failure> {
     let packages = metadata::packages()?;
     let mut breaches = dependencies::breaches(&packages)?;
     breaches.extend(files::breaches(&packages)?);
+    breaches.extend(modules::breaches(&packages)?);
     if breaches.is_empty() {
         println!("tidy: {} packages, no breach", packages.len());
         return Ok(());
@@ -24,4 +26,14 @@ pub(crate) fn run() -> Result<(), Failure> {
         "{} breaches of docs/architecture.md; they are above",
         breaches.len()
     )))
+}
+
+/// Prints every circle of files, those of the packages on the list too.
+pub(crate) fn show_circles() -> Result<(), Failure> {
+    for package in metadata::packages()? {
+        for circle in modules::circles_of(&package)? {
+            println!("{}: {circle}", package.name);
+        }
+    }
+    Ok(())
 }

@@ -8,6 +8,7 @@ mod sampler;
 mod spans;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use obs_health::Health;
@@ -17,6 +18,7 @@ use obs_metrics::{Endpoint, Registry};
 use obs_tracing::Traces;
 
 use crate::config::{Admin, AdminPlace};
+use crate::prices::Prices;
 use crate::{Error, Explanation};
 
 /// What is shown.
@@ -29,10 +31,11 @@ pub(crate) struct Shown<'a> {
     #[cfg(feature = "errors")]
     pub(crate) errors: Arc<obs_errors::Errors>,
     pub(crate) profiling: bool,
+    pub(crate) prices: Prices,
 }
 
 pub(crate) fn start(admin: &Admin, shown: Shown<'_>) -> Result<Option<AdminServer>, Error> {
-    let Shown { explanation, registry, health, logging, traces, profiling, .. } = shown;
+    let Shown { explanation, registry, health, logging, traces, profiling, prices, .. } = shown;
     #[cfg(feature = "errors")]
     let errors = shown.errors;
     let builder = match &admin.place {
@@ -40,54 +43,63 @@ pub(crate) fn start(admin: &Admin, shown: Shown<'_>) -> Result<Option<AdminServe
         AdminPlace::Tcp(addr) => Builder::new(health).addr(*addr),
         AdminPlace::Unix(path) => Builder::new(health).unix(path),
     };
-    let metrics = Endpoint::new(registry.clone());
+    let bill = cost::Bill {
+        logging: Arc::clone(&logging),
+        traces: Arc::clone(&traces),
+        registry: registry.clone(),
+        #[cfg(feature = "errors")]
+        errors: Arc::clone(&errors),
+        prices,
+        since: Instant::now(),
+    };
+    let metrics = Endpoint::new(registry);
     let (cardinality, lint) = (metrics.clone(), metrics.clone());
     let explanation = Bytes::from(explanation.to_string());
     let mut builder = builder
-        .open("/metrics", move |request| {
+        .public_route("/metrics", move |request| {
             let response = metrics.respond(&request.into_parts().0);
             async { response }
         })
-        .protected("/debug/cardinality", move |request| {
+        .protected_route("/debug/cardinality", move |request| {
             let response = cardinality.cardinality(&request.into_parts().0);
             async { response }
         })
-        .protected("/debug/metrics/lint", move |request| {
+        .protected_route("/debug/metrics/lint", move |request| {
             let response = lint.lint(&request.into_parts().0);
             async { response }
         })
-        .protected("/debug/config", move |_| {
+        .protected_route("/debug/config", move |_| {
             let response = answer::plain(explanation.clone());
             async { response }
         })
-        .protected("/debug/log-level", {
+        .protected_route("/debug/log-level", {
             let logging = Arc::clone(&logging);
             move |request| {
                 let response = log_level::answer(&logging, &request);
                 async { response }
             }
         })
-        .protected("/debug/sampler", {
+        .protected_route("/debug/sampler", {
             let traces = Arc::clone(&traces);
             move |request| {
                 let response = sampler::answer(&traces, &request);
                 async { response }
             }
         })
-        .protected("/debug/spans", {
+        .protected_route("/debug/spans", {
             let traces = Arc::clone(&traces);
             move |_| {
                 let response = spans::answer(&traces);
                 async { response }
             }
         })
-        .protected("/debug/cost", move |request| {
-            let response = cost::answer(&logging, &traces, &registry, &request);
+        .protected_route("/debug/cost", move |request| {
+            let response = bill.answer(&request);
             async { response }
         });
     #[cfg(feature = "errors")]
     {
-        builder = builder.protected("/debug/errors", move |_| {
+        builder = builder.protected_route("/debug/errors", move |_| {
             let places = serde_json::json!({"errors": errors.places()});
             let response = answer::json(http::StatusCode::OK, &places);
             async { response }

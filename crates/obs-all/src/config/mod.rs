@@ -3,6 +3,7 @@
 #[cfg(feature = "errors")]
 mod errors;
 mod explain;
+mod openings;
 mod parse;
 mod settings;
 mod signals;
@@ -16,9 +17,12 @@ use std::time::Duration;
 use obs_health::ServerLimits;
 use obs_logging::Format;
 use obs_tracing::{Sampler, Tail};
+use tracing_subscriber::{Layer, Registry};
 
 use crate::{Error, Obs};
 pub use explain::{Explanation, Origin};
+pub(crate) use openings::{Layers, Records};
+use openings::{LogChange, TraceChange};
 pub(crate) use settings::{Admin, AdminPlace, Settings};
 pub(crate) use signals::Signals;
 
@@ -50,6 +54,7 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_ADMIN_TOKEN` | the bearer token of `/debug` | none |
 /// | `OBS_SHUTDOWN_PROPAGATION` | such as `5s`: how long to accept while readiness is 503 | `5s`, `0s` in development |
 /// | `OBS_SHUTDOWN_REQUESTS` | such as `20s`: how long requests under way may take | `20s` |
+/// | `OBS_SHUTDOWN_TASKS` | such as `1s`: how long background tasks, and a worker, may take to end | `1s` |
 /// | `OBS_GRACE_PERIOD` | the pod's termination grace period | `30s` |
 /// | `OBS_SERVER_CONNECTIONS` | connections at once | `10000` |
 /// | `OBS_SERVER_HEADER_TIMEOUT` | until a request's head is complete, the first one's from the connection on | `10s` |
@@ -61,8 +66,12 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_SERVER_CONNECTION_AGE` | after which a connection finishes its requests and is closed | `1h` |
 /// | `OBS_TRUSTED_PROXIES` | how many proxies in front of the service are believed whom they served, for `client.address` of the spans | `0` |
 /// | `OBS_WATCHDOG` | `on` or `off`: `/healthz` answers 503 while the async runtime is wedged | `on` |
+/// | `OBS_QUERY_METRICS` | `on` or `off`: the duration of every SQL query as `db_client_operation_duration_seconds`, those of unsampled traces too, for which sqlx then formats its event (about 15,000 instructions a query) | `on` where metrics are pushed |
 /// | `OBS_PROFILING` | `on` or `off`: `/debug/pprof/` on the admin server; with the feature `profiling` | `off` |
 /// | `OBS_HEALTH_DISABLE` | checks to take out, such as `redis,search`; an unknown name is an error when serving starts | none |
+/// | `OBS_PRICE_LOGS_GB`, `OBS_PRICE_SPANS_GB` | what a gigabyte costs where it is stored, for the estimate on `/debug/cost` | none |
+/// | `OBS_PRICE_SERIES` | what a series costs a month | none |
+/// | `OBS_PRICE_INSTANCES` | as many instances as this one | `1` |
 /// | `OTEL_EXPORTER_OTLP_ENDPOINT` | where traces, metrics and log lines are sent: `http://127.0.0.1:4317` | nothing is sent |
 /// | `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER` | `otlp`, or `none` for a signal that the endpoint does not take; metrics are scraped and lines written either way | `otlp` |
 /// | `OTEL_SDK_DISABLED` | `true`: no signal is sent | `false` |
@@ -84,10 +93,12 @@ pub struct Config {
     admin_token: Option<String>,
     propagation: Option<Duration>,
     requests: Option<Duration>,
+    tasks: Option<Duration>,
     grace_period: Option<Duration>,
     server_limits: Option<ServerLimits>,
     trusted_proxies: Option<u8>,
     watchdog: Option<bool>,
+    query_metrics: Option<bool>,
     #[cfg(feature = "profiling")]
     profiling: Option<bool>,
     disabled_checks: Option<Vec<String>>,
@@ -98,6 +109,10 @@ pub struct Config {
     database_namespace: Option<String>,
     #[cfg(feature = "errors")]
     errors: Option<errors::Change>,
+    resource: Vec<(String, String)>,
+    logging: Option<LogChange>,
+    tracing: Option<TraceChange>,
+    pub(crate) layers: Layers,
 }
 
 impl Config {
@@ -115,10 +130,12 @@ impl Config {
             admin_token: None,
             propagation: None,
             requests: None,
+            tasks: None,
             grace_period: None,
             server_limits: None,
             trusted_proxies: None,
             watchdog: None,
+            query_metrics: None,
             #[cfg(feature = "profiling")]
             profiling: None,
             disabled_checks: None,
@@ -129,6 +146,10 @@ impl Config {
             database_namespace: None,
             #[cfg(feature = "errors")]
             errors: None,
+            resource: Vec::new(),
+            logging: None,
+            tracing: None,
+            layers: Layers::new(),
         }
     }
 
@@ -208,6 +229,12 @@ impl Config {
         self
     }
 
+    /// How long background tasks, and a worker, may take to end at shutdown.
+    pub fn tasks_deadline(mut self, deadline: Duration) -> Self {
+        self.tasks = Some(deadline);
+        self
+    }
+
     /// The pod's termination grace period.
     pub fn grace_period(mut self, period: Duration) -> Self {
         self.grace_period = Some(period);
@@ -231,6 +258,13 @@ impl Config {
     /// Whether `/healthz` answers 503 while the async runtime is wedged.
     pub fn watchdog(mut self, on: bool) -> Self {
         self.watchdog = Some(on);
+        self
+    }
+
+    /// Whether the duration of every SQL query is measured, also where its trace is not sampled. Where nothing is
+    /// said it is measured where metrics are pushed.
+    pub fn query_metrics(mut self, on: bool) -> Self {
+        self.query_metrics = Some(on);
         self
     }
 
@@ -286,6 +320,58 @@ impl Config {
         self
     }
 
+    /// An attribute of every signal's resource, such as `deployment.environment.name`; the same name in
+    /// `OTEL_RESOURCE_ATTRIBUTES` wins. `service.name` is the name that the configuration was made with.
+    pub fn resource(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.resource.push((key.into(), value.into()));
+        self
+    }
+
+    /// Changes how lines are made, with everything that [`obs_logging::Builder`] has: `|logs|
+    /// logs.static_field("region", "eu").redact(["iban"])`, processors, sampling, a rate limit. It is applied
+    /// after the environment's variables, to the lines and to the records for a collector alike; where they go
+    /// is set by [`Config::log_output`] and the endpoint.
+    pub fn logging<S: obs_logging::stage::Stage>(
+        mut self,
+        change: impl Fn(obs_logging::Builder) -> obs_logging::Builder<S> + Send + Sync + 'static,
+    ) -> Self {
+        self.logging = Some(openings::log_change(change));
+        self
+    }
+
+    /// Changes how traces are made, with everything that [`obs_tracing::Builder`] has: resource attributes,
+    /// limits, a batch's size, propagators. It is applied after the environment's variables.
+    pub fn tracing(
+        mut self,
+        change: impl Fn(obs_tracing::Builder) -> obs_tracing::Builder + Send + Sync + 'static,
+    ) -> Self {
+        self.tracing = Some(Arc::new(change));
+        self
+    }
+
+    /// Adds a layer of one's own to the process's subscriber, as often as there are layers: the layer of
+    /// tokio-console, of another error tracker, of a test. It sees every span and event that its own filter
+    /// lets through ([`Layer::with_filter`]), and without a filter all of them; what the lines and the traces
+    /// hold stays as it is.
+    ///
+    /// With a layer of one's own, spans and events go through `tracing_subscriber`'s filters for each layer,
+    /// which costs some tens of nanoseconds a span.
+    pub fn layer(mut self, layer: impl Layer<Registry> + Send + Sync + 'static) -> Self {
+        self.layers.push(Box::new(layer));
+        self
+    }
+
+    pub(crate) fn build_logs(
+        &self,
+        builder: obs_logging::Builder,
+        records: Option<Records<'_>>,
+    ) -> Result<openings::Logs, obs_logging::Error> {
+        match &self.logging {
+            Some(change) => change(builder, records),
+            None => openings::build(builder, records),
+        }
+    }
+
     /// Every value in force and where it comes from, without starting anything.
     ///
     /// # Errors
@@ -305,7 +391,7 @@ impl Config {
     ///
     /// When a value is wrong, an address is taken, or the process has telemetry already.
     pub fn init(self) -> Result<Obs, Error> {
-        Obs::start(&self)
+        Obs::start(self)
     }
 }
 

@@ -40,11 +40,21 @@ pub(super) fn resolve(config: &Config, explanation: &mut Explanation) -> Result<
     if let Some(namespace) = &config.database_namespace {
         traces = traces.database_namespace(namespace.clone());
     }
+    for (key, value) in &config.resource {
+        traces = traces.resource(key.clone(), value.clone());
+    }
+    if let Some(change) = &config.tracing {
+        traces = change(traces);
+    }
     let push = obs_metrics::Push::new(endpoint.clone())
         .environment(environment())
-        .resource([("service.name", config.service.clone())]);
-    let records = obs_logging::Otlp::new(endpoint)
-        .environment(environment())
+        .resource(config.resource.iter().cloned())
+        .resource([("service.name".to_owned(), config.service.clone())]);
+    let records = obs_logging::Otlp::new(endpoint).environment(environment());
+    let records = config
+        .resource
+        .iter()
+        .fold(records, |records, (key, value)| records.resource(key.clone(), value.clone()))
         .resource("service.name", config.service.clone());
     let (of_push, ignored_by_push) = push.settings().map_err(Error::part("metrics"))?;
     let (of_records, ignored_by_records) = records.settings().map_err(Error::part("logs"))?;

@@ -54,7 +54,7 @@ pub enum StatusFilter {
 }
 
 /// A filter that cannot be understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct BadFilter(pub(super) &'static str);
 
 impl Default for Filter {
@@ -145,6 +145,13 @@ impl StatusFilter {
             [b'1'..=b'9', _, _] => text.parse().map(Self::Code).map_err(|_| BAD),
             _ => Err(BAD),
         }
+    }
+}
+
+/// The sentence of its `Display`: what `main` prints of an error that it returns.
+impl fmt::Debug for BadFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -67,7 +67,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
 }
 
-/// In constant time, so that an answer's delay tells nothing of the token but its length.
+/// In constant time, so that the delay of an answer reveals nothing of the token but its length.
 fn is_same(sent: &[u8], token: &str) -> bool {
     sent.ct_eq(token.as_bytes()).into()
 }

@@ -18,9 +18,10 @@ use tokio::sync::oneshot;
 
 use crate::admin::access::Access;
 use crate::admin::body::AnswerBody;
-use crate::admin::counts::Closed;
 use crate::admin::listen::{Listener, Stream};
-use crate::admin::routes::{Routes, text};
+use crate::admin::response::text;
+use crate::admin::routes::Routes;
+use crate::counts::AdminClosed;
 use crate::pace::{MIN_RATE, Pace};
 use crate::watched::Watched;
 use crate::write_limit::WriteLimit;
@@ -61,7 +62,7 @@ pub(crate) async fn serve(
         let (id, place) = open.add();
         let counts = shared.routes.health().admin_counts();
         if place.evicted_another {
-            counts.closed(Closed::Evicted);
+            counts.closed(AdminClosed::Evicted);
         }
         let connection = connection(stream, Arc::clone(&shared), place.answering, &graceful);
         let (open, shared) = (Arc::clone(&open), Arc::clone(&shared));
@@ -89,7 +90,7 @@ fn connection(
     shared: Arc<Shared>,
     answering: Arc<AtomicBool>,
     graceful: &GracefulShutdown,
-) -> impl Future<Output = Result<(), Closed>> + Send + 'static {
+) -> impl Future<Output = Result<(), AdminClosed>> + Send + 'static {
     let limit = WriteLimit::new(Pace::new(shared.timeout, MIN_RATE));
     let (write, head_timeout) = (limit.watch(), shared.timeout);
     let stream = Watched::new(stream, (), limit);
@@ -106,9 +107,9 @@ fn connection(
     async move {
         match watched.await {
             Ok(()) => Ok(()),
-            Err(_) if write.is_expired() => Err(Closed::Write),
-            Err(error) if error.is_timeout() => Err(Closed::Idle),
-            // A peer that breaks its own connection off has nothing to tell us.
+            Err(_) if write.is_expired() => Err(AdminClosed::Write),
+            Err(error) if error.is_timeout() => Err(AdminClosed::Idle),
+            // A peer that breaks off its own connection is no error.
             Err(_) => Ok(()),
         }
     }

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admin::body::AnswerBody;
-use crate::admin::routes::text;
+use crate::admin::response::text;
 
 /// Handlers at once, until their answers are nearly written. A scrape, a profile and a few people.
 pub(crate) const MAX_HANDLERS: usize = 16;

@@ -5,17 +5,19 @@
 //! threads beside it, at most 16 at once (past it the answer is 503), so that a handler that blocks never
 //! delays a probe. Past 256 connections the oldest is closed for a new one.
 //!
-//! What anyone may read is the three probes and the routes added with [`Builder::open`]. Routes added
-//! with [`Builder::protected`] (debug output, every change) are served on loopback, or with the bearer
+//! What anyone may read is the three probes and the routes added with [`Builder::public_route`]. Routes added
+//! with [`Builder::protected_route`] (debug output, every change) are served on loopback, or with the bearer
 //! token; elsewhere they do not exist.
 
 mod access;
 mod body;
 mod connections;
-mod counts;
 mod handlers;
 mod listen;
+mod response;
 mod routes;
+#[cfg(unix)]
+mod socket;
 mod thread;
 
 use std::fmt;
@@ -26,14 +28,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::{Error, Health};
+use crate::error::Error;
+use crate::health::Health;
 use access::Access;
 use connections::Shared;
-pub(crate) use counts::AdminCounts;
-use listen::Place;
+use listen::Endpoint;
 use routes::Routes;
 
-/// Where the admin server listens unless told otherwise: the port of OpenTelemetry's Prometheus
+/// Where the admin server listens by default: the port of OpenTelemetry's Prometheus
 /// exporter, on loopback.
 pub const DEFAULT_ADDR: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
@@ -45,7 +47,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 #[must_use = "nothing is served until `start` is called"]
 pub struct Builder {
     routes: Routes,
-    place: Place,
+    endpoint: Endpoint,
     token: Option<String>,
     timeout: Duration,
 }
@@ -55,23 +57,23 @@ impl Builder {
     pub fn new(health: Health) -> Self {
         Self {
             routes: Routes::new(health),
-            place: Place::Tcp(DEFAULT_ADDR),
+            endpoint: Endpoint::Tcp(DEFAULT_ADDR),
             token: None,
             timeout: DEFAULT_TIMEOUT,
         }
     }
 
-    /// Listens here instead. Port 0 takes a free port. An address that is not loopback makes the open
-    /// routes readable by whoever reaches it, and hides the protected ones unless there is a token.
+    /// Listens here instead. Port 0 takes a free port. An address that is not loopback makes the public
+    /// routes readable by every client that reaches it, and hides the protected ones unless there is a token.
     pub fn addr(mut self, addr: SocketAddr) -> Self {
-        self.place = Place::Tcp(addr);
+        self.endpoint = Endpoint::Tcp(addr);
         self
     }
 
     /// Listens on a Unix-domain socket of mode 0600 instead of an address: for this user's processes
-    /// alone, such as a sidecar. A socket that nobody listens on any more is removed first.
+    /// alone, such as a sidecar. A socket without a listener is removed first.
     pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
-        self.place = Place::Unix(path.into());
+        self.endpoint = Endpoint::Unix(path.into());
         self
     }
 
@@ -91,7 +93,7 @@ impl Builder {
     /// Serves `path` to anyone who reaches the listener. The handler runs on a thread of its own, which
     /// it may block; a panic is answered with 500. Request bodies past 64 KiB are refused before it is
     /// called.
-    pub fn open<Handler, Answer>(mut self, path: &'static str, handler: Handler) -> Self
+    pub fn public_route<Handler, Answer>(mut self, path: &'static str, handler: Handler) -> Self
     where
         Handler: Fn(Request<Bytes>) -> Answer + Send + Sync + 'static,
         Answer: Future<Output = Response<Bytes>> + Send + 'static,
@@ -100,8 +102,8 @@ impl Builder {
         self
     }
 
-    /// Serves `path` on loopback, or to whoever has the token.
-    pub fn protected<Handler, Answer>(mut self, path: &'static str, handler: Handler) -> Self
+    /// Serves `path` on loopback, or to clients that send the token.
+    pub fn protected_route<Handler, Answer>(mut self, path: &'static str, handler: Handler) -> Self
     where
         Handler: Fn(Request<Bytes>) -> Answer + Send + Sync + 'static,
         Answer: Future<Output = Response<Bytes>> + Send + 'static,
@@ -116,12 +118,13 @@ impl Builder {
     ///
     /// When the address is in use or not allowed, or no thread can be started.
     pub fn start(self) -> Result<AdminServer, Error> {
-        let access = match &self.place {
-            Place::Tcp(addr) => Access::new(addr.ip().is_loopback(), self.token),
-            Place::Unix(_) => Access::of_socket(self.token),
+        let access = match &self.endpoint {
+            Endpoint::Tcp(addr) => Access::new(addr.ip().is_loopback(), self.token),
+            Endpoint::Unix(_) => Access::of_socket(self.token),
         };
         let shared = Shared { routes: self.routes, access, timeout: self.timeout };
-        thread::start(&self.place, shared)
+        let (addr, thread) = thread::start(&self.endpoint, shared)?;
+        Ok(AdminServer { addr, thread })
     }
 }
 
@@ -134,7 +137,7 @@ pub struct AdminServer {
 
 impl AdminServer {
     /// The address that it really listens on. A server on a Unix-domain socket has none: then it is
-    /// `0.0.0.0:0`; [`AdminServer::is_unix`] tells.
+    /// `0.0.0.0:0`; see [`AdminServer::is_unix`].
     pub fn addr(&self) -> SocketAddr {
         self.addr.unwrap_or(SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0))
     }

@@ -1,16 +1,17 @@
-//! From a path to its answer.
+//! The routes: from a path to its answer.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header, request};
+use http::{Request, Response, StatusCode, request};
 
-use crate::Health;
 use crate::admin::access::Access;
 use crate::admin::body::AnswerBody;
 use crate::admin::handlers::{Answer, Handler, Handlers};
+use crate::admin::response::{busy, not_found, text, unauthorized};
+use crate::health::Health;
 
 struct Route {
     protected: bool,
@@ -103,33 +104,4 @@ impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.added.keys()).finish()
     }
-}
-
-pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Bytes> {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, plain);
-    response
-}
-
-fn not_found() -> Response<Bytes> {
-    text(StatusCode::NOT_FOUND, "not here: GET / lists what is\n")
-}
-
-fn busy() -> Response<Bytes> {
-    let mut response = text(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "too many requests to the admin server are under way; try again\n",
-    );
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    response
-}
-
-fn unauthorized() -> Response<Bytes> {
-    let mut response =
-        text(StatusCode::UNAUTHORIZED, "send Authorization: Bearer with the admin token\n");
-    let challenge = HeaderValue::from_static("Bearer");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-    response
 }

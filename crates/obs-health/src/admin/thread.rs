@@ -1,17 +1,16 @@
 //! The admin server's own thread and runtime.
 
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::Error;
-use crate::admin::AdminServer;
 use crate::admin::connections::{Shared, serve};
 use crate::admin::handlers::MAX_HANDLERS;
-use crate::admin::listen::{Listener, Place};
-use crate::error::Kind;
+use crate::admin::listen::{Endpoint, Listener};
+use crate::error::{Error, Kind};
 use crate::own_runtime::OwnRuntime;
 
 /// Past the deadline of a stop, before the thread is left behind.
@@ -51,9 +50,13 @@ impl Drop for Thread {
     }
 }
 
-pub(crate) fn start(place: &Place, shared: Shared) -> Result<AdminServer, Error> {
+/// Binds and serves; the address is that of a TCP listener.
+pub(crate) fn start(
+    endpoint: &Endpoint,
+    shared: Shared,
+) -> Result<(Option<SocketAddr>, Thread), Error> {
     let what = "the admin server";
-    let bind = |source| Error::new(Kind::Bind { what, place: place.to_string(), source });
+    let bind = |source| Error::new(Kind::Bind { what, endpoint: endpoint.to_string(), source });
     let failed = |source| Error::new(Kind::Thread { what, source });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -62,7 +65,7 @@ pub(crate) fn start(place: &Place, shared: Shared) -> Result<AdminServer, Error>
         .max_blocking_threads(2 * MAX_HANDLERS)
         .build();
     let runtime = OwnRuntime::new(runtime.map_err(failed)?);
-    let listener = runtime.enter(|| Listener::bind(place)).map_err(bind)?;
+    let listener = runtime.enter(|| Listener::bind(endpoint)).map_err(bind)?;
     let addr = listener.local_addr().map_err(bind)?;
     let (stop, stopped) = oneshot::channel();
     let (ends, ended) = channel::<()>();
@@ -72,5 +75,5 @@ pub(crate) fn start(place: &Place, shared: Shared) -> Result<AdminServer, Error>
     };
     let handle =
         std::thread::Builder::new().name("obs-admin".into()).spawn(serve).map_err(failed)?;
-    Ok(AdminServer { addr, thread: Thread { stop: Some(stop), handle: Some(handle), ended } })
+    Ok((addr, Thread { stop: Some(stop), handle: Some(handle), ended }))
 }

@@ -12,8 +12,15 @@ use std::fmt;
 /// Every connection of a pool is in use: the dependency answers, this service waits for itself.
 ///
 /// A check whose error is this, or has it as a source, is down as `exhausted`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PoolExhausted;
+
+/// The sentence of its `Display`: what `main` prints of an error that it returns.
+impl fmt::Debug for PoolExhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl fmt::Display for PoolExhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -26,6 +26,6 @@ pub enum ServingStatus {
     Serving = 1,
     /// Starting, down, draining or stopped.
     NotServing = 2,
-    /// There is no such service: told by `Watch` only.
+    /// There is no such service: sent by `Watch` only.
     ServiceUnknown = 3,
 }

@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+mod lookup;
 mod messages;
 mod watch;
 
@@ -31,7 +32,8 @@ use tonic::{Response, Status};
 use tonic_prost::ProstCodec;
 use tower_service::Service;
 
-use crate::health::{Health, State};
+use crate::health::Health;
+use lookup::{Lookup, response};
 pub use messages::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
 pub use watch::Watch;
 
@@ -40,27 +42,20 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The service of grpc.health.v1, for any tonic server or router.
 #[derive(Clone, Debug)]
 pub struct HealthService {
-    health: Health,
-    names: Arc<[String]>,
+    lookup: Lookup,
 }
 
 impl HealthService {
     /// Answers for this health.
     pub fn new(health: Health) -> Self {
-        Self { health, names: Arc::default() }
+        Self { lookup: Lookup { health, names: Arc::default() } }
     }
 
     /// A gRPC service that is as healthy as the whole: most clients ask for theirs by its full name.
     pub fn name(mut self, service: impl Into<String>) -> Self {
-        self.names = self.names.iter().cloned().chain([service.into()]).collect();
+        let names = self.lookup.names.iter().cloned().chain([service.into()]).collect();
+        self.lookup.names = names;
         self
-    }
-
-    /// `None` when nothing has this name.
-    fn state(&self, service: &str) -> Option<State> {
-        let is_whole = service.is_empty() || self.names.iter().any(|name| name == service);
-        let entries = self.health.entries_of((!is_whole).then_some(service))?;
-        Some(self.health.state_with(&entries))
     }
 }
 
@@ -82,13 +77,14 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let service = self.clone();
+        let lookup = self.lookup.clone();
         Box::pin(async move {
-            let mut grpc = Grpc::new(ProstCodec::default()).max_decoding_message_size(LONGEST);
+            let mut grpc =
+                Grpc::new(ProstCodec::default()).max_decoding_message_size(MAX_REQUEST_SIZE);
             Ok(match request.uri().path() {
-                "/grpc.health.v1.Health/Check" => grpc.unary(CheckMethod(service), request).await,
+                "/grpc.health.v1.Health/Check" => grpc.unary(CheckMethod(lookup), request).await,
                 "/grpc.health.v1.Health/Watch" => {
-                    grpc.server_streaming(WatchMethod(service), request).await
+                    grpc.server_streaming(WatchMethod(lookup), request).await
                 }
                 _ => Status::unimplemented("grpc.health.v1 has Check and Watch").into_http(),
             })
@@ -97,9 +93,9 @@ where
 }
 
 /// A name needs no more.
-const LONGEST: usize = 4096;
+const MAX_REQUEST_SIZE: usize = 4096;
 
-struct CheckMethod(HealthService);
+struct CheckMethod(Lookup);
 
 impl UnaryService<HealthCheckRequest> for CheckMethod {
     type Response = HealthCheckResponse;
@@ -107,19 +103,19 @@ impl UnaryService<HealthCheckRequest> for CheckMethod {
         Pin<Box<dyn Future<Output = Result<Response<HealthCheckResponse>, Status>> + Send>>;
 
     fn call(&mut self, request: tonic::Request<HealthCheckRequest>) -> Self::Future {
-        let (service, name) = (self.0.clone(), request.into_inner().service);
+        let (lookup, name) = (self.0.clone(), request.into_inner().service);
         Box::pin(async move {
-            let group = service.health.entries_of(Some(&name)).map(|_| name.as_str());
-            service.health.refresh(group).await;
-            match service.state(&name) {
-                Some(state) => Ok(Response::new(told(Some(state)))),
+            let group = lookup.health.entries_of(Some(&name)).map(|_| name.as_str());
+            lookup.health.refresh(group).await;
+            match lookup.state(&name) {
+                Some(state) => Ok(Response::new(response(Some(state)))),
                 None => Err(Status::not_found("no such service")),
             }
         })
     }
 }
 
-struct WatchMethod(HealthService);
+struct WatchMethod(Lookup);
 
 impl ServerStreamingService<HealthCheckRequest> for WatchMethod {
     type Response = HealthCheckResponse;
@@ -130,13 +126,4 @@ impl ServerStreamingService<HealthCheckRequest> for WatchMethod {
         let watch = watch::start(self.0.clone(), request.into_inner().service);
         std::future::ready(Ok(Response::new(watch)))
     }
-}
-
-fn told(state: Option<State>) -> HealthCheckResponse {
-    let status = match state {
-        Some(state) if state.is_ready() => ServingStatus::Serving,
-        Some(_) => ServingStatus::NotServing,
-        None => ServingStatus::ServiceUnknown,
-    };
-    HealthCheckResponse { status: status as i32 }
 }

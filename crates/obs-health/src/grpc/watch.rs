@@ -9,16 +9,17 @@ use futures_util::Stream;
 use futures_util::stream::unfold;
 use tonic::Status;
 
-use crate::grpc::{HealthCheckResponse, HealthService, told};
-use crate::health::State;
+use crate::grpc::lookup::{Lookup, response};
+use crate::grpc::messages::HealthCheckResponse;
+use crate::state::State;
 
 /// A status goes stale, and a group changes, without an event.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 type Statuses = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
-/// The statuses of one service, from now on. It ends once `NOT_SERVING` is told of a shutdown, so that
-/// watchers do not hold it.
+/// The statuses of one service, from now on. It ends after the `NOT_SERVING` of a shutdown, so
+/// that watchers do not delay it.
 pub struct Watch(Statuses);
 
 impl Stream for Watch {
@@ -35,22 +36,22 @@ impl fmt::Debug for Watch {
     }
 }
 
-pub(crate) fn start(service: HealthService, name: String) -> Watch {
-    let changes = service.health.changes();
+pub(crate) fn start(lookup: Lookup, name: String) -> Watch {
+    let changes = lookup.health.changes();
     let before = None::<HealthCheckResponse>;
-    Watch(Box::pin(unfold(Some((service, name, changes, before)), |watch| async {
-        let (service, name, mut changes, before) = watch?;
+    Watch(Box::pin(unfold(Some((lookup, name, changes, before)), |watch| async {
+        let (lookup, name, mut changes, before) = watch?;
         loop {
             changes.mark_unchanged();
-            let state = service.state(&name);
-            let now = told(state);
+            let state = lookup.state(&name);
+            let now = response(state);
             let ends = matches!(state, Some(State::Draining | State::Stopped))
-                || state.is_none() && service.health.is_ending();
+                || state.is_none() && lookup.health.is_ending();
             if ends || before != Some(now) {
-                let next = (!ends).then_some((service, name, changes, Some(now)));
+                let next = (!ends).then_some((lookup, name, changes, Some(now)));
                 return Some((Ok(now), next));
             }
-            let _ = tokio::time::timeout(LOOK, changes.changed()).await;
+            let _ = tokio::time::timeout(POLL_INTERVAL, changes.changed()).await;
         }
     })))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lifecycle::Stage;
+use crate::lifecycle::report::Stage;
 
 /// Those with a deadline, in their order.
 const STAGES: [Stage; 8] = [
@@ -47,7 +47,7 @@ impl Deadlines {
         Self { propagation: Duration::from_secs(5), ..Self::development() }
     }
 
-    /// For development: nobody balances load, so nothing is waited for.
+    /// For development: there is no load balancer to wait for.
     pub fn development() -> Self {
         Self {
             propagation: Duration::ZERO,

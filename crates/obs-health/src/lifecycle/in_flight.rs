@@ -1,9 +1,10 @@
-//! Counts the requests under way, and tells HTTP/1 clients to reconnect elsewhere while draining.
+//! Counts the requests in flight, and asks HTTP/1 clients to reconnect elsewhere while draining.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use http::{HeaderValue, Version, header, request, response};
+use obs_context::Route;
 use obs_http::{End, Exchange, Observe};
 
 /// Counts requests from their head to the end of their response's body.
@@ -31,7 +32,7 @@ impl InFlight {
 impl Observe for InFlight {
     type Exchange = InFlightExchange;
 
-    fn begin(&self, request: &mut request::Parts) -> InFlightExchange {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> InFlightExchange {
         self.shared.requests.fetch_add(1, Ordering::AcqRel);
         let has_connection_header = request.version < Version::HTTP_2;
         InFlightExchange { shared: Arc::clone(&self.shared), has_connection_header }

@@ -18,38 +18,39 @@
 //! Several servers on one lifecycle have one shutdown: the tasks' stage waits for the requests of all.
 
 mod deadlines;
-mod in_flight;
+pub(crate) mod in_flight;
+pub(crate) mod open;
 mod progress;
 mod report;
-mod serving;
+mod servers;
+mod shared;
 mod signals;
 mod stages;
+pub(crate) mod stop;
+mod work;
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use obs_guard::Place;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::admin::AdminServer;
-use crate::server::Connections;
-use crate::{Error, Health};
+use crate::error::Error;
+use crate::health::Health;
 pub use deadlines::Deadlines;
 pub use in_flight::{InFlight, InFlightExchange};
-use progress::Progress;
+use open::OpenConnections;
 pub use report::{FlushStage, Flushed, ShutdownReport, Stage, StageReport};
-use serving::{Serving, Servings};
+use servers::ServingGuard;
+use shared::{Closer, Plan, Shared};
+pub use work::Finished;
 
 static TASK: Place = Place::new("health.background_task");
-
-type Closer = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
-type Flush = Box<dyn FnOnce(Duration) -> Flushed + Send>;
 
 /// Coordinates one shutdown. A clone is the same lifecycle.
 #[derive(Clone)]
@@ -57,55 +58,11 @@ pub struct Lifecycle {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    health: Health,
-    deadlines: Deadlines,
-    /// How often a shutdown was asked for; from 2 on, in a hurry.
-    asked: watch::Sender<u32>,
-    asked_at: OnceLock<Instant>,
-    signals_watched: AtomicBool,
-    /// Whether somebody goes through the stages once a shutdown is asked for.
-    is_served: AtomicBool,
-    servings: Servings,
-    progress: Arc<Progress>,
-    draining: CancellationToken,
-    listener_closes: CancellationToken,
-    tasks_end: CancellationToken,
-    tasks: TaskTracker,
-    in_flight: InFlight,
-    plan: Mutex<Plan>,
-}
-
-/// What is to be done at the end, taken out by whoever does it.
-#[derive(Default)]
-struct Plan {
-    closers: Vec<(String, Closer)>,
-    flushes: Vec<(FlushStage, Flush)>,
-    admin: Option<AdminServer>,
-}
-
 impl Lifecycle {
     /// A lifecycle for this service, with the given deadlines. One warning is logged, once the service is
     /// up, when they add up to more than the grace period, past which Kubernetes kills the process.
     pub fn new(health: Health, deadlines: Deadlines) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                health,
-                deadlines,
-                asked: watch::Sender::new(0),
-                asked_at: OnceLock::new(),
-                signals_watched: AtomicBool::new(false),
-                is_served: AtomicBool::new(false),
-                servings: Servings::default(),
-                progress: Arc::default(),
-                draining: CancellationToken::new(),
-                listener_closes: CancellationToken::new(),
-                tasks_end: CancellationToken::new(),
-                tasks: TaskTracker::new(),
-                in_flight: InFlight::default(),
-                plan: Mutex::default(),
-            }),
-        }
+        Self { shared: Arc::new(Shared::new(health, deadlines)) }
     }
 
     /// Starts the shutdown, as SIGTERM does. A second call hurries it.
@@ -114,7 +71,7 @@ impl Lifecycle {
     /// call, too, with exit code 1, when the shutdown hangs or has left something behind. After one that
     /// is clean the application may go on without the service.
     pub fn shut_down(&self) {
-        self.shared.ask();
+        self.shared.request_shutdown();
     }
 
     /// Shuts down on SIGTERM and SIGINT, from now on: a signal that comes before anything is served is
@@ -123,7 +80,7 @@ impl Lifecycle {
     /// The second signal hurries, the third exits the process at once. The same signal again within one
     /// second counts as the same request, since a supervisor and a shell often pass on both.
     ///
-    /// A process that was told to go is gone by [`Deadlines::grace_period`]: what hangs past it, in the
+    /// After a signal the process ends by [`Deadlines::grace_period`]: what hangs past it, in the
     /// shutdown or after it, is reported and ended with the process (exit code 143 or 130). When nothing
     /// is served within 5 s of the signal, or a second one comes before, the process exits, too.
     ///
@@ -133,20 +90,25 @@ impl Lifecycle {
     ///
     /// When no thread can be started or no signal handler installed.
     pub fn watch_signals(&self) -> Result<(), Error> {
-        signals::watch(self)
+        signals::watch(&self.shared)
     }
 
     /// Runs a background task that shutdown waits for. It should end when [`Lifecycle::tasks_end`] is
     /// cancelled; at the stage's deadline it is left behind and counted.
+    ///
+    /// One that panics is not there any more, which only a restart mends: `/healthz` answers 503 from then on, it is
+    /// counted as `health_tasks_panicked_total`, and the shutdown's report counts it as lost.
     pub fn spawn<F>(&self, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        let health = self.shared.health.clone();
         self.shared.tasks.spawn(async move {
             let mut task = pin!(task);
             let ended = poll_fn(|context| TASK.poll(task.as_mut(), context)).await;
             if ended.is_none() {
-                tracing::error!("a background task panicked");
+                health.heartbeat().count_dead_task();
+                tracing::error!("a background task panicked: /healthz fails until a restart");
             }
         });
     }
@@ -172,8 +134,8 @@ impl Lifecycle {
         self.plan(|plan| plan.closers.push((name.into(), closer)));
     }
 
-    /// Sends what is buffered in the stage of this signal. `flush` gets its deadline, may block up to
-    /// it, and tells what it delivered and lost.
+    /// Sends what is buffered in the stage of this signal. `flush` gets its timeout, may block for that
+    /// long, and returns what it delivered and lost.
     ///
     /// ```compile_fail,E0308
     /// # use obs_health::{Health, lifecycle::*};
@@ -193,21 +155,28 @@ impl Lifecycle {
         self.plan(|plan| plan.admin = Some(admin));
     }
 
-    /// For services without a [`crate::Server`]: waits for the shutdown and goes through its stages,
-    /// once with everything else that is served on this lifecycle.
+    /// Waits for the shutdown and goes through its stages, once with everything else that is served on this
+    /// lifecycle. For what runs beside it: [`Lifecycle::run_server`] and [`Lifecycle::run_worker`] know when their work
+    /// has ended.
     pub async fn run(self) -> ShutdownReport {
         let serving = self.serving();
         self.listener_closes().cancelled().await;
         stages::finish(&self.shared, serving, None).await
     }
 
-    /// Cancelled when the listener must close. The first call starts the drain's clock.
+    /// Cancelled when the listener must close: after the time that load balancers need.
     pub(crate) fn listener_closes(&self) -> CancellationToken {
+        self.shared.has_listener.store(true, Ordering::Release);
+        self.shutdown_starts()
+    }
+
+    /// Cancelled when the drain is over. The first call starts its clock.
+    fn shutdown_starts(&self) -> CancellationToken {
         if !self.shared.is_served.swap(true, Ordering::AcqRel) {
             self.shared.deadlines.warn_if_too_long();
             let shared = Arc::clone(&self.shared);
-            // Asked for before it was ever up: no load balancer knows of it.
-            let was_up = *shared.asked.borrow() == 0;
+            // The request came before it was up: no load balancer knows of it.
+            let was_up = *shared.shutdown_requests.borrow() == 0;
             tokio::spawn(async move {
                 stages::drain(&shared, was_up).await;
                 shared.listener_closes.cancel();
@@ -224,40 +193,21 @@ impl Lifecycle {
         self.shared.in_flight.clone()
     }
 
-    /// The stages after the listener wait for whoever holds one of these.
-    pub(crate) fn serving(&self) -> Serving {
-        self.shared.servings.begin()
+    /// The stages after the listener wait until every guard is dropped.
+    pub(crate) fn serving(&self) -> ServingGuard {
+        self.shared.servers.begin()
     }
 
-    pub(crate) async fn finish(self, serving: Serving, connections: Connections) -> ShutdownReport {
-        stages::finish(&self.shared, serving, Some(connections)).await
+    pub(crate) async fn finish(
+        self,
+        serving: ServingGuard,
+        open: OpenConnections,
+    ) -> ShutdownReport {
+        stages::finish(&self.shared, serving, Some(open)).await
     }
 
     fn plan(&self, change: impl FnOnce(&mut Plan)) {
         change(&mut self.shared.plan.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-impl Shared {
-    fn ask(&self) {
-        let _asked_before = self.asked_at.set(Instant::now());
-        self.asked.send_modify(|asked| *asked = asked.saturating_add(1));
-    }
-
-    /// What was not finished is lost with the process.
-    fn report_unfinished(&self) {
-        let (requests, tasks) = (self.in_flight.requests(), self.tasks.len());
-        let (stage, stages) = self.progress.now();
-        match stage {
-            Some(stage) => tracing::error!(
-                stage, %stages, requests, tasks,
-                "the shutdown was not over by its grace period: exit"
-            ),
-            None => tracing::error!(
-                %stages, requests, tasks,
-                "the process did not end by its grace period, after its shutdown: exit"
-            ),
-        }
     }
 }
 

@@ -1,16 +1,16 @@
-//! How far a shutdown has come, for whoever must report one that hangs.
+//! The progress of a shutdown, to report one that hangs.
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::lifecycle::{ShutdownReport, Stage, StageReport};
+use crate::lifecycle::report::{ShutdownReport, Stage, StageReport};
 
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    known: Mutex<Known>,
+    inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct Inner {
     report: ShutdownReport,
     under_way: Option<Stage>,
     is_over: bool,
@@ -18,47 +18,47 @@ struct Known {
 
 impl Progress {
     pub(crate) fn begin(&self, stage: Stage) {
-        self.with(|known| known.under_way = Some(stage));
+        self.with(|inner| inner.under_way = Some(stage));
     }
 
     pub(crate) fn end(&self, report: StageReport) {
-        self.with(|known| known.report.stages.push(report));
+        self.with(|inner| inner.report.stages.push(report));
     }
 
     pub(crate) fn finish(&self) {
-        self.with(|known| known.is_over = true);
+        self.with(|inner| inner.is_over = true);
     }
 
     pub(crate) fn report(&self) -> ShutdownReport {
-        self.with(|known| known.report.clone())
+        self.with(|inner| inner.report.clone())
     }
 
     /// The stage that is under way, unless the shutdown is over, and those that have ended.
-    pub(crate) fn now(&self) -> (Option<&'static str>, ShutdownReport) {
-        self.with(|known| {
+    pub(crate) fn current(&self) -> (Option<&'static str>, ShutdownReport) {
+        self.with(|inner| {
             // A runtime that is blocked has not even begun the first.
-            let stage = known.under_way.unwrap_or(Stage::Propagation).as_str();
-            ((!known.is_over).then_some(stage), known.report.clone())
+            let stage = inner.under_way.unwrap_or(Stage::Propagation).as_str();
+            ((!inner.is_over).then_some(stage), inner.report.clone())
         })
     }
 
-    /// Whether something of the service may still hold the process. One that was dropped before its
+    /// Whether something of the service may still hold the process. A lifecycle that was dropped before its
     /// shutdown had begun leaves nothing.
-    pub(crate) fn leaves_something(&self, is_alive: bool) -> bool {
-        self.with(|known| {
+    pub(crate) fn has_leftovers(&self, is_alive: bool) -> bool {
+        self.with(|inner| {
             let holds = |report: &StageReport| {
                 let is_buffer =
                     matches!(report.stage, Stage::Traces | Stage::Metrics | Stage::Logs);
                 !report.complete || report.lost > 0 && !is_buffer
             };
-            match known.is_over {
-                true => known.report.stages.iter().any(holds),
-                false => is_alive || known.under_way.is_some(),
+            match inner.is_over {
+                true => inner.report.stages.iter().any(holds),
+                false => is_alive || inner.under_way.is_some(),
             }
         })
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
-        work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

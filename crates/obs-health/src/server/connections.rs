@@ -1,4 +1,4 @@
-//! The open connections of one server: admitted, served, finished or aborted.
+//! The connections of one server: accepted, limited and served.
 
 use std::error::Error as StdError;
 use std::future::poll_fn;
@@ -21,25 +21,25 @@ use obs_http::{ObserveLayer, PeerAddr, unrouted};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::counts::Closed;
 use crate::health::Health;
-use crate::lifecycle::InFlight;
-use crate::server::ServerLimits;
+use crate::lifecycle::in_flight::InFlight;
+use crate::lifecycle::open::OpenConnections;
+use crate::lifecycle::stop::Stopped;
 use crate::server::acceptor::Acceptor;
-use crate::server::counts::Closed;
+use crate::server::limits::ServerLimits;
 use crate::server::parts::PartedBody;
 use crate::server::phase::Phase;
-use crate::server::stop::{Ordered, Stop};
-use crate::server::stream::{Held, ReadLimit, WriteSide};
+use crate::server::stream::{ConnectionGuards, ReadLimit, WriteSide};
 use crate::server::streams::Streams;
 use crate::watched::Watched;
 use crate::write_limit::{WriteLimit, WriteWatch};
 
 /// How long a connection that was accepted before the shutdown may take to bring its first request.
-const FIRST_REQUEST: Duration = Duration::from_millis(500);
+const DRAIN_FIRST_REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// In bytes.
 const MAX_ERROR_TEXT: usize = 1_000;
@@ -55,10 +55,10 @@ pub(crate) struct Connections {
     builder: Arc<auto::Builder<Streams>>,
     limits: Arc<ServerLimits>,
     places: Arc<Semaphore>,
-    open: Open,
+    open: OpenConnections,
     health: Health,
     in_flight: InFlight,
-    /// How many connections there were, to spread their ages.
+    /// The number of connections so far, to spread their ages.
     spawned: AtomicU32,
 }
 
@@ -67,19 +67,6 @@ pub(crate) struct Accepted {
     stream: TcpStream,
     peer: SocketAddr,
     place: OwnedSemaphorePermit,
-}
-
-/// The connections that are open, and the two ways to end them.
-#[derive(Clone, Default)]
-pub(crate) struct Open {
-    /// One token for each connection, however long the application keeps it after an upgrade.
-    streams: TaskTracker,
-    /// One task for each connection that speaks HTTP still.
-    http: TaskTracker,
-    /// Tells those to finish their requests and close.
-    closing: Stop,
-    abort_http: Stop,
-    abort_upgraded: Stop,
 }
 
 impl Connections {
@@ -99,7 +86,7 @@ impl Connections {
             builder: Arc::new(builder),
             places: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
             limits,
-            open: Open::default(),
+            open: OpenConnections::default(),
             health,
             in_flight,
             spawned: AtomicU32::new(0),
@@ -144,30 +131,31 @@ impl Connections {
         // A small answer must not wait for the peer's acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
         let (builder, limits) = (Arc::clone(&self.builder), Arc::clone(&self.limits));
-        let spread = self.spawned.fetch_add(1, Ordering::Relaxed) % 16;
+        let offset = self.spawned.fetch_add(1, Ordering::Relaxed) % 16;
         let age = limits.connection_age;
-        let age = age.saturating_add(age / 160 * spread);
+        let age = age.saturating_add(age / 160 * offset);
         let in_flight = self.in_flight.clone();
         let (open, health) = (self.open.streams.token(), self.health.clone());
-        let (closing, abort_http) = (self.open.closing.ordered(), self.open.abort_http.ordered());
-        let abort_upgraded = [(); 2].map(|()| self.open.abort_upgraded.ordered());
+        let (closing, abort_http) = (self.open.closing.stopped(), self.open.abort_http.stopped());
+        let abort_upgraded = [(); 2].map(|()| self.open.abort_upgraded.stopped());
         let serving = async move {
-            let shaken = guarded(async { acceptor.accept(stream).await });
-            let error = match tokio::time::timeout(limits.handshake_timeout, shaken).await {
+            let handshake = catch_panic(async { acceptor.accept(stream).await });
+            let error = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
                 Ok(Some(Ok(stream))) => {
                     let write = WriteLimit::new(limits.write_pace());
                     let phase = Phase::new(write.watch());
-                    let held = Held { _open: open, _place: place };
+                    let guards = ConnectionGuards { _open: open, _place: place };
                     let [abort_read, abort_write] = abort_upgraded;
                     let (head, body) = (limits.header_read_timeout, limits.body_pace());
-                    let read = ReadLimit::new(abort_read, phase.clone(), head, body, held);
-                    let watch = Watch { peer, phase, read: read.expired(), write: write.watch() };
+                    let read = ReadLimit::new(abort_read, phase.clone(), head, body, guards);
+                    let watch =
+                        PeerWatch { peer, phase, read: read.expired(), write: write.watch() };
                     let write = WriteSide::new(abort_write, write);
                     let stream = Watched::new(stream, read, write);
                     let observers = ObserveLayer::new((in_flight, watch.phase.clone()), unrouted);
                     let app = observers.layer(app);
                     let write_timeout = limits.write_timeout;
-                    let times = Times { first_request: head, age, write_timeout };
+                    let times = Timeouts { first_request: head, age, write_timeout };
                     let served = serve(&builder, stream, app, watch, closing, times);
                     if let Err(reason) = served.await {
                         health.server_counts().closed(reason);
@@ -194,38 +182,33 @@ impl Connections {
         });
     }
 
-    /// Tells every connection to finish its request and close.
-    pub(crate) fn finish(self) -> Open {
-        self.open.streams.close();
-        self.open.http.close();
-        self.open.closing.order();
+    pub(crate) fn into_open(self) -> OpenConnections {
         self.open
     }
 }
 
-/// How one connection's peer is doing.
-struct Watch {
+/// The limits that a connection's peer may run into.
+struct PeerWatch {
     peer: SocketAddr,
     phase: Phase,
     read: Arc<OnceLock<Closed>>,
     write: WriteWatch,
 }
 
-struct Times {
+struct Timeouts {
     first_request: Duration,
     age: Duration,
     write_timeout: Duration,
 }
 
-/// Serves one connection, and answers which limit closed it. A peer that breaks it off has nothing to
-/// tell us.
+/// Serves one connection; the error is the limit that closed it. A peer that breaks it off is no error.
 async fn serve<S, App, B>(
     builder: &auto::Builder<Streams>,
     stream: S,
     app: App,
-    Watch { peer, phase, read, write }: Watch,
-    closing: Ordered,
-    Times { first_request, age, write_timeout }: Times,
+    PeerWatch { peer, phase, read, write }: PeerWatch,
+    closing: Stopped,
+    Timeouts { first_request, age, write_timeout }: Timeouts,
 ) -> Result<(), Closed>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -262,7 +245,7 @@ where
         pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // Hyper's own timers begin once it knows the version, which a silent peer never lets it know.
     let first_request_late = async {
-        if tokio::time::timeout(first_request, phase.begun()).await.is_ok() {
+        if tokio::time::timeout(first_request, phase.first_request()).await.is_ok() {
             std::future::pending::<()>().await;
         }
     };
@@ -273,18 +256,18 @@ where
         () = tokio::time::sleep(age) => true,
         () = first_request_late => return Err(Closed::FirstRequest),
     };
-    // Hyper would close a connection that has not begun, with the request that may be in its socket.
+    // Hyper would close a connection without a first request, which may be in its socket already.
     if !is_old {
         tokio::select! {
             biased;
             ended = connection.as_mut() => return closed_by(ended),
-            () = phase.begun() => {}
-            () = tokio::time::sleep(FIRST_REQUEST) => {}
+            () = phase.first_request() => {}
+            () = tokio::time::sleep(DRAIN_FIRST_REQUEST_TIMEOUT) => {}
         }
     }
     connection.as_mut().graceful_shutdown();
     // HTTP/2 may keep the end of an answer whose exchange is over, for a peer that does not take it.
-    let forgotten = async {
+    let idle = async {
         match is_old {
             true => phase.is_idle_for(write_timeout).await,
             false => std::future::pending().await,
@@ -293,38 +276,13 @@ where
     tokio::select! {
         biased;
         ended = connection => closed_by(ended)?,
-        () = forgotten => {}
+        () = idle => {}
     }
     if is_old { Err(Closed::Age) } else { Ok(()) }
 }
 
-/// The handshake's answer; `None` where it panicked.
-async fn guarded<F: Future>(handshake: F) -> Option<F::Output> {
+/// The handshake's result; `None` where it panicked.
+async fn catch_panic<F: Future>(handshake: F) -> Option<F::Output> {
     let mut handshake = pin!(handshake);
     poll_fn(|context| ACCEPTOR.poll(handshake.as_mut(), context)).await
-}
-
-impl Open {
-    /// Connections that the application has taken over.
-    pub(crate) fn upgraded(&self) -> u64 {
-        self.streams.len().saturating_sub(self.http.len()) as u64
-    }
-
-    pub(crate) fn abort_http(&self) {
-        self.abort_http.order();
-    }
-
-    pub(crate) fn abort_upgraded(&self) {
-        self.abort_upgraded.order();
-    }
-
-    /// Comes when no connection speaks HTTP any more.
-    pub(crate) async fn finished(&self) {
-        self.http.wait().await;
-    }
-
-    /// Comes when the last connection is closed, upgraded or not.
-    pub(crate) async fn closed(&self) {
-        self.streams.wait().await;
-    }
 }

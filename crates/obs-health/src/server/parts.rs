@@ -12,12 +12,12 @@ use pin_project_lite::pin_project;
 /// keeps the rest: a body given as one would count as sent at once.
 const MAX_PART: usize = 16 * 1024;
 
-/// Whom an HTTP/2 stream waits for, as the last poll of its body has it.
+/// What an HTTP/2 stream waits for, according to the last poll of its body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WaitsFor {
     /// For the body's next part, or for nothing.
     Application,
-    /// For the peer to take so many bytes.
+    /// For the peer to take this many bytes.
     Peer(usize),
 }
 
@@ -25,8 +25,8 @@ thread_local! {
     static LAST_POLL: Cell<Option<WaitsFor>> = const { Cell::new(None) };
 }
 
-/// Runs `poll`, and answers what the last poll of a body in it has told.
-pub(crate) fn told_by<T>(poll: impl FnOnce() -> T) -> (T, Option<WaitsFor>) {
+/// Runs `poll`, and returns what the last poll of a body in it waits for.
+pub(crate) fn track_body_poll<T>(poll: impl FnOnce() -> T) -> (T, Option<WaitsFor>) {
     let outer = LAST_POLL.replace(None);
     let polled = poll();
     (polled, LAST_POLL.replace(outer))

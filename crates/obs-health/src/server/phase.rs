@@ -9,15 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, StatusCode, Version, header, request, response};
+use obs_context::Route;
 use obs_guard::Place;
 use obs_http::{End, Exchange, Observe, Outcome};
 use tokio::time::Instant;
 
-use crate::server::begun::Begun;
-use crate::server::counts::Closed;
+use crate::counts::Closed;
+use crate::server::first_request::FirstRequest;
 use crate::write_limit::WriteWatch;
 
-/// A handler or a body whose panic nobody answers: it ends the connection, or the HTTP/2 stream.
+/// A handler or a body whose panic is not answered: it ends the connection, or the HTTP/2 stream.
 static HANDLER: Place = Place::new("health.handler");
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
@@ -31,7 +32,7 @@ pub(crate) struct Phase {
 
 #[derive(Debug)]
 struct Shared {
-    begun: Begun,
+    first_request: FirstRequest,
     state: Mutex<State>,
     write: WriteWatch,
     /// Exchanges under way, on HTTP/2 several.
@@ -40,13 +41,13 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    at: At,
-    scan: Scan,
-    expected: Expected,
+    at: ReadPhase,
+    scan: RequestScan,
+    expected: ExpectedBody,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum At {
+enum ReadPhase {
     /// Before the first request, whose limit is another's.
     #[default]
     First,
@@ -59,7 +60,7 @@ enum At {
 
 /// The request's body, as its head has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Expected {
+enum ExpectedBody {
     #[default]
     Nothing,
     Bytes(u64),
@@ -68,38 +69,38 @@ enum Expected {
 
 /// How far the bytes of one request are known.
 #[derive(Debug, Default)]
-struct Scan {
+struct RequestScan {
     /// Bytes of [`HEAD_END`] that have come.
     matched: usize,
     has_begun: bool,
     /// Bytes after the head's end.
     after: Option<u64>,
     tail: Vec<u8>,
-    is_lost: bool,
+    is_uncertain: bool,
 }
 
 impl Phase {
     pub(crate) fn new(write: WriteWatch) -> Self {
-        let (begun, state, exchanges) = Default::default();
-        let shared = Shared { begun, state, write, exchanges };
+        let (first_request, state, exchanges) = Default::default();
+        let shared = Shared { first_request, state, write, exchanges };
         Self { shared: Arc::new(shared) }
     }
 
     /// Comes with the first request. For one waiter.
-    pub(crate) async fn begun(&self) {
-        self.shared.begun.wait().await;
+    pub(crate) async fn first_request(&self) {
+        self.shared.first_request.wait().await;
     }
 
     /// Whether a later head begins with these bytes.
     pub(crate) fn read(&self, bytes: &[u8]) -> bool {
         let mut state = self.state();
         let begins = match state.at {
-            At::Off => return false,
-            At::Idle => !bytes.is_empty(),
+            ReadPhase::Off => return false,
+            ReadPhase::Idle => !bytes.is_empty(),
             _ => false,
         };
         if begins {
-            state.at = At::Head;
+            state.at = ReadPhase::Head;
         }
         state.scan.feed(bytes);
         begins
@@ -109,8 +110,8 @@ impl Phase {
     pub(crate) fn awaited(&self) -> Option<Closed> {
         let state = self.state();
         match state.at {
-            At::Head => Some(Closed::Head),
-            At::Exchange if state.scan.lacks(state.expected) => Some(Closed::Body),
+            ReadPhase::Head => Some(Closed::Head),
+            ReadPhase::Exchange if state.scan.lacks(state.expected) => Some(Closed::Body),
             _ => None,
         }
     }
@@ -128,18 +129,18 @@ impl Phase {
 
     /// A request's head is complete. To be called before its body is read.
     pub(crate) fn request<B>(&self, request: &Request<B>) {
-        self.shared.begun.set();
+        self.shared.first_request.set();
         if request.version() >= Version::HTTP_2 {
-            self.off();
+            self.disable();
         } else {
             let mut state = self.state();
-            state.at = At::Exchange;
-            state.expected = Expected::of(request.headers());
+            state.at = ReadPhase::Exchange;
+            state.expected = ExpectedBody::of(request.headers());
         }
     }
 
-    fn off(&self) {
-        self.state().at = At::Off;
+    fn disable(&self) {
+        self.state().at = ReadPhase::Off;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -152,7 +153,7 @@ impl Observe for Phase {
 
     const BEGINS_ALONE: bool = true;
 
-    fn begin(&self, request: &mut request::Parts) -> PhaseExchange {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> PhaseExchange {
         self.shared.exchanges.fetch_add(1, Ordering::AcqRel);
         PhaseExchange { phase: self.clone(), is_connect: request.method == Method::CONNECT }
     }
@@ -173,7 +174,7 @@ impl Exchange for PhaseExchange {
         let is_upgrade = response.status == StatusCode::SWITCHING_PROTOCOLS
             || self.is_connect && response.status.is_success();
         if is_upgrade && response.version < Version::HTTP_2 {
-            self.phase.off();
+            self.phase.disable();
             self.phase.shared.write.disable();
         }
     }
@@ -184,17 +185,18 @@ impl Exchange for PhaseExchange {
         }
         self.phase.shared.exchanges.fetch_sub(1, Ordering::AcqRel);
         let mut state = self.phase.state();
-        if state.at == At::Off {
+        if state.at == ReadPhase::Off {
             return;
         }
         let has_more = state.scan.has_more_than(state.expected);
-        state.at = if has_more { At::Head } else { At::Idle };
-        let is_at_the_end = !has_more && !state.scan.lacks(state.expected) && !state.scan.is_lost;
-        state.scan = Scan { is_lost: !is_at_the_end, ..Scan::default() };
+        state.at = if has_more { ReadPhase::Head } else { ReadPhase::Idle };
+        let is_at_the_end =
+            !has_more && !state.scan.lacks(state.expected) && !state.scan.is_uncertain;
+        state.scan = RequestScan { is_uncertain: !is_at_the_end, ..RequestScan::default() };
     }
 }
 
-impl Expected {
+impl ExpectedBody {
     fn of(headers: &HeaderMap) -> Self {
         if headers.contains_key(header::TRANSFER_ENCODING) {
             return Self::Chunks;
@@ -207,9 +209,9 @@ impl Expected {
     }
 }
 
-impl Scan {
+impl RequestScan {
     fn feed(&mut self, mut bytes: &[u8]) {
-        if self.is_lost || bytes.is_empty() {
+        if self.is_uncertain || bytes.is_empty() {
             return;
         }
         if self.after.is_none() {
@@ -243,21 +245,21 @@ impl Scan {
     }
 
     /// Whether a part of the body is surely still to come.
-    fn lacks(&self, expected: Expected) -> bool {
+    fn lacks(&self, expected: ExpectedBody) -> bool {
         match (expected, self.after) {
-            _ if self.is_lost => false,
-            (Expected::Bytes(length), Some(after)) => after < length,
-            (Expected::Chunks, Some(_)) => self.tail != LAST_CHUNK,
-            (Expected::Nothing, _) | (_, None) => false,
+            _ if self.is_uncertain => false,
+            (ExpectedBody::Bytes(length), Some(after)) => after < length,
+            (ExpectedBody::Chunks, Some(_)) => self.tail != LAST_CHUNK,
+            (ExpectedBody::Nothing, _) | (_, None) => false,
         }
     }
 
     /// Whether bytes of the next request are here already.
-    fn has_more_than(&self, expected: Expected) -> bool {
+    fn has_more_than(&self, expected: ExpectedBody) -> bool {
         match expected {
-            Expected::Nothing => self.after.is_some_and(|after| after > 0),
-            Expected::Bytes(length) => self.after.is_some_and(|after| after > length),
-            Expected::Chunks => false,
+            ExpectedBody::Nothing => self.after.is_some_and(|after| after > 0),
+            ExpectedBody::Bytes(length) => self.after.is_some_and(|after| after > length),
+            ExpectedBody::Chunks => false,
         }
     }
 }

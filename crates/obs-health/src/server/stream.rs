@@ -10,37 +10,37 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::counts::Closed;
+use crate::lifecycle::stop::Stopped;
 use crate::pace::Pace;
-use crate::server::counts::Closed;
 use crate::server::phase::Phase;
-use crate::server::stop::Ordered;
 use crate::watched::{Reads, Writes};
 use crate::write_limit::WriteLimit;
 
 /// Fails a read at the limit of the connection's [`Phase`].
 pub(crate) struct ReadLimit {
-    abort: Ordered,
+    abort: Stopped,
     phase: Phase,
     awaited: Option<Closed>,
     head: Pace,
     body: Pace,
     expired: Arc<OnceLock<Closed>>,
-    _held: Held,
+    _guards: ConnectionGuards,
 }
 
 /// Open until the last owner drops the stream: after an upgrade that is the application.
-pub(crate) struct Held {
+pub(crate) struct ConnectionGuards {
     pub(crate) _open: TaskTrackerToken,
     pub(crate) _place: OwnedSemaphorePermit,
 }
 
 impl ReadLimit {
     pub(crate) fn new(
-        abort: Ordered,
+        abort: Stopped,
         phase: Phase,
         head: Duration,
         body: Pace,
-        held: Held,
+        guards: ConnectionGuards,
     ) -> Self {
         Self {
             abort,
@@ -49,7 +49,7 @@ impl ReadLimit {
             head: Pace::new(head, 0),
             body,
             expired: Arc::default(),
-            _held: held,
+            _guards: guards,
         }
     }
 
@@ -91,12 +91,12 @@ impl Reads for ReadLimit {
 
 /// Fails a write at the limit, or at the abort: after an upgrade each side may be a task of its own.
 pub(crate) struct WriteSide {
-    abort: Ordered,
+    abort: Stopped,
     limit: WriteLimit,
 }
 
 impl WriteSide {
-    pub(crate) fn new(abort: Ordered, limit: WriteLimit) -> Self {
+    pub(crate) fn new(abort: Stopped, limit: WriteLimit) -> Self {
         Self { abort, limit }
     }
 }
@@ -115,7 +115,7 @@ impl Writes for WriteSide {
     }
 }
 
-fn check(abort: &mut Ordered, context: &mut Context<'_>) -> io::Result<()> {
+fn check(abort: &mut Stopped, context: &mut Context<'_>) -> io::Result<()> {
     match Pin::new(abort).poll(context) {
         Poll::Pending => Ok(()),
         Poll::Ready(()) => {

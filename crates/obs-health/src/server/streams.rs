@@ -11,8 +11,8 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
 use crate::health::Health;
-use crate::server::ServerLimits;
-use crate::server::parts::{WaitsFor, told_by};
+use crate::server::limits::ServerLimits;
+use crate::server::parts::{WaitsFor, track_body_poll};
 
 /// Spawns them.
 #[derive(Clone)]
@@ -47,11 +47,11 @@ impl<F: Future> Future for Stream<F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        let (polled, told) = told_by(|| future.poll(context));
+        let (polled, waits_for) = track_body_poll(|| future.poll(context));
         if polled.is_ready() {
             return Poll::Ready(());
         }
-        match told {
+        match waits_for {
             None => {}
             Some(WaitsFor::Application) => *this.timer = None,
             Some(WaitsFor::Peer(bytes)) => {

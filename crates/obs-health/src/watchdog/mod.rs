@@ -1,17 +1,17 @@
-//! The watchdog: tells a runtime that is wedged from one that is busy.
+//! The watchdog: detects a runtime that is wedged, as opposed to busy.
 //!
 //! A thread of its own spawns a tiny task on the runtime at every heartbeat, from outside, so that a
 //! stuck timer does not matter. A runtime that answers none for [`Builder::missed`] heartbeats, while
 //! none of its workers moves, is wedged: `/healthz` answers 503 until it moves again, and one log line
-//! tells every thread's name and state.
+//! has every thread's name and state.
 //!
 //! It counts its own heartbeats, never the clock: a process that was stopped (SIGSTOP, a suspended
 //! machine) has missed one heartbeat, however long it slept. A dependency that hangs, a pool that is
 //! exhausted and tasks that wait do not hold a worker, so they are never reported. Heartbeats in which
 //! the machine kept the process's threads from running, although they could have, do not count either
-//! (Linux tells).
+//! (on Linux).
 
-mod beat;
+mod heartbeats;
 mod report;
 mod threads;
 
@@ -24,8 +24,8 @@ use tokio::runtime::Handle;
 
 use crate::error::{Error, Kind};
 use crate::health::Health;
-
-type Stacks = Arc<dyn Fn() -> String + Send + Sync>;
+use heartbeats::{Heartbeats, Settings};
+use report::Stacks;
 
 /// Sets a watchdog up; [`Builder::start`] starts it.
 #[must_use = "nothing is watched until `start` is called"]
@@ -33,13 +33,6 @@ pub struct Builder {
     health: Health,
     settings: Settings,
     stacks: Option<Stacks>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Settings {
-    heartbeat: Duration,
-    missed: u32,
-    abort_after: Option<u32>,
 }
 
 impl Builder {
@@ -96,10 +89,10 @@ impl Builder {
         let failed = |source| Error::new(Kind::Thread { what: "the watchdog", source });
         let (stop, stopped) = mpsc::channel();
         let reporter = report::start(self.stacks).map_err(failed)?;
-        let beat = beat::Beat::new(self.health, self.settings, runtime, reporter);
+        let heartbeats = Heartbeats::new(self.health, self.settings, runtime, reporter);
         std::thread::Builder::new()
             .name("obs-watchdog".into())
-            .spawn(move || beat.run(&stopped))
+            .spawn(move || heartbeats.run(&stopped))
             .map_err(failed)?;
         Ok(Watchdog { _stop: stop })
     }

@@ -1,35 +1,35 @@
-//! Every thread's name and state, as the kernel tells them: no signal, no stopping, no symbols.
+//! Every thread's name and state from `/proc`: no signal, no stop, no symbols.
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// Past this many the line would be a book.
-const MOST: usize = 256;
+/// Further threads are only counted.
+const MAX_THREADS: usize = 256;
 
 /// `tokio-runtime-w 4242 sleeping in hrtimer_nanosleep; ...`, or empty where there is no `/proc`.
 pub(crate) fn states() -> String {
     let Ok(folder) = fs::read_dir("/proc/self/task") else { return String::new() };
     let mut all: Vec<_> = folder.filter_map(|entry| state(&entry.ok()?.path())).collect();
-    let left_out = all.len().saturating_sub(MOST);
-    all.truncate(MOST);
+    let left_out = all.len().saturating_sub(MAX_THREADS);
+    all.truncate(MAX_THREADS);
     if left_out > 0 {
         all.push(format!("and {left_out} more"));
     }
     all.join("; ")
 }
 
-/// What the threads do and would do, without the one that asks.
+/// The load of all threads but the watchdog's.
 pub(crate) struct Load {
     /// Their CPU time.
-    pub(crate) used: Duration,
+    pub(crate) cpu_time: Duration,
     /// Whether one runs, or waits for a processor.
-    pub(crate) wants_more: bool,
+    pub(crate) is_runnable: bool,
 }
 
 /// `None` where there is no `/proc`, or its kernel keeps no account.
 pub(crate) fn load() -> Option<Load> {
-    let mut load = Load { used: Duration::ZERO, wants_more: false };
+    let mut load = Load { cpu_time: Duration::ZERO, is_runnable: false };
     for entry in fs::read_dir("/proc/self/task").ok()? {
         let task = entry.ok()?.path();
         // It may have ended meanwhile.
@@ -38,8 +38,8 @@ pub(crate) fn load() -> Option<Load> {
             continue;
         }
         let account = fs::read_to_string(task.join("schedstat")).ok()?;
-        load.used += Duration::from_nanos(account.split(' ').next()?.parse().ok()?);
-        load.wants_more |= letter == 'R';
+        load.cpu_time += Duration::from_nanos(account.split(' ').next()?.parse().ok()?);
+        load.is_runnable |= letter == 'R';
     }
     Some(load)
 }
@@ -52,7 +52,7 @@ fn state(task: &Path) -> Option<String> {
         "" | "0" => String::new(),
         place => format!(" in {place}"),
     };
-    Some(format!("{name} {id} {}{place}", word(letter)))
+    Some(format!("{name} {id} {}{place}", state_name(letter)))
 }
 
 fn name_and_letter(task: &Path) -> Option<(String, &str, char)> {
@@ -65,7 +65,7 @@ fn name_and_letter(task: &Path) -> Option<(String, &str, char)> {
 }
 
 /// proc_pid_stat(5), field 3.
-fn word(letter: char) -> &'static str {
+fn state_name(letter: char) -> &'static str {
     match letter {
         'R' => "running",
         'S' => "sleeping",

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::context::fields::{Fields, Key};
 use crate::encode::structure::Structure;
-use crate::encode::value::{self, CUT};
+use crate::encode::value::{self, TRUNCATED_MARK};
 use crate::logger;
 use serializer::Writer;
 
@@ -39,9 +39,9 @@ impl<'kvs> VisitSource<'kvs> for Visitor<'_> {
     /// Records may have any number of values, of any length.
     fn visit_pair(&mut self, key: kv::Key<'kvs>, shown: kv::Value<'kvs>) -> Result<(), kv::Error> {
         let name = key.as_str();
-        let key = Key::new(&name[..name.floor_char_boundary(MAX_NAME_BYTES)]);
+        let key = Key::new(obs_guard::truncated(name, MAX_NAME_BYTES));
         if self.0.as_bytes().len() >= MAX_BYTES {
-            value::text(self.0.begin(&key), CUT);
+            value::text(self.0.begin(&key), TRUNCATED_MARK);
             return Err(kv::Error::msg("the record has too many key-values"));
         }
         let mut json = Vec::new();

@@ -4,16 +4,16 @@ use super::Value;
 
 /// The fields of an object, or `None` where the text is none.
 pub(crate) fn object(text: &str) -> Option<Vec<(String, Value)>> {
-    Reader(text.trim_end()).object(DEEPEST)
+    Reader(text.trim_end()).object(MAX_DEPTH)
 }
 
 /// One value.
-pub(super) fn value(text: &str) -> Option<Value> {
-    Reader(text).value(DEEPEST)
+pub(crate) fn value(text: &str) -> Option<Value> {
+    Reader(text).value(MAX_DEPTH)
 }
 
 /// Lists and objects inside one another past this many are not read.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 struct Reader<'a>(&'a str);
 
@@ -23,7 +23,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// At most so many levels `deep`.
+    /// At most `deep` levels.
     fn value(&mut self, deep: usize) -> Option<Value> {
         match self.0.chars().next()? {
             '"' => self.string().map(Value::Text),

@@ -8,8 +8,8 @@
 //! assert_eq!(lines[0]["user_id"], 42);
 //! ```
 
-mod json;
-mod value;
+pub(crate) mod json;
+pub(crate) mod value;
 
 #[cfg(feature = "otlp")]
 pub(crate) use json::object;
@@ -21,8 +21,11 @@ use tracing::instrument::{WithDispatch, WithSubscriber};
 use tracing_core::Dispatch;
 use tracing_subscriber::layer::SubscriberExt;
 
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::filter::LogFilter;
+use crate::logging::Logging;
 use crate::stage::Stage;
-use crate::{Builder, Error, LogFilter, Logging};
 
 pub use value::{Captured, Value};
 
@@ -81,7 +84,7 @@ impl Capture {
     /// The one line with this event.
     ///
     /// # Errors
-    /// When there is none, or more than one; the error tells which events there are.
+    /// When there is none, or more than one; the error lists the events.
     pub fn line(&self, event: &str) -> Result<Captured, Error> {
         let mut lines = self.lines();
         let events: Vec<_> = lines.iter().map(|line| line.event().to_owned()).collect();

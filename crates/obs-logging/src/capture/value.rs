@@ -74,10 +74,6 @@ impl Index<&str> for Captured {
 }
 
 impl Value {
-    pub(crate) fn from_json(text: &str) -> Option<Self> {
-        super::json::value(text)
-    }
-
     /// The text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {

@@ -1,38 +1,20 @@
-//! The fields of one request, or of one job, wherever its code runs.
+//! The fields of one request, or of one job, shared by the threads that work on it.
 
-use std::fmt;
-use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{self, Poll};
 
-use pin_project_lite::pin_project;
+use super::fields::Fields;
+use super::pool::Pool;
 
-use super::fields::{Fields, Key};
-use crate::field::Value;
-use crate::local;
+/// The limit of the fields of one context, in bytes: every line copies them.
+pub(super) const MAX_BYTES: usize = 64 * 1024;
 
-/// More bytes of fields than this are not kept: they would be copied to every line.
-const LONGEST: usize = 64 * 1024;
+/// How many fields were left out at the limit, in all contexts.
+pub(super) static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
-/// How many fields found no room, in all contexts.
-static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
-
-/// The ambient fields of one piece of work: what `bind!` adds to, and what is on each of its lines.
-///
-/// The HTTP layer makes one for every request. Make one yourself for other work, such as a message
-/// of a queue. A clone is the same context: what one adds, all show.
-///
-/// ```
-/// let job = obs_logging::Context::new();
-/// job.bind("job_id", 7);
-/// let _entered = job.enter();
-/// tracing::info!("started");                 // carries job_id
-/// obs_logging::bind!(attempt = 2);           // and so does every line from here on
-/// ```
-#[derive(Clone, Default)]
-pub struct Context(Arc<Ambient>);
+thread_local! {
+    static POOL: Pool<Ambient> = const { Pool::new() };
+}
 
 #[derive(Default)]
 pub(crate) struct Ambient {
@@ -40,97 +22,51 @@ pub(crate) struct Ambient {
     version: AtomicU32,
 }
 
-impl Context {
-    /// A context without fields.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// A context that begins with these fields; those that find no room are left out, and counted.
-    #[cfg(feature = "http")]
-    pub(crate) fn of<const N: usize>(named: [(&Key, &str); N]) -> Self {
-        let length: usize = named.iter().map(|(_, value)| value.len() + 24).sum();
-        let mut fields = Fields::with_room(length.min(LONGEST), N);
-        for (key, value) in named {
-            value.encode(fields.begin(key));
-            if fields.as_bytes().len() > LONGEST {
-                fields.remove(key);
-                LEFT_OUT.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        Self(Arc::new(Ambient { fields: Mutex::new(Arc::new(fields)), version: AtomicU32::new(0) }))
-    }
-
-    /// The context that this thread works for at this moment.
-    pub fn current() -> Option<Self> {
-        local::with(|local| local.stack.borrow().ambient().map(|ambient| Self(ambient.clone())))
-    }
-
-    /// A context of its own with the fields that the current one has by now: what is bound to either later is
-    /// not in the other.
-    pub fn child() -> Self {
-        let fields = Self::current().map(|current| current.0.snapshot().1).unwrap_or_default();
-        Self(Arc::new(Ambient { fields: Mutex::new(fields), version: AtomicU32::new(0) }))
-    }
-
-    /// Adds a field, which replaces an earlier one of the same name.
-    ///
-    /// Fields past 64 KiB in all are left out, and counted: see [`Context::fields_left_out`].
-    pub fn bind(&self, name: &str, value: impl Value) -> &Self {
-        let mut field = Fields::new();
-        value.encode(field.begin(&Key::new(name)));
-        self.0.append(&field);
-        self
-    }
-
-    /// How many fields found no room in their context, in the whole process. As a metric it is
-    /// `obs_log_context_fields_left_out_total`.
-    pub fn fields_left_out() -> u64 {
-        LEFT_OUT.load(Ordering::Relaxed)
-    }
-
-    /// Makes this the current context of the thread until the guard is dropped.
-    ///
-    /// Never hold the guard across an await: wrap the future with [`Context::scope`] instead.
-    pub fn enter(&self) -> Entered<'_> {
-        let token = local::with(|local| local.stack.borrow_mut().enter_ambient(self.0.clone()));
-        Entered { token, _context: self, _of_this_thread: PhantomData }
-    }
-
-    /// A future in which this context is current, on whichever thread it is polled.
-    pub fn scope<F>(&self, future: F) -> Scoped<F> {
-        Scoped { future, context: Some(self.clone()) }
-    }
-
-    /// A future in the context that is current now, on whichever thread it is polled: what a spawned
-    /// task needs to keep the fields of its request. Outside every context the future runs as it is.
-    ///
-    /// ```
-    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    /// # runtime.block_on(async {
-    /// let job = obs_logging::Context::new();
-    /// let task = job.scope(async {
-    ///     tokio::spawn(obs_logging::Context::in_current(async { obs_logging::bind!(step = 1) }))
-    /// });
-    /// assert!(task.await.await.unwrap(), "the spawned task has the context");
-    /// # });
-    /// ```
-    pub fn in_current<F>(future: F) -> Scoped<F> {
-        Scoped { future, context: Self::current() }
-    }
-}
-
-impl fmt::Debug for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fields = self.0.snapshot().1;
-        write!(f, "Context({})", String::from_utf8_lossy(fields.as_bytes()))
-    }
-}
-
 impl Ambient {
+    pub(super) fn new(fields: Arc<Fields>) -> Self {
+        Self { fields: Mutex::new(fields), version: AtomicU32::new(0) }
+    }
+
+    /// With what `fill` puts in, in a context of an earlier request if there is one.
+    #[cfg(feature = "http")]
+    pub(super) fn filled(fill: impl FnOnce(&mut Fields)) -> Arc<Self> {
+        let mut fill = Some(fill);
+        let mut pooled = |pool: &Pool<Self>| {
+            let fill = fill.take()?;
+            Some(pool.take(|ambient| ambient.fill(fill)))
+        };
+        // A thread at its end has no pool any more.
+        POOL.try_with(&mut pooled).ok().flatten().unwrap_or_else(|| {
+            let mut ambient = Self::default();
+            if let Some(fill) = fill {
+                ambient.fill(fill);
+            }
+            Arc::new(ambient)
+        })
+    }
+
+    #[cfg(feature = "http")]
+    fn fill(&mut self, fill: impl FnOnce(&mut Fields)) {
+        let fields = self.fields.get_mut().unwrap_or_else(PoisonError::into_inner);
+        fill(Arc::make_mut(fields));
+    }
+
+    /// One owner lets go: what nobody else holds is kept for another request.
+    pub(super) fn release(this: &mut Arc<Self>) {
+        let Some(ambient) = Arc::get_mut(this) else { return };
+        let fields = ambient.fields.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fields) = Arc::get_mut(fields)
+            && fields.has_modest_room()
+        {
+            fields.clear();
+            *ambient.version.get_mut() = 0;
+            let _ = POOL.try_with(|pool| pool.give_back(this));
+        }
+    }
+
     pub(crate) fn append(&self, added: &Fields) {
         let mut fields = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
-        if fields.as_bytes().len() + added.as_bytes().len() > LONGEST {
+        if fields.as_bytes().len() + added.as_bytes().len() > MAX_BYTES {
             LEFT_OUT.fetch_add(added.len() as u64, Ordering::Relaxed);
             return;
         }
@@ -146,49 +82,5 @@ impl Ambient {
     pub(crate) fn snapshot(&self) -> (u32, Arc<Fields>) {
         let fields = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
         (self.version(), fields.clone())
-    }
-}
-
-/// Puts the former context back when dropped: made by [`Context::enter`].
-///
-/// It belongs to its thread, and cannot be held across an await of a task that may move:
-///
-/// ```compile_fail,E0277
-/// fn is_send<T: Send>(_: T) {}
-/// let context = obs_logging::Context::new();
-/// is_send(context.enter());
-/// ```
-#[must_use = "the context is current only as long as this guard lives"]
-#[derive(Debug)]
-pub struct Entered<'a> {
-    token: u64,
-    _context: &'a Context,
-    _of_this_thread: PhantomData<*const ()>,
-}
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        local::with(|local| local.stack.borrow_mut().exit_ambient(self.token));
-    }
-}
-
-pin_project! {
-    /// A future with a context of its own: made by [`Context::scope`] and [`Context::in_current`].
-    #[derive(Debug)]
-    #[must_use = "futures do nothing unless they are polled"]
-    pub struct Scoped<F> {
-        #[pin]
-        future: F,
-        context: Option<Context>,
-    }
-}
-
-impl<F: Future> Future for Scoped<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let _entered = this.context.as_ref().map(Context::enter);
-        this.future.poll(task)
     }
 }

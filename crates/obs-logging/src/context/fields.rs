@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::name_hash::{self, bit, hash, mask_of};
 use super::{errors, split};
 use crate::encode::escape::escape;
 use crate::encode::put::Block;
@@ -15,14 +16,14 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 }
 
 /// Most names are shorter, with their comma, colon and quotation marks.
-const SHORT: usize = 32;
+const SHORT_KEY: usize = 32;
 
 /// A field's name as it stands in a line, with the comma before and the colon after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     bytes: Box<[u8]>,
     /// The same, if it is short.
-    block: Option<Block<SHORT>>,
+    block: Option<Block<SHORT_KEY>>,
     hash: u64,
 }
 
@@ -95,12 +96,6 @@ pub(crate) struct Fields {
 impl Fields {
     pub(crate) const fn new() -> Self {
         Self { bytes: Vec::new(), places: Vec::new(), mask: 0, shape: 0 }
-    }
-
-    /// For so many bytes in so many fields.
-    #[cfg(feature = "http")]
-    pub(crate) fn with_room(bytes: usize, fields: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), places: Vec::with_capacity(fields), ..Self::new() }
     }
 
     /// Takes fields apart that were written one after another, as [`Self::as_bytes`] has them.
@@ -186,11 +181,16 @@ impl Fields {
         let Some(places) = other.places.get(range.clone()) else { return };
         let Some(first) = places.first() else { return };
         if self.mask & other.mask != 0 {
-            let has_error = errors::any(self.places.iter().chain(places).map(|place| place.hash));
+            let has_error = name_hash::any_error_message(
+                self.places.iter().chain(places).map(|place| place.hash),
+            );
             let own = if has_error { self.clone() } else { Self::new() };
+            let own_has = |name: &[u8]| own.contains_in(name_hash::hash(name), name, 0..own.len());
             self.retain(|hash, name| {
                 let is_there = other.contains_in(hash, name, range.clone());
-                !is_there && (!has_error || !errors::replaces(&own, name, other, &range))
+                let later =
+                    |name: &[u8]| other.contains_in(name_hash::hash(name), name, range.clone());
+                !is_there && (!has_error || !errors::replaces(&own_has, name, &later))
             });
         }
         let from = first.start;
@@ -223,8 +223,15 @@ impl Fields {
                 let whole = 0..other.len();
                 self.mask_at(at) & other.mask != 0
                     && (other.contains_in(self.places[at].hash, self.name(at), whole.clone())
-                        || errors::replaces(self, self.name(at), other, &whole))
+                        || self.error_is_replaced(at, other))
             })
+    }
+
+    #[cold]
+    fn error_is_replaced(&self, at: usize, other: &Self) -> bool {
+        let has =
+            |fields: &Self, name: &[u8]| fields.contains_in(hash(name), name, 0..fields.len());
+        errors::replaces(&|name| has(self, name), self.name(at), &|name| has(other, name))
     }
 
     /// Escaped names and JSON values, in order.
@@ -274,29 +281,10 @@ impl Fields {
     }
 }
 
-const fn bit(hash: u64) -> u128 {
-    1 << (hash & 127)
-}
-
 /// The shape of a set to which one more name, or one more set, is added.
 #[inline]
 pub(crate) const fn mixed(shape: u64, hash: u64) -> u64 {
     (shape.rotate_left(23) ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-/// The bits of a name; with those of an error's message, the one of the error.
-#[inline]
-const fn mask_of(hash: u64) -> u128 {
-    if hash & errors::IS_MESSAGE == 0 { bit(hash) } else { bit(hash) | bit(hash >> errors::SHIFT) }
-}
-
-/// FNV-1a, folded: names are short, and need not be secret. The upper byte is for [`errors`].
-pub(super) fn hash(name: &[u8]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in name {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    errors::marked(hash ^ (hash >> 29), name)
 }
 
 #[cfg(test)]

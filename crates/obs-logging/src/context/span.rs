@@ -1,31 +1,36 @@
-//! The fields of one span, with those of its parents in front: serialised once, when it is made.
+//! The fields of one span, after those of its parents: serialised once, when it is made.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ambient::Ambient;
 use super::fields::Fields;
-use crate::local;
+use super::pool::Pool;
+
+thread_local! {
+    static POOL: Pool<SpanContext> = const { Pool::new() };
+}
 
 /// What lines inside a span carry of it.
+#[derive(Default)]
 pub(crate) struct SpanContext {
     parent: Option<Arc<Self>>,
     /// The outermost span; `None` for that one itself.
     root: Option<Arc<Self>>,
-    /// The request that the span was born in.
+    /// The context in which the span was made.
     ambient: Option<Arc<Ambient>>,
-    /// Of the root: changes with every later `record` on any span of the tree.
+    /// Of the root: changes with every `record` on any span of the tree.
     tree: AtomicU32,
     closed: AtomicBool,
-    /// The parents' fields, then its own from `own_from` on, as they were at the first version.
-    born: Fields,
-    born_at: u32,
+    /// The parents' fields, then its own from `own_from` on, as they were when the span was made.
+    initial: Fields,
+    initial_version: u32,
     own_from: usize,
     /// The same after something was recorded.
-    later: Mutex<Option<Later>>,
+    updated: Mutex<Option<Updated>>,
 }
 
-struct Later {
+struct Updated {
     fields: Arc<Fields>,
     own_from: usize,
     /// The version of the tree that `fields` shows.
@@ -33,40 +38,51 @@ struct Later {
 }
 
 impl SpanContext {
-    /// Takes `own`, or leaves it as it is, and uses the empty `room`.
-    pub(crate) fn new(
+    /// Takes `own`, or leaves it as it is.
+    pub(crate) fn open(
         parent: Option<&Arc<Self>>,
         ambient: Option<Arc<Ambient>>,
         own: &mut Fields,
-        mut room: Fields,
-    ) -> Self {
-        let own_len = own.len();
-        let (born_at, born) = match parent {
-            Some(parent) => {
-                let version = parent.inherit(&mut room);
-                room.append(own);
-                (version, room)
+    ) -> Arc<Self> {
+        let fill = |span: &mut Self| span.fill(parent, ambient, own);
+        // A thread at its end has no pool any more.
+        let mut fill = Some(fill);
+        let pooled = POOL.try_with(|pool| fill.take().map(|fill| pool.take(fill)));
+        pooled.ok().flatten().unwrap_or_else(|| {
+            let mut span = Self::default();
+            if let Some(fill) = fill {
+                fill(&mut span);
             }
-            None => (0, std::mem::replace(own, room)),
-        };
-        Self {
-            parent: parent.cloned(),
-            root: parent.map(|parent| parent.root.as_ref().unwrap_or(parent).clone()),
-            ambient,
-            tree: AtomicU32::new(0),
-            closed: AtomicBool::new(false),
-            own_from: born.len() - own_len,
-            born,
-            born_at,
-            later: Mutex::new(None),
+            Arc::new(span)
+        })
+    }
+
+    /// Of an empty one.
+    fn fill(
+        &mut self,
+        parent: Option<&Arc<Self>>,
+        ambient: Option<Arc<Ambient>>,
+        own: &mut Fields,
+    ) {
+        let own_len = own.len();
+        match parent {
+            Some(parent) => {
+                self.initial_version = parent.inherit(&mut self.initial);
+                self.initial.append(own);
+            }
+            None => std::mem::swap(own, &mut self.initial),
         }
+        self.own_from = self.initial.len() - own_len;
+        self.parent = parent.cloned();
+        self.root = parent.map(|parent| parent.root.as_ref().unwrap_or(parent).clone());
+        self.ambient = ambient;
     }
 
     /// Adds the fields to those of a child that is being made; answers their version.
     fn inherit(&self, child: &mut Fields) -> u32 {
-        if let Some(born) = self.as_born() {
-            child.append(born);
-            return self.born_at;
+        if let Some(initial) = self.initial_fields() {
+            child.append(initial);
+            return self.initial_version;
         }
         let (version, fields) = self.snapshot();
         child.append(&fields);
@@ -77,8 +93,21 @@ impl SpanContext {
         self.ambient.as_ref()
     }
 
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
+    /// The span is over; its context is kept for another where nobody else holds it.
+    pub(crate) fn close(mut this: Arc<Self>) {
+        this.closed.store(true, Ordering::Relaxed);
+        if let Some(span) = Arc::get_mut(&mut this)
+            && span.initial.has_modest_room()
+        {
+            span.clear();
+            let _ = POOL.try_with(|pool| pool.give_back(&this));
+        }
+    }
+
+    fn clear(&mut self) {
+        let mut initial = std::mem::take(&mut self.initial);
+        initial.clear();
+        *self = Self { initial, ..Self::default() };
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -93,59 +122,53 @@ impl SpanContext {
 
     /// The fields, while nothing has been recorded since the span was made.
     #[inline]
-    pub(crate) fn as_born(&self) -> Option<&Fields> {
-        (self.version() == self.born_at).then_some(&self.born)
+    pub(crate) fn initial_fields(&self) -> Option<&Fields> {
+        (self.version() == self.initial_version).then_some(&self.initial)
     }
 
     /// The fields as they are now, and the version that this is.
     pub(crate) fn snapshot(&self) -> (u32, Arc<Fields>) {
-        self.with_later(|later| (later.version, later.fields.clone()))
+        self.with_updated(|updated| (updated.version, updated.fields.clone()))
     }
 
-    /// Takes later values in, which children show from now on, too.
+    /// Adds values that were recorded; children show them from now on, too.
     pub(crate) fn record(&self, values: &Fields) {
-        self.with_later(|later| {
+        self.with_updated(|updated| {
             let mut own = Fields::new();
-            own.append_from(&later.fields, later.own_from);
+            own.append_from(&updated.fields, updated.own_from);
             own.append(values);
             let mut fields = Fields::new();
-            fields.append_until(&later.fields, later.own_from);
+            fields.append_until(&updated.fields, updated.own_from);
             fields.append(&own);
-            later.own_from = fields.len() - own.len();
-            later.fields = Arc::new(fields);
+            updated.own_from = fields.len() - own.len();
+            updated.fields = Arc::new(fields);
             let tree = self.root.as_ref().map_or(&self.tree, |root| &root.tree);
             let before = tree.fetch_add(1, Ordering::Release);
-            if later.version == before {
-                later.version = before.wrapping_add(1);
+            if updated.version == before {
+                updated.version = before.wrapping_add(1);
             }
         });
     }
 
     /// Works on the fields as they are now. Locks are taken from child to parent only.
-    fn with_later<R>(&self, work: impl FnOnce(&mut Later) -> R) -> R {
-        let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
-        let later = later.get_or_insert_with(|| Later {
-            fields: Arc::new(self.born.clone()),
+    fn with_updated<R>(&self, work: impl FnOnce(&mut Updated) -> R) -> R {
+        let mut updated = self.updated.lock().unwrap_or_else(PoisonError::into_inner);
+        let updated = updated.get_or_insert_with(|| Updated {
+            fields: Arc::new(self.initial.clone()),
             own_from: self.own_from,
-            version: self.born_at,
+            version: self.initial_version,
         });
         let version = self.version();
-        if later.version != version {
+        if updated.version != version {
             if let Some(parent) = &self.parent {
                 let mut fields = Fields::new();
                 fields.append(&parent.snapshot().1);
-                fields.append_from(&later.fields, later.own_from);
-                later.own_from = fields.len() - (later.fields.len() - later.own_from);
-                later.fields = Arc::new(fields);
+                fields.append_from(&updated.fields, updated.own_from);
+                updated.own_from = fields.len() - (updated.fields.len() - updated.own_from);
+                updated.fields = Arc::new(fields);
             }
-            later.version = version;
+            updated.version = version;
         }
-        work(later)
-    }
-}
-
-impl Drop for SpanContext {
-    fn drop(&mut self) {
-        local::give_fields_back(std::mem::take(&mut self.born));
+        work(updated)
     }
 }

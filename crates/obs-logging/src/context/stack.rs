@@ -1,4 +1,4 @@
-//! What is entered on this thread: contexts and spans in one stack, so that the innermost is known.
+//! The contexts and spans that are entered on this thread, in one stack.
 
 use std::sync::Arc;
 
@@ -24,12 +24,12 @@ struct Entry {
     span: Option<Arc<SpanContext>>,
     /// Its own, else that of the entry below.
     ambient: Option<Arc<Ambient>>,
-    span_seen: Seen,
-    ambient_seen: Seen,
+    cached_span: CachedFields,
+    cached_ambient: CachedFields,
 }
 
 /// Fields as they were at a version; read without a lock as long as the version has not changed.
-type Seen = Option<(u32, Arc<Fields>)>;
+type CachedFields = Option<(u32, Arc<Fields>)>;
 
 impl Stack {
     pub(crate) fn ambient(&self) -> Option<&Arc<Ambient>> {
@@ -66,14 +66,14 @@ impl Stack {
             Some(_) => self.innermost(layer),
         };
         if let Some(top) = self.entries.last_mut() {
-            top.see_ambient();
+            top.refresh_ambient();
         }
         if let Some(at) = innermost {
-            self.entries[at].see_span();
+            self.entries[at].refresh_span();
         }
-        let ambient = self.entries.last().and_then(|top| top.ambient_seen.as_ref());
+        let ambient = self.entries.last().and_then(|top| top.cached_ambient.as_ref());
         let span = innermost.and_then(|at| self.entries[at].span_fields());
-        (ambient.map(|seen| &*seen.1), span)
+        (ambient.map(|cached| &*cached.1), span)
     }
 
     /// Where the layer's innermost span is. One that was exited on another thread stays here until it
@@ -99,7 +99,7 @@ impl Entry {
         span: Option<Arc<SpanContext>>,
         ambient: Option<Arc<Ambient>>,
     ) -> Self {
-        Self { layer, id, span, ambient, span_seen: None, ambient_seen: None }
+        Self { layer, id, span, ambient, cached_span: None, cached_ambient: None }
     }
 
     #[inline]
@@ -108,27 +108,27 @@ impl Entry {
     }
 
     #[inline]
-    fn see_span(&mut self) {
+    fn refresh_span(&mut self) {
         if let Some(span) = &self.span
-            && span.as_born().is_none()
-            && self.span_seen.as_ref().is_none_or(|seen| seen.0 != span.version())
+            && span.initial_fields().is_none()
+            && self.cached_span.as_ref().is_none_or(|cached| cached.0 != span.version())
         {
-            self.span_seen = Some(span.snapshot());
+            self.cached_span = Some(span.snapshot());
         }
     }
 
     #[inline]
     fn span_fields(&self) -> Option<&Fields> {
-        let born = self.span.as_ref().and_then(|span| span.as_born());
-        born.or_else(|| self.span_seen.as_ref().map(|seen| &*seen.1))
+        let initial = self.span.as_ref().and_then(|span| span.initial_fields());
+        initial.or_else(|| self.cached_span.as_ref().map(|cached| &*cached.1))
     }
 
     #[inline]
-    fn see_ambient(&mut self) {
+    fn refresh_ambient(&mut self) {
         if let Some(ambient) = &self.ambient
-            && self.ambient_seen.as_ref().is_none_or(|seen| seen.0 != ambient.version())
+            && self.cached_ambient.as_ref().is_none_or(|cached| cached.0 != ambient.version())
         {
-            self.ambient_seen = Some(ambient.snapshot());
+            self.cached_ambient = Some(ambient.snapshot());
         }
     }
 }

@@ -64,7 +64,7 @@ impl fmt::Write for Escaping<'_> {
     #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if text.len() > self.room {
-            escape(self.out, &text[..text.floor_char_boundary(self.room)]);
+            escape(self.out, obs_guard::truncated(text, self.room));
             self.room = 0;
             self.is_cut = true;
             return Err(fmt::Error);

@@ -1,6 +1,8 @@
 //! Bytes, fast: numbers, text and time as JSON.
 
 pub(crate) mod escape;
+pub(crate) mod head;
+pub(crate) mod moment;
 pub(crate) mod put;
 #[cfg(any(feature = "kv", feature = "valuable"))]
 pub(crate) mod structure;

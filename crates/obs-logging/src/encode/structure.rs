@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use super::escape::{Escaping, escape, string};
-use super::value::{self, CUT, LONGEST_VALUE};
+use super::value::{self, MAX_VALUE_BYTES, TRUNCATED_MARK};
 
 /// Lists and objects inside one another past this many are not written.
 pub(crate) const MAX_DEPTH: usize = 32;
@@ -16,7 +16,7 @@ const TOO_DEEP: &str = "[too deep]";
 /// Stands where a value should be, if the application's code ended before it gave one.
 const MISSING: &str = "<its visit ended early>";
 
-/// Appends one value to a buffer. Past [`LONGEST_VALUE`] strings are cut and what follows is left out;
+/// Appends one value to a buffer. Past [`MAX_VALUE_BYTES`] strings are cut and what follows is left out;
 /// a mark says so.
 pub(crate) struct Structure<'a> {
     out: &'a mut Vec<u8>,
@@ -60,7 +60,7 @@ impl<'a> Structure<'a> {
     }
 
     fn room(&self) -> usize {
-        LONGEST_VALUE.saturating_sub(self.out.len() - self.start)
+        MAX_VALUE_BYTES.saturating_sub(self.out.len() - self.start)
     }
 
     /// Appends a number or another value of a few bytes.
@@ -75,13 +75,13 @@ impl<'a> Structure<'a> {
 
     pub(crate) fn text(&mut self, text: &str) {
         self.is_awaiting_value = false;
-        let fitting = text.floor_char_boundary(self.room());
+        let fitting = obs_guard::truncated(text, self.room()).len();
         if fitting == text.len() {
             return string(self.out, text);
         }
         self.out.push(b'"');
         escape(self.out, &text[..fitting]);
-        escape(self.out, CUT);
+        escape(self.out, TRUNCATED_MARK);
         self.out.push(b'"');
     }
 
@@ -142,7 +142,7 @@ impl<'a> Structure<'a> {
             self.out.push(b',');
         }
         if is_full {
-            self.text(CUT);
+            self.text(TRUNCATED_MARK);
             return false;
         }
         self.is_awaiting_value = true;
@@ -178,7 +178,7 @@ impl<'a> Structure<'a> {
         }
         if is_full {
             escaped.clear();
-            escape(&mut escaped, CUT);
+            escape(&mut escaped, TRUNCATED_MARK);
         }
         while level.names.contains(&escaped[..]) {
             escaped.push(b'_');
@@ -191,7 +191,7 @@ impl<'a> Structure<'a> {
         self.out.extend_from_slice(b"\":");
         level.names.insert(escaped.into());
         if is_full {
-            self.text(CUT);
+            self.text(TRUNCATED_MARK);
             return false;
         }
         self.is_awaiting_value = true;

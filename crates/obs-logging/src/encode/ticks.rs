@@ -1,7 +1,7 @@
 //! The time of day from the processor's counter, which costs a third of what the system's clock costs.
 //!
 //! Each thread looks at the system's clocks every few milliseconds and counts ticks in between, so that it
-//! is off by a microsecond at most; a clock that is set anew is followed within that time. Only
+//! is off by a microsecond at most; a clock that is set is followed within that time. Only
 //! where the kernel itself keeps time by this counter, which it gives up when the counter is unfit.
 
 #![allow(unsafe_code, reason = "the counter has no safe counterpart")]
@@ -10,42 +10,42 @@ use std::arch::x86_64::_rdtsc;
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-use super::time::{Moment, system_time};
+use super::moment::{Moment, system_time};
 
-/// So long ticks are counted before the system is asked again.
-const COUNTED: u64 = 5_000_000;
+/// How long ticks are counted before the clocks are read again.
+const RESYNC_NANOS: u64 = 5_000_000;
 
 /// A look at the clocks that takes more ticks than this was interrupted.
-const INTERRUPTED: u64 = 20_000;
+const MAX_READING_TICKS: u64 = 20_000;
 
 const SECOND: u32 = 1_000_000_000;
 
 /// A thread's last look at the clocks.
 #[derive(Default)]
-pub(crate) struct Ticks(Cell<Look>);
+pub(crate) struct Ticks(Cell<Reading>);
 
 #[derive(Clone, Copy, Default)]
-struct Look {
+struct Reading {
     ticks: u64,
-    /// For so many ticks from there on they are counted; none while their length is not known.
+    /// For this many ticks they are counted; 0 while their length is not known.
     counted: u64,
     /// The length of a tick: nanoseconds, with 32 binary places.
     length: u64,
     time: Moment,
-    /// The monotonic clock, by which ticks are measured: nobody sets it.
+    /// The monotonic clock, by which ticks are measured: it cannot be set.
     monotonic: u64,
 }
 
 impl Ticks {
     #[inline]
     pub(crate) fn now(&self) -> Moment {
-        let look = self.0.get();
-        let passed = ticks().wrapping_sub(look.ticks);
-        if passed < look.counted { look.after(passed) } else { self.look() }
+        let reading = self.0.get();
+        let passed = ticks().wrapping_sub(reading.ticks);
+        if passed < reading.counted { reading.after(passed) } else { self.read_clocks() }
     }
 
     #[cold]
-    fn look(&self) -> Moment {
+    fn read_clocks(&self) -> Moment {
         if !is_fit() {
             return system_time(libc::CLOCK_REALTIME);
         }
@@ -55,19 +55,21 @@ impl Ticks {
         let passed = ticks().wrapping_sub(before);
         let last = self.0.get();
         let since = monotonic.saturating_sub(last.monotonic);
-        if passed > INTERRUPTED || (last.counted == 0 && last.ticks != 0 && since < COUNTED) {
+        if passed > MAX_READING_TICKS
+            || (last.counted == 0 && last.ticks != 0 && since < RESYNC_NANOS)
+        {
             return time; // not now, or too early
         }
         let length = length(since, before.wrapping_sub(last.ticks)).filter(|_| last.ticks != 0);
-        let counted = length.map_or(0, |length| (COUNTED << 32) / length);
+        let counted = length.map_or(0, |length| (RESYNC_NANOS << 32) / length);
         let length = length.unwrap_or_default();
         let time = last.not_before(before, time);
-        self.0.set(Look { ticks: before, counted, length, time, monotonic });
+        self.0.set(Reading { ticks: before, counted, length, time, monotonic });
         time
     }
 }
 
-impl Look {
+impl Reading {
     #[inline]
     fn after(&self, ticks: u64) -> Moment {
         let nanos = self.time.nanos + ((ticks * self.length) >> 32) as u32;
@@ -85,7 +87,7 @@ impl Look {
         }
         let counted = self.after(passed);
         let ahead = counted.since_zero().saturating_sub(time.since_zero());
-        if ahead < COUNTED / 100 { counted.max(time) } else { time }
+        if ahead < RESYNC_NANOS / 100 { counted.max(time) } else { time }
     }
 }
 
@@ -133,9 +135,9 @@ mod tests {
     #[test]
     fn a_second_is_carried() {
         let time = Moment { second: 7, nanos: SECOND - 1 };
-        let look = Look { counted: 9, length: 1 << 32, time, ..Look::default() };
-        assert_eq!(look.after(0), time);
-        assert_eq!(look.after(1), Moment { second: 8, nanos: 0 });
+        let reading = Reading { counted: 9, length: 1 << 32, time, ..Reading::default() };
+        assert_eq!(reading.after(0), time);
+        assert_eq!(reading.after(1), Moment { second: 8, nanos: 0 });
     }
 
     #[test]

@@ -1,67 +1,10 @@
 //! RFC 3339 in UTC with microseconds: always 27 bytes, so that lines align and sort as text.
 
-#![allow(unsafe_code, reason = "the standard library's clock costs as much again as the system's")]
-
 use std::cell::Cell;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::moment::Moment;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::ticks::Ticks;
-
-/// A moment since the epoch, split as the text of a line needs it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment {
-    /// Negative before 1970.
-    pub(super) second: i64,
-    pub(super) nanos: u32,
-}
-
-/// What one of the system's clocks shows.
-#[cfg(unix)]
-#[inline]
-pub(super) fn system_time(clock: libc::clockid_t) -> Moment {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the structure is ours and whole; should the call fail, which these clocks never do, the
-    // epoch stays in it.
-    unsafe { libc::clock_gettime(clock, &raw mut time) };
-    Moment { second: time.tv_sec, nanos: time.tv_nsec as u32 }
-}
-
-impl Moment {
-    #[cfg(unix)]
-    pub(crate) fn now() -> Self {
-        system_time(libc::CLOCK_REALTIME)
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn now() -> Self {
-        SystemTime::now().into()
-    }
-
-    /// Nanoseconds since whatever the clock begins with.
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    pub(super) fn since_zero(self) -> u64 {
-        (self.second as u64).wrapping_mul(1_000_000_000).wrapping_add(u64::from(self.nanos))
-    }
-
-    /// Whole seconds since the epoch, rounded down.
-    pub(crate) fn second(self) -> i64 {
-        self.second
-    }
-}
-
-impl From<SystemTime> for Moment {
-    fn from(time: SystemTime) -> Self {
-        match time.duration_since(UNIX_EPOCH) {
-            Ok(after) => Self { second: after.as_secs() as i64, nanos: after.subsec_nanos() },
-            Err(error) => {
-                let nanos = -(error.duration().as_nanos() as i128);
-                let second = nanos.div_euclid(1_000_000_000) as i64;
-                Self { second, nanos: nanos.rem_euclid(1_000_000_000) as u32 }
-            }
-        }
-    }
-}
 
 /// A thread's clock, and the text of one second, `2026-06-19T10:23:45.`, kept because most lines share theirs with the last.
 #[derive(Default)]
@@ -175,7 +118,7 @@ fn civil(days: i64) -> (i64, u32, u32) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
     use super::*;
 

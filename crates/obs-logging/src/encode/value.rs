@@ -10,13 +10,13 @@ use super::escape::{Escaping, escape, string};
 use super::put::{first, short};
 
 /// A value longer than this is cut: a line must stay a line.
-pub(crate) const LONGEST_VALUE: usize = 64 * 1024;
+pub(crate) const MAX_VALUE_BYTES: usize = 64 * 1024;
 
 /// What stands at the end of a value that was cut.
-pub(crate) const CUT: &str = "… [truncated]";
+pub(crate) const TRUNCATED_MARK: &str = "… [truncated]";
 
 /// Causes past this many are left out: a chain may be a ring.
-const LONGEST_CHAIN: usize = 16;
+const MAX_CAUSES: usize = 16;
 
 /// `Display` and `Debug` of a value.
 static FORMAT: Place = Place::new("logging.value");
@@ -100,7 +100,7 @@ pub(crate) fn boolean(out: &mut Vec<u8>, value: bool) {
 
 #[inline]
 pub(crate) fn text(out: &mut Vec<u8>, value: &str) {
-    if value.len() <= LONGEST_VALUE {
+    if value.len() <= MAX_VALUE_BYTES {
         string(out, value);
     } else {
         formatted(out, format_args!("{value}"));
@@ -122,7 +122,7 @@ pub(crate) fn bytes(out: &mut Vec<u8>, value: &[u8]) {
 /// panics, and when it never ends.
 #[inline]
 pub(crate) fn formatted(out: &mut Vec<u8>, value: fmt::Arguments<'_>) {
-    formatted_within(out, value, LONGEST_VALUE);
+    formatted_within(out, value, MAX_VALUE_BYTES);
 }
 
 /// As [`formatted`], with at most `room` bytes of text.
@@ -139,7 +139,7 @@ pub(crate) fn write_within(writer: &mut Escaping<'_>, value: fmt::Arguments<'_>)
     let outcome = catch_unwind(AssertUnwindSafe(|| writer.write_fmt(value)));
     match outcome {
         // A `Display` may swallow the error that stops it.
-        _ if writer.is_cut => escape(writer.out, CUT),
+        _ if writer.is_cut => escape(writer.out, TRUNCATED_MARK),
         Ok(Ok(())) => {}
         Ok(Err(_)) => escape(writer.out, "<its Debug or Display failed>"),
         Err(_) => escape(writer.out, "<its Debug or Display panicked>"),
@@ -162,7 +162,7 @@ pub(crate) fn chain(out: &mut Vec<u8>, error: &(dyn Error + 'static)) -> bool {
         return false;
     }
     out.push(b'[');
-    for position in 0..LONGEST_CHAIN {
+    for position in 0..MAX_CAUSES {
         let Some(error) = cause else { break };
         if position > 0 {
             out.push(b',');
@@ -172,7 +172,7 @@ pub(crate) fn chain(out: &mut Vec<u8>, error: &(dyn Error + 'static)) -> bool {
     }
     if cause.is_some() {
         out.push(b',');
-        formatted(out, format_args!("{CUT}"));
+        formatted(out, format_args!("{TRUNCATED_MARK}"));
     }
     out.push(b']');
     true

@@ -11,11 +11,14 @@ use super::Lines;
 use crate::callsite::Callsite;
 use crate::context::fields::{Fields, mixed};
 use crate::encode::escape::string;
-use crate::encode::time::Moment;
+use crate::encode::moment::Moment;
 use crate::encode::value;
-use crate::local::{Local, Scratch};
-use crate::render::{Has, Json, Line};
-use crate::visitor::{Apart, Straight, Visitor};
+use crate::local::Local;
+use crate::render::{Json, Line, LineParts};
+use crate::scratch::Scratch;
+use crate::visitor::Visitor;
+use crate::visitor::buffered::Buffered;
+use crate::visitor::in_place::InPlace;
 
 impl Lines {
     /// The line of an event, from its values to the output.
@@ -31,40 +34,41 @@ impl Lines {
         let time = local.clock.now();
         let metadata = event.metadata();
         let level = *metadata.level();
-        let plan = &self.plan;
-        let mut held_back = 0;
+        let config = &self.config;
+        let mut suppressed = 0;
         if let Some(pace) = &callsite.pace {
-            match plan.pipeline.pacing.admit(pace, level, time) {
-                Some(before) => held_back = before,
+            match config.pipeline.pacing.admit(pace, level, time) {
+                Some(before) => suppressed = before,
                 None => return self.suppress(callsite),
             }
         }
-        if held_back == 0
-            && let Some(json) = plan.renderer.as_json().filter(|_| callsite.is_straight)
+        if suppressed == 0
+            && let Some(json) = config.renderer.as_json().filter(|_| callsite.writes_in_place)
             && event.is_contextual()
         {
             json.open(&callsite.opening, time, &local.clock, &mut scratch.line);
-            let surround = |line: &mut Vec<u8>| self.surround(local, callsite, json, line);
-            let mut visitor = Visitor(Straight::new(callsite, scratch, json, surround));
+            let write_context =
+                |line: &mut Vec<u8>| self.write_context(local, callsite, json, line);
+            let mut visitor = Visitor(InPlace::new(callsite, scratch, json, write_context));
             event.record(&mut visitor);
             if visitor.0.end() {
-                return self.hand_over(level, callsite, &scratch.line);
+                return self.push_line(level, callsite, &scratch.line);
             }
         } else {
-            if plan.span_names {
+            if config.span_names {
                 self.name_spans(event, scratch.fields.begin(&self.spans), context);
             }
-            event.record(&mut Visitor(Apart { callsite, scratch }));
-            if held_back > 0 {
-                value::unsigned(scratch.fields.begin(&self.suppressed), held_back);
+            event.record(&mut Visitor(Buffered { callsite, scratch }));
+            if suppressed > 0 {
+                value::unsigned(scratch.fields.begin(&self.suppressed), suppressed);
             }
         }
-        self.compose(local, event, time, callsite, scratch, context);
+        self.write_merged(local, event, time, callsite, scratch);
     }
 
-    /// Appends what surrounds the event, if it can stand in the line as it is.
+    /// Appends the ids and the fields of the context, unless a name would come twice or a value needs redaction.
     #[inline]
-    fn surround(
+    fn write_context(
         &self,
         local: &Local,
         callsite: &Callsite,
@@ -75,19 +79,20 @@ impl Lines {
         let mut stack = local.stack.borrow_mut();
         let (ambient, innermost) = stack.fields(self.number);
         let ids = active_span().map(|span| (span.trace_id, span.span_id));
-        let parts = [Some(&self.plan.statics), ambient, innermost, bound.as_deref()];
+        let parts = [Some(&self.config.statics), ambient, innermost, bound.as_deref()];
         let mut shape = 1 + u64::from(ids.is_some());
         for (place, part) in parts.iter().enumerate() {
             if let Some(part) = part {
                 shape = mixed(shape ^ place as u64, part.shape());
             }
         }
-        let suits = callsite.suits(shape, || self.names_if_suiting(callsite, ids.is_some(), parts))
+        let fits = callsite
+            .fits_context(shape, || self.names_if_distinct(callsite, ids.is_some(), parts))
             && !self.may_have_secret_inside(callsite, ambient, bound.as_deref());
-        if suits {
-            json.surround(ids, parts.into_iter().flatten(), line);
+        if fits {
+            json.write_context(ids, parts.into_iter().flatten(), line);
         }
-        suits
+        fits
     }
 
     /// Spans have redacted their own values; those of a context or a logger belong to no layer.
@@ -104,46 +109,45 @@ impl Lines {
 
     /// All names of the line, as bits, if none comes twice, and none whose value must not be seen.
     #[cold]
-    fn names_if_suiting(
+    fn names_if_distinct(
         &self,
         callsite: &Callsite,
         has_ids: bool,
         parts: [Option<&Fields>; 4],
     ) -> Option<u128> {
-        let plan = &self.plan;
+        let config = &self.config;
         let none = const { &Fields::new() };
         let [statics, ambient, span, bound] = parts.map(|part| part.unwrap_or(none));
         let parts = [statics, ambient, span, bound, &callsite.names];
-        let has = Has { ids: has_ids, message: callsite.has_message() };
-        let is_secret = |part: &&Fields| plan.pipeline.redaction.names_one_of(part);
-        if !plan.renderer.are_disjoint(has, &parts) || parts[..4].iter().any(is_secret) {
+        let has = LineParts { ids: has_ids, message: callsite.has_message() };
+        let is_secret = |part: &&Fields| config.pipeline.redaction.names_one_of(part);
+        if !config.renderer.are_disjoint(has, &parts) || parts[..4].iter().any(is_secret) {
             return None;
         }
-        Some(parts.iter().fold(plan.renderer.names(has), |names, part| names | part.mask()))
+        Some(parts.iter().fold(config.renderer.names(has), |names, part| names | part.mask()))
     }
 
-    /// A line whose values are apart: the general way.
-    fn compose<S: Subscriber + for<'a> LookupSpan<'a>>(
+    /// A line whose fields are buffered: the general way.
+    fn write_merged(
         &self,
         local: &Local,
         event: &Event<'_>,
         time: Moment,
         callsite: &Callsite,
         scratch: &mut Scratch,
-        context: &Context<'_, S>,
     ) {
-        let plan = &self.plan;
+        let config = &self.config;
         let metadata = event.metadata();
         let level = *metadata.level();
         // From here on nothing of the user's runs, except for processors.
         let Scratch { fields, message, target, merged, line } = scratch;
-        if !target.is_empty() && !plan.filter.wants_target(target, &level) {
+        if !target.is_empty() && !config.filter.wants_target(target, &level) {
             return;
         }
         let none = const { &Fields::new() };
         // Before the stack is borrowed: a span that is looked up may close here, and other layers log
         // when it does.
-        let explicit = (!event.is_contextual()).then(|| self.explicit(event, context));
+        let explicit = (!event.is_contextual()).then(|| self.explicit(event));
         let bound = local.bound.borrow();
         let mut stack = local.stack.borrow_mut();
         let (ambient, innermost) = stack.fields(self.number);
@@ -154,7 +158,7 @@ impl Lines {
             }
         };
         let parts = [
-            &plan.statics,
+            &config.statics,
             ambient.unwrap_or(none),
             span.unwrap_or(none),
             bound.as_deref().unwrap_or(none),
@@ -169,28 +173,28 @@ impl Lines {
             message,
             ids: ids.map(|span| (span.trace_id, span.span_id)),
         };
-        if plan.pipeline.rewrites(&parts) {
-            plan.renderer.merge(&whole, &parts, merged);
+        if config.pipeline.rewrites(&parts) {
+            config.renderer.merge(&whole, &parts, merged);
             drop((stack, bound));
-            if !plan.pipeline.rewrite(level, whole.target, merged) {
+            if !config.pipeline.rewrite(level, whole.target, merged) {
                 return self.suppress(callsite);
             }
-            plan.renderer.render(&whole, &[merged], &local.clock, line);
+            config.renderer.render(&whole, &[merged], &local.clock, line);
         } else {
-            plan.renderer.render_parts(&whole, &parts, &local.clock, merged, line);
+            config.renderer.render_parts(&whole, &parts, &local.clock, merged, line);
             drop((stack, bound));
         }
-        self.hand_over(level, callsite, line);
+        self.push_line(level, callsite, line);
     }
 
     #[inline]
-    fn hand_over(&self, level: Level, callsite: &Callsite, line: &[u8]) {
-        let was_taken = self.plan.sink.push(level, line);
+    fn push_line(&self, level: Level, callsite: &Callsite, line: &[u8]) {
+        let was_taken = self.config.sink.push(level, line);
         callsite.cost.add_line(line.len(), was_taken);
     }
 
     fn suppress(&self, callsite: &Callsite) {
-        self.plan.tally.suppress();
+        self.config.tally.suppress();
         callsite.cost.add_suppressed();
     }
 
@@ -212,17 +216,13 @@ impl Lines {
         out.push(b']');
     }
 
-    /// What surrounds an event that names its parent, or says that it has none.
+    /// The context of an event that names its parent, or says that it has none.
     #[cold]
-    fn explicit<S: Subscriber + for<'a> LookupSpan<'a>>(
-        &self,
-        event: &Event<'_>,
-        context: &Context<'_, S>,
-    ) -> Explicit {
-        let Some(id) = event.parent() else { return Explicit::default() };
-        let span = context.span(id).and_then(|span| self.context_of(&span));
+    fn explicit(&self, event: &Event<'_>) -> ExplicitContext {
+        let Some(id) = event.parent() else { return ExplicitContext::default() };
+        let span = self.context_of(id);
         let ambient = span.as_ref().and_then(|span| span.ambient());
-        Explicit {
+        ExplicitContext {
             ids: self.resolve(id),
             ambient: ambient.map(|ambient| ambient.snapshot().1),
             span: span.as_ref().map(|span| span.snapshot().1),
@@ -236,9 +236,9 @@ impl Lines {
     }
 }
 
-/// What surrounds an event with an explicit parent.
+/// The context of an event with an explicit parent.
 #[derive(Default)]
-struct Explicit {
+struct ExplicitContext {
     ids: Option<ActiveSpan>,
     ambient: Option<Arc<Fields>>,
     span: Option<Arc<Fields>>,

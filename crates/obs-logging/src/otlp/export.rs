@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use obs_otlp::{Blocking, Outcome, Warning};
 
 use super::encode;
-use crate::output::{Fate, Records};
+use crate::output::{DeliveryOutcome, Records};
 
-/// The least time from one pass to the next, so that requests are worth their headers.
-const APART: Duration = Duration::from_millis(200);
+/// The least time between two passes, so that a request carries more lines than headers.
+const MIN_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Takes lines and sends them as records.
 pub(crate) struct Exporter {
@@ -28,14 +28,14 @@ pub(crate) struct Exporter {
 }
 
 impl Records for Exporter {
-    fn deliver(&mut self, lines: &[u8], count: u64) -> Fate {
+    fn deliver(&mut self, lines: &[u8], count: u64) -> DeliveryOutcome {
         obs_otlp::warn_of_ignored(&std::mem::take(&mut self.ignored));
         let Some(blocking) = &mut self.blocking else {
-            return Fate { lost: count, ..Fate::default() };
+            return DeliveryOutcome { lost: count, ..DeliveryOutcome::default() };
         };
         if !std::mem::replace(&mut self.is_sending, true) {
-            let passed = self.sent_last.map_or(APART, |last| last.elapsed());
-            blocking.wait(APART.saturating_sub(passed));
+            let passed = self.sent_last.map_or(MIN_INTERVAL, |last| last.elapsed());
+            blocking.wait(MIN_INTERVAL.saturating_sub(passed));
         }
         let (request, start) = encode::request(&self.resource, &self.event_key, lines);
         let (warning, lost) = (&mut self.warning, self.lost);
@@ -46,11 +46,13 @@ impl Records for Exporter {
                 let rejected = rejected.min(count);
                 self.rejected.fetch_add(rejected, Ordering::Relaxed);
                 let delivered = count - rejected;
-                (Fate { delivered, lost: rejected, unknown: 0 }, message)
+                (DeliveryOutcome { delivered, lost: rejected, unknown: 0 }, message)
             }
-            Outcome::Lost { reason } => (Fate { lost: count, ..Fate::default() }, reason),
+            Outcome::Lost { reason } => {
+                (DeliveryOutcome { lost: count, ..DeliveryOutcome::default() }, reason)
+            }
             Outcome::Unknown { reason } => {
-                (Fate { lost: count, unknown: count, delivered: 0 }, reason)
+                (DeliveryOutcome { lost: count, unknown: count, delivered: 0 }, reason)
             }
         };
         self.lost += fate.lost;

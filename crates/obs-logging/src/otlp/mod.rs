@@ -15,9 +15,9 @@ use obs_otlp::{
     Warning,
 };
 
-use crate::Error;
+use crate::error::Error;
 
-/// Where a collector is, and what is told to it: for [`Output::otlp`](crate::Output::otlp).
+/// A collector and what is sent to it: for [`Output::otlp`](crate::Output::otlp).
 ///
 /// Records go over gRPC, or over HTTP as protobuf or JSON, from the thread that writes the lines of this layer. What
 /// every other output promises holds here, too: the memory is bounded, `flush` and `shutdown` keep their deadline, and
@@ -77,7 +77,7 @@ impl Otlp {
     }
 
     /// How many records the collector has taken with a request and then refused (`partial_success`). They count as
-    /// dropped; a clone that was kept tells them of the one that was given away.
+    /// dropped; a clone has the same counter.
     pub fn rejected(&self) -> u64 {
         self.rejected.load(Ordering::Relaxed)
     }

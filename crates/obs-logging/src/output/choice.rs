@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{AtDeadline, Direct, LogFile, Notice, Shared, SharedWrite, Sink, Tally, Target};
-use crate::Error;
+use crate::error::Error;
+#[cfg(feature = "otlp")]
+use crate::otlp::Otlp;
 
 /// Where lines go.
 pub struct Output(Kind);
@@ -18,7 +20,7 @@ enum Kind {
     Writer(Box<dyn Write + Send>),
     Shared(Box<dyn SharedWrite>),
     #[cfg(feature = "otlp")]
-    Otlp(crate::Otlp),
+    Otlp(Otlp),
 }
 
 impl Output {
@@ -64,7 +66,7 @@ impl Output {
     /// An OpenTelemetry collector, which gets log records instead of lines. Lines of another layer may
     /// go elsewhere at the same time.
     #[cfg(feature = "otlp")]
-    pub fn otlp(collector: crate::Otlp) -> Self {
+    pub fn otlp(collector: Otlp) -> Self {
         Self(Kind::Otlp(collector))
     }
 
@@ -79,14 +81,14 @@ impl Output {
     }
 
     #[cfg(feature = "otlp")]
-    pub(crate) fn collector(&self) -> Option<&crate::Otlp> {
+    pub(crate) fn collector(&self) -> Option<&Otlp> {
         match &self.0 {
             Kind::Otlp(collector) => Some(collector),
             _ => None,
         }
     }
 
-    /// The way of lines that are written by whoever logs them.
+    /// The sink of lines that are written by the thread that logs them.
     pub(crate) fn direct(self, notice: Notice, tally: Arc<Tally>) -> Result<Sink, Error> {
         Ok(match self.0 {
             Kind::Shared(writer) => Sink::Shared(Box::new(Shared::new(writer, notice, tally))),

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use tracing_core::Level;
 
+use super::report::FlushReport;
 use super::tally::{Counts, Tally, level_index};
-use super::{FlushReport, Target, writing};
+use super::{Target, writing};
 
 pub(crate) struct Direct {
     target: Mutex<Target>,
@@ -25,12 +26,12 @@ impl Direct {
             self.tally.emitted[level_index(level)].add(1);
             let was_taken = target.write(line, &[line.len() as u32], &self.tally);
             if was_taken {
-                target.tell_of_losses(self.tally.dropped(), &self.tally);
+                target.report_losses(self.tally.dropped(), &self.tally);
             }
             was_taken
         });
         was_taken.unwrap_or_else(|| {
-            self.tally.refuse(level);
+            self.tally.count_dropped(level);
             false
         })
     }

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use super::queue::Shard;
+use super::shards::{MAX_SHARDS, Shard};
 
-/// Merged lines are handed to the output in parts of about so many bytes.
+/// Merged lines are handed to the output in parts of about this many bytes.
 const PART_BYTES: usize = 1024 * 1024;
 
 /// The length of `2026-06-19T10:23:45.123456Z`.
@@ -35,8 +35,9 @@ impl Batch {
     pub(super) fn take(&mut self, shards: &[Shard]) -> bool {
         self.taken.resize_with(shards.len(), Taken::default);
         let mut found = false;
-        let locked: Vec<_> = shards.iter().map(Shard::lock).collect();
-        for ((mut lines, shard), taken) in locked.into_iter().zip(shards).zip(&mut self.taken) {
+        let locked: [_; MAX_SHARDS] = std::array::from_fn(|at| shards.get(at).map(Shard::lock));
+        let locked = locked.into_iter().flatten();
+        for ((mut lines, shard), taken) in locked.zip(shards).zip(&mut self.taken) {
             taken.clear();
             if lines.ends.is_empty() {
                 continue;

@@ -9,10 +9,14 @@ mod process;
 mod queue;
 #[cfg(feature = "otlp")]
 mod records;
+mod report;
+mod shards;
 mod shared;
 mod source;
+mod state;
 mod tally;
 mod target;
+mod waker;
 mod worker;
 mod writing;
 
@@ -29,25 +33,13 @@ pub(crate) use file::{failed_removals, failed_rotations};
 pub use policy::{Delivery, WhenFull};
 pub(crate) use queue::{AtDeadline, Queue};
 #[cfg(feature = "otlp")]
-pub(crate) use records::{Fate, Records};
+pub(crate) use records::{DeliveryOutcome, Records};
+pub use report::FlushReport;
 pub(crate) use shared::{Shared, SharedWrite};
 pub(crate) use source::Accounts;
 pub use tally::Counts;
 pub(crate) use tally::Tally;
 pub(crate) use target::{Notice, Target};
-
-/// What is known after a flush.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FlushReport {
-    /// Lines that the output has taken, since the start.
-    pub written: u64,
-    /// Lines that were lost, since the start: to a full buffer, to a failed write, or to a deadline.
-    pub dropped: u64,
-    /// Of the dropped lines, those that were on their way to a collector at the deadline of a shutdown.
-    pub unknown: u64,
-    /// Whether everything that was logged before the call has been written or counted as dropped in time.
-    pub complete: bool,
-}
 
 /// The way of a line to its output.
 pub(crate) enum Sink {

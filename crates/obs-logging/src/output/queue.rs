@@ -1,8 +1,7 @@
 //! Lines wait in a few shards for a thread that writes them.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -10,22 +9,20 @@ use obs_guard::{fork_generation, watch_forks};
 use tracing_core::Level;
 
 use super::policy::WhenFull;
-use super::process;
+use super::report::FlushReport;
+use super::shards::{MAX_SHARDS, Shard};
+use super::state::{CHECK_INTERVAL, ENDED, ENDING, QueueState, RUNNING, is_writing};
 use super::tally::{Counts, Tally, level_index};
-use super::worker;
-use super::{FlushReport, Target};
-use crate::Error;
+use super::target::Target;
+use super::waker::Waker;
+use super::writing::WRITER;
+use super::{process, worker};
+use crate::error::Error;
 
 /// With fewer, a thread that is preempted while it holds one stops too many others.
-const FEWEST_SHARDS: usize = 4;
+const MIN_SHARDS: usize = 4;
 
-/// More shards than this only scatter the lines.
-const MOST_SHARDS: usize = 8;
-
-/// What a blocked thread looks up now and then: whether the queue still runs.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// How often a shutdown looks whether the worker is gone.
+/// How often a shutdown checks whether the worker has ended.
 const JOIN_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 thread_local! {
@@ -33,73 +30,19 @@ thread_local! {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         NEXT.fetch_add(1, Ordering::Relaxed)
     };
-    /// Whether this thread is inside the writer: its own lines must not wait for it.
-    static WRITING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Tells the output by when it has to be done.
 pub(crate) type AtDeadline = Box<dyn Fn(Instant) + Send + Sync>;
 
 /// What an output must be done before, so that its last word is heard.
-const LONGEST_MARGIN: Duration = Duration::from_millis(200);
+const MAX_MARGIN: Duration = Duration::from_millis(200);
 
 pub(crate) struct Queue {
-    shared: Arc<Shared>,
+    shared: Arc<QueueState>,
     at_deadline: Option<AtDeadline>,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
-
-/// What the threads that log and the one that writes share.
-pub(super) struct Shared {
-    pub(super) shards: Box<[Shard]>,
-    capacity: usize,
-    when_full: WhenFull,
-    phase: AtomicU8,
-    /// Whether a deadline has passed: the writer is not waited for again.
-    is_abandoned: AtomicBool,
-    /// Whose child this process was when the queue was made: see `fork_generation`.
-    forks: u32,
-    pub(super) target: Mutex<Target>,
-    pub(super) tally: Arc<Tally>,
-    /// What the worker sleeps by.
-    pub(super) bell: worker::Bell,
-    /// How many flushes were asked for, and answered.
-    flushes: Mutex<Flushes>,
-    answered: Condvar,
-}
-
-#[derive(Default)]
-struct Flushes {
-    asked: u64,
-    answered: u64,
-    has_ended: bool,
-}
-
-/// On cache lines of its own.
-#[derive(Default)]
-#[repr(align(128))]
-pub(super) struct Shard {
-    pub(super) lines: Mutex<Lines>,
-    pub(super) has_room: Condvar,
-    /// The bytes in `lines`, for those who do not hold the lock.
-    pub(super) filled: AtomicUsize,
-}
-
-#[derive(Default)]
-pub(super) struct Lines {
-    pub(super) bytes: Vec<u8>,
-    pub(super) ends: Vec<u32>,
-    pub(super) waiting: usize,
-    emitted: [u64; 5],
-    dropped: u64,
-}
-
-/// The worker takes lines.
-const RUNNING: u8 = 0;
-/// The worker takes what is left and goes.
-const ENDING: u8 = 1;
-/// There is no worker: whoever logs writes.
-const ENDED: u8 = 2;
 
 impl Queue {
     pub(crate) fn start(
@@ -110,8 +53,8 @@ impl Queue {
         when_full: WhenFull,
     ) -> Result<Self, Error> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let shards = cores.clamp(FEWEST_SHARDS, MOST_SHARDS);
-        let shared = Arc::new(Shared {
+        let shards = cores.clamp(MIN_SHARDS, MAX_SHARDS);
+        let shared = Arc::new(QueueState {
             shards: (0..shards).map(|_| Shard::default()).collect(),
             capacity: buffer_bytes,
             when_full,
@@ -120,15 +63,15 @@ impl Queue {
             forks: fork_generation(),
             target: Mutex::new(target),
             tally,
-            bell: worker::Bell::default(),
+            waker: Waker::default(),
             flushes: Mutex::default(),
-            answered: Condvar::new(),
+            flush_completed: Condvar::new(),
         });
         let worker = worker::start(shared.clone()).map_err(|error| {
             Error::new("no thread to write log lines", "free threads, or use Delivery::Blocking")
                 .caused_by(error)
         })?;
-        shared.bell.is_for(worker.thread().clone());
+        shared.waker.set_worker(worker.thread().clone());
         watch_forks();
         process::register(&shared);
         Ok(Self { shared, at_deadline, worker: Mutex::new(Some(worker)) })
@@ -137,8 +80,8 @@ impl Queue {
     #[inline]
     pub(super) fn push(&self, level: Level, line: &[u8]) -> bool {
         let shared = &*self.shared;
-        if shared.is_orphaned() {
-            return shared.write_orphaned(level, line);
+        if shared.is_forked() {
+            return shared.write_after_fork(level, line);
         }
         let number = SHARD.try_with(|shard| *shard).unwrap_or(0);
         let shard = &shared.shards[number % shared.shards.len()];
@@ -157,7 +100,7 @@ impl Queue {
                 shard.filled.store(filled, Ordering::Relaxed);
                 drop(lines);
                 let is_urgent = level == Level::ERROR || filled > shared.share(limit) / 2;
-                shared.bell.ring(is_urgent);
+                shared.waker.wake(is_urgent);
                 return true;
             }
             let may_wait = shared.when_full == WhenFull::Block && !is_writing();
@@ -166,9 +109,9 @@ impl Queue {
                 lines.dropped += 1;
                 return false;
             }
-            shared.bell.ring(true);
+            shared.waker.wake(true);
             lines.waiting += 1;
-            lines = match shard.has_room.wait_timeout(lines, LOOK) {
+            lines = match shard.has_room.wait_timeout(lines, CHECK_INTERVAL) {
                 Ok((lines, _)) => lines,
                 Err(poisoned) => poisoned.into_inner().0,
             };
@@ -177,7 +120,7 @@ impl Queue {
     }
 
     pub(super) fn flush(&self, deadline: Duration) -> FlushReport {
-        let complete = self.shared.await_answer(deadline);
+        let complete = self.shared.wait_for_flush(deadline);
         let counts = self.counts();
         FlushReport {
             written: counts.written,
@@ -192,13 +135,13 @@ impl Queue {
         let shared = &*self.shared;
         let _ = shared.phase.compare_exchange(RUNNING, ENDING, Ordering::SeqCst, Ordering::Relaxed);
         let end = Instant::now().checked_add(deadline);
-        if let (Some(at_deadline), false) = (&self.at_deadline, shared.is_orphaned()) {
-            let margin = (deadline / 10).min(LONGEST_MARGIN);
-            at_deadline(end.unwrap_or_else(far_off) - margin);
+        if let (Some(at_deadline), false) = (&self.at_deadline, shared.is_forked()) {
+            let margin = (deadline / 10).min(MAX_MARGIN);
+            at_deadline(end.unwrap_or_else(far_future) - margin);
         }
         let was_abandoned = shared.is_abandoned.load(Ordering::Relaxed);
-        let complete = shared.await_answer(if was_abandoned { Duration::ZERO } else { deadline });
-        if shared.is_orphaned() {
+        let complete = shared.wait_for_flush(if was_abandoned { Duration::ZERO } else { deadline });
+        if shared.is_forked() {
             // The thread is the parent's.
         } else if complete {
             let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -242,7 +185,7 @@ impl Queue {
 }
 
 /// Past what anybody waits for, and not past what the clock can say.
-fn far_off() -> Instant {
+fn far_future() -> Instant {
     Instant::now() + Duration::from_secs(365 * 24 * 3600)
 }
 
@@ -256,165 +199,6 @@ fn join_until(worker: JoinHandle<()>, end: Option<Instant>) {
         thread::sleep(JOIN_POLL_INTERVAL);
     }
     if let Err(panic) = worker.join() {
-        super::target::WRITER.caught(panic);
+        WRITER.caught(panic);
     }
-}
-
-impl Shared {
-    /// What each shard may hold without looking at the others.
-    #[inline]
-    fn share(&self, limit: usize) -> usize {
-        limit / self.shards.len()
-    }
-
-    /// Whether a shard may hold `filled` bytes: within its share always, beyond it while the others
-    /// leave theirs.
-    #[inline]
-    fn has_room(&self, shard: &Shard, filled: usize, limit: usize) -> bool {
-        filled <= self.share(limit) || {
-            let all = self.shards.iter().map(|shard| shard.filled.load(Ordering::Relaxed));
-            all.sum::<usize>() + filled <= limit + shard.filled.load(Ordering::Relaxed)
-        }
-    }
-
-    /// Whether the worker is to take what is left and go.
-    pub(super) fn is_ending(&self) -> bool {
-        self.phase.load(Ordering::Acquire) != RUNNING
-    }
-
-    /// From here on whoever logs writes. Shards may still hold lines, but get no more.
-    pub(super) fn end(&self) {
-        self.phase.store(ENDED, Ordering::SeqCst);
-    }
-
-    /// Lines that found no room.
-    pub(super) fn refused(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.lock().dropped).sum()
-    }
-
-    /// How many flushes have been asked for: what is pushed before the question is seen after it.
-    pub(super) fn flushes_asked(&self) -> u64 {
-        self.flushes().asked
-    }
-
-    pub(super) fn answer_flushes(&self, asked: u64, has_ended: bool) {
-        let mut flushes = self.flushes();
-        flushes.answered = flushes.answered.max(asked);
-        flushes.has_ended |= has_ended;
-        drop(flushes);
-        self.answered.notify_all();
-    }
-
-    /// Whether everything that was pushed before has been dealt with in time.
-    pub(super) fn await_answer(&self, deadline: Duration) -> bool {
-        if self.is_orphaned() {
-            return true;
-        }
-        if is_writing() {
-            return false; // a writer that flushes the log would wait for itself
-        }
-        let end = Instant::now().checked_add(deadline);
-        let mut flushes = self.flushes();
-        flushes.asked += 1;
-        let mine = flushes.asked;
-        self.bell.ring(true);
-        while flushes.answered < mine && !flushes.has_ended {
-            let left = end.map_or(LOOK, |end| end.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                return false;
-            }
-            flushes = match self.answered.wait_timeout(flushes, left) {
-                Ok((flushes, _)) => flushes,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
-        }
-        true
-    }
-
-    /// Whether this is a forked child: it has no worker, and other threads of the parent may have held
-    /// any lock at the moment of the fork.
-    #[inline]
-    fn is_orphaned(&self) -> bool {
-        self.forks != fork_generation()
-    }
-
-    /// In a forked child the shards are the parent's affair.
-    fn living_shards(&self) -> &[Shard] {
-        if self.is_orphaned() { &[] } else { &self.shards }
-    }
-
-    /// A line of a forked child: written at once, or lost where the parent was just writing.
-    #[cold]
-    fn write_orphaned(&self, level: Level, line: &[u8]) -> bool {
-        let Ok(mut target) = self.target.try_lock() else {
-            self.tally.refuse(level);
-            return false;
-        };
-        self.write_alone(&mut target, level, line)
-    }
-
-    /// The writer is stuck: whatever waits for it is lost, and counted.
-    fn abandon(&self) {
-        self.is_abandoned.store(true, Ordering::Relaxed);
-        self.end();
-        for shard in &self.shards {
-            let mut lines = shard.lock();
-            let lost = lines.ends.len() as u64;
-            lines.bytes.clear();
-            lines.ends.clear();
-            shard.filled.store(0, Ordering::Relaxed);
-            lines.dropped += lost;
-            shard.has_room.notify_all();
-        }
-    }
-
-    /// A line after the end: written at once, unless the writer is stuck or is who logs.
-    #[cold]
-    fn write_late(&self, level: Level, line: &[u8]) -> bool {
-        let has_ended = self.flushes().has_ended;
-        let target = match has_ended && !is_writing() {
-            true => Some(self.target.lock().unwrap_or_else(PoisonError::into_inner)),
-            false => None,
-        };
-        match target {
-            Some(mut target) => while_writing(|| self.write_alone(&mut target, level, line)),
-            None => {
-                self.tally.refuse(level);
-                false
-            }
-        }
-    }
-
-    fn write_alone(&self, target: &mut Target, level: Level, line: &[u8]) -> bool {
-        self.tally.emitted[level_index(level)].add(1);
-        if !target.takes_late_lines() {
-            self.tally.lost.add(1);
-            return false;
-        }
-        let was_taken = target.write(line, &[line.len() as u32], &self.tally);
-        target.flush(&self.tally);
-        was_taken
-    }
-
-    fn flushes(&self) -> MutexGuard<'_, Flushes> {
-        self.flushes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Shard {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Marks the thread as being inside the writer.
-pub(super) fn while_writing<R>(work: impl FnOnce() -> R) -> R {
-    let before = WRITING.try_with(|writing| writing.replace(true)).unwrap_or(true);
-    let done = work();
-    let _ = WRITING.try_with(|writing| writing.set(before));
-    done
-}
-
-fn is_writing() -> bool {
-    WRITING.try_with(Cell::get).unwrap_or(true)
 }

@@ -1,15 +1,15 @@
-//! An output that takes many lines at once, as records, and tells of each what became of it.
+//! An output that takes many lines at once, as records, and reports what became of them.
 
 use super::tally::Tally;
-use super::target::WRITER;
+use super::writing::WRITER;
 
 /// The most bytes of lines that one delivery is made of.
-const LARGEST: usize = 1024 * 1024;
+const MAX_DELIVERY_BYTES: usize = 1024 * 1024;
 
 /// Takes lines away from the process.
 pub(crate) trait Records: Send {
-    /// Delivers whole lines, so many of them; may take as long as it promises.
-    fn deliver(&mut self, lines: &[u8], count: u64) -> Fate;
+    /// Delivers `count` whole lines. May block up to its own timeout.
+    fn deliver(&mut self, lines: &[u8], count: u64) -> DeliveryOutcome;
 
     /// What was there at this moment has been delivered.
     fn end_of_pass(&mut self);
@@ -17,7 +17,7 @@ pub(crate) trait Records: Send {
 
 /// What became of some lines: all of them are in one of the first two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Fate {
+pub(crate) struct DeliveryOutcome {
     pub(crate) delivered: u64,
     pub(crate) lost: u64,
     /// Of those that are lost, those that may have been delivered all the same.
@@ -29,20 +29,21 @@ pub(super) fn write(records: &mut dyn Records, bytes: &[u8], ends: &[u32], tally
     let (mut start, mut rest) = (0, ends);
     let mut is_well = true;
     while let Some(first) = rest.first() {
-        let fitting = rest.partition_point(|end| *end as usize <= start + LARGEST);
+        let fitting = rest.partition_point(|end| *end as usize <= start + MAX_DELIVERY_BYTES);
         let (part, others) = rest.split_at(fitting.max(1));
         let end = *part.last().unwrap_or(first) as usize;
         let lines = bytes.get(start..end).unwrap_or_default();
         let count = part.len() as u64;
-        let fate = WRITER.call(|| records.deliver(lines, count));
-        let fate = fate.unwrap_or(Fate { lost: count, ..Fate::default() });
-        tally.written.add(fate.delivered);
-        tally.lost.add(fate.lost);
-        tally.unknown.add(fate.unknown);
-        if fate.delivered > 0 {
+        let outcome = WRITER.call(|| records.deliver(lines, count));
+        let outcome =
+            outcome.unwrap_or(DeliveryOutcome { lost: count, ..DeliveryOutcome::default() });
+        tally.written.add(outcome.delivered);
+        tally.lost.add(outcome.lost);
+        tally.unknown.add(outcome.unknown);
+        if outcome.delivered > 0 {
             tally.bytes.add(lines.len() as u64);
         }
-        if fate.lost > 0 {
+        if outcome.lost > 0 {
             tally.write_errors.add(1);
             is_well = false;
         }

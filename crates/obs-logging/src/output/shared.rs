@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tracing_core::Level;
 
+use super::report::FlushReport;
 use super::tally::{Counts, Tally, level_index};
-use super::target::WRITER;
-use super::{FlushReport, Notice, writing};
+use super::target::Notice;
+use super::writing::{self, WRITER};
 
 /// With more threads than this some count in the same place.
 const STRIPES: usize = 16;
@@ -41,8 +42,8 @@ where
 pub(crate) struct Shared {
     writer: Box<dyn SharedWrite>,
     notice: Notice,
-    /// Lost lines that the log itself has told of.
-    told: AtomicU64,
+    /// Lost lines that the log itself has reported of.
+    reported: AtomicU64,
     /// A write failed in the middle of a line: the next one must begin with a newline.
     is_torn: AtomicBool,
     tally: Arc<Tally>,
@@ -62,7 +63,7 @@ impl Shared {
         Self {
             writer,
             notice,
-            told: AtomicU64::new(0),
+            reported: AtomicU64::new(0),
             is_torn: AtomicBool::new(false),
             tally,
             stripes: std::array::from_fn(|_| Stripe::default()),
@@ -72,13 +73,13 @@ impl Shared {
     pub(super) fn push(&self, level: Level, line: &[u8]) -> bool {
         let was_taken = writing::once(|| {
             let was_taken = self.write(level, line);
-            if was_taken && self.tally.dropped() > self.told.load(Ordering::Relaxed) {
-                self.tell();
+            if was_taken && self.tally.dropped() > self.reported.load(Ordering::Relaxed) {
+                self.report();
             }
             was_taken
         });
         was_taken.unwrap_or_else(|| {
-            self.tally.refuse(level);
+            self.tally.count_dropped(level);
             false
         })
     }
@@ -98,7 +99,7 @@ impl Shared {
             stripe.bytes.fetch_add(line.len() as u64, Ordering::Relaxed);
             return true;
         }
-        self.tally.refuse(level);
+        self.tally.count_dropped(level);
         self.tally.note_shared_error();
         if let Err(panic) = outcome {
             WRITER.caught(panic);
@@ -135,12 +136,14 @@ impl Shared {
     }
 
     #[cold]
-    fn tell(&self) {
-        let (told, dropped) = (self.told.load(Ordering::Relaxed), self.tally.dropped());
-        let mine =
-            self.told.compare_exchange(told, dropped, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if mine && dropped > told {
-            self.write(Level::WARN, &(self.notice)(dropped - told));
+    fn report(&self) {
+        let (reported, dropped) = (self.reported.load(Ordering::Relaxed), self.tally.dropped());
+        let mine = self
+            .reported
+            .compare_exchange(reported, dropped, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok();
+        if mine && dropped > reported {
+            self.write(Level::WARN, &(self.notice)(dropped - reported));
         }
     }
 

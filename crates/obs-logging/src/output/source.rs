@@ -7,8 +7,8 @@ use obs_context::{Sample, SampleKind, Source};
 use tracing_core::Level;
 
 use super::{Sink, Tally, failed_removals, failed_rotations};
-use crate::Context;
-use crate::callsite::level_name;
+use crate::context::current::Context;
+use crate::encode::head::level_name;
 
 const LEVELS: [Level; 5] = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
 

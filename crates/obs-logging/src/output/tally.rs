@@ -1,10 +1,10 @@
-//! The account of lines.
+//! The counters of lines.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_core::Level;
 
-/// How many lines there were, and what became of them.
+/// The number of lines, by what became of them.
 ///
 /// `emitted` is `written`, `dropped` and what still waits for the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,31 +24,31 @@ pub struct Counts {
     pub bytes: u64,
 }
 
-/// What is counted where the output is.
+/// The counters of one output.
 #[derive(Default)]
 pub(crate) struct Tally {
     /// Lines that came to the target.
-    pub(super) emitted: [Guarded; 5],
-    pub(super) written: Guarded,
-    pub(super) lost: Guarded,
-    pub(super) unknown: Guarded,
-    pub(super) write_errors: Guarded,
-    pub(super) bytes: Guarded,
-    /// Lines that did not get as far as the target.
-    refused: [AtomicU64; 5],
-    refused_in_all: AtomicU64,
+    pub(super) emitted: [LockedCounter; 5],
+    pub(super) written: LockedCounter,
+    pub(super) lost: LockedCounter,
+    pub(super) unknown: LockedCounter,
+    pub(super) write_errors: LockedCounter,
+    pub(super) bytes: LockedCounter,
+    /// Lines that were dropped before they reached the target, by level.
+    dropped_early: [AtomicU64; 5],
+    dropped_early_total: AtomicU64,
     /// Panics that the hook has seen.
     pub(crate) panics: AtomicU64,
-    /// Lines that a processor has held back.
+    /// Lines that sampling, a limit or a processor suppressed.
     suppressed: AtomicU64,
 }
 
-/// A counter that only the holder of the target's lock changes, and that anybody reads.
+/// A counter that is changed only under the target's lock, and read without it.
 #[derive(Default)]
-pub(super) struct Guarded(AtomicU64);
+pub(super) struct LockedCounter(AtomicU64);
 
-impl Guarded {
-    /// Two plain instructions: the lock keeps others from coming in between.
+impl LockedCounter {
+    /// A load and a store: the lock excludes other writers.
     #[inline]
     pub(super) fn add(&self, more: u64) {
         self.0.store(self.read() + more, Ordering::Relaxed);
@@ -61,10 +61,10 @@ impl Guarded {
 }
 
 impl Tally {
-    /// A line that is lost without having come to the target.
-    pub(super) fn refuse(&self, level: Level) {
-        self.refused[level_index(level)].fetch_add(1, Ordering::Relaxed);
-        self.refused_in_all.fetch_add(1, Ordering::Relaxed);
+    /// Counts a line that is dropped before it reached the target.
+    pub(super) fn count_dropped(&self, level: Level) {
+        self.dropped_early[level_index(level)].fetch_add(1, Ordering::Relaxed);
+        self.dropped_early_total.fetch_add(1, Ordering::Relaxed);
     }
 
     /// As `write_errors.add(1)`, without a lock.
@@ -76,19 +76,19 @@ impl Tally {
         self.suppressed.load(Ordering::Relaxed)
     }
 
-    /// A line that nobody wants after all.
+    /// Counts a line that sampling, a limit or a processor suppressed.
     pub(crate) fn suppress(&self) {
         self.suppressed.fetch_add(1, Ordering::Relaxed);
     }
 
     #[inline]
     pub(super) fn dropped(&self) -> u64 {
-        self.lost.read() + self.refused_in_all.load(Ordering::Relaxed)
+        self.lost.read() + self.dropped_early_total.load(Ordering::Relaxed)
     }
 
     pub(super) fn emitted(&self) -> [u64; 5] {
-        let refused = self.refused();
-        std::array::from_fn(|level| self.emitted[level].read() + refused[level])
+        let dropped_early = self.dropped_early();
+        std::array::from_fn(|level| self.emitted[level].read() + dropped_early[level])
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -102,8 +102,8 @@ impl Tally {
         }
     }
 
-    fn refused(&self) -> [u64; 5] {
-        std::array::from_fn(|level| self.refused[level].load(Ordering::Relaxed))
+    fn dropped_early(&self) -> [u64; 5] {
+        std::array::from_fn(|level| self.dropped_early[level].load(Ordering::Relaxed))
     }
 }
 

@@ -5,29 +5,26 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use obs_guard::Place;
 use tracing_core::Level;
 
 #[cfg(feature = "otlp")]
 use super::records::Records;
 use super::tally::{Tally, level_index};
+use super::writing::WRITER;
 
 /// Makes the line that says how many lines were lost.
 pub(crate) type Notice = Box<dyn Fn(u64) -> Vec<u8> + Send + Sync>;
 
 /// How long a writer that "would block" (a non-blocking pipe) is tried again.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// The writer is the application's.
-pub(super) static WRITER: Place = Place::new("logging.writer");
+const WOULD_BLOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A writer, what the account says of it, and whether it stands in the middle of a line.
 pub(crate) struct Target {
     writer: Box<dyn Write + Send>,
     /// A write failed in the middle of a line: the next one must begin with a newline.
     is_torn: bool,
-    /// Lost lines that the log itself has told of.
-    told: u64,
+    /// Lost lines that the log itself has reported of.
+    reported: u64,
     notice: Notice,
     /// In place of the writer.
     #[cfg(feature = "otlp")]
@@ -39,20 +36,20 @@ impl Target {
         Self {
             writer,
             is_torn: false,
-            told: 0,
+            reported: 0,
             notice,
             #[cfg(feature = "otlp")]
             records: None,
         }
     }
 
-    /// As one of records, which whoever logs cannot write.
+    /// As one of records, which only the worker can write.
     #[cfg(feature = "otlp")]
     pub(crate) fn of_records(records: Box<dyn Records>, notice: Notice) -> Self {
         Self { records: Some(records), ..Self::new(Box::new(io::sink()), notice) }
     }
 
-    /// Whether a line may be written by whoever logs it, once the writer's thread is gone.
+    /// Whether the thread that logs may write a line once the worker has ended.
     pub(super) fn takes_late_lines(&self) -> bool {
         #[cfg(feature = "otlp")]
         return self.records.is_none();
@@ -100,24 +97,24 @@ impl Target {
 
     /// Says in the log how many lines have been lost since it was last said.
     #[inline]
-    pub(super) fn tell_of_losses(&mut self, dropped: u64, tally: &Tally) {
-        if dropped > self.told {
-            self.tell(dropped, tally);
+    pub(super) fn report_losses(&mut self, dropped: u64, tally: &Tally) {
+        if dropped > self.reported {
+            self.report(dropped, tally);
         }
     }
 
     #[cold]
-    fn tell(&mut self, dropped: u64, tally: &Tally) {
-        let notice = (self.notice)(dropped - self.told);
+    fn report(&mut self, dropped: u64, tally: &Tally) {
+        let notice = (self.notice)(dropped - self.reported);
         #[cfg(feature = "otlp")]
         if let Some(records) = &mut self.records {
-            self.told = dropped;
+            self.reported = dropped;
             tally.emitted[level_index(Level::WARN)].add(1);
             super::records::write(&mut **records, &notice, &[notice.len() as u32], tally);
             return;
         }
         if self.write_counted(&notice, tally).1.is_none() {
-            self.told = dropped;
+            self.reported = dropped;
             tally.emitted[level_index(Level::WARN)].add(1);
             tally.written.add(1);
         }
@@ -180,7 +177,7 @@ fn write_all(writer: &mut dyn Write, bytes: &[u8], taken: &mut usize) -> io::Res
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                if waiting_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                if waiting_since.get_or_insert_with(Instant::now).elapsed() > WOULD_BLOCK_TIMEOUT {
                     return Err(error);
                 }
                 thread::sleep(Duration::from_millis(1));

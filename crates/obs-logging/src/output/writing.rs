@@ -3,6 +3,11 @@
 
 use std::cell::Cell;
 
+use obs_guard::Place;
+
+/// The writer is the application's.
+pub(super) static WRITER: Place = Place::new("logging.writer");
+
 thread_local! {
     static WRITING: Cell<bool> = const { Cell::new(false) };
 }

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use obs_guard::Place;
 use tracing_core::{Level, Metadata};
 
-use crate::callsite::is_bridge;
 use crate::context::fields::Fields;
+use crate::log_record::is_bridge;
 
 pub(crate) use pace::{Pace, Pacing};
 pub use record::Record;
@@ -39,7 +39,7 @@ pub(crate) use redact::redaction_of_texts;
 /// # let _ = builder;
 /// ```
 pub trait Processor: Send + Sync + 'static {
-    /// Changes the record as it likes; answers whether it is to be logged.
+    /// Changes the record; returns whether it is to be logged.
     fn process(&self, record: &mut Record<'_>) -> bool;
 }
 

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_core::Level;
 
-use crate::encode::time::Moment;
+use crate::encode::moment::Moment;
 
 /// Which lines are held back.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pacing {
-    /// Of lines less severe than the level, one in so many is kept.
+    /// Of lines less severe than the level, one in this many is kept.
     pub(crate) sampling: Option<(Level, u64)>,
     /// So many lines a second at most.
     pub(crate) limit: Option<u32>,
@@ -22,7 +22,7 @@ pub(crate) struct Pace {
     /// The second, and how many lines it has had.
     window: AtomicU64,
     /// Lines held back since the last one that was not.
-    held_back: AtomicU64,
+    suppressed: AtomicU64,
 }
 
 impl Pacing {
@@ -39,9 +39,9 @@ impl Pacing {
             _ => true,
         };
         if is_sampled && self.limit.is_none_or(|limit| pace.has_room(limit, now)) {
-            return Some(pace.held_back.swap(0, Ordering::Relaxed));
+            return Some(pace.suppressed.swap(0, Ordering::Relaxed));
         }
-        pace.held_back.fetch_add(1, Ordering::Relaxed);
+        pace.suppressed.fetch_add(1, Ordering::Relaxed);
         None
     }
 }
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_holds_per_second_and_tells_what_it_held_back() {
+    fn a_limit_holds_per_second_and_tells_what_it_suppressed() {
         let pacing = Pacing { sampling: None, limit: Some(2) };
         let pace = Pace::default();
         let at = |second| (UNIX_EPOCH + Duration::from_secs(second)).into();

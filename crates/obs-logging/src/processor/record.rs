@@ -1,10 +1,11 @@
-//! What a processor sees of an event.
+//! The event that a processor reads and changes.
 
 use std::fmt;
 
 use tracing_core::Level;
 
-use crate::capture;
+use crate::capture::json;
+use crate::capture::value::Value as Captured;
 use crate::context::fields::{Fields, Key};
 use crate::field::Value;
 
@@ -27,16 +28,16 @@ impl Record<'_> {
     }
 
     /// The value of a field.
-    pub fn value(&self, name: &str) -> Option<capture::Value> {
+    pub fn value(&self, name: &str) -> Option<Captured> {
         let key = Key::new(name);
         let (_, value) = self.fields.iter().find(|(known, _)| *known == key.name())?;
-        capture::Value::from_json(std::str::from_utf8(value).ok()?)
+        json::value(std::str::from_utf8(value).ok()?)
     }
 
     /// The value of a field that is text.
     pub fn text(&self, name: &str) -> Option<String> {
         match self.value(name)? {
-            capture::Value::Text(text) => Some(text),
+            Captured::Text(text) => Some(text),
             _ => None,
         }
     }

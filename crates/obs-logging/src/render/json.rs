@@ -1,15 +1,14 @@
 //! One JSON object a line, in a fixed order, every key once.
 
-use std::ops::Range;
-
 use obs_context::{SpanId, TraceId};
 
-use super::{Line, OwnKeys};
-use crate::callsite;
+use super::line::{Line, OwnKeys};
 use crate::context::fields::Fields;
 use crate::encode::escape::string;
+use crate::encode::head::{TIME, head, opening};
+use crate::encode::moment::Moment;
 use crate::encode::put::short;
-use crate::encode::time::{Clock, Moment};
+use crate::encode::time::Clock;
 
 /// The two ids as a line has them, and where they stand.
 const IDS: &[u8; 75] =
@@ -17,22 +16,10 @@ const IDS: &[u8; 75] =
 const TRACE_ID: usize = 13;
 const SPAN_ID: usize = 58;
 
-/// What a line begins with, up to the time.
-const OPENING: &[u8; 14] = br#"{"timestamp":""#;
-
-/// Where the time stands.
-const TIME: Range<usize> = 14..41;
-
 pub(crate) struct Json {
     pub(super) own: OwnKeys,
     /// The key of the message, with comma and colon.
     event: Box<[u8]>,
-}
-
-/// What a line of the callsite begins with, the time still missing.
-pub(crate) fn opening(head: &[u8]) -> Box<[u8]> {
-    let no_time = [b'0'; TIME.end - TIME.start];
-    [OPENING, &no_time[..], head].concat().into()
 }
 
 impl Json {
@@ -61,7 +48,7 @@ impl Json {
 
     /// What comes between the message and the event's own fields.
     #[inline]
-    pub(crate) fn surround<'a>(
+    pub(crate) fn write_context<'a>(
         &self,
         ids: Option<(TraceId, SpanId)>,
         parts: impl IntoIterator<Item = &'a Fields>,
@@ -88,7 +75,7 @@ impl Json {
         out: &mut Vec<u8>,
     ) {
         if line.has_own_target {
-            let head = callsite::head(&line.level, line.target);
+            let head = head(&line.level, line.target);
             self.open(&opening(&head), line.time, clock, out);
         } else {
             self.open(line.opening, line.time, clock, out);
@@ -97,7 +84,7 @@ impl Json {
             self.begin_message(out);
             out.extend_from_slice(line.message);
         }
-        self.surround(line.ids, parts.iter().copied(), out);
+        self.write_context(line.ids, parts.iter().copied(), out);
         out.extend_from_slice(b"}\n");
     }
 }

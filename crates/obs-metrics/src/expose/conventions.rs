@@ -1,11 +1,11 @@
-//! What OpenTelemetry calls the metrics of HTTP that Prometheus' readers know by other names.
+//! What OpenTelemetry calls the metrics of HTTP and databases that Prometheus' readers know by other names.
 
 use crate::descriptor::Descriptor;
 
 /// A metric of the semantic conventions, and whose numbers it shows.
 #[derive(Debug)]
 pub(super) struct Convention {
-    /// As [`crate::http::Red`] registers it.
+    /// As [`crate::http`] and [`crate::db`] register it.
     family: &'static str,
     labels: &'static [Attribute],
     pub(super) name: &'static str,
@@ -20,7 +20,7 @@ pub(super) struct Attribute {
     label: &'static str,
     pub(super) key: &'static str,
     pub(super) is_int: bool,
-    /// The value of the label that stands for none.
+    /// The value of the label that stands for none, as an empty one does.
     absent: &'static str,
 }
 
@@ -30,7 +30,12 @@ const fn attribute(label: &'static str, key: &'static str) -> Attribute {
 
 const ROUTE: Attribute = Attribute { absent: "<unmatched>", ..attribute("path", "http.route") };
 
-const CONVENTIONS: [Convention; 3] = [
+const STATUS: Attribute = Attribute {
+    is_int: true,
+    ..attribute("http_response_status_code", "http.response.status_code")
+};
+
+const CONVENTIONS: [Convention; 5] = [
     Convention {
         family: "http_request_duration_seconds",
         labels: &[attribute("method", "http.request.method"), ROUTE],
@@ -43,10 +48,7 @@ const CONVENTIONS: [Convention; 3] = [
         labels: &[
             attribute("http_request_method", "http.request.method"),
             Attribute { label: "http_route", ..ROUTE },
-            Attribute {
-                is_int: true,
-                ..attribute("http_response_status_code", "http.response.status_code")
-            },
+            STATUS,
         ],
         name: "http.server.request.duration",
         unit: "s",
@@ -58,6 +60,32 @@ const CONVENTIONS: [Convention; 3] = [
         name: "http.server.active_requests",
         unit: "{request}",
         adds_up: true,
+    },
+    Convention {
+        family: "http_client_request_duration_seconds",
+        labels: &[
+            attribute("http_request_method", "http.request.method"),
+            attribute("server_address", "server.address"),
+            Attribute { is_int: true, ..attribute("server_port", "server.port") },
+            STATUS,
+            attribute("error_type", "error.type"),
+        ],
+        name: "http.client.request.duration",
+        unit: "s",
+        adds_up: false,
+    },
+    Convention {
+        family: "db_client_operation_duration_seconds",
+        labels: &[
+            attribute("db_system_name", "db.system.name"),
+            attribute("db_namespace", "db.namespace"),
+            attribute("db_operation_name", "db.operation.name"),
+            attribute("db_collection_name", "db.collection.name"),
+            attribute("error_type", "error.type"),
+        ],
+        name: "db.client.operation.duration",
+        unit: "s",
+        adds_up: false,
     },
 ];
 
@@ -77,6 +105,6 @@ impl Convention {
 
 impl Attribute {
     pub(super) fn is_absent(&self, value: &str) -> bool {
-        !self.absent.is_empty() && self.absent == value
+        value.is_empty() || self.absent == value
     }
 }

@@ -46,6 +46,11 @@ pub(crate) enum Flavour {
 
 /// What writes series in one of the formats.
 pub(crate) trait Expose {
+    /// Whether it is for a push, not for a scrape.
+    fn is_push(&self) -> bool {
+        false
+    }
+
     /// Begins a family; its series follow.
     fn family(&mut self, family: &Descriptor);
 

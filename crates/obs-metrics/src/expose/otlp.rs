@@ -150,6 +150,10 @@ impl Otlp {
 }
 
 impl Expose for Otlp {
+    fn is_push(&self) -> bool {
+        true
+    }
+
     fn family(&mut self, family: &Descriptor) {
         self.end_family();
         self.name.clear();

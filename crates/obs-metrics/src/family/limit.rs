@@ -54,10 +54,7 @@ impl Limit {
     pub(crate) fn count_overflow(&self, metric: &str, values: &[&str]) {
         self.overflowed.add(0, 1);
         if !self.warned.load(Relaxed) && !self.warned.swap(true, Relaxed) {
-            let labels = values.iter().map(|value| {
-                let shown = value.floor_char_boundary(MAX_SHOWN_VALUE);
-                &value[..shown]
-            });
+            let labels = values.iter().map(|value| obs_guard::truncated(value, MAX_SHOWN_VALUE));
             tracing::warn!(
                 metric,
                 limit = self.most(),

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Collect, Family, parse_block};
+#[cfg(all(feature = "http", feature = "otlp-push"))]
+use crate::descriptor::Audience;
 use crate::metric::Metric;
 use crate::storage::{Pin, pin};
 use crate::{Counter, Gauge, Histogram, Summary};
@@ -50,6 +52,11 @@ impl<M: Metric, const N: usize> MetricVec<M, N> {
 
     pub(super) fn name(&self) -> &str {
         &self.0.descriptor().name
+    }
+
+    #[cfg(all(feature = "http", feature = "otlp-push"))]
+    pub(crate) fn show_to(&self, audience: Audience) {
+        self.0.descriptor().show_to(audience);
     }
 
     /// The series of these values, in the order of the label names: one hash, no lock and no

@@ -96,8 +96,10 @@ impl Registry {
         wanted: &dyn Fn(&Descriptor) -> bool,
     ) -> Vec<Batch> {
         let families = self.collectors();
+        let in_push = out.is_push();
         WithCommon::write(out, &self.0.common, false, |out| {
-            for family in families.iter().filter(|family| wanted(family.descriptor())) {
+            let is_shown = |known: &Descriptor| known.is_shown(in_push) && wanted(known);
+            for family in families.iter().filter(|family| is_shown(family.descriptor())) {
                 family.expose(out);
             }
         });

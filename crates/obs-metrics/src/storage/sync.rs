@@ -26,8 +26,8 @@ macro_rules! local {
 
 /// As many of these as the array has.
 macro_rules! each {
-    ($value:expr) => {
-        [const { $value }; _]
+    ($value:expr; $number:expr) => {
+        [const { $value }; $number]
     };
 }
 

@@ -35,7 +35,7 @@ impl Slab {
     constant! {
         fn new(fences: bool) -> Self {
             let (pins, times) = (AtomicU64::new(0), AtomicU64::new(0));
-            Self { pins, times, fences, pages: each!(AtomicPtr::new(ptr::null_mut())) }
+            Self { pins, times, fences, pages: each!(AtomicPtr::new(ptr::null_mut()); PAGES) }
         }
     }
 
@@ -62,7 +62,7 @@ impl Slab {
     pub(super) fn word_or_make(&self, number: usize) -> Option<&AtomicU64> {
         let place = self.pages.get(number / PAGE)?;
         if place.load(Acquire).is_null() {
-            let page = Box::into_raw(Box::<Page>::new(each!(AtomicU64::new(0))));
+            let page = Box::into_raw(Box::<Page>::new(each!(AtomicU64::new(0); PAGE)));
             if place.compare_exchange(ptr::null_mut(), page, AcqRel, Acquire).is_err() {
                 // SAFETY: it was made above and published nowhere.
                 drop(unsafe { Box::from_raw(page) });
@@ -72,7 +72,7 @@ impl Slab {
     }
 }
 
-shared!(static ALL: [AtomicPtr<Slab>; SLABS] = each!(AtomicPtr::new(ptr::null_mut())));
+shared!(static ALL: [AtomicPtr<Slab>; SLABS] = each!(AtomicPtr::new(ptr::null_mut()); SLABS));
 shared!(static MADE: AtomicUsize = AtomicUsize::new(0));
 shared!(static FREE: Mutex<Vec<&'static Slab>> = Mutex::new(Vec::new()));
 local!(static CURRENT: Cell<Option<&'static Slab>> = Cell::new(None));

@@ -1,7 +1,6 @@
 //! A few numbered words, the same numbers in every thread's slab.
 
 use std::collections::HashMap;
-use std::hint::cold_path;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
@@ -43,10 +42,7 @@ impl Words {
     pub(crate) fn add(&self, at: usize, amount: u64) {
         match thread::current().and_then(|slab| slab.page(self.number(at))) {
             Some(page) => grow(&page[self.number(at) % PAGE], amount),
-            None => {
-                cold_path();
-                self.add_slowly(at, amount);
-            }
+            None => self.add_slowly(at, amount),
         }
     }
 
@@ -60,10 +56,7 @@ impl Words {
                 let sum = in_one_register(&page[self.number(0) % PAGE]);
                 sum.store((f64::from_bits(sum.load(Relaxed)) + value).to_bits(), Relaxed);
             }
-            None => {
-                cold_path();
-                self.observe_slowly(at, value);
-            }
+            None => self.observe_slowly(at, value),
         }
     }
 

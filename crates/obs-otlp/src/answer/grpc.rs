@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{Verdict, protobuf};
 use crate::client::Answer;
+use crate::grpc_code_name;
 
 /// Before every message: whether it is compressed, and its length.
 pub(crate) const PREFIX: usize = 5;
@@ -46,7 +47,7 @@ fn by_trailers(trailers: &HeaderMap, message: &[u8]) -> Verdict {
     let message = crate::environment::decoded(message).unwrap_or_else(|| message.to_owned());
     let reason = format!(
         "the collector answered gRPC status {code} ({}) {}",
-        name(code),
+        grpc_code_name(code).unwrap_or("unknown"),
         super::shown(message.as_bytes())
     );
     // The table of the specification; 8 only with the server's word that it can recover.
@@ -68,27 +69,4 @@ fn by_http_status(status: StatusCode) -> Verdict {
         429 | 502 | 503 | 504 => Verdict::Retry { after: None, reason },
         _ => Verdict::Refused { reason },
     }
-}
-
-fn name(code: u32) -> &'static str {
-    const NAMES: [&str; 17] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-    NAMES.get(code as usize).copied().unwrap_or("unknown")
 }

@@ -25,7 +25,7 @@ pub(crate) fn with_frame_pointer(
     None
 }
 
-/// Not told by the code here.
+/// Not derived from the code here.
 pub(crate) fn frame_pointer_offset(_: &[u8]) -> Option<u64> {
     None
 }

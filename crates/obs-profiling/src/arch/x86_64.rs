@@ -19,7 +19,7 @@ const UNKNOWN: u64 = 0x7eee_dead_beef_0000;
 pub(crate) const PERF_REGISTERS: u64 = 0b1_1100_0000;
 pub(crate) const PERF_REGISTER_COUNT: usize = 3;
 
-/// The same registers with the frame pointer told by `recover`, if it was unknown.
+/// The same registers with the frame pointer of `recover`, if it was unknown.
 pub(crate) fn with_frame_pointer(
     registers: UnwindRegsNative,
     recover: &mut impl FnMut(u64, u64) -> Option<u64>,

@@ -24,7 +24,7 @@ pub(crate) struct Code {
 #[derive(Clone)]
 struct Mapped {
     mapping: Mapping,
-    shown: Arc<crate::Mapping>,
+    shown: Arc<crate::mapping::Mapping>,
     /// `None` where its file cannot be read.
     loaded: Option<Arc<Loaded>>,
 }
@@ -37,7 +37,7 @@ impl Borrow<Mapping> for Mapped {
 
 /// What is known of the code at an address.
 pub(crate) struct Place<'a> {
-    pub(crate) mapping: &'a Arc<crate::Mapping>,
+    pub(crate) mapping: &'a Arc<crate::mapping::Mapping>,
     /// The file's descriptor, and the place in the file.
     pub(crate) file: Option<(RawFd, u64)>,
 }

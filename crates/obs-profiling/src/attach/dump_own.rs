@@ -1,7 +1,9 @@
 //! The stacks of this very process.
 
 use crate::attach::code::Code;
-use crate::attach::dump::{Absence, Copy, Dump, look, nonstop, unwound, with_names};
+use crate::attach::dump::{
+    Dump, NoStackReason, ThreadCapture, capture_threads, nonstop, unwound, with_names,
+};
 use crate::attach::files::Files;
 use crate::attach::maps;
 use crate::attach::unwind::{Addresses, Cache, Captured, unwind};
@@ -15,7 +17,7 @@ use crate::inside::timers::{blocks_signal, own_tid};
 ///
 /// They are asked by SIGPROF, whose handler copies registers and up to 16 KiB of stack, as that of
 /// [`CpuProfiler`](crate::CpuProfiler) does, and beside it. A thread that does not answer within 100 ms is
-/// listed as [running](Absence::Running); so are threads that block the signal, and all that run where it
+/// listed as [running](NoStackReason::Running); so are threads that block the signal, and all that run where it
 /// has another handler.
 ///
 /// # Errors
@@ -27,20 +29,20 @@ pub fn dump_own() -> Result<Dump, Error> {
     let code = Code::mapped(pid, &mappings, &mut Files::default());
     // `/proc` says of the thread that reads it that it waits: for this very read.
     let asker = own_tid();
-    // Before the first look: a thread that answers another dump would be read as one that waits.
+    // Before the first capture: a thread that answers another dump would be read as one that waits.
     let turn = asking::turn();
-    let seen = look(pid, |tid| match tid == asker {
-        true => Ok(Copy::absent(Absence::Running)),
+    let observed = capture_threads(pid, |tid| match tid == asker {
+        true => Ok(ThreadCapture::without_stack(NoStackReason::Running)),
         false => Ok(nonstop(pid, tid, &mappings)),
     })?;
-    let mut seen = unwound(pid, &code, seen);
+    let mut observed = unwound(pid, &code, observed);
     // A profile's handler waits where it has the kernel copy a stack: its thread does not.
     let mut asked = Vec::new();
-    for thread in &mut seen {
+    for thread in &mut observed {
         let is_in_handler =
             thread.addresses.as_ref().is_ok_and(|stack| is_in_handler(&code, stack));
         if is_in_handler {
-            thread.addresses = Err(Absence::Running);
+            thread.addresses = Err(NoStackReason::Running);
         }
         // While the handler is at work, it blocks the signal.
         if thread.addresses.is_err() && (is_in_handler || !blocks_signal(pid, thread.tid)) {
@@ -49,13 +51,13 @@ pub fn dump_own() -> Result<Dump, Error> {
     }
     let mut answers = turn.map(|turn| asking::ask(pid, asked, &turn)).unwrap_or_default();
     let mut cache = Cache::new();
-    for thread in &mut seen {
+    for thread in &mut observed {
         if let Some((registers, stack)) = answers.remove(&thread.tid) {
             let captured = Captured { registers, stack: &stack };
             thread.addresses = Ok(unwind(code.unwinder(), &mut cache, &captured));
         }
     }
-    Ok(with_names(pid, &code, seen))
+    Ok(with_names(pid, &code, observed))
 }
 
 fn is_in_handler(code: &Code, stack: &Addresses) -> bool {

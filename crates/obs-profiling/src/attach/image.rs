@@ -103,10 +103,10 @@ impl Image {
         Some(begin.wrapping_add(base))
     }
 
-    /// What readers of a profile are told of a mapping, whether its file could be read or not.
-    pub(crate) fn shown(image: Option<&Self>, mapping: &Mapping) -> crate::Mapping {
+    /// The mapping as a profile shows it, whether its file could be read or not.
+    pub(crate) fn shown(image: Option<&Self>, mapping: &Mapping) -> crate::mapping::Mapping {
         let file = mapping.path.strip_suffix(" (deleted)").unwrap_or(&mapping.path);
-        crate::Mapping {
+        crate::mapping::Mapping {
             range: mapping.range.clone(),
             offset: mapping.offset,
             file: file.into(),

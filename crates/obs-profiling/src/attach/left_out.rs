@@ -8,7 +8,7 @@ use crate::attach::{threads, tree};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LeftOut {
     Nothing,
-    Kernel { of: Whose, told: Duration, seen: Duration },
+    Kernel { of: Whose, reported: Duration, seen: Duration },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub(crate) enum Whose {
 impl LeftOut {
     pub(crate) fn of(of: Whose) -> Self {
         let before = of.system_time();
-        Self::Kernel { of, told: before, seen: before }
+        Self::Kernel { of, reported: before, seen: before }
     }
 
     /// A process that has ended keeps what was seen of it.
@@ -34,9 +34,9 @@ impl LeftOut {
     pub(crate) fn take(&mut self) -> Duration {
         match self {
             Self::Nothing => Duration::ZERO,
-            Self::Kernel { told, seen, .. } => {
-                let left_out = seen.saturating_sub(*told);
-                *told = *seen;
+            Self::Kernel { reported, seen, .. } => {
+                let left_out = seen.saturating_sub(*reported);
+                *reported = *seen;
                 left_out
             }
         }

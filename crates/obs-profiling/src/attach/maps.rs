@@ -18,7 +18,7 @@ pub(crate) struct Mapping {
     pub(crate) device: (u32, u32),
     /// 0 for memory without a file.
     pub(crate) inode: u64,
-    /// As the kernel tells it: a path, `[vdso]`, `[stack]`, or nothing. Ends in ` (deleted)` for a file
+    /// As in `/proc/PID/maps`: a path, `[vdso]`, `[stack]`, or nothing. Ends in ` (deleted)` for a file
     /// that is gone.
     pub(crate) path: String,
 }
@@ -54,7 +54,7 @@ fn parse(line: &str) -> Option<Mapping> {
 
 /// The mapping that an address lies in.
 pub(crate) fn find<T: Borrow<Mapping>>(mappings: &[T], address: u64) -> Option<&T> {
-    // The kernel tells them in order.
+    // The kernel lists them in order.
     let after = mappings.partition_point(|mapping| mapping.borrow().range.start <= address);
     let last = mappings.get(after.checked_sub(1)?)?;
     last.borrow().range.contains(&address).then_some(last)

@@ -21,7 +21,7 @@ pub(crate) struct Opened {
 /// The rings of all threads of a process that runs, and of those that it has started where they are wanted.
 ///
 /// A thread that starts after the list was read and before its parent's event was opened would be in
-/// nobody's: the rings are opened again until no thread has come meanwhile.
+/// not sampled: the rings are opened again until no thread has come meanwhile.
 pub(crate) fn open_running(pid: i32, rate: u32, with_children: bool) -> Result<Opened, Error> {
     /// A process that starts threads all the time is sampled as it is.
     const MAX_TRIES: usize = 8;

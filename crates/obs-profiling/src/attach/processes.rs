@@ -77,7 +77,7 @@ impl Processes {
         self.insert(Process::new(pid, "".into(), code.into(), 0));
     }
 
-    /// Takes in what the kernel tells, in the order of time.
+    /// Applies a change that the kernel reports, in the order of time.
     pub(crate) fn change(&mut self, change: Change) {
         let Change { pid, tid, time, what } = change;
         if !self.is_wanted(pid) {

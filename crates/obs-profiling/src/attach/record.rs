@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::attach::recorder::Recorder;
+use crate::attach::recorder::{Progress, Recorder};
 use crate::error::Error;
 use crate::profile::Profile;
 
@@ -19,16 +19,6 @@ impl Default for Recording {
     fn default() -> Self {
         Self { rate: 99, duration: Duration::from_secs(10) }
     }
-}
-
-/// How far a recording is.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Progress {
-    /// Since the first sample could come.
-    pub elapsed: Duration,
-    /// Samples so far.
-    pub samples: u64,
 }
 
 /// Samples a process; `go_on` is asked about ten times a second and ends the recording by `false`. A

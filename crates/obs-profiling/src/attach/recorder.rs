@@ -13,21 +13,30 @@ use crate::attach::left_out::{LeftOut, Whose};
 use crate::attach::opening::{open_next, open_running};
 use crate::attach::perf::{self, Change};
 use crate::attach::processes::{Id, Processes};
-use crate::attach::record::Progress;
 use crate::attach::ring::Ring;
 use crate::attach::symbols::Symbols;
 use crate::attach::threads;
 use crate::attach::unwind::{Addresses, Cache, Captured, unwind};
 use crate::error::{Error, Kind};
-use crate::inside::labels::Labels;
+use crate::labels::Labels;
 use crate::profile::{Profile, Sample};
 
 /// Different stacks that are kept between two calls of [`Recorder::take`]: samples of further ones count
 /// as lost.
-const MOST_STACKS: usize = 1 << 17;
+const MAX_STACKS: usize = 1 << 17;
 
 /// Whose stack: the process, the thread, and the stack.
 type Key = (Id, i32, Addresses);
+
+/// How far a recording is.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Since the first sample could come.
+    pub elapsed: Duration,
+    /// Samples so far.
+    pub samples: u64,
+}
 
 /// Samples a process until it is dropped; what has come so far can be taken at any moment.
 ///
@@ -63,7 +72,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins to sample a running process, so many times a second of each thread's CPU time. It is not
+    /// Begins to sample a running process, `rate` times a second of each thread's CPU time. It is not
     /// stopped: the kernel copies its stacks, and they are unwound here, as they come.
     ///
     /// # Errors
@@ -87,7 +96,7 @@ impl Recorder {
     fn attached(pid: i32, rate: u32, with_children: bool) -> Result<Self, Error> {
         threads::check(pid)?;
         let opened = open_running(pid, rate, with_children)?;
-        // From now on, what is mapped is told by the kernel.
+        // From now on the kernel reports new mappings.
         opened.rings.iter().for_each(Ring::start);
         let mut processes = Processes::new(pid, with_children);
         for process in opened.pids {
@@ -185,7 +194,7 @@ impl Recorder {
         for (id, stacks) in by_process {
             let Some(process) = self.processes.get(id) else { continue };
             let addresses = stacks.iter().map(|(_, addresses, _)| &addresses.frames);
-            self.symbols.learn(&process.code, addresses);
+            self.symbols.resolve(&process.code, addresses);
             samples.extend(stacks.into_iter().map(|(tid, addresses, count)| Sample {
                 pid: process.pid,
                 process: Arc::clone(&process.name),
@@ -249,7 +258,7 @@ impl Recorder {
         let mut addresses = unwind(code.unwinder(), &mut self.cache, &captured);
         addresses.frames.splice(0..0, kernel);
         self.samples += 1;
-        let is_full = self.counts.len() >= MOST_STACKS;
+        let is_full = self.counts.len() >= MAX_STACKS;
         match self.counts.entry((id, tid, addresses)) {
             Entry::Occupied(mut count) => *count.get_mut() += 1,
             Entry::Vacant(_) if is_full => self.lost += 1,

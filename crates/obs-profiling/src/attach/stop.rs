@@ -13,22 +13,22 @@ use crate::attach::maps::{self, Mapping};
 use crate::attach::memory;
 
 /// Deeper stacks are cut, and say so.
-const LARGEST_STACK: u64 = 1 << 20;
+const MAX_STACK_BYTES: u64 = 1 << 20;
 /// A thread in uninterruptible sleep does not stop: it is left alone after this.
-const PATIENCE: Duration = Duration::from_millis(200);
+const STOP_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// What a stop brought.
+/// The state of a thread that was stopped.
 #[derive(Debug)]
 pub(crate) struct Stopped {
     pub(crate) registers: Registers,
     pub(crate) stack: Vec<u8>,
-    /// How long the thread stood still.
-    pub(crate) stood: Duration,
+    /// How long the thread was stopped.
+    pub(crate) paused_for: Duration,
 }
 
 /// Why there is no stack.
 #[derive(Debug)]
-pub(crate) enum Missed {
+pub(crate) enum StopError {
     /// The thread has ended.
     Gone,
     /// It did not stop in time: it waits for a disk, or the like.
@@ -36,32 +36,36 @@ pub(crate) enum Missed {
     Failed(Errno),
 }
 
-pub(crate) fn copy(pid: i32, tid: i32, mappings: &[Mapping]) -> Result<Stopped, Missed> {
+pub(crate) fn copy(pid: i32, tid: i32, mappings: &[Mapping]) -> Result<Stopped, StopError> {
     let thread = Pid::from_raw(tid);
-    ptrace::seize(thread, ptrace::Options::empty()).map_err(missed)?;
+    ptrace::seize(thread, ptrace::Options::empty()).map_err(stop_error)?;
     let begun = Instant::now();
     let signal = interrupt(thread)?;
     let registers = ptrace::getregs(thread).map(|registers| Registers::of_thread(&registers));
     let stack = registers.map(|registers| stack(pid, mappings, registers.stack_pointer()));
     let detached = ptrace::detach(thread, signal);
-    let stood = begun.elapsed();
-    detached.map_err(missed)?;
-    Ok(Stopped { registers: registers.map_err(missed)?, stack: stack.map_err(missed)?, stood })
+    let paused_for = begun.elapsed();
+    detached.map_err(stop_error)?;
+    Ok(Stopped {
+        registers: registers.map_err(stop_error)?,
+        stack: stack.map_err(stop_error)?,
+        paused_for,
+    })
 }
 
 /// Stops the thread. A signal that came at the same moment is answered: it must be handed on.
-fn interrupt(thread: Pid) -> Result<Option<Signal>, Missed> {
-    ptrace::interrupt(thread).map_err(missed)?;
+fn interrupt(thread: Pid) -> Result<Option<Signal>, StopError> {
+    ptrace::interrupt(thread).map_err(stop_error)?;
     let begun = Instant::now();
     loop {
         let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
-        match waitpid(thread, Some(flags)).map_err(missed)? {
-            WaitStatus::StillAlive if begun.elapsed() > PATIENCE => {
-                return Err(Missed::Unstoppable);
+        match waitpid(thread, Some(flags)).map_err(stop_error)? {
+            WaitStatus::StillAlive if begun.elapsed() > STOP_TIMEOUT => {
+                return Err(StopError::Unstoppable);
             }
             // It takes microseconds: sleeping would only make the stop longer.
             WaitStatus::StillAlive => std::thread::yield_now(),
-            WaitStatus::Exited(..) | WaitStatus::Signaled(..) => return Err(Missed::Gone),
+            WaitStatus::Exited(..) | WaitStatus::Signaled(..) => return Err(StopError::Gone),
             WaitStatus::Stopped(_, signal) => return Ok(Some(signal)),
             _ => return Ok(None),
         }
@@ -71,13 +75,13 @@ fn interrupt(thread: Pid) -> Result<Option<Signal>, Missed> {
 /// What lies above the stack pointer.
 pub(crate) fn stack(pid: i32, mappings: &[Mapping], pointer: u64) -> Vec<u8> {
     let Some(mapping) = maps::find(mappings, pointer) else { return Vec::new() };
-    let length = (mapping.range.end - pointer).min(LARGEST_STACK);
+    let length = (mapping.range.end - pointer).min(MAX_STACK_BYTES);
     memory::read(pid, pointer, length as usize)
 }
 
-fn missed(errno: Errno) -> Missed {
+fn stop_error(errno: Errno) -> StopError {
     match errno {
-        Errno::ESRCH | Errno::ECHILD => Missed::Gone,
-        errno => Missed::Failed(errno),
+        Errno::ESRCH | Errno::ECHILD => StopError::Gone,
+        errno => StopError::Failed(errno),
     }
 }

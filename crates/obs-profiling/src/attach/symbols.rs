@@ -47,7 +47,7 @@ impl Symbols {
     }
 
     /// Looks up those of these addresses that are not known yet.
-    pub(crate) fn learn(&mut self, code: &Code, stacks: impl Iterator<Item = impl AsRef<[u64]>>) {
+    pub(crate) fn resolve(&mut self, code: &Code, stacks: impl Iterator<Item = impl AsRef<[u64]>>) {
         let mut addresses: Vec<u64> = Vec::new();
         for stack in stacks {
             addresses.extend(stack.as_ref());

@@ -1,4 +1,4 @@
-//! The threads of a process, as `/proc` tells them.
+//! The threads of a process, from `/proc`.
 
 use std::fs;
 use std::time::Duration;
@@ -67,13 +67,6 @@ pub(crate) fn check(pid: i32) -> Result<(), Error> {
         true => Err(Error::new(Kind::KernelThread { pid })),
         false => Ok(()),
     }
-}
-
-/// Who traces the process: a debugger, or strace.
-pub(crate) fn tracer(pid: i32) -> Option<i32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
-    line.trim().parse().ok().filter(|tracer| *tracer != 0)
 }
 
 /// proc_pid_stat(5), field 3: `R`, `S`, `D`, ...; `None` when the thread has ended.

@@ -1,4 +1,4 @@
-//! Which processes descend from one, as `/proc` tells it.
+//! Which processes descend from one, from `/proc`.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;

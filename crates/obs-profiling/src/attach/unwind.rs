@@ -44,7 +44,7 @@ pub(crate) fn unwind(unwinder: &Unwinder, cache: &mut Cache, captured: &Captured
 }
 
 /// As [`unwind`], for a thread of which only two registers are known: where a caller's frame hangs on the
-/// frame pointer, `recover` tells it from the code address and the stack pointer there.
+/// frame pointer, `recover` derives it from the code address and the stack pointer there.
 pub(crate) fn unwind_waiting(
     unwinder: &Unwinder,
     cache: &mut Cache,

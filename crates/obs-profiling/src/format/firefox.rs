@@ -129,7 +129,7 @@ fn thread((pid, tid): (i32, i32), is_first: bool, samples: &[&Sample], milliseco
     table
 }
 
-/// A thread's tables: each row once, told by its number.
+/// A thread's tables: each row once, referred to by its number.
 #[derive(Default)]
 struct Tables {
     strings: Rows<String>,

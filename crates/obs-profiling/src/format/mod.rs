@@ -10,9 +10,8 @@ use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
 
-pub(crate) use pprof::write_heap;
-
 use crate::error::{Error, Kind};
+use crate::inside::heap::HeapProfile;
 use crate::profile::Profile;
 
 /// A file format.
@@ -84,5 +83,16 @@ impl Profile {
             Format::Firefox => firefox::write(self, to),
         };
         written.map_err(|source| Error::new(Kind::Write { source }))
+    }
+}
+
+impl HeapProfile {
+    /// Writes it for `go tool pprof`, with Go's four sample types.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn write_pprof(&self, to: impl Write) -> Result<(), Error> {
+        pprof::write_heap(self, to).map_err(|source| Error::new(Kind::Write { source }))
     }
 }

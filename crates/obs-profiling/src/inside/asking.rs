@@ -1,4 +1,4 @@
-//! Threads of this process asked, by a signal, for what they are at.
+//! Captures threads of this process by a signal to each.
 
 #![allow(unsafe_code, reason = "rt_tgsigqueueinfo(2) has no safe face")]
 
@@ -11,20 +11,21 @@ use std::time::{Duration, Instant};
 use crate::arch::Registers;
 use crate::inside::copying::Copying;
 use crate::inside::ring::Ring;
-use crate::inside::signal::{self, Carried, DUMP, Taken};
+use crate::inside::signal::{self, DUMP, RawSample};
+use crate::inside::signal_value::SignalValue;
 use crate::inside::sync::pause;
 
 /// A thread that runs answers at once; one that is ready to run, when it has a processor.
-const PATIENCE: Duration = Duration::from_millis(100);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(100);
 /// The kernel keeps one signal of a kind for a thread, and forgets others: they are sent again.
-const AGAIN: Duration = Duration::from_millis(20);
-/// 16 KiB each. Those who find none are asked again.
-const MOST_SLOTS: usize = 64;
+const RESEND_INTERVAL: Duration = Duration::from_millis(20);
+/// 16 KiB each. Threads that find none are signalled again.
+const MAX_SLOTS: usize = 64;
 
-/// One asks at a time.
+/// Held by the dump that signals threads.
 static ASKING: Mutex<()> = Mutex::new(());
 
-/// The right to ask: while one dump has it, no thread is in the handler for another.
+/// The right to signal threads: while one dump has it, no thread is in the handler for another.
 #[derive(Debug)]
 pub(crate) struct Turn(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
 
@@ -36,14 +37,14 @@ pub(crate) fn ask(pid: i32, threads: Vec<i32>, _: &Turn) -> HashMap<i32, (Regist
         return answers;
     }
     let Ok(copying) = Copying::of_this_process() else { return answers };
-    let ring = Arc::new(Ring::new(missing.len().min(MOST_SLOTS), Taken::empty));
+    let ring = Arc::new(Ring::new(missing.len().min(MAX_SLOTS), RawSample::empty));
     let number = DUMP.begin(copying, Arc::clone(&ring), Arc::default(), Arc::default());
     let begun = Instant::now();
     let mut next = begun;
-    while !missing.is_empty() && begun.elapsed() < PATIENCE {
+    while !missing.is_empty() && begun.elapsed() < ANSWER_TIMEOUT {
         if Instant::now() >= next {
             missing.retain(|tid| send(pid, *tid, number));
-            next = Instant::now() + AGAIN;
+            next = Instant::now() + RESEND_INTERVAL;
         }
         pause();
         ring.drain(|taken| {
@@ -56,14 +57,14 @@ pub(crate) fn ask(pid: i32, threads: Vec<i32>, _: &Turn) -> HashMap<i32, (Regist
     answers
 }
 
-/// In a process that was forked while its parent asked, the turn never comes: nobody waits for ever.
+/// In a process that was forked while its parent asked, the turn never comes: the wait is limited.
 pub(crate) fn turn() -> Option<Turn> {
     let begun = Instant::now();
     loop {
         match ASKING.try_lock() {
             Ok(turn) => return Some(Turn(turn)),
             Err(TryLockError::Poisoned(turn)) => return Some(Turn(turn.into_inner())),
-            Err(TryLockError::WouldBlock) if begun.elapsed() > 10 * PATIENCE => return None,
+            Err(TryLockError::WouldBlock) if begun.elapsed() > 10 * ANSWER_TIMEOUT => return None,
             Err(TryLockError::WouldBlock) => pause(),
         }
     }
@@ -84,7 +85,7 @@ struct Queued {
 
 /// `false` when the thread has ended.
 fn send(pid: i32, tid: i32, number: u32) -> bool {
-    let value = Carried { number, timer: 0, tid }.value();
+    let value = SignalValue { number, timer: 0, tid }.value();
     let (signal, code) = (libc::SIGPROF, libc::SI_QUEUE);
     let queued = Queued { signal, errno: 0, code, padding: 0, pid, uid: 0, value, rest: [0; 12] };
     // SAFETY: it reads the structure, which is as long and laid out as the kernel's.

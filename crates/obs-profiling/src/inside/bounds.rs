@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// Threads past it are sampled the slow way. Number 0 is nobody's.
-pub(crate) const MOST: usize = 16 * 1024;
+/// Threads past it are sampled the slow way. Number 0 is not used.
+pub(crate) const MAX_TIMERS: usize = 16 * 1024;
 
 /// The stacks of threads, by the numbers of their timers: as long as a timer can fire, its thread and its
 /// stack are there. By default nothing is known of any.
@@ -21,7 +21,7 @@ struct Stack {
 
 impl Bounds {
     pub(crate) fn none() -> Self {
-        Self((0..MOST).map(|_| Stack::default()).collect())
+        Self((0..MAX_TIMERS).map(|_| Stack::default()).collect())
     }
 
     /// How many bytes of the stack lie above its pointer; `None` where that is not known. A signal handler
@@ -41,7 +41,7 @@ impl Bounds {
     }
 }
 
-/// The stack that a stack pointer and a thread's own pointer lie in, told by `/proc/self/maps`.
+/// The stack that a stack pointer and a thread's own pointer lie in, from `/proc/self/maps`.
 ///
 /// The C library keeps a thread's block at the upper end of the stack that it makes, and makes no access
 /// possible below it. Where it is not like that (a stack made by the application, a coroutine's), what

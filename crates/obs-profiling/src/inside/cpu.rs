@@ -9,11 +9,11 @@ use crate::attach::record::Recording;
 use crate::error::Error;
 use crate::inside::copying::Copying;
 use crate::inside::error::Kind;
-use crate::inside::flight::Flight;
+use crate::inside::profile_slot::ProfileSlot;
 use crate::inside::ring::Ring;
 use crate::inside::sampling::Sampling;
-use crate::inside::signal::{self, Taken};
-use crate::inside::task::{Stop, Task, Wanted};
+use crate::inside::signal::{self, RawSample};
+use crate::inside::task::{Stop, StopMode, Task};
 use crate::profile::Profile;
 
 /// Samples a second and thread; the kernel looks at CPU timers 100 to 1,000 times a second.
@@ -71,7 +71,7 @@ impl CpuProfiler {
         if !(1..=HIGHEST_RATE).contains(&rate) {
             return Err(Error::from(Kind::Rate { rate, highest: HIGHEST_RATE }));
         }
-        let flight = Flight::begin(duration)?;
+        let flight = ProfileSlot::begin(duration)?;
         let copying = Copying::of_this_process();
         let copying = copying.map_err(|source| Error::from(Kind::Copy { source }))?;
         signal::install()?;
@@ -99,7 +99,7 @@ impl Future for CpuProfiler {
 const BEAT: Duration = Duration::from_millis(20);
 
 fn profile(recording: Recording, copying: Copying, stop: &Stop) -> Result<Profile, Error> {
-    let ring = Arc::new(Ring::new(slots(), Taken::empty));
+    let ring = Arc::new(Ring::new(slots(), RawSample::empty));
     let mut sampling = Sampling::begin(copying, Arc::clone(&ring), recording.rate)?;
     let begun = Instant::now();
     let end = begun.checked_add(recording.duration);
@@ -107,7 +107,7 @@ fn profile(recording: Recording, copying: Copying, stop: &Stop) -> Result<Profil
         let beat = Instant::now() + BEAT;
         let next = end.map_or(beat, |end| end.min(beat));
         let is_over = stop.wait_until(next) || end.is_some_and(|end| Instant::now() >= end);
-        if is_over && stop.wanted() == Wanted::Nothing {
+        if is_over && stop.wanted() == StopMode::Nothing {
             return Err(Error::from(Kind::Broken));
         }
         if is_over {

@@ -84,12 +84,12 @@ pub const PATHS: [&str; 10] = [
 ];
 
 async fn sampled(query: &str, format: Format) -> Response<Bytes> {
-    let (recording, cut) = match query::parse(query) {
+    let (recording, filter) = match query::parse(query) {
         Ok(asked) => asked,
         Err(problem) => return plain(StatusCode::BAD_REQUEST, problem + "\n"),
     };
     let started = CpuProfiler::start_and(recording, move |profile| {
-        profile.and_then(|profile| written(&profile.cut(&cut), format))
+        profile.and_then(|profile| written(&profile.filter(&filter), format))
     });
     let written = match started {
         Ok(task) => task.await.unwrap_or_else(|| Err(Kind::Broken.into())),

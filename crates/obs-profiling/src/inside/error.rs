@@ -4,8 +4,6 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use crate::error::Error;
-
 #[derive(Debug)]
 pub(crate) enum Kind {
     Rate {
@@ -48,12 +46,6 @@ impl Kind {
             | Self::NotStarted
             | Self::Broken => None,
         }
-    }
-}
-
-impl From<Kind> for Error {
-    fn from(kind: Kind) -> Self {
-        Self::new(crate::error::Kind::Inside(kind))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Something that signal handlers use while it is there, and that may be taken away under them.
+//! A value that signal handlers use, and that may be taken away while they run.
 
 #![allow(
     unsafe_code,
@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use crate::inside::sync::{Arc, AtomicPtr, AtomicUsize, constant, fence, pause};
 
 /// A handler is through in microseconds, unless its thread is held by a debugger.
-const PATIENCE: u32 = 20_000;
+const MAX_SPINS: u32 = 20_000;
 
 /// Open while there is a value.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl<T> Gate<T> {
         self.inside.fetch_sub(1, Release);
     }
 
-    /// Lets nobody in any more and waits until everybody is out. A value that a handler does not let go of
+    /// Closes the gate and waits until every handler has left. A value that a handler does not let go of
     /// stays where it is, for ever.
     pub(crate) fn close(&self) {
         let value = self.value.swap(ptr::null_mut(), AcqRel);
@@ -55,7 +55,7 @@ impl<T> Gate<T> {
             return;
         }
         fence(SeqCst);
-        for _ in 0..PATIENCE {
+        for _ in 0..MAX_SPINS {
             if self.inside.load(Acquire) == 0 {
                 // SAFETY: it came from `Arc::into_raw`; nobody uses it any more, nor will.
                 drop(unsafe { Arc::from_raw(value) });

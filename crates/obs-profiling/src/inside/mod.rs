@@ -7,15 +7,15 @@ pub(crate) mod cpu;
 #[cfg(feature = "http")]
 pub mod endpoint;
 pub(crate) mod error;
-mod flight;
 mod gate;
 pub mod heap;
-pub(crate) mod labels;
+mod profile_slot;
 #[cfg(feature = "http")]
 mod query;
 mod ring;
 mod sampling;
 pub(crate) mod signal;
+mod signal_value;
 #[cfg(feature = "http")]
 mod symbol;
 mod sync;

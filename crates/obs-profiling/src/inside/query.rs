@@ -5,29 +5,30 @@ use std::time::Duration;
 use obs_context::TraceId;
 
 use crate::attach::record::Recording;
-use crate::inside::labels::Cut;
+use crate::labels::SampleFilter;
 
-/// As Go's `net/http/pprof`: 30 s unless told.
-const SECONDS: u64 = 30;
-const MOST_SECONDS: u64 = 300;
+/// As Go's `net/http/pprof`: 30 s by default.
+const DEFAULT_SECONDS: u64 = 30;
+const MAX_SECONDS: u64 = 300;
 /// As Go's, which is also a divisor of most kernels' timers.
-const RATE: u32 = 100;
+const DEFAULT_RATE: u32 = 100;
 
 /// What is wrong with a parameter, and what it may be.
 pub(crate) type Problem = String;
 
 /// `seconds`, `hz`, `trace_id`, `span` and `route`.
-pub(crate) fn parse(query: &str) -> Result<(Recording, Cut), Problem> {
-    let mut recording = Recording { rate: RATE, duration: Duration::from_secs(SECONDS) };
-    let mut cut = Cut::default();
+pub(crate) fn parse(query: &str) -> Result<(Recording, SampleFilter), Problem> {
+    let mut recording =
+        Recording { rate: DEFAULT_RATE, duration: Duration::from_secs(DEFAULT_SECONDS) };
+    let mut filter = SampleFilter::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let value = decoded(value)?;
         match name {
             "seconds" => {
-                let seconds = value.parse().ok().filter(|it| (1..=MOST_SECONDS).contains(it));
+                let seconds = value.parse().ok().filter(|it| (1..=MAX_SECONDS).contains(it));
                 let seconds = seconds.ok_or_else(|| {
-                    format!("seconds={value}: give a whole number from 1 to {MOST_SECONDS}")
+                    format!("seconds={value}: give a whole number from 1 to {MAX_SECONDS}")
                 })?;
                 recording.duration = Duration::from_secs(seconds);
             }
@@ -38,10 +39,10 @@ pub(crate) fn parse(query: &str) -> Result<(Recording, Cut), Problem> {
             }
             "trace_id" => {
                 let id = value.parse::<TraceId>();
-                cut.trace_id = Some(id.map_err(|error| format!("trace_id={value}: {error}"))?);
+                filter.trace_id = Some(id.map_err(|error| format!("trace_id={value}: {error}"))?);
             }
-            "span" => cut.span = Some(value),
-            "route" => cut.route = Some(value),
+            "span" => filter.span = Some(value),
+            "route" => filter.route = Some(value),
             // `gc` and `debug` are asked for by Go's own tools.
             "gc" | "debug" => {}
             _ => {
@@ -51,7 +52,7 @@ pub(crate) fn parse(query: &str) -> Result<(Recording, Cut), Problem> {
             }
         }
     }
-    Ok((recording, cut))
+    Ok((recording, filter))
 }
 
 /// Without percent-encoding.
@@ -81,14 +82,14 @@ mod tests {
 
     #[test]
     fn parameters_are_read() {
-        let (recording, cut) =
+        let (recording, filter) =
             parse("seconds=5&hz=250&route=%2Forders%2F{id}&span=a+b").expect("fine");
         assert_eq!((recording.rate, recording.duration), (250, Duration::from_secs(5)));
-        assert_eq!(cut.route.as_deref(), Some("/orders/{id}"));
-        assert_eq!(cut.span.as_deref(), Some("a b"));
-        let (recording, cut) = parse("").expect("fine");
+        assert_eq!(filter.route.as_deref(), Some("/orders/{id}"));
+        assert_eq!(filter.span.as_deref(), Some("a b"));
+        let (recording, filter) = parse("").expect("fine");
         assert_eq!((recording.rate, recording.duration), (100, Duration::from_secs(30)));
-        assert_eq!(cut, Cut::default());
+        assert_eq!(filter, SampleFilter::default());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Slots that signal handlers fill on any thread and others empty: no lock, no allocation, no wait.
 
-#![allow(unsafe_code, reason = "a slot's content belongs to whoever its state says")]
+#![allow(unsafe_code, reason = "a slot's state says which thread owns its content")]
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -14,7 +14,7 @@ const READING: u32 = 3;
 /// A handler looks at this many slots at most.
 const TRIES: usize = 8;
 
-/// Values on their way from handlers to their reader. A handler that is held up holds up nobody: values are
+/// Values on their way from handlers to their reader. A handler that is held up delays no other: values are
 /// taken in no order.
 #[derive(Debug)]
 pub(crate) struct Ring<T> {

@@ -15,16 +15,16 @@ use crate::error::Error;
 use crate::inside::bounds::{self, Bounds};
 use crate::inside::copying::Copying;
 use crate::inside::error::Kind;
-use crate::inside::labels::Labels;
 use crate::inside::ring::Ring;
-use crate::inside::signal::{self, Taken};
+use crate::inside::signal::{self, RawSample};
 use crate::inside::tally::{Found, Tally};
 use crate::inside::telemetry::COUNTS;
 use crate::inside::timed::Timed;
 use crate::inside::timers::Timers;
+use crate::labels::Labels;
 use crate::profile::{Profile, Sample};
 
-/// Looking for threads and their stacks takes this share of the profiler's thread at most: one in so many.
+/// Looking for threads and their stacks takes at most one part in this many of the profiler's thread.
 const THREADS_SHARE: u32 = 20;
 /// Libraries may be loaded at any time; looking for them costs a millisecond.
 const MAPPINGS_AGE: Duration = Duration::from_millis(500);
@@ -33,7 +33,7 @@ pub(crate) struct Sampling {
     pid: i32,
     period: Duration,
     timers: Timers,
-    ring: Arc<Ring<Taken>>,
+    ring: Arc<Ring<RawSample>>,
     bounds: Arc<Bounds>,
     /// Timer, stack pointer and own pointer of threads whose stacks' bounds are not known.
     unbounded: Vec<(usize, u64, u64)>,
@@ -52,7 +52,7 @@ pub(crate) struct Sampling {
 impl Sampling {
     pub(crate) fn begin(
         copying: Copying,
-        ring: Arc<Ring<Taken>>,
+        ring: Arc<Ring<RawSample>>,
         rate: u32,
     ) -> Result<Self, Error> {
         let pid = std::process::id().cast_signed();
@@ -178,7 +178,7 @@ impl Sampling {
         u64::try_from(nanoseconds).unwrap_or(u64::MAX)
     }
 
-    fn unwound(&mut self, taken: &Taken) -> Addresses {
+    fn unwound(&mut self, taken: &RawSample) -> Addresses {
         let captured = Captured { registers: taken.registers, stack: taken.stack() };
         let found = unwind(self.code.unwinder(), &mut self.cache, &captured);
         let ends_outside = || found.frames.last().is_some_and(|last| !self.code.has_file(*last));
@@ -195,7 +195,7 @@ impl Sampling {
 
     fn samples(&self) -> Vec<Sample> {
         let mut symbols = Symbols::new();
-        symbols.learn(&self.code, self.tally.stacks().iter().map(|stack| &stack.frames));
+        symbols.resolve(&self.code, self.tally.stacks().iter().map(|stack| &stack.frames));
         let stacks =
             self.tally.stacks().iter().map(|stack| Arc::new(symbols.stack(&self.code, stack)));
         let stacks: Vec<_> = stacks.collect();
@@ -217,7 +217,7 @@ impl Sampling {
     }
 }
 
-/// However it ends, no handler may bring anything into a ring that nobody empties.
+/// However it ends, no handler may write into a ring that is not read any more.
 impl Drop for Sampling {
     fn drop(&mut self) {
         self.timers.clear();

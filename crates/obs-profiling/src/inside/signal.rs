@@ -1,7 +1,7 @@
-//! SIGPROF: what brings it, and what its handler takes down of the thread that it interrupts.
+//! SIGPROF: its handler copies the state of the thread that it interrupts.
 //!
 //! The handler allocates nothing, takes no lock and unwinds nothing. It copies registers, stack and the
-//! active span into a slot; whoever opened the gate does the rest.
+//! active span into a slot; the profiler's thread does the rest.
 
 #![allow(unsafe_code, reason = "a signal handler, and system calls that have no safe face")]
 
@@ -22,11 +22,12 @@ use crate::inside::copying::{Copying, STACK};
 use crate::inside::error::Kind;
 use crate::inside::gate::Gate;
 use crate::inside::ring::Ring;
+use crate::inside::signal_value::{LAST_NUMBER, SignalValue};
 use crate::inside::timed::Timed;
 use crate::inside::timers;
 
-/// What the handler took down.
-pub(crate) struct Taken {
+/// What the handler copied of one thread.
+pub(crate) struct RawSample {
     pub(crate) tid: i32,
     /// The number of its timer, or 0.
     pub(crate) timer: usize,
@@ -42,7 +43,7 @@ pub(crate) struct Taken {
     stack: [u8; STACK],
 }
 
-impl Taken {
+impl RawSample {
     pub(crate) fn empty() -> Self {
         Self {
             tid: 0,
@@ -63,7 +64,7 @@ impl Taken {
 }
 
 /// Where the signals of one purpose bring what they take down.
-pub(crate) struct Taking {
+pub(crate) struct SampleTarget {
     gate: Gate<Numbered>,
     numbers: AtomicU32,
 }
@@ -71,17 +72,17 @@ pub(crate) struct Taking {
 struct Numbered {
     number: u32,
     copying: Copying,
-    ring: Arc<Ring<Taken>>,
+    ring: Arc<Ring<RawSample>>,
     timed: Arc<Timed>,
     bounds: Arc<Bounds>,
 }
 
 /// Timers of the CPU profiler.
-pub(crate) static PROFILE: Taking = Taking::new();
+pub(crate) static PROFILE: SampleTarget = SampleTarget::new();
 /// Signals sent to single threads.
-pub(crate) static DUMP: Taking = Taking::new();
+pub(crate) static DUMP: SampleTarget = SampleTarget::new();
 
-impl Taking {
+impl SampleTarget {
     const fn new() -> Self {
         Self { gate: Gate::new(), numbers: AtomicU32::new(1) }
     }
@@ -91,7 +92,7 @@ impl Taking {
     pub(crate) fn begin(
         &self,
         copying: Copying,
-        ring: Arc<Ring<Taken>>,
+        ring: Arc<Ring<RawSample>>,
         timed: Arc<Timed>,
         bounds: Arc<Bounds>,
     ) -> u32 {
@@ -103,35 +104,6 @@ impl Taking {
     /// Nothing comes any more.
     pub(crate) fn end(&self) {
         self.gate.close();
-    }
-}
-
-/// What a signal carries in a word: 26 bits for the number of [`Taking::begin`], 16 for the timer's, and 22
-/// for the thread, of which 0 is whichever runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Carried {
-    pub(crate) number: u32,
-    pub(crate) timer: usize,
-    pub(crate) tid: i32,
-}
-
-const LAST_NUMBER: u32 = (1 << 26) - 1;
-const LAST_TIMER: u64 = (1 << 16) - 1;
-const LAST_TID: u64 = (1 << 22) - 1;
-
-impl Carried {
-    pub(crate) fn value(self) -> libc::sigval {
-        let tid = u64::from(self.tid.cast_unsigned()) & LAST_TID;
-        let timer = (self.timer as u64 & LAST_TIMER) << 22;
-        let word = u64::from(self.number & LAST_NUMBER) << 38 | timer | tid;
-        libc::sigval { sival_ptr: ptr::without_provenance_mut(word as usize) }
-    }
-
-    fn of(value: libc::sigval) -> Self {
-        let word = value.sival_ptr.addr() as u64;
-        let number = (word >> 38) as u32;
-        let timer = (word >> 22 & LAST_TIMER) as usize;
-        Self { number, timer, tid: (word & LAST_TID) as i32 }
     }
 }
 
@@ -192,31 +164,31 @@ extern "C" fn on_signal(_: c_int, info: *mut libc::siginfo_t, context: *mut c_vo
     let begun = arch::ticks();
     // SAFETY: the kernel hands over both, valid for as long as the handler runs.
     let (info, context) = unsafe { (&*info, &*context.cast::<libc::ucontext_t>()) };
-    let (taking, periods) = match info.si_code {
+    let (target, periods) = match info.si_code {
         // SAFETY: a timer's signal has its missed periods where others have the user.
         libc::SI_TIMER => (&PROFILE, 1 + unsafe { info.si_uid() }),
         libc::SI_QUEUE => (&DUMP, 1),
         _ => return,
     };
     // SAFETY: both kinds carry a value.
-    let carried = Carried::of(unsafe { info.si_value() });
-    taking.gate.enter(|open| {
-        if open.number != carried.number {
+    let value = SignalValue::of(unsafe { info.si_value() });
+    target.gate.enter(|open| {
+        if open.number != value.number {
             return;
         }
-        let found = match carried.tid {
+        let found = match value.tid {
             0 => untimed(&open.timed, periods),
             tid => Some((tid, periods)),
         };
         let Some((tid, periods)) = found else { return };
         open.ring.put(|taken| {
             taken.tid = tid;
-            taken.timer = carried.timer;
+            taken.timer = value.timer;
             taken.periods = periods;
             taken.registers = Registers::of_signal(context);
             taken.span = obs_context::active_span();
             let pointer = taken.registers.stack_pointer();
-            match open.bounds.above(carried.timer, pointer) {
+            match open.bounds.above(value.timer, pointer) {
                 Some(above) => {
                     let count = usize::try_from(above).map_or(STACK, |above| above.min(STACK));
                     // SAFETY: it is this thread's own stack, of which so much lies above the pointer.
@@ -231,7 +203,7 @@ extern "C" fn on_signal(_: c_int, info: *mut libc::siginfo_t, context: *mut c_vo
 }
 
 #[cold]
-fn on_unknown_stack(copying: &Copying, taken: &mut Taken) {
+fn on_unknown_stack(copying: &Copying, taken: &mut RawSample) {
     // SAFETY: this thread's own; what is interrupted may be about to read it.
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above.

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::attach::unwind::Addresses;
-use crate::inside::labels::Labels;
+use crate::labels::Labels;
 
 /// Different threads, stacks and labels together: past it samples lose their ids, past twice as many
 /// their labels.
-const MOST_COUNTS: usize = 65_536;
+const MAX_COUNTS: usize = 65_536;
 /// Addresses of all different stacks together, 8 bytes each.
-const MOST_ADDRESSES: usize = 2_000_000;
+const MAX_ADDRESSES: usize = 2_000_000;
 
 /// One row of a [`Tally`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,11 +50,11 @@ impl Tally {
         let bare = Found { labels: Labels::default(), stack: 0, ..full };
         let room = self.counts.len();
         let has_room = |found: &Found, most| room < most || self.counts.contains_key(found);
-        let found = if has_room(&full, MOST_COUNTS) {
+        let found = if has_room(&full, MAX_COUNTS) {
             full
         } else {
             self.unlabelled += count;
-            if has_room(&short, 2 * MOST_COUNTS) { short } else { bare }
+            if has_room(&short, 2 * MAX_COUNTS) { short } else { bare }
         };
         *self.counts.entry(found).or_default() += count;
     }
@@ -63,7 +63,7 @@ impl Tally {
         if let Some(number) = self.numbers.get(&stack) {
             return *number;
         }
-        if self.addresses + stack.frames.len() > MOST_ADDRESSES {
+        if self.addresses + stack.frames.len() > MAX_ADDRESSES {
             return 0;
         }
         self.addresses += stack.frames.len() + 1;
@@ -121,13 +121,13 @@ mod tests {
     #[test]
     fn a_flood_of_traces_loses_ids_and_no_samples() {
         let mut tally = Tally::new();
-        let samples = MOST_COUNTS as u64 + 1_000;
+        let samples = MAX_COUNTS as u64 + 1_000;
         for number in 0..samples {
             tally.add(1, stack(&[1, 2]), labels(number + 1), 1);
         }
         assert_eq!(tally.counts().map(|(_, count)| count).sum::<u64>(), samples);
         assert_eq!(tally.unlabelled(), 1_000);
-        assert_eq!(tally.counts().count(), MOST_COUNTS + 1);
+        assert_eq!(tally.counts().count(), MAX_COUNTS + 1);
     }
 
     #[test]

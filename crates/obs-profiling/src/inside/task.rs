@@ -1,4 +1,4 @@
-//! Work on a thread of its own, awaited or waited for; it is told when nobody wants it any more.
+//! Work on a thread of its own, awaited or waited for; it is stopped when its result is not wanted any more.
 
 #![allow(unsafe_code, reason = "pthread_sigmask(3) has no safe face")]
 
@@ -15,7 +15,7 @@ use obs_guard::Place;
 
 static WAKER: Place = Place::new("profiling.waker");
 
-/// Dropping it tells the work that nobody wants it, and waits for nothing.
+/// Dropping it stops the work, and does not wait.
 #[derive(Debug)]
 pub(crate) struct Task<T>(Arc<Shared<T>>);
 
@@ -37,12 +37,12 @@ enum State<T> {
 /// Tells work how much of it is wanted.
 #[derive(Debug, Default)]
 pub(crate) struct Stop {
-    wanted: Mutex<Wanted>,
+    wanted: Mutex<StopMode>,
     changed: Condvar,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum StopMode {
     /// All that it meant to do.
     #[default]
     All,
@@ -77,12 +77,12 @@ impl<T: Send + 'static> Task<T> {
         Ok(task)
     }
 
-    /// Asks for what the work has.
+    /// Ends the work early; its result so far is kept.
     pub(crate) fn stop(&self) {
         if !self.0.is_here() {
             return;
         }
-        self.0.stop.tell(Wanted::Enough);
+        self.0.stop.set(StopMode::Enough);
     }
 
     /// Blocks until the work is done; `None` when it panicked, or is another process's.
@@ -135,30 +135,30 @@ impl<T> Shared<T> {
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         if self.0.is_here() {
-            self.0.stop.tell(Wanted::Nothing);
+            self.0.stop.set(StopMode::Nothing);
         }
     }
 }
 
 impl Stop {
-    fn tell(&self, wanted: Wanted) {
+    fn set(&self, wanted: StopMode) {
         *self.lock() = wanted;
         self.changed.notify_all();
     }
 
-    pub(crate) fn wanted(&self) -> Wanted {
+    pub(crate) fn wanted(&self) -> StopMode {
         *self.lock()
     }
 
     /// Waits until then; `true` when it was stopped before.
     pub(crate) fn wait_until(&self, then: Instant) -> bool {
         let left = then.saturating_duration_since(Instant::now());
-        let goes_on = |wanted: &mut Wanted| *wanted == Wanted::All;
+        let goes_on = |wanted: &mut StopMode| *wanted == StopMode::All;
         let waited = self.changed.wait_timeout_while(self.lock(), left, goes_on);
-        *waited.unwrap_or_else(PoisonError::into_inner).0 != Wanted::All
+        *waited.unwrap_or_else(PoisonError::into_inner).0 != StopMode::All
     }
 
-    fn lock(&self) -> MutexGuard<'_, Wanted> {
+    fn lock(&self) -> MutexGuard<'_, StopMode> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

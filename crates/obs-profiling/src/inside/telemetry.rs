@@ -1,4 +1,4 @@
-//! What the profiler tells about itself.
+//! The profiler's own metrics.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -41,7 +41,7 @@ struct Numbers;
 
 impl Source for Numbers {
     fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
-        let mut tell = |name, help, kind, value| {
+        let mut sample = |name, help, kind, value| {
             sink(Sample { name, help, kind, labels: &[], value });
         };
         let counters = [
@@ -79,9 +79,9 @@ impl Source for Numbers {
             ),
         ];
         for (name, help, count, unit) in counters {
-            tell(name, help, SampleKind::Counter, count.load(Relaxed) as f64 * unit);
+            sample(name, help, SampleKind::Counter, count.load(Relaxed) as f64 * unit);
         }
         let alive = timers::ALIVE.load(Relaxed) as f64;
-        tell("obs_profile_timers", "Threads that are being sampled.", SampleKind::Gauge, alive);
+        sample("obs_profile_timers", "Threads that are being sampled.", SampleKind::Gauge, alive);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The kernel's PID_MAX_LIMIT: no thread's id is higher.
-const MOST: usize = 4 * 1024 * 1024;
+const MAX_TID: usize = 4 * 1024 * 1024;
 
 /// A bit for every thread id: half a megabyte, of which only what is used becomes memory. By default none can have one.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub(crate) struct Timed(Box<[AtomicU64]>);
 
 impl Timed {
     pub(crate) fn none() -> Self {
-        Self((0..MOST / 64).map(|_| AtomicU64::new(0)).collect())
+        Self((0..MAX_TID / 64).map(|_| AtomicU64::new(0)).collect())
     }
 
     pub(crate) fn has(&self, tid: i32) -> bool {

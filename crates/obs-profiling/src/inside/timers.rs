@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::attach::threads;
 use crate::inside::bounds::{self, Bounds};
-use crate::inside::signal::Carried;
+use crate::inside::signal_value::SignalValue;
 use crate::inside::sync::pause;
 use crate::inside::timed::Timed;
 
@@ -58,7 +58,7 @@ impl Timers {
             period,
             timed,
             bounds,
-            free: (1..bounds::MOST).rev().collect(),
+            free: (1..bounds::MAX_TIMERS).rev().collect(),
             process: None,
             own: own_tid(),
             threads: HashMap::new(),
@@ -83,8 +83,8 @@ impl Timers {
             self.timed.set(tid, true);
             // The last few are sampled the slow way.
             let timer = self.free.pop().unwrap_or_default();
-            let carried = Carried { number: self.number, timer, tid };
-            let started = match Timer::start(carried, self.period) {
+            let value = SignalValue { number: self.number, timer, tid };
+            let started = match Timer::start(value, self.period) {
                 Ok(timer) => Some(timer),
                 // It has ended.
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ESRCH)) => {
@@ -114,8 +114,8 @@ impl Timers {
         });
         if self.process.is_none() {
             // Without it, threads go unseen until they are found.
-            let carried = Carried { number: self.number, timer: 0, tid: 0 };
-            self.process = Timer::start(carried, self.period * PROCESS_PERIODS).ok();
+            let value = SignalValue { number: self.number, timer: 0, tid: 0 };
+            self.process = Timer::start(value, self.period * PROCESS_PERIODS).ok();
         }
         match refusal {
             Some(error) if self.threads.values().all(|(_, timer)| timer.is_none()) => Err(error),
@@ -136,17 +136,17 @@ struct Timer(libc::timer_t);
 
 impl Timer {
     /// Of one thread, or of the whole process for 0.
-    fn start(carried: Carried, period: Duration) -> io::Result<Self> {
+    fn start(value: SignalValue, period: Duration) -> io::Result<Self> {
         // SAFETY: a sigevent is plain numbers, for which zeros are valid.
         let mut event: libc::sigevent = unsafe { mem::zeroed() };
-        let (clock, notify) = match carried.tid {
+        let (clock, notify) = match value.tid {
             0 => (libc::CLOCK_PROCESS_CPUTIME_ID, libc::SIGEV_SIGNAL),
             tid => (cpu_clock(tid), libc::SIGEV_THREAD_ID),
         };
         event.sigev_notify = notify;
         event.sigev_signo = libc::SIGPROF;
-        event.sigev_notify_thread_id = carried.tid;
-        event.sigev_value = carried.value();
+        event.sigev_notify_thread_id = value.tid;
+        event.sigev_value = value.value();
         let mut timer = ptr::null_mut();
         // SAFETY: both structures are ours, and filled as the call wants them.
         if unsafe { libc::timer_create(clock, &raw mut event, &raw mut timer) } != 0 {
@@ -201,10 +201,10 @@ pub(crate) fn own_tid() -> i32 {
 
 /// Whether the thread blocks it by itself: while the handler is at work, the kernel does.
 pub(crate) fn blocks_signal(pid: i32, tid: i32) -> bool {
-    const LOOKS: usize = 3;
+    const ATTEMPTS: usize = 3;
 
-    for look in 0..LOOKS {
-        if look > 0 {
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
             pause();
         }
         if !has_it_blocked(pid, tid) {

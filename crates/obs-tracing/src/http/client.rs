@@ -1,7 +1,8 @@
 //! The span of a request that is sent.
 
 use http::{Uri, request, response};
-use obs_http::{End, Exchange, Observe, Outcome};
+use obs_context::Route;
+use obs_http::{End, Exchange, Observe};
 use tracing::info_span;
 
 use super::address;
@@ -42,7 +43,7 @@ impl ClientSpan {
 impl Observe for ClientSpan {
     type Exchange = ClientExchange;
 
-    fn begin(&self, request: &mut request::Parts) -> ClientExchange {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> ClientExchange {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "send"));
         span.change(|record, limits| describe(request, record, limits));
         match span.identity() {
@@ -105,16 +106,8 @@ fn without_secrets(uri: &Uri) -> String {
 }
 
 fn fate(record: &mut Record, end: &End, limits: &Limits) {
-    let status = end.status.map(|status| status.as_u16()).filter(|code| *code >= 400);
-    let error = match (end.outcome, status) {
-        (Outcome::Failed, _) => "error".to_owned(),
-        (Outcome::Cancelled, _) => "cancelled".to_owned(),
-        (Outcome::Panicked, _) => "panic".to_owned(),
-        (Outcome::BodyFailed, _) => "body_failed".to_owned(),
-        (_, Some(code)) => code.to_string(),
-        (Outcome::Completed | Outcome::BodyAborted, None) => return,
-    };
-    record.set("error.type", error.as_str().into(), limits);
+    let Some(error) = end.client_error_type() else { return };
+    record.set("error.type", error.into(), limits);
     if record.status == Status::Unset {
         record.set_status(Status::Error, "", limits);
     }

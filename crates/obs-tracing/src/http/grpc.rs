@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use http::header::HeaderMap;
 use http::{request, response};
+use obs_context::Route;
 use obs_http::{End, Exchange, Observe, Outcome};
+use obs_otlp::grpc_code_name;
 use tracing::info_span;
 
 use super::span::{EnteredSpan, HttpSpan};
@@ -74,7 +76,7 @@ impl GrpcClientSpan {
 impl Observe for GrpcServerSpan {
     type Exchange = GrpcExchange;
 
-    fn begin(&self, request: &mut request::Parts) -> GrpcExchange {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> GrpcExchange {
         let remote = self.propagators.extract(&request.headers);
         let create = || info_span!(target: "obs_http", parent: None, "call");
         let span = HttpSpan::new(|| within(Origin { remote, route: None }, create));
@@ -86,7 +88,7 @@ impl Observe for GrpcServerSpan {
 impl Observe for GrpcClientSpan {
     type Exchange = GrpcExchange;
 
-    fn begin(&self, request: &mut request::Parts) -> GrpcExchange {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> GrpcExchange {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "call"));
         span.change(|record, limits| {
             describe(request, record, SpanKind::Client, limits);
@@ -149,7 +151,7 @@ fn fate(record: &mut Record, kind: SpanKind, code: Option<u16>, end: &End, limit
         (_, None) => UNKNOWN,
     };
     let number;
-    let name = match CODES.get(usize::from(code)) {
+    let name = match grpc_code_name(code.into()) {
         Some(name) => name,
         None => {
             number = code.to_string();
@@ -168,24 +170,3 @@ fn fate(record: &mut Record, kind: SpanKind, code: Option<u16>, end: &End, limit
         }
     }
 }
-
-/// The names of gRPC's status codes (`google.rpc.Code`), by number.
-const CODES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];

@@ -14,19 +14,27 @@
 mod address;
 mod client;
 mod grpc;
-#[cfg(feature = "reqwest")]
-mod reqwest;
 mod server;
 mod span;
 
 use obs_http::{ObserveLayer, RouteOf, unrouted};
 
-#[cfg(feature = "reqwest")]
-pub use self::reqwest::ReqwestSpan;
 pub use client::{ClientExchange, ClientSpan};
 pub use grpc::{GrpcClientSpan, GrpcExchange, GrpcServerSpan};
 pub use server::{ServerExchange, ServerSpan};
 pub use span::EnteredSpan;
+
+/// A middleware of `reqwest_middleware`: a [`ClientSpan`] of every request, with redirects that are followed.
+///
+/// ```
+/// use obs_tracing::http::ReqwestSpan;
+/// use reqwest_middleware::ClientBuilder;
+///
+/// let client = ClientBuilder::new(reqwest::Client::new()).with(ReqwestSpan::default()).build();
+/// # drop(client);
+/// ```
+#[cfg(feature = "reqwest")]
+pub type ReqwestSpan = obs_http::ObserveReqwest<ClientSpan>;
 
 /// A tower layer that makes a SERVER span of every request; `route_of` tells its route template.
 pub fn server_layer(route_of: RouteOf) -> ObserveLayer<ServerSpan> {

@@ -81,8 +81,7 @@ impl ServerSpan {
 impl Observe for ServerSpan {
     type Exchange = ServerExchange;
 
-    fn begin(&self, request: &mut request::Parts) -> ServerExchange {
-        let route = request.extensions.get::<Route>().copied();
+    fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> ServerExchange {
         let remote = self.propagators.extract(&request.headers);
         // The target is no module of this crate's: its own spans are left out.
         let create = || info_span!(target: "obs_http", parent: None, "request");

@@ -123,7 +123,7 @@ impl Carried {
 /// Runs `work` with this origin for its parentless spans.
 pub(crate) fn within<R>(origin: Origin, work: impl FnOnce() -> R) -> R {
     /// Puts the former origin back, also when `work` panics.
-    struct Restore(Option<Box<Origin>>);
+    struct Restore(Option<Origin>);
 
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -132,7 +132,7 @@ pub(crate) fn within<R>(origin: Origin, work: impl FnOnce() -> R) -> R {
         }
     }
 
-    let former = local::with(|local| local.origin.replace(Box::new(origin))).flatten();
+    let former = local::with(|local| local.origin.replace(origin)).flatten();
     let _restore = Restore(former);
     work()
 }

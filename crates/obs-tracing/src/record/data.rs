@@ -283,7 +283,7 @@ pub(crate) fn cut(value: &str, limit: usize) -> &str {
     if value.len() <= limit {
         return value;
     }
-    value.get(..value.floor_char_boundary(limit)).unwrap_or_default()
+    obs_guard::truncated(value, limit)
 }
 
 /// Appends what the application's own code formats: no longer than the limit, and whatever it does.

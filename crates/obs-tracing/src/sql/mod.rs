@@ -2,10 +2,13 @@
 //! connection that was waited for.
 
 mod comment;
+mod query;
 mod sea_orm;
 mod statement;
 
 pub use comment::sql_with_trace;
+pub(crate) use query::OnQuery;
+pub use query::Query;
 pub(crate) use sea_orm::{is_sea_orm, normalise};
 
 use std::fmt;
@@ -28,11 +31,12 @@ const LONGEST_STATEMENT: u32 = 64 * 1024;
 const QUERY: &str = "sqlx::query";
 const ACQUIRE: &str = "sqlx::pool::acquire";
 
-/// What sqlx does not tell of the database.
+/// What sqlx does not tell of the database, and who is told of its queries.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Database {
     pub(crate) system: Option<String>,
     pub(crate) namespace: Option<String>,
+    pub(crate) on_query: Option<OnQuery>,
 }
 
 impl Database {
@@ -52,24 +56,57 @@ pub(crate) fn is_sqlx(metadata: &Metadata<'_>) -> bool {
     matches!(metadata.target(), QUERY | ACQUIRE)
 }
 
-/// Makes a span of the event: it ends now, and began as long ago as sqlx says. A query is a CLIENT
-/// span, the wait for a connection an INTERNAL one. A query in a span of sea-orm's is that very span.
-pub(crate) fn record(handle: &Handle, (id, parent): (u64, &Identity), event: &Event<'_>) {
+/// Whether the event tells of a query.
+#[inline]
+pub(crate) fn is_query(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == QUERY
+}
+
+/// Tells whoever measures queries of this one, and makes a span of the event where the span that it belongs
+/// to is recorded.
+pub(crate) fn on_event(handle: &Handle, recorded: Option<(u64, Identity)>, event: &Event<'_>) {
+    let database = &handle.pipeline().database;
+    let on_query = database.on_query.as_ref().filter(|_| is_query(event.metadata()));
+    if recorded.is_none() && on_query.is_none() {
+        return;
+    }
     let mut told = Told::default();
     event.record(&mut told);
-    let limits = &handle.pipeline().limits;
-    let name = event.metadata().target();
-    let (statement, database) = (told.statement(), &handle.pipeline().database);
+    let statement = told.statement();
+    if let Some(on_query) = on_query {
+        on_query.call(&Query {
+            system: database.system.as_deref(),
+            namespace: database.namespace.as_deref(),
+            operation: statement.operation.as_deref(),
+            collection: statement.collection.as_deref(),
+            duration: told.elapsed,
+        });
+    }
+    if let Some((id, parent)) = recorded {
+        record(handle, (id, &parent), &told, &statement, event.metadata().target());
+    }
+}
+
+/// Makes a span: it ends now, and began as long ago as sqlx says. A query is a CLIENT span, the wait for a
+/// connection an INTERNAL one. A query in a span of sea-orm's is that very span.
+fn record(
+    handle: &Handle,
+    (id, parent): (u64, &Identity),
+    told: &Told,
+    statement: &Statement,
+    name: &'static str,
+) {
+    let (limits, database) = (&handle.pipeline().limits, &handle.pipeline().database);
     if name == QUERY && is_sea_orm(parent.name) {
         handle
             .pipeline()
             .table
-            .with(id, |record| describe(record, &told, &statement, database, limits));
+            .with(id, |record| describe(record, told, statement, database, limits));
         return;
     }
     let mut record = handle.begin(name, parent);
     match name {
-        QUERY => describe(&mut record, &told, &statement, database, limits),
+        QUERY => describe(&mut record, told, statement, database, limits),
         _ => record.name = Some(record.keep("acquire connection", limits)),
     }
     // The clock begins with the process: nothing is older.

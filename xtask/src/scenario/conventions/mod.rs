@@ -114,8 +114,8 @@ fn judge(collector: &Collector) -> Result<Outcome, Failure> {
     Ok(Outcome::Passed)
 }
 
-/// What must have been among it: else nothing was judged.
-const EXPECTED: [&str; 22] = [
+/// What must have been among it, an attribute of a metric behind the metric's name: else nothing was judged.
+const EXPECTED: [&str; 31] = [
     "service.name",
     "process.pid",
     "http.request.method",
@@ -138,6 +138,15 @@ const EXPECTED: [&str; 22] = [
     "exception.message",
     "exception.stacktrace",
     "http.server.request.duration",
+    "http.client.request.duration",
+    "db.client.operation.duration",
+    "http.server.request.duration http.response.status_code",
+    "http.client.request.duration http.response.status_code",
+    "http.client.request.duration server.address",
+    "http.client.request.duration server.port",
+    "http.client.request.duration error.type",
+    "db.client.operation.duration db.system.name",
+    "db.client.operation.duration db.operation.name",
 ];
 
 struct Judge {
@@ -170,6 +179,8 @@ impl Judge {
         for pair in pairs {
             let key = pair["key"].as_str().unwrap_or_default();
             self.seen.insert(key.to_owned());
+            let (owner, _) = place.split_once(' ').unwrap_or((place, ""));
+            self.seen.insert(format!("{owner} {key}"));
             let is_own =
                 key.starts_with("obs.") || OWN_ATTRIBUTES.iter().any(|(own, _)| *own == key);
             match self.registry.attribute(key, &pair["value"]) {

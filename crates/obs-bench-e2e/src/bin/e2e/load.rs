@@ -46,6 +46,15 @@ pub(crate) async fn closed(addr: SocketAddr, requests: usize) -> Result<Duration
     Ok(begun.elapsed())
 }
 
+/// So many requests of one client, one after another.
+pub(crate) async fn single(addr: SocketAddr, requests: usize) -> Result<(), Failure> {
+    let mut client = Client::connect(addr).await?;
+    for _ in 0..requests {
+        client.exchange().await?;
+    }
+    Ok(())
+}
+
 /// Requests that are due at fixed times whether earlier ones are answered or not.
 pub(crate) async fn fixed_rate(
     addr: SocketAddr,

@@ -7,9 +7,11 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
 
+mod allocations;
 mod case;
 mod collector;
 mod load;
+mod measure;
 mod server;
 mod table;
 
@@ -18,8 +20,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use obs_bench_e2e::Failure;
 
-use crate::case::{Case, Measured};
+use crate::case::Case;
 use crate::collector::Collector;
+use crate::measure::{Measured, measure};
 
 /// Measures the whole service and prints the table.
 #[derive(Debug, Parser)]
@@ -33,6 +36,9 @@ struct Arguments {
     /// Requests a second of the latency runs.
     #[arg(long, default_value_t = 2_000)]
     rate: usize,
+    /// Count the allocations of a request alone, of one client.
+    #[arg(long)]
+    allocations: bool,
     /// Print the rows and the bars as JSON.
     #[arg(long)]
     json: bool,
@@ -56,12 +62,15 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let collector = Collector::start().await?;
+    if arguments.allocations {
+        return allocations::run(&collector).await;
+    }
     let cases = Case::all();
     let mut measured: Vec<Option<Measured>> = cases.iter().map(|_| None).collect();
     for round in 1..=arguments.rounds.max(1) {
         for (case, best) in cases.iter().zip(&mut measured) {
             eprintln!("round {round}: {case} ...");
-            let latest = case.measure(&collector, arguments.requests, arguments.rate).await?;
+            let latest = measure(case, &collector, arguments.requests, arguments.rate).await?;
             match best {
                 Some(best) => best.keep_better(latest),
                 None => *best = Some(latest),

@@ -1,4 +1,4 @@
-//! A contender's process: started, asked, stopped, and what the kernel says it used.
+//! A contender's process: start, scrape, stop, and the CPU time that the kernel reports.
 
 use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::case::{Case, Telemetry, Who};
+use crate::case::{Case, Contender, Telemetry};
 
 pub(crate) struct Server {
     child: Child,
@@ -30,11 +30,20 @@ pub(crate) struct Ended {
 
 impl Server {
     pub(crate) async fn start(case: &Case, collector: String) -> Result<Self, Failure> {
-        let folder = tempfile::tempdir()?;
-        let program = match case.who {
-            Who::Ours => "orders-ours",
-            Who::Stock => "orders-stock",
+        let program = match case.contender {
+            Contender::Ours => "orders-ours",
+            Contender::Stock => "orders-stock",
         };
+        Self::start_program(program, case, collector)
+    }
+
+    /// Ours, under the allocator that counts.
+    pub(crate) fn start_counted(case: &Case, collector: String) -> Result<Self, Failure> {
+        Self::start_program("orders-counted", case, collector)
+    }
+
+    fn start_program(program: &str, case: &Case, collector: String) -> Result<Self, Failure> {
+        let folder = tempfile::tempdir()?;
         let (mode, sampler) = match case.telemetry {
             Telemetry::Bare => ("bare", "always_on"),
             Telemetry::Logs => ("logs", "always_on"),
@@ -64,7 +73,7 @@ impl Server {
         }
         let mut child = command.spawn()?;
         let addr = announced(&mut child)?;
-        let is_facade = case.who == Who::Ours && mode == "traces";
+        let is_facade = case.contender == Contender::Ours && mode == "traces";
         let metrics = if is_facade { admin } else { addr };
         Ok(Self { child, addr, metrics, folder })
     }
@@ -85,16 +94,20 @@ impl Server {
 
     /// The sum of `http_requests_total` of the orders' route.
     pub(crate) async fn requests_counted(&self) -> Result<i64, Failure> {
-        let mut stream = TcpStream::connect(self.metrics).await?;
-        let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes()).await?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await?;
+        let text = get(self.metrics, "/metrics").await?;
         let rows = text.lines().filter(|line| {
             line.starts_with("http_requests_total{") && line.contains("/orders/{id}")
         });
         let counts = rows.filter_map(|row| row.split("} ").nth(1)?.split(' ').next()?.parse().ok());
         Ok(counts.map(|count: f64| count as i64).sum())
+    }
+
+    /// Allocations of the process so far, and their bytes.
+    pub(crate) async fn allocations(&self) -> Result<[u64; 2], Failure> {
+        let text = get(self.addr, "/allocations").await?;
+        let numbers = text.rsplit('\n').next().and_then(|body| body.split_once(' '));
+        let (made, bytes) = numbers.ok_or("no count of allocations")?;
+        Ok([made.parse()?, bytes.parse()?])
     }
 
     /// Ends it as a supervisor would and waits.
@@ -114,6 +127,16 @@ impl Server {
     }
 }
 
+/// The answer with its head.
+async fn get(addr: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(addr).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    Ok(text)
+}
+
 /// The address on the first line that says it; the rest of standard error is thrown away.
 fn announced(child: &mut Child) -> Result<SocketAddr, Failure> {
     let mut stderr = BufReader::new(child.stderr.take().ok_or("no standard error")?);
@@ -122,7 +145,11 @@ fn announced(child: &mut Child) -> Result<SocketAddr, Failure> {
     while stderr.read_line(&mut line)? > 0 {
         if let Some((_, addr)) = line.trim().split_once("listening on ") {
             let addr = addr.parse()?;
-            std::thread::spawn(move || io::copy(&mut stderr, &mut io::sink()));
+            let shown = std::env::var_os("ALLOCATIONS_TRACE").is_some();
+            std::thread::spawn(move || match shown {
+                true => io::copy(&mut stderr, &mut io::stderr()),
+                false => io::copy(&mut stderr, &mut io::sink()),
+            });
             return Ok(addr);
         }
         said += &line;

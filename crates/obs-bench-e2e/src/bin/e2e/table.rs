@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Measured, Telemetry, Who};
+use crate::case::{Case, Contender, Telemetry};
+use crate::measure::Measured;
 
 pub(crate) fn text(measured: &[(Case, Measured)]) -> String {
     let mut text = format!(
@@ -18,7 +19,7 @@ pub(crate) fn text(measured: &[(Case, Measured)]) -> String {
         "lost"
     );
     for (case, one) in measured {
-        let bare = cpu(measured, Telemetry::Bare, Who::Ours, case.with_query);
+        let bare = cpu(measured, Telemetry::Bare, Contender::Ours, case.with_query);
         text += &format!(
             "{:<48} {:>9.3} {:>8.2} {:>9.0} {:>8.2} {:>8.2}  {}\n",
             case.to_string(),
@@ -59,8 +60,13 @@ fn lost(one: &Measured) -> String {
     if parts.is_empty() { "-".to_owned() } else { parts.join(", ") }
 }
 
-fn cpu(measured: &[(Case, Measured)], telemetry: Telemetry, who: Who, with_query: bool) -> f64 {
-    let wanted = Case { who, telemetry, with_query };
+fn cpu(
+    measured: &[(Case, Measured)],
+    telemetry: Telemetry,
+    contender: Contender,
+    with_query: bool,
+) -> f64 {
+    let wanted = Case { contender, telemetry, with_query };
     let found = measured.iter().find(|(case, _)| *case == wanted);
     found.map_or(f64::NAN, |(_, one)| one.cpu)
 }
@@ -73,21 +79,21 @@ impl Bars {
         let mut bars = Vec::new();
         for with_query in [false, true] {
             let cpu = |telemetry, who| cpu(measured, telemetry, who, with_query);
-            let bare = cpu(Telemetry::Bare, Who::Ours);
+            let bare = cpu(Telemetry::Bare, Contender::Ours);
             let query = if with_query { "with the query" } else { "without the query" };
             let added = |telemetry, who| cpu(telemetry, who) - bare;
             bars.push((
                 format!("CPU added by everything, ours to stock, {query}"),
-                added(Telemetry::All, Who::Ours) / added(Telemetry::All, Who::Stock),
+                added(Telemetry::All, Contender::Ours) / added(Telemetry::All, Contender::Stock),
                 1.0 / 8.0,
             ));
             bars.push((
                 format!("the whole with 1 % of traces, ours to bare, {query}"),
-                cpu(Telemetry::AllSampled, Who::Ours) / bare,
+                cpu(Telemetry::AllSampled, Contender::Ours) / bare,
                 if with_query { 1.1 } else { 1.3 },
             ));
         }
-        let ours = measured.iter().filter(|(case, _)| case.who == Who::Ours);
+        let ours = measured.iter().filter(|(case, _)| case.contender == Contender::Ours);
         let lost = ours.map(|(_, one)| {
             one.lines_lost.abs() + one.counts_lost.abs() + one.spans_lost.unwrap_or(0).abs()
         });

@@ -1,5 +1,6 @@
 //! Lines in a file, which may be rotated by us or by others.
 
+#[cfg_attr(not(unix), path = "unlocked.rs")]
 mod lock;
 mod rename;
 mod reopen;
@@ -18,14 +19,14 @@ pub use reopen::reopen_files;
 pub use reopen::reopen_files_on_hangup;
 pub(crate) use retention::{Retention, failed_removals};
 
-/// How often it looks whether the file is still where it was.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often it checks whether the path still leads to the open file.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// After a rotation that failed, the old file is written for so long before the next try.
 const ROTATION_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often it looks again, where other processes rotate the file at the same time.
-const MAX_LOOKS: u32 = 16;
+/// How often it tries again while other processes rotate the file.
+const MAX_ATTEMPTS: u32 = 16;
 
 /// How many names are tried for a full file.
 const MAX_NAMES: u32 = 64;
@@ -42,7 +43,7 @@ pub(crate) fn failed_rotations() -> u64 {
 ///
 /// A full file is renamed to its name and the time, `app.log.20260619T102345.123456Z`, and a new one is
 /// begun under its own name. Where somebody else has renamed or removed the file (logrotate), a new one
-/// is begun within half a second, without a signal; after a failed write the file is opened anew. Where
+/// is begun within half a second, without a signal; after a failed write the file is reopened. Where
 /// a full file cannot be renamed, it is written on and the rotation is tried again every second.
 /// Several processes may write and rotate one file: locks keep each line in one of its files, which may
 /// be longer by what the others wrote at the same moment. Missing directories are made, and a relative path is resolved once, when the layer is built.
@@ -88,13 +89,13 @@ impl LogFile {
         self
     }
 
-    /// Keeps so many full files, besides the one that is written.
+    /// Keeps this many full files, besides the one that is written.
     pub fn keep_files(mut self, files: usize) -> Self {
         self.retention.files = Some(files);
         self
     }
 
-    /// Keeps so many bytes of full files.
+    /// Keeps this many bytes of full files.
     pub fn keep_bytes(mut self, bytes: u64) -> Self {
         self.retention.bytes = Some(bytes);
         self
@@ -119,7 +120,7 @@ impl LogFile {
             bytes,
             is_regular,
             period,
-            looked: Instant::now(),
+            checked_at: Instant::now(),
             reopenings: reopen::asked(),
             rotates_after: None,
         };
@@ -142,11 +143,11 @@ pub(crate) struct OpenFile {
     /// `None` after a failed write, until it can be opened again.
     file: Option<File>,
     bytes: u64,
-    /// Devices and pipes are neither looked after nor rotated.
+    /// Devices and pipes are neither checked nor rotated.
     is_regular: bool,
     period: u128,
-    looked: Instant,
-    /// How often all files had been asked to be opened anew when this one was.
+    checked_at: Instant,
+    /// The number of reopen requests when this file was opened.
     reopenings: u32,
     /// The next try, where a rotation has failed.
     rotates_after: Option<Instant>,
@@ -156,7 +157,7 @@ impl Write for OpenFile {
     /// Takes as many whole lines as the file has room for.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.is_regular {
-            self.look_after(end_of_first_line(bytes))?;
+            self.ensure_open(end_of_first_line(bytes))?;
         }
         let fitting = self.fitting(bytes);
         let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotConnected.into()) };
@@ -186,18 +187,18 @@ impl Write for OpenFile {
 impl OpenFile {
     /// Sees to it that there is a file, the right one, and with room for the next line. A file that is
     /// rotated is locked against rotation by other processes from here to the end of the write.
-    fn look_after(&mut self, next_line: usize) -> io::Result<()> {
+    fn ensure_open(&mut self, next_line: usize) -> io::Result<()> {
         if self.reopenings != reopen::asked() {
             self.reopenings = reopen::asked();
             self.file = None;
         }
         if !self.plan.is_rotated() {
-            return self.look_now_and_then();
+            return self.check_periodically();
         }
-        for _ in 0..MAX_LOOKS {
-            self.lock_the_one_in_place()?;
+        for _ in 0..MAX_ATTEMPTS {
+            self.lock_current_file()?;
             let length = self.bytes.saturating_add(next_line as u64);
-            let is_full = self.plan.max_bytes.is_some_and(|most| length > most);
+            let is_full = self.plan.max_bytes.is_some_and(|limit| length > limit);
             let period = self.plan.period(SystemTime::now());
             if self.bytes == 0 {
                 self.period = period;
@@ -210,9 +211,9 @@ impl OpenFile {
         Ok(())
     }
 
-    fn look_now_and_then(&mut self) -> io::Result<()> {
-        if self.file.is_some() && self.looked.elapsed() >= LOOK {
-            self.looked = Instant::now();
+    fn check_periodically(&mut self) -> io::Result<()> {
+        if self.file.is_some() && self.checked_at.elapsed() >= CHECK_INTERVAL {
+            self.checked_at = Instant::now();
             if self.length_in_place().is_none() {
                 self.file = None;
             }
@@ -221,8 +222,8 @@ impl OpenFile {
     }
 
     /// Another process may have renamed the file before the lock was there.
-    fn lock_the_one_in_place(&mut self) -> io::Result<()> {
-        for _ in 0..MAX_LOOKS {
+    fn lock_current_file(&mut self) -> io::Result<()> {
+        for _ in 0..MAX_ATTEMPTS {
             if self.file.is_none() {
                 self.reopen()?;
             }
@@ -247,10 +248,10 @@ impl OpenFile {
     /// Up to the last end of a line for which there is room; one line at least.
     fn fitting(&self, bytes: &[u8]) -> usize {
         let is_rotated = self.is_regular && self.rotates_after.is_none();
-        let Some(most) = self.plan.max_bytes.filter(|_| is_rotated) else {
+        let Some(limit) = self.plan.max_bytes.filter(|_| is_rotated) else {
             return bytes.len();
         };
-        let room = usize::try_from(most.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
+        let room = usize::try_from(limit.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
         if bytes.len() <= room {
             return bytes.len();
         }

@@ -1,4 +1,4 @@
-//! Opening all log files anew, as programs do that are sent a hangup.
+//! Reopens all log files, as programs do on a hangup signal.
 
 #![allow(unsafe_code, reason = "the action of a signal has no safe counterpart")]
 
@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::Error;
+use crate::error::Error;
 
 static ASKED: AtomicU32 = AtomicU32::new(0);
 
@@ -17,7 +17,7 @@ pub(super) fn asked() -> u32 {
     ASKED.load(Ordering::Relaxed)
 }
 
-/// Has every log file of the process opened anew, each before its next line.
+/// Reopens every log file of the process, each before its next line.
 ///
 /// Nobody needs this after a file was moved or removed, which is noticed within half a second; it makes
 /// it happen at once. It does one atomic addition: a handler of signals may call it.

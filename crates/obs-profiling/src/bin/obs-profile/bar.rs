@@ -11,7 +11,7 @@ const WIDTH: usize = 30;
 #[derive(Debug)]
 pub(crate) struct Bar {
     is_shown: bool,
-    /// `None` when nobody knows how long it takes.
+    /// `None` when the duration is not known.
     duration: Option<Duration>,
 }
 

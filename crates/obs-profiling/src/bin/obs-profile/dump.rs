@@ -101,7 +101,7 @@ fn json(dump: &Dump) -> Value {
         json!({
             "tid": thread.tid,
             "name": thread.name,
-            "stopped_us": thread.stood.as_secs_f64() * 1e6,
+            "stopped_us": thread.paused_for.as_secs_f64() * 1e6,
             "complete": thread.stack.as_ref().is_ok_and(|stack| stack.is_complete),
             "absent": thread.stack.as_ref().err().map(ToString::to_string),
             "idle": thread.stack.as_ref().is_ok_and(obs_profiling::Stack::is_idle),

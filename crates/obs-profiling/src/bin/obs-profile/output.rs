@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Opened before a recording, so that mistakes are told at once; what was in it stays until there is
+/// Opened before a recording, so that mistakes show at once; what was in it stays until there is
 /// something to write.
 #[derive(Debug)]
 pub(crate) struct Output {

@@ -167,7 +167,7 @@ fn end(child: &mut Child, relay: &mut Relay<'_>) -> std::io::Result<ExitStatus> 
     }
 }
 
-/// As shells tell it.
+/// As shells report it.
 fn code(status: ExitStatus) -> ExitCode {
     use std::os::unix::process::ExitStatusExt;
     let code = status.code().or(status.signal().map(|signal| 128 + signal));

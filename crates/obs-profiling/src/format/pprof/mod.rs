@@ -48,7 +48,7 @@ fn encoded(profile: &Profile) -> Encoded {
 }
 
 /// The four types of Go's heap profiles, in their order; shown first is what is in use.
-pub(crate) fn write_heap(heap: &HeapProfile, to: impl Write) -> io::Result<()> {
+pub(super) fn write_heap(heap: &HeapProfile, to: impl Write) -> io::Result<()> {
     let mut tables = Tables::new();
     let mut kind = |name, unit| ValueType { r#type: tables.text(name), unit: tables.text(unit) };
     let sample_type = vec![

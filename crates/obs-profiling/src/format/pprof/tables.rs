@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::message::{Function, Label, Line, Location, Mapping};
-use crate::inside::labels::Labels;
+use crate::labels::Labels;
 use crate::profile::Sample;
 use crate::stack::{Frame, Stack};
 
@@ -21,8 +21,8 @@ pub(super) struct Tables {
     function_ids: HashMap<(i64, i64), u64>,
     pub(super) locations: Vec<Location>,
     location_ids: HashMap<(u64, u64, Vec<Line>), u64>,
-    mappings: Vec<(Arc<crate::Mapping>, Found)>,
-    mapping_ids: HashMap<Arc<crate::Mapping>, u64>,
+    mappings: Vec<(Arc<crate::mapping::Mapping>, Found)>,
+    mapping_ids: HashMap<Arc<crate::mapping::Mapping>, u64>,
 }
 
 /// What was known of a mapping's addresses.
@@ -126,7 +126,7 @@ impl Tables {
         Line { function_id, line }
     }
 
-    fn mapping(&mut self, mapping: &Arc<crate::Mapping>, frames: &[Frame]) -> u64 {
+    fn mapping(&mut self, mapping: &Arc<crate::mapping::Mapping>, frames: &[Frame]) -> u64 {
         let id = match self.mapping_ids.get(mapping) {
             Some(id) => *id,
             None => {

@@ -28,7 +28,7 @@ thread_local! {
     /// Whether the bytes above were drawn.
     static ARMED: Cell<bool> = const { Cell::new(false) };
     /// The profiler is at work on this thread: what it allocates itself is not sampled.
-    static AT_WORK: Cell<bool> = const { Cell::new(false) };
+    static IN_PROFILER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// An allocator that takes samples of what passes through it; `A` does the allocating.
@@ -63,12 +63,12 @@ pub(super) fn set_mean(bytes: u64) {
 
 /// Runs `work`; what it allocates is not sampled. `None` when the thread is in here already.
 pub(super) fn unsampled<T>(work: impl FnOnce() -> T) -> Option<T> {
-    AT_WORK.with(|at_work| {
-        if at_work.replace(true) {
+    IN_PROFILER.with(|in_profiler| {
+        if in_profiler.replace(true) {
             return None;
         }
         let result = work();
-        at_work.set(false);
+        in_profiler.set(false);
         Some(result)
     })
 }

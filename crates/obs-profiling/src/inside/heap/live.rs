@@ -77,7 +77,7 @@ pub(super) fn all() -> impl Iterator<Item = Sampled> {
 }
 
 /// Samples for which there was no room.
-pub(super) fn turned_away() -> u64 {
+pub(super) fn overflowed() -> u64 {
     TURNED_AWAY.load(Relaxed)
 }
 

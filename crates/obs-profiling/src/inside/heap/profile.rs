@@ -1,11 +1,9 @@
 //! What the sampling allocator has seen, for its readers.
 
-use std::io::Write;
 use std::time::SystemTime;
 
 use crate::attach::symbols::Symbols;
-use crate::error::{Error, Kind as Any};
-use crate::format;
+use crate::error::Error;
 use crate::inside::error::Kind;
 use crate::inside::heap::stacks::Estimate;
 use crate::inside::heap::{allocator, live, stacks, walker};
@@ -47,7 +45,7 @@ pub struct HeapSample {
     pub allocated: Memory,
 }
 
-/// Starts sampling: one allocation in so many bytes, at random. [`INTERVAL`](super::INTERVAL) suits
+/// Starts sampling: one allocation in `interval` bytes on average, at random. [`INTERVAL`](super::INTERVAL) suits
 /// production. Called again, it changes the interval; 0 is taken for 1, which samples everything.
 ///
 /// # Errors
@@ -93,7 +91,7 @@ fn read(mean: u64) -> Result<HeapProfile, Error> {
         }
     }
     let mut symbols = Symbols::new();
-    symbols.learn(&code, stacks.iter().map(|(stack, _)| &stack.frames));
+    symbols.resolve(&code, stacks.iter().map(|(stack, _)| &stack.frames));
     let samples = stacks.iter().zip(in_use).map(|((addresses, allocated), in_use)| HeapSample {
         stack: without_allocator(symbols.stack(&code, addresses)),
         in_use: Memory::of(in_use),
@@ -101,7 +99,7 @@ fn read(mean: u64) -> Result<HeapProfile, Error> {
     });
     let mut samples: Vec<_> = samples.filter(|sample| sample.allocated.objects > 0).collect();
     samples.sort_by_key(|sample| std::cmp::Reverse((sample.in_use.bytes, sample.allocated.bytes)));
-    let dropped = stacks::dropped() + live::turned_away();
+    let dropped = stacks::dropped() + live::overflowed();
     Ok(HeapProfile { taken: SystemTime::now(), interval: mean, samples, dropped })
 }
 
@@ -141,14 +139,5 @@ impl HeapProfile {
     /// All that was allocated since sampling was started.
     pub fn allocated(&self) -> Memory {
         self.samples.iter().fold(Memory::default(), |sum, sample| sum.and(sample.allocated))
-    }
-
-    /// Writes it for `go tool pprof`, with Go's four sample types.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written.
-    pub fn write_pprof(&self, to: impl Write) -> Result<(), Error> {
-        format::write_heap(self, to).map_err(|source| Error::new(Any::Write { source }))
     }
 }

@@ -10,9 +10,9 @@ use crate::inside::heap::live::Sampled;
 use crate::inside::heap::walker;
 
 /// Different stacks; all further ones are one.
-const MOST: usize = 16 * 1024;
+const MAX_STACKS: usize = 16 * 1024;
 /// A lock is held for less than a microsecond, unless its thread is gone: this process was forked.
-const TRIES: u32 = 2_000;
+const MAX_ATTEMPTS: u32 = 2_000;
 
 static STACKS: Mutex<Option<Stacks>> = Mutex::new(None);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -70,7 +70,7 @@ pub(super) fn dropped() -> u64 {
 }
 
 fn locked<T>(work: impl FnOnce(&mut Stacks) -> T) -> Option<T> {
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let mut stacks = match STACKS.try_lock() {
             Ok(stacks) => stacks,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -93,7 +93,7 @@ impl Stacks {
             // The first stands for all for which there is no room.
             self.all.push((Arc::default(), Estimate::default()));
         }
-        if self.all.len() >= MOST {
+        if self.all.len() >= MAX_STACKS {
             return 0;
         }
         let stack = Arc::new(stack);

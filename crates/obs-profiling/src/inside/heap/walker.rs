@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::inside::copying::{Copying, STACK};
 use crate::inside::error::Kind;
 
-const COUNT: usize = 8;
+const WALKER_COUNT: usize = 8;
 
-static WALKERS: [Mutex<Option<Walker>>; COUNT] = [const { Mutex::new(None) }; COUNT];
+static WALKERS: [Mutex<Option<Walker>>; WALKER_COUNT] = [const { Mutex::new(None) }; WALKER_COUNT];
 
 struct Walker {
     code: Arc<Code>,

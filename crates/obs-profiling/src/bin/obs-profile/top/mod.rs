@@ -2,21 +2,21 @@
 
 mod batch;
 mod screen;
+mod source;
+mod status;
 mod tally;
 mod threads;
 mod view;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
-use obs_profiling::Recorder;
 
 use crate::limits::raise_open_files;
 use crate::signals::Signals;
-use crate::top::tally::Tally;
-use crate::top::threads::{Thread, Threads};
+use crate::top::source::Source;
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -32,19 +32,9 @@ pub(crate) struct Options {
     /// Print tables as text, for a file or another program.
     #[arg(short, long)]
     batch: bool,
-    /// End after so many tables.
+    /// End after this many tables.
     #[arg(short = 'n', long, value_name = "TABLES", requires = "batch")]
     count: Option<u64>,
-}
-
-/// What is shown.
-#[derive(Clone, Debug)]
-pub(crate) struct Status {
-    pub(crate) pid: i32,
-    pub(crate) program: String,
-    pub(crate) rate: u32,
-    pub(crate) tally: Tally,
-    pub(crate) threads: Vec<Thread>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
@@ -54,62 +44,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Err
     }
     raise_open_files();
     let signals = Signals::new()?;
-    let source = Source::of(options, delay)?;
+    let source = Source::attach(options.pid, options.rate, delay)?;
     match options.batch {
         true => batch::run(source, options.count.unwrap_or(u64::MAX), &signals)?,
         false => screen::run(source, &signals)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Samples, and sums them up whenever a view is due.
-pub(crate) struct Source {
-    recorder: Recorder,
-    threads: Threads,
-    delay: Duration,
-    due: Instant,
-    pub(crate) status: Status,
-}
-
-impl Source {
-    fn of(options: &Options, delay: Duration) -> Result<Self, obs_profiling::Error> {
-        let pid = options.pid;
-        let program = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        Ok(Self {
-            recorder: Recorder::attach(pid, options.rate)?,
-            threads: Threads::of(pid),
-            delay,
-            due: Instant::now() + delay,
-            status: Status {
-                pid,
-                program: program.trim_end().replace(char::is_control, "?"),
-                rate: options.rate,
-                tally: Tally::default(),
-                threads: Vec::new(),
-            },
-        })
-    }
-
-    /// Takes in what has come within at most this time.
-    fn poll(&mut self, most: Duration) -> News {
-        let left = self.due.saturating_duration_since(Instant::now());
-        let goes_on = self.recorder.poll(most.min(left));
-        if !goes_on || Instant::now() >= self.due {
-            self.due = Instant::now() + self.delay;
-            self.status.tally.add(&self.recorder.take());
-            self.status.threads = self.threads.read();
-            return if goes_on { News::View } else { News::End };
-        }
-        News::None
-    }
-}
-
-/// What [`Source::poll`] brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum News {
-    None,
-    /// The status is a new one.
-    View,
-    /// The process has ended; the status is its last.
-    End,
 }

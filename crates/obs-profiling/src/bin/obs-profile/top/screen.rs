@@ -7,9 +7,9 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 
 use crate::signals::Signals;
+use crate::top::source::{Source, Update};
 use crate::top::tally::{Order, Tally};
 use crate::top::view::{self, Choice};
-use crate::top::{News, Source};
 
 /// How late a key may be answered.
 const ALERT: Duration = Duration::from_millis(50);
@@ -38,7 +38,7 @@ fn go_on(
     terminal.draw(|frame| view::draw(frame, &shown, choice))?;
     while signals.interrupts() + signals.terminations() == 0 {
         let news = source.poll(ALERT);
-        let mut is_stale = news == News::View && !choice.is_paused;
+        let mut is_stale = news == Update::View && !choice.is_paused;
         while event::poll(Duration::ZERO)? {
             match event::read()? {
                 Event::Key(key) if !key.is_release() => match action(key) {
@@ -58,7 +58,7 @@ fn go_on(
             }
             is_stale = true;
         }
-        if news == News::End {
+        if news == Update::End {
             return Ok(true);
         }
         if is_stale {

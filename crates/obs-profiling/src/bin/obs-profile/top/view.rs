@@ -8,7 +8,7 @@ use ratatui::style::{Modifier, Style, Stylize};
 use ratatui::text::Line;
 use ratatui::widgets::{Cell, Row, Table};
 
-use crate::top::Status;
+use crate::top::status::Status;
 use crate::top::tally::{self, Order};
 
 /// What its user has chosen.
@@ -21,13 +21,13 @@ pub(crate) struct Choice {
 }
 
 const KEYS: &str = "o own  t total  O own time  T total time  ↑↓ scroll  p pause  r reset  q quit";
-const MOST_THREADS: u16 = 8;
+const MAX_THREADS: u16 = 8;
 
 pub(crate) fn draw(frame: &mut Frame<'_>, status: &Status, choice: Choice) {
     let area = frame.area();
     let few = u16::try_from(status.threads.len()).unwrap_or(u16::MAX);
     // The functions come first: a low terminal has no room for the threads.
-    let threads = if area.height < 12 { 0 } else { few.min(MOST_THREADS).min(area.height / 4) + 2 };
+    let threads = if area.height < 12 { 0 } else { few.min(MAX_THREADS).min(area.height / 4) + 2 };
     let rows = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(0),
