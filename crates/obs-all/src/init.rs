@@ -16,8 +16,8 @@ use obs_health::{Check, Health, ServerLimits};
 use obs_logging::{Logging, Output};
 use obs_metrics::http::{ClientMetrics, Red};
 use obs_metrics::{Buckets, Pusher, Registry};
-use obs_tracing::Traces;
 use obs_tracing::http::{ClientSpan, ServerSpan};
+use obs_tracing::{TraceFilter, Traces};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -95,7 +95,16 @@ impl Obs {
             .transpose()?
             .unzip();
         let registry = obs_metrics::default_registry();
-        let traces = queries::measured(traces, registry).map_err(Error::part("metrics"))?;
+        let push = push.start(registry).map_err(Error::part("metrics"))?;
+        let push = push.is_on().then(|| Arc::new(push));
+        let measures_queries = settings.query_metrics.unwrap_or(push.is_some());
+        let (traces, filter) = match measures_queries {
+            true => {
+                let traces = queries::measured(traces, registry).map_err(Error::part("metrics"))?;
+                (traces, TraceFilter::default().every_query())
+            }
+            false => (traces, TraceFilter::default()),
+        };
         let (trace_layer, traces) = traces.build().map_err(Error::part("traces"))?;
         let traces = Arc::new(traces);
         #[cfg(feature = "errors")]
@@ -105,7 +114,7 @@ impl Obs {
         };
         explanation.extend("traces", traces.settings());
         let logs = std::iter::once(log_layer).chain(record_layer);
-        let pillars = Pillars::new(trace_layer, logs);
+        let pillars = Pillars::new(trace_layer, filter, logs);
         #[cfg(feature = "errors")]
         let pillars = pillars.with_errors(error_layer);
         let logging = Arc::new(logging);
@@ -118,8 +127,6 @@ impl Obs {
         let log_records = log_records.map(Arc::new);
         #[cfg(feature = "errors")]
         let errors = Arc::new(errors);
-        let push = push.start(registry).map_err(Error::part("metrics"))?;
-        let push = push.is_on().then(|| Arc::new(push));
         let red = match &push {
             None => Red::new(registry),
             Some(_) => Red::with_push(registry, Buckets::default()),
@@ -138,6 +145,7 @@ impl Obs {
             #[cfg(feature = "errors")]
             errors: Arc::clone(&errors),
             profiling,
+            prices: settings.prices,
         };
         let admin = admin::start(&settings.admin, shown)?;
         install(pillars, config.layers)?;

@@ -39,13 +39,14 @@ pub(crate) struct Pillars {
 impl Pillars {
     pub(crate) fn new(
         traces: TraceLayer,
+        filter: TraceFilter,
         logs: impl IntoIterator<Item = LogLayer<Registry>>,
     ) -> Self {
         let longest_value = traces.longest_value().max(LONGEST_VALUE_OF_A_LINE);
         let logs = logs.into_iter().collect();
         Self {
             traces,
-            filter: TraceFilter::default().every_query(),
+            filter,
             logs,
             #[cfg(feature = "errors")]
             errors: None,
@@ -56,7 +57,7 @@ impl Pillars {
     /// What this layer wants of the process, for where it is one of several.
     pub(crate) fn filter(&self) -> PillarsFilter {
         let logs = self.logs.iter().map(|log| log.filter().clone()).collect();
-        PillarsFilter { traces: TraceFilter::default(), logs }
+        PillarsFilter { traces: self.filter, logs }
     }
 
     /// Errors first: the line and the span of an error name it.
@@ -279,6 +280,6 @@ fn max_level<'a>(
     logs: impl Iterator<Item = &'a LogFilter>,
 ) -> Option<LevelFilter> {
     let traces = Filter::<Registry>::max_level_hint(traces);
-    let logs = logs.map(|log| Filter::<Registry>::max_level_hint(log));
+    let logs = logs.map(Filter::<Registry>::max_level_hint);
     logs.fold(traces, |one, other| Some(one?.max(other?)))
 }

@@ -7,6 +7,7 @@ mod http;
 mod init;
 mod layer;
 mod peer;
+mod prices;
 mod queries;
 mod serve;
 #[cfg(feature = "errors")]

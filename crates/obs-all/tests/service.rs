@@ -142,6 +142,15 @@ async fn every_pillar_tells_the_same_of_a_request() {
     assert!(live.contains(r#"{"spans":["#), "{live}");
     let cost = send(admin, "GET /debug/cost HTTP/1.1\r\n", "").await;
     assert!(cost.contains("tests/service.rs") && cost.contains("http_requests_total"), "{cost}");
+    let bill = send(admin, "GET /debug/cost HTTP/1.1\r\naccept: application/json\r\n", "").await;
+    let bill: Value = serde_json::from_str(bill.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    let items = bill["cost"].as_array().unwrap();
+    let of = |name: &str| items.iter().find(|item| item["name"].as_str().unwrap().contains(name));
+    let line = of("tests/service.rs").unwrap();
+    assert!(line["bytes_per_minute"].as_f64().unwrap() > 0.0, "{line}");
+    assert!(line["share"].as_f64().unwrap() > 0.0 && line["per_month"].is_null(), "{line}");
+    assert!(of("http_requests_total").unwrap()["bytes"].as_u64().unwrap() > 0, "{bill}");
+    assert!(items.iter().all(|item| !item["name"].as_str().unwrap().contains(" /")), "{bill}");
     let refused = send(admin, "PUT /debug/log-level HTTP/1.1\r\n", r#"{"filter": 7}"#).await;
     assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("10m"), "{refused}");
     let cardinality = send(admin, "GET /debug/cardinality?format=json HTTP/1.1\r\n", "").await;

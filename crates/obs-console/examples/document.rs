@@ -18,6 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let trace_id: TraceId = "0af7651916cd43dd8448eb211c80319c".parse()?;
     console.store().add_logs([LogLine {
         service: "orders".into(),
+        instance: None,
         unix_nanos: 1_781_863_200_000_000_000,
         level: "info".into(),
         event: "stored".into(),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use foldhash::HashMap;
 use obs_context::TraceId;
+use obs_guard::source_path;
 use serde_json::json;
 
 use crate::report::{ErrorId, Kind};
@@ -40,8 +41,8 @@ impl Key {
     /// `src/orders.rs:42`, or a route.
     pub(crate) fn text(&self) -> String {
         match self.line {
-            0 => self.file.to_owned(),
-            line => format!("{}:{line}", self.file),
+            0 => source_path(self.file).to_owned(),
+            line => format!("{}:{line}", source_path(self.file)),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 
 use http::{Request, Response, StatusCode, request};
 use http_body_util::{BodyExt, Full};
+use obs_context::Route;
 use obs_http::{End, Exchange, Observe, ObserveLayer, unrouted};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -19,7 +20,7 @@ struct Printing;
 impl Observe for Print {
     type Exchange = Printing;
 
-    fn begin(&self, _request: &mut request::Parts) -> Printing {
+    fn begin(&self, _request: &mut request::Parts, _route: Option<Route>) -> Printing {
         Printing
     }
 }

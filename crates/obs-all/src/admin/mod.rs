@@ -8,6 +8,7 @@ mod sampler;
 mod spans;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use obs_health::Health;
@@ -17,6 +18,7 @@ use obs_metrics::{Endpoint, Registry};
 use obs_tracing::Traces;
 
 use crate::config::{Admin, AdminPlace};
+use crate::prices::Prices;
 use crate::{Error, Explanation};
 
 /// What is shown.
@@ -29,10 +31,11 @@ pub(crate) struct Shown<'a> {
     #[cfg(feature = "errors")]
     pub(crate) errors: Arc<obs_errors::Errors>,
     pub(crate) profiling: bool,
+    pub(crate) prices: Prices,
 }
 
 pub(crate) fn start(admin: &Admin, shown: Shown<'_>) -> Result<Option<AdminServer>, Error> {
-    let Shown { explanation, registry, health, logging, traces, profiling, .. } = shown;
+    let Shown { explanation, registry, health, logging, traces, profiling, prices, .. } = shown;
     #[cfg(feature = "errors")]
     let errors = shown.errors;
     let builder = match &admin.place {
@@ -40,7 +43,16 @@ pub(crate) fn start(admin: &Admin, shown: Shown<'_>) -> Result<Option<AdminServe
         AdminPlace::Tcp(addr) => Builder::new(health).addr(*addr),
         AdminPlace::Unix(path) => Builder::new(health).unix(path),
     };
-    let metrics = Endpoint::new(registry.clone());
+    let bill = cost::Bill {
+        logging: Arc::clone(&logging),
+        traces: Arc::clone(&traces),
+        registry: registry.clone(),
+        #[cfg(feature = "errors")]
+        errors: Arc::clone(&errors),
+        prices,
+        since: Instant::now(),
+    };
+    let metrics = Endpoint::new(registry);
     let (cardinality, lint) = (metrics.clone(), metrics.clone());
     let explanation = Bytes::from(explanation.to_string());
     let mut builder = builder
@@ -82,7 +94,7 @@ pub(crate) fn start(admin: &Admin, shown: Shown<'_>) -> Result<Option<AdminServe
             }
         })
         .protected_route("/debug/cost", move |request| {
-            let response = cost::answer(&logging, &traces, &registry, &request);
+            let response = bill.answer(&request);
             async { response }
         });
     #[cfg(feature = "errors")]

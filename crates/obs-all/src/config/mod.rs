@@ -66,8 +66,12 @@ type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// | `OBS_SERVER_CONNECTION_AGE` | after which a connection finishes its requests and is closed | `1h` |
 /// | `OBS_TRUSTED_PROXIES` | how many proxies in front of the service are believed whom they served, for `client.address` of the spans | `0` |
 /// | `OBS_WATCHDOG` | `on` or `off`: `/healthz` answers 503 while the async runtime is wedged | `on` |
+/// | `OBS_QUERY_METRICS` | `on` or `off`: the duration of every SQL query as `db_client_operation_duration_seconds`, those of unsampled traces too, for which sqlx then formats its event (about 15,000 instructions a query) | `on` where metrics are pushed |
 /// | `OBS_PROFILING` | `on` or `off`: `/debug/pprof/` on the admin server; with the feature `profiling` | `off` |
 /// | `OBS_HEALTH_DISABLE` | checks to take out, such as `redis,search`; an unknown name is an error when serving starts | none |
+/// | `OBS_PRICE_LOGS_GB`, `OBS_PRICE_SPANS_GB` | what a gigabyte costs where it is stored, for the estimate on `/debug/cost` | none |
+/// | `OBS_PRICE_SERIES` | what a series costs a month | none |
+/// | `OBS_PRICE_INSTANCES` | as many instances as this one | `1` |
 /// | `OTEL_EXPORTER_OTLP_ENDPOINT` | where traces, metrics and log lines are sent: `http://127.0.0.1:4317` | nothing is sent |
 /// | `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER` | `otlp`, or `none` for a signal that the endpoint does not take; metrics are scraped and lines written either way | `otlp` |
 /// | `OTEL_SDK_DISABLED` | `true`: no signal is sent | `false` |
@@ -94,6 +98,7 @@ pub struct Config {
     server_limits: Option<ServerLimits>,
     trusted_proxies: Option<u8>,
     watchdog: Option<bool>,
+    query_metrics: Option<bool>,
     #[cfg(feature = "profiling")]
     profiling: Option<bool>,
     disabled_checks: Option<Vec<String>>,
@@ -130,6 +135,7 @@ impl Config {
             server_limits: None,
             trusted_proxies: None,
             watchdog: None,
+            query_metrics: None,
             #[cfg(feature = "profiling")]
             profiling: None,
             disabled_checks: None,
@@ -252,6 +258,13 @@ impl Config {
     /// Whether `/healthz` answers 503 while the async runtime is wedged.
     pub fn watchdog(mut self, on: bool) -> Self {
         self.watchdog = Some(on);
+        self
+    }
+
+    /// Whether the duration of every SQL query is measured, also where its trace is not sampled. Where nothing is
+    /// said it is measured where metrics are pushed.
+    pub fn query_metrics(mut self, on: bool) -> Self {
+        self.query_metrics = Some(on);
         self
     }
 

@@ -93,3 +93,13 @@ pub(crate) fn text(text: &str) -> Result<String, String> {
         false => Ok(text.to_owned()),
     }
 }
+
+pub(crate) fn price(text: &str) -> Result<Option<f64>, String> {
+    let price = text.parse().ok().filter(|price: &f64| price.is_finite() && *price >= 0.0);
+    price.map(Some).ok_or_else(|| "write a price such as 0.50, in any currency".to_owned())
+}
+
+pub(crate) fn instances(text: &str) -> Result<Option<u32>, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.map(Some).ok_or_else(|| "write a number of instances from 1 on".to_owned())
+}

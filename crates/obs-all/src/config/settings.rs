@@ -10,6 +10,7 @@ use obs_logging::Format;
 
 use crate::config::{Config, Explanation, Origin, Preset, Signals, parse, signals};
 use crate::error::{Error, Kind};
+use crate::prices::Prices;
 
 /// The values in force.
 pub(crate) struct Settings {
@@ -22,9 +23,12 @@ pub(crate) struct Settings {
     pub(crate) server_limits: ServerLimits,
     pub(crate) trusted_proxies: u8,
     pub(crate) watchdog: bool,
+    /// `None`: where metrics are pushed.
+    pub(crate) query_metrics: Option<bool>,
     #[cfg(feature = "profiling")]
     pub(crate) profiling: bool,
     pub(crate) disabled_checks: Vec<String>,
+    pub(crate) prices: Prices,
     #[cfg(feature = "errors")]
     pub(crate) errors: obs_errors::Builder,
     pub(crate) signals: Signals,
@@ -125,6 +129,13 @@ impl Settings {
             parse::switch,
             true,
         )?;
+        let query_metrics = choose.setting(
+            "metrics.queries",
+            config.query_metrics.map(Some),
+            &["OBS_QUERY_METRICS"],
+            |text| parse::switch(text).map(Some),
+            None,
+        )?;
         #[cfg(feature = "profiling")]
         let profiling = choose.setting(
             "profiling",
@@ -140,6 +151,7 @@ impl Settings {
             parse::names,
             Vec::new(),
         )?;
+        let prices = choose.prices()?;
         #[cfg(feature = "errors")]
         let errors = crate::config::errors::resolve(config, &mut choose.explanation);
         let signals = signals::resolve(config, &mut choose.explanation)?;
@@ -153,9 +165,11 @@ impl Settings {
             server_limits,
             trusted_proxies,
             watchdog,
+            query_metrics,
             #[cfg(feature = "profiling")]
             profiling,
             disabled_checks,
+            prices,
             #[cfg(feature = "errors")]
             errors,
             signals,
@@ -250,6 +264,21 @@ impl Choose<'_> {
             *field = self.setting(name, value, &[variable], parse::rate, *field)?;
         }
         Ok(limits)
+    }
+
+    fn prices(&mut self) -> Result<Prices, Error> {
+        let mut prices = Prices::default();
+        for (name, field, variable) in [
+            ("price.logs_gb", &mut prices.logs_gb, "OBS_PRICE_LOGS_GB"),
+            ("price.spans_gb", &mut prices.spans_gb, "OBS_PRICE_SPANS_GB"),
+            ("price.series", &mut prices.series, "OBS_PRICE_SERIES"),
+        ] {
+            *field = self.setting(name, None, &[variable], parse::price, None)?;
+        }
+        let instances = &["OBS_PRICE_INSTANCES"];
+        prices.instances =
+            self.setting("price.instances", None, instances, parse::instances, None)?;
+        Ok(prices)
     }
 
     fn secret(

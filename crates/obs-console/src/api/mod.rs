@@ -69,14 +69,14 @@ impl Api {
         guard::check_token(head, &self.token)?;
         match path.split_once('/') {
             None if path == "whoami" => only(head, Method::GET, || Ok(whoami())),
-            None if path == "requests" => only(head, Method::GET, || self.list(head)),
-            None if path == "errors" => only(head, Method::GET, || self.errors(head)),
-            None if path == "logs" => only(head, Method::GET, || self.lines(head)),
-            None if path == "metrics" => only(head, Method::GET, || Ok(ok(&self.store.families()))),
-            Some(("metrics", "series")) => only(head, Method::GET, || self.series(head)),
+            None if path == "requests" => self.list(head).await,
+            None if path == "errors" => self.errors(head).await,
+            None if path == "logs" => self.lines(head).await,
+            None if path == "metrics" => self.families(head).await,
+            Some(("metrics", "series")) => self.series(head).await,
             None if path == "services" => only(head, Method::GET, || Ok(self.services())),
             None if path == "health" => only(head, Method::GET, || self.health(head)),
-            None if path == "map" => only(head, Method::GET, || self.map(head)),
+            None if path == "map" => self.map(head).await,
             None if path == "profile" => {
                 only(head, Method::GET, || Ok(()))?;
                 self.profile(head).await
@@ -92,7 +92,7 @@ impl Api {
                 only(head, Method::POST, || Ok(()))?;
                 Ok(ok(&json!({ "services": self.scraper.look().await })))
             }
-            Some(("requests", id)) => only(head, Method::GET, || self.request(id)),
+            Some(("requests", id)) => self.request(head, id).await,
             Some(("logs", service)) => {
                 only(head, Method::POST, || Ok(()))?;
                 self.take_logs(service, head, body).await
@@ -104,30 +104,34 @@ impl Api {
         }
     }
 
-    fn list(&self, head: &Parts) -> Answer {
+    async fn list(&self, head: &Parts) -> Answer {
+        only(head, Method::GET, || Ok(()))?;
         let mut filter = Filter::default();
         let known = "q, service, instance, route, status, attr, error, min_ms, max_ms, from_ms, to_ms, before and limit";
         filters(head, known, |name, value| filter.set(name, value))?;
-        Ok(ok(&self.store.requests(&filter)))
+        self.ask(move |store| Ok(ok(&store.requests(&filter)))).await
     }
 
-    fn lines(&self, head: &Parts) -> Answer {
+    async fn lines(&self, head: &Parts) -> Answer {
+        only(head, Method::GET, || Ok(()))?;
         let mut filter = LineFilter::default();
         let known = "q, level, service, instance, trace_id, span_id, request_id, attr, from_ms, to_ms, before, after and limit";
         filters(head, known, |name, value| filter.set(name, value))?;
-        Ok(ok(&self.store.lines(&filter)))
+        self.ask(move |store| Ok(ok(&store.lines(&filter)))).await
     }
 
-    fn errors(&self, head: &Parts) -> Answer {
+    async fn errors(&self, head: &Parts) -> Answer {
+        only(head, Method::GET, || Ok(()))?;
         let mut filter = ErrorFilter::default();
         filters(head, "q, service, trace_id and limit", |name, value| filter.set(name, value))?;
-        Ok(ok(&self.store.error_list(&filter)))
+        self.ask(move |store| Ok(ok(&store.error_list(&filter)))).await
     }
 
-    fn series(&self, head: &Parts) -> Answer {
+    async fn series(&self, head: &Parts) -> Answer {
+        only(head, Method::GET, || Ok(()))?;
         let mut filter = SeriesFilter::default();
         filters(head, "service, family and label", |name, value| filter.set(name, value))?;
-        Ok(ok(&self.store.series(&filter)))
+        self.ask(move |store| Ok(ok(&store.series(&filter)))).await
     }
 
     fn services(&self) -> Response<Body> {
@@ -173,15 +177,17 @@ impl Api {
         Ok(ok(&graph))
     }
 
-    fn map(&self, head: &Parts) -> Answer {
+    async fn map(&self, head: &Parts) -> Answer {
+        only(head, Method::GET, || Ok(()))?;
         let mut filter = Filter::default();
         filters(head, "from_ms", |name, value| Ok(name == "from_ms" && filter.set(name, value)?))?;
         let from = filter.from_ms.unwrap_or(0.0) * 1e6;
-        Ok(ok(&self.store.map(from as u64)))
+        self.ask(move |store| Ok(ok(&store.map(from as u64)))).await
     }
 
     /// By trace id, else by request id.
-    fn request(&self, id: &str) -> Answer {
+    async fn request(&self, head: &Parts, id: &str) -> Answer {
+        only(head, Method::GET, || Ok(()))?;
         let id = query::decode(id);
         let unknown = || Refusal::new(StatusCode::NOT_FOUND, "no request with this id is known");
         if RequestId::parse(id.as_bytes()).is_none() {
@@ -190,11 +196,29 @@ impl Api {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
         }
         let by_trace = TraceId::from_hex(id.as_bytes()).filter(|id| id.is_valid());
-        if let Some(document) = by_trace.and_then(|id| self.store.request(id)) {
-            return Ok(ok(&document));
-        }
-        let trace_id = self.store.trace_of(&id).ok_or_else(unknown)?;
-        Ok(ok(&self.store.request(trace_id).ok_or_else(unknown)?))
+        self.ask(move |store| {
+            if let Some(document) = by_trace.and_then(|id| store.request(id)) {
+                return Ok(ok(&document));
+            }
+            let trace_id = store.trace_of(&id).ok_or_else(unknown)?;
+            Ok(ok(&store.request(trace_id).ok_or_else(unknown)?))
+        })
+        .await
+    }
+
+    async fn families(&self, head: &Parts) -> Answer {
+        only(head, Method::GET, || Ok(()))?;
+        self.ask(|store| Ok(ok(&store.families()))).await
+    }
+
+    /// Looks through the store where that keeps no receiver waiting.
+    async fn ask(&self, question: impl FnOnce(&Store) -> Answer + Send + 'static) -> Answer {
+        let store = Arc::clone(&self.store);
+        let asked = tokio::task::spawn_blocking(move || question(&store)).await;
+        asked.unwrap_or_else(|_| {
+            let reason = "the console is ending: start it again";
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason))
+        })
     }
 
     async fn take_logs(&self, service: &str, head: &Parts, body: Incoming) -> Answer {

@@ -18,12 +18,12 @@ pub(crate) fn list(
     let mut last = None;
     for (seq, id, trace) in state.traces.before(before).take(turn) {
         last = Some(seq);
-        if !may_pass(filter, trace) {
+        // A summary costs more than looking for a text.
+        if !may_pass(filter, trace) || !has_text(state, filter, id, trace) {
             continue;
         }
         let summary = summarise(state, seq, id, trace);
-        found
-            .extend(summary.filter(|it| accepts(filter, it) && has_text(state, filter, id, trace)));
+        found.extend(summary.filter(|it| accepts(filter, it)));
         if found.len() >= filter.limit {
             return None;
         }

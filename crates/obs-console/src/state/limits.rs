@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct Limits {
     /// Traces; past it the oldest is evicted. 10,000 by default.
     pub traces: usize,
-    /// Spans of one trace; past it further ones are turned away. 2,000 by default.
+    /// Spans of one trace; past it further ones are turned away. 10,000 by default.
     pub spans_per_trace: usize,
     /// Bytes of all spans; past it the oldest trace is evicted. 64 MiB by default.
     pub span_bytes: usize,
@@ -36,7 +36,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             traces: 10_000,
-            spans_per_trace: 2_000,
+            spans_per_trace: 10_000,
             span_bytes: 64 << 20,
             logs: 100_000,
             log_bytes: 32 << 20,

@@ -1,17 +1,14 @@
 //! Where an admin server listens: an address, or a socket in the file system.
 
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use tokio::net::{TcpListener, UnixListener, UnixSocket};
+use tokio::net::TcpListener;
 use tokio_util::either::Either;
 
-/// A kubelet, a scraper and a few people wait here at most.
-const BACKLOG: u32 = 64;
+#[cfg(unix)]
+use crate::admin::socket::{self, SocketFile};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Endpoint {
@@ -32,13 +29,17 @@ impl std::fmt::Display for Endpoint {
 pub(crate) enum Listener {
     Tcp(TcpListener),
     /// Its file is removed when the listener is dropped.
+    #[cfg(unix)]
     Unix {
-        listener: UnixListener,
+        listener: tokio::net::UnixListener,
         _file: SocketFile,
     },
 }
 
+#[cfg(unix)]
 pub(crate) type Stream = Either<tokio::net::TcpStream, tokio::net::UnixStream>;
+#[cfg(not(unix))]
+pub(crate) type Stream = Either<tokio::net::TcpStream, tokio::net::TcpStream>;
 
 impl Listener {
     /// Inside a tokio runtime.
@@ -49,21 +50,23 @@ impl Listener {
                 listener.set_nonblocking(true)?;
                 Ok(Self::Tcp(TcpListener::from_std(listener)?))
             }
+            #[cfg(unix)]
             Endpoint::Unix(path) => {
-                remove_stale(path)?;
-                let socket = UnixSocket::new_stream()?;
-                socket.bind(path)?;
-                let _file = SocketFile(path.clone());
-                // Before it listens, so that no process can connect under the umask's mode.
-                fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-                Ok(Self::Unix { listener: socket.listen(BACKLOG)?, _file })
+                let (listener, _file) = socket::bind(path)?;
+                Ok(Self::Unix { listener, _file })
             }
+            #[cfg(not(unix))]
+            Endpoint::Unix(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "sockets in the file system are for Unix: listen on an address",
+            )),
         }
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Some),
+            #[cfg(unix)]
             Self::Unix { .. } => Ok(None),
         }
     }
@@ -76,29 +79,8 @@ impl Listener {
                 let _ = stream.set_nodelay(true);
                 Ok(Either::Left(stream))
             }
+            #[cfg(unix)]
             Self::Unix { listener, .. } => Ok(Either::Right(listener.accept().await?.0)),
         }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-/// Removes a socket without a listener; any other file is left alone.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    if !found.file_type().is_socket() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "another file is there"));
-    }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Err(error) => Err(error),
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there")),
     }
 }

@@ -16,6 +16,8 @@ mod handlers;
 mod listen;
 mod response;
 mod routes;
+#[cfg(unix)]
+mod socket;
 mod thread;
 
 use std::fmt;

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -26,6 +25,35 @@ const EXIT_CODE_WITHOUT_SIGNAL: i32 = 1;
 const LOG_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long the exit handlers, which flush the log, may take.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+#[cfg(unix)]
+mod platform {
+    use std::io;
+
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    pub(super) type Terminate = Signal;
+    pub(super) type Interrupt = Signal;
+
+    pub(super) fn streams() -> io::Result<(Terminate, Interrupt)> {
+        Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+    }
+}
+
+/// Ctrl-Break, which a supervisor can send, is SIGTERM, and Ctrl-C is SIGINT.
+#[cfg(windows)]
+mod platform {
+    use std::io;
+
+    use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
+
+    pub(super) type Terminate = CtrlBreak;
+    pub(super) type Interrupt = CtrlC;
+
+    pub(super) fn streams() -> io::Result<(Terminate, Interrupt)> {
+        Ok((ctrl_break()?, ctrl_c()?))
+    }
+}
 
 /// Counts the lifecycles that watch: the signals of one that was dropped are those of the newest.
 static NEWEST: AtomicU64 = AtomicU64::new(0);
@@ -68,9 +96,7 @@ fn start(shared: &Arc<Shared>) -> Result<(), Error> {
     let failed = |source| Error::new(Kind::Signals { source });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = OwnRuntime::new(runtime.map_err(failed)?);
-    let streams =
-        runtime.enter(|| Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)));
-    let (terminate, interrupt) = streams.map_err(failed)?;
+    let (terminate, interrupt) = runtime.enter(platform::streams).map_err(failed)?;
     let (call, shared) = (CalledShutdown::of(shared), Arc::downgrade(shared));
     let generation = NEWEST.fetch_add(1, Ordering::AcqRel) + 1;
     let watched = Watched { shared, generation };
@@ -129,8 +155,8 @@ impl Watched {
 }
 
 async fn run(
-    mut terminate: Signal,
-    mut interrupt: Signal,
+    mut terminate: platform::Terminate,
+    mut interrupt: platform::Interrupt,
     mut call: CalledShutdown,
     watched: Watched,
 ) {

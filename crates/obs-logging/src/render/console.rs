@@ -1,6 +1,6 @@
 //! Lines for people: aligned levels, `key=value`, colours where the terminal has them.
 
-use super::{Line, OwnKeys};
+use super::line::{Line, OwnKeys};
 use crate::context::fields::Fields;
 use crate::encode::escape::string;
 use crate::encode::time::Clock;

@@ -2,7 +2,7 @@
 
 use obs_context::{SpanId, TraceId};
 
-use super::{Line, OwnKeys};
+use super::line::{Line, OwnKeys};
 use crate::context::fields::Fields;
 use crate::encode::escape::string;
 use crate::encode::head::{TIME, head, opening};
