@@ -20,6 +20,7 @@ mod global;
 mod gzip;
 #[cfg(feature = "http")]
 pub mod http;
+mod kind;
 mod lint;
 mod metric;
 mod names;

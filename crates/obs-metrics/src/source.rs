@@ -9,9 +9,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use obs_context::{Sample, SampleKind};
 
 use crate::batch::{Batch, BatchSample};
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
 use crate::expose::{Expose, Number};
 use crate::family::{Collect, push_label};
+use crate::kind::Kind;
 use crate::{Registry, global, metric, sources};
 
 /// Samples that were not shown, in the whole process.
