@@ -16,7 +16,6 @@ const TIED: &[&str] = &[
     "obs-bench",
     "obs-console",
     "obs-guard",
-    "obs-metrics",
     "obs-otlp",
     "obs-tracing",
     "xtask",
