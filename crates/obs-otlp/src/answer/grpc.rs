@@ -5,9 +5,10 @@
 use base64::Engine;
 use http::{HeaderMap, StatusCode};
 
-use super::{Verdict, protobuf};
+use super::protobuf;
+use super::verdict::{Verdict, shown};
 use crate::client::Answer;
-use crate::grpc_code_name;
+use crate::grpc_code::grpc_code_name;
 
 /// Before every message: whether it is compressed, and its length.
 pub(crate) const PREFIX: usize = 5;
@@ -48,7 +49,7 @@ fn by_trailers(trailers: &HeaderMap, message: &[u8]) -> Verdict {
     let reason = format!(
         "the collector answered gRPC status {code} ({}) {}",
         grpc_code_name(code).unwrap_or("unknown"),
-        super::shown(message.as_bytes())
+        shown(message.as_bytes())
     );
     // The table of the specification; 8 only with the server's word that it can recover.
     match code {
