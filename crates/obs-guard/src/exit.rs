@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, Once, PoisonError};
 
-use crate::Place;
+use crate::place::Place;
 
 static LAST: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 static AT_EXIT: Place = Place::new("exit");

@@ -29,7 +29,7 @@ pub fn watch_forks() {
 fn register() {
     unsafe extern "C" fn in_child() {
         GENERATION.fetch_add(1, Relaxed);
-        crate::random::forget_state();
+        crate::state::forget_state();
     }
     // SAFETY: the function lives as long as the program, takes nothing and does not unwind. It stores to
     // an atomic and to a constant-initialised thread-local without a destructor, which is allowed between

@@ -3,7 +3,8 @@
 use std::fmt::{self, Debug, Display, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::{Place, truncated};
+use crate::place::Place;
+use crate::text::truncated;
 
 static FORMAT: Place = Place::new("format");
 

@@ -9,6 +9,7 @@ pub mod once;
 mod place;
 mod random;
 pub mod redact;
+mod state;
 mod text;
 
 pub use exit::at_exit;

@@ -1,12 +1,10 @@
 //! Fast random numbers for ids and sampling: never for secrets.
 
-use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-thread_local! {
-    static STATE: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
-}
+use crate::fork::watch_forks;
+use crate::state::STATE;
 
 /// The next number of this thread's generator (xoroshiro128++, Blackman and Vigna), about 1 ns.
 ///
@@ -30,14 +28,8 @@ pub fn random_u64() -> u64 {
 /// those keys, so the process and the time go in, too.
 #[cold]
 fn seed() -> (u64, u64) {
-    crate::watch_forks();
+    watch_forks();
     let entropy = RandomState::new();
     let moment = (std::process::id(), SystemTime::now().duration_since(UNIX_EPOCH).ok());
     (entropy.hash_one((0_u64, moment)) | 1, entropy.hash_one((1_u64, moment)))
-}
-
-/// Seeds this thread's generator again at its next number.
-#[cfg(unix)]
-pub(crate) fn forget_state() {
-    STATE.with(|state| state.set((0, 0)));
 }

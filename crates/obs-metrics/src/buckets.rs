@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Error;
+use crate::error::Error;
 use crate::expose::le;
 
 /// Bounds a histogram.

@@ -1,7 +1,10 @@
-//! What all metrics of a registry have in common.
+//! Making a registry.
 
+use crate::common::Common;
+use crate::error::Error;
 use crate::family::push_label;
-use crate::{Error, Registry, global, names};
+use crate::registry::Registry;
+use crate::{global, names};
 
 /// Makes a [`Registry`] whose metrics have something in common: made by [`Registry::builder`].
 ///
@@ -21,15 +24,11 @@ pub struct Builder {
     created: bool,
 }
 
-/// A checked [`Builder`].
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Common {
-    /// `shop_`, or nothing.
-    pub(crate) prefix: String,
-    pub(crate) labels: Vec<(String, String)>,
-    /// The labels as the text formats write them.
-    pub(crate) block: String,
-    pub(crate) created: bool,
+impl Registry {
+    /// A registry whose metrics have a prefix or labels in common.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
 }
 
 impl Builder {
@@ -89,17 +88,5 @@ impl Builder {
             push_label(&mut block, name, value);
         }
         Ok(Common { prefix, labels, block, created })
-    }
-}
-
-impl Common {
-    /// Whether a family may have these labels beside the common ones.
-    pub(crate) fn admits(&self, name: &str, labels: &[&str]) -> Result<(), Error> {
-        match self.labels.iter().find(|(common, _)| labels.contains(&common.as_str())) {
-            Some((label, _)) => Err(Error::invalid(format!(
-                "label `{label}` of `{name}`: every series of this registry has it already: drop one"
-            ))),
-            None => Ok(()),
-        }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 
-use crate::Registry;
 use crate::family::parse_block;
+use crate::registry::Registry;
 
 /// Values of a label that are shown.
 const SHOWN: usize = 5;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{Buckets, Error, HistogramVec, Registry};
+use crate::buckets::Buckets;
+use crate::error::Error;
+use crate::family::HistogramVec;
+use crate::registry::Registry;
 
 /// Measures what a database client does, by OpenTelemetry's semantic conventions:
 /// `db_client_operation_duration_seconds`, pushed as `db.client.operation.duration`, with the labels

@@ -5,59 +5,9 @@ use std::panic::Location;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::expose::escape_help;
-use crate::{Error, names};
-
-/// The metric types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-    Summary,
-    Info,
-    StateSet,
-    #[cfg(feature = "prometheus-client")]
-    Unknown,
-}
-
-impl Kind {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-            Self::Summary => "summary",
-            Self::Info => "info",
-            Self::StateSet => "stateset",
-            #[cfg(feature = "prometheus-client")]
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// The type's name in the text format 0.0.4, which has no info and no state set.
-    pub(crate) const fn classic(self) -> &'static str {
-        match self {
-            Self::Info | Self::StateSet => "gauge",
-            #[cfg(feature = "prometheus-client")]
-            Self::Unknown => "untyped",
-            other => other.as_str(),
-        }
-    }
-
-    /// The suffixes of its series in OpenMetrics, after the family's name.
-    const fn suffixes(self) -> &'static [&'static str] {
-        match self {
-            Self::Counter => &["_total", "_created"],
-            Self::Gauge | Self::StateSet => &[""],
-            Self::Histogram => &["_bucket", "_sum", "_count", "_created"],
-            Self::Summary => &["", "_sum", "_count", "_created"],
-            Self::Info => &["_info"],
-            #[cfg(feature = "prometheus-client")]
-            Self::Unknown => &[""],
-        }
-    }
-}
+use crate::error::Error;
+use crate::kind::Kind;
+use crate::names;
 
 /// Who sees a family: what Prometheus and OpenTelemetry name differently has one for each.
 #[derive(Clone, Copy, Debug)]
@@ -197,4 +147,10 @@ fn base_name(name: &str, kind: Kind) -> &str {
         _ => return name,
     };
     name.strip_suffix(suffix).unwrap_or(name)
+}
+
+/// Help as one line; OpenMetrics escapes quotes too.
+fn escape_help(help: &str, openmetrics: bool) -> String {
+    let escaped = help.replace('\\', "\\\\").replace('\n', "\\n");
+    if openmetrics { escaped.replace('"', "\\\"") } else { escaped }
 }

@@ -1,29 +1,17 @@
 //! The default registry, and metrics as module-level singletons.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
-use crate::buckets::Bounds;
-use crate::family::{Family, single};
-use crate::metric::Sealed;
-use crate::registry::unregistered;
-use crate::{
-    Buckets, Counter, CounterVec, Error, Gauge, GaugeVec, Histogram, HistogramVec, MetricVec,
-    Registry,
-};
+use crate::buckets::{Bounds, Buckets};
+use crate::descriptor::Descriptor;
+use crate::error::Error;
+use crate::failures::count_failure;
+use crate::family::{CounterVec, Family, GaugeVec, HistogramVec, MetricVec, single};
+use crate::metric::{Counter, Gauge, Histogram, Sealed};
+use crate::registry::Registry;
 
 static DEFAULT: OnceLock<Registry> = OnceLock::new();
-static FAILURES: AtomicU64 = AtomicU64::new(0);
-
-/// How many metrics the functions of this module could not register.
-pub(crate) fn failures() -> u64 {
-    FAILURES.load(Relaxed)
-}
-
-pub(crate) fn count_failure() {
-    FAILURES.fetch_add(1, Relaxed);
-}
 
 /// The registry that [`counter`] and its like register in: one a process.
 pub fn default_registry() -> &'static Registry {
@@ -116,4 +104,12 @@ fn stand_in<M: Sealed>(
     count_failure();
     tracing::error!(metric = name, %error, "the metric is not registered, and will not be shown");
     unregistered(name, labels, settings)
+}
+
+/// A family that no registry knows: it works, and is never shown.
+#[track_caller]
+fn unregistered<M: Sealed>(name: &str, labels: &[&str], settings: M::Settings) -> Arc<Family<M>> {
+    let place = Location::caller();
+    let descriptor = Descriptor::unchecked(name, M::KIND, "", labels, String::new(), place);
+    Arc::new(Family::new(descriptor, settings, false))
 }

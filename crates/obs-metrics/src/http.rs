@@ -10,9 +10,13 @@ use http::{Method, request};
 use obs_context::Route;
 use obs_http::{End, Exchange, Observe, ObserveLayer, RouteOf};
 
+use crate::buckets::Buckets;
 #[cfg(feature = "otlp-push")]
 use crate::descriptor::Audience;
-use crate::{Buckets, CounterVec, Error, Gauge, HistogramVec, Registry};
+use crate::error::Error;
+use crate::family::{CounterVec, HistogramVec};
+use crate::metric::Gauge;
+use crate::registry::Registry;
 
 /// Counts HTTP requests: their rate, errors and duration (RED), and how many are in progress.
 ///

@@ -5,6 +5,7 @@ mod buckets;
 mod builder;
 mod cardinality;
 pub mod collect;
+mod common;
 pub mod db;
 mod descriptor;
 #[cfg(feature = "http")]
@@ -12,6 +13,7 @@ mod endpoint;
 mod error;
 mod exemplar;
 mod expose;
+mod failures;
 mod family;
 #[cfg(feature = "prometheus-client")]
 mod foreign;
@@ -20,6 +22,7 @@ mod global;
 mod gzip;
 #[cfg(feature = "http")]
 pub mod http;
+mod kind;
 mod lint;
 mod metric;
 mod names;

@@ -1,7 +1,8 @@
 //! What is allowed but ill-advised.
 
-use crate::Registry;
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
+use crate::kind::Kind;
+use crate::registry::Registry;
 
 /// Units that Prometheus' conventions replace by a base unit.
 const UNITS: [(&str, &str); 16] = [

@@ -1,7 +1,7 @@
 //! What may be a name.
 
-use crate::Error;
-use crate::descriptor::Kind;
+use crate::error::Error;
+use crate::kind::Kind;
 
 /// Series names that other types derive from theirs.
 const RESERVED: [&str; 6] = ["_total", "_bucket", "_sum", "_count", "_created", "_info"];

@@ -1,6 +1,7 @@
 //! Where metrics are registered, checked, and read at a scrape.
 
 mod encode;
+mod own;
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,17 +11,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use obs_context::Source;
 
-use crate::buckets::Bounds;
-use crate::builder::{Builder, Common};
+use crate::buckets::{Bounds, Buckets};
+use crate::common::Common;
 use crate::descriptor::Descriptor;
-use crate::family::{Collect, Family, single};
-use crate::metric::{Info, Sealed};
+use crate::error::Error;
+use crate::family::{
+    Collect, CounterVec, Family, GaugeVec, HistogramVec, MetricVec, SummaryVec, single,
+};
+use crate::metric::{Counter, Gauge, Histogram, Info, Sealed, StateSet, Summary};
 use crate::source::Gathered;
 use crate::sources::{Asked, Sources};
-use crate::{
-    Buckets, Counter, CounterVec, Error, Gauge, GaugeVec, Histogram, HistogramVec, MetricVec,
-    StateSet, Summary, SummaryVec,
-};
 
 /// A set of metrics that is scraped as a whole. A clone is the same registry.
 ///
@@ -89,11 +89,6 @@ impl Registry {
     /// An empty registry.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// A registry whose metrics have a prefix or labels in common.
-    pub fn builder() -> Builder {
-        Builder::default()
     }
 
     pub(crate) fn with_common(common: Common) -> Self {
@@ -314,16 +309,4 @@ impl fmt::Debug for Registry {
         let families = self.families();
         f.debug_struct("Registry").field("families", &families.by_name.keys()).finish()
     }
-}
-
-/// A family that no registry knows: it works, and is never shown.
-#[track_caller]
-pub(crate) fn unregistered<M: Sealed>(
-    name: &str,
-    labels: &[&str],
-    settings: M::Settings,
-) -> Arc<Family<M>> {
-    let place = Location::caller();
-    let descriptor = Descriptor::unchecked(name, M::KIND, "", labels, String::new(), place);
-    Arc::new(Family::new(descriptor, settings, false))
 }

@@ -1,9 +1,9 @@
 //! Asking a registry what it would show: for tests.
 
-use crate::Registry;
 use crate::descriptor::Descriptor;
 use crate::expose::Flavour;
 use crate::family::parse_block;
+use crate::registry::Registry;
 
 /// Compares the families of these names with the text that is expected of them, in the text format
 /// 0.0.4, line by line; lines may be indented, and empty ones do not count. The error shows both.

@@ -8,7 +8,10 @@ use obs_guard::{fork_generation, watch_forks};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::timeout;
 
-use crate::{Closing, Error, Exporter, Outcome};
+use crate::closing::Closing;
+use crate::error::Error;
+use crate::exporter::Exporter;
+use crate::outcome::Outcome;
 
 /// An exporter with a runtime of its own, for a thread of the pillar's.
 ///

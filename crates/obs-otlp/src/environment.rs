@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Error;
+use crate::error::Error;
 
 /// One setting as it is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]

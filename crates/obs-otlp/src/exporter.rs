@@ -10,7 +10,11 @@ use tokio::time::sleep;
 
 use crate::answer::{GRPC_PREFIX, Verdict};
 use crate::client::Client;
-use crate::{Closing, Compression, Outcome, Protocol, Signal, json};
+use crate::closing::Closing;
+use crate::json;
+use crate::outcome::Outcome;
+use crate::protocol::{Compression, Protocol};
+use crate::signal::Signal;
 
 /// The longest wait between two attempts, in first waits.
 const LONGEST_BACKOFF: u32 = 25;

@@ -1,7 +1,7 @@
 //! Which exporters the environment asks for.
 
-use crate::Signal;
-use crate::environment::{Resolver, Variable};
+use crate::environment::{Origin, Resolver, Variable};
+use crate::signal::Signal;
 
 /// The exporters of a signal that are asked for. What nobody names is on: OpenTelemetry's default is `otlp`,
 /// and lines and scrapes are the service's own.
@@ -34,7 +34,7 @@ impl Exporters {
         let local = local_name.map(|name| format!("{name}, both with a comma between, "));
         let remedy = format!("give otlp, {}or none", local.unwrap_or_default());
         let mut exporters = Self::DEFAULT;
-        let (mut shown, mut origin) = ("otlp".to_owned(), crate::Origin::Default);
+        let (mut shown, mut origin) = ("otlp".to_owned(), Origin::Default);
         if let Some(text) = resolver.variable(variable) {
             exporters = Self { otlp: false, otlp_is_asked_for: false, local: false };
             for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
@@ -50,7 +50,7 @@ impl Exporters {
             let named: Vec<_> =
                 named.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name).collect();
             shown = if named.is_empty() { "none".to_owned() } else { named.join(",") };
-            origin = crate::Origin::Environment(variable);
+            origin = Origin::Environment(variable);
         }
         resolver.note("exporter", shown, origin);
         exporters.otlp &= !disabled;

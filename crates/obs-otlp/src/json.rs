@@ -2,43 +2,16 @@
 //!
 //! OTLP's JSON is protobuf's with exceptions: ids are hexadecimal, enums are numbers.
 
+mod tables;
+
 use std::fmt::Write;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::Signal;
+use crate::signal::Signal;
 use crate::wire::{Content, fields};
-
-mod tables;
-
-/// What a field holds.
-#[derive(Clone, Copy)]
-enum Kind {
-    Text,
-    /// An id: lower-case hexadecimal digits.
-    Id,
-    /// A 32-bit number, or an enum.
-    Small,
-    /// A 64-bit number: a string, since JSON's numbers are doubles to many.
-    Large,
-    Signed,
-    Bool,
-    Double,
-    /// Base64.
-    Bytes,
-    /// Packed numbers of eight bytes each.
-    LargeList,
-    DoubleList,
-    One(&'static Message),
-    Many(&'static Message),
-}
-
-/// Number, name and kind.
-type Field = (u64, &'static str, Kind);
-
-/// The fields of a message.
-type Message = [Field];
+use tables::{Kind, Message};
 
 /// An encoded `Export{Trace,Metrics,Logs}ServiceRequest` as JSON.
 pub(crate) fn request(signal: Signal, protobuf: &[u8]) -> String {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::{Compression, Protocol};
+use crate::protocol::{Compression, Protocol};
 
 /// What the code says of a signal's export; `Options::exporter` (feature `export`) adds the environment's word.
 #[derive(Clone, Default)]

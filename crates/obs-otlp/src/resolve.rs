@@ -8,9 +8,12 @@ use http::uri::{PathAndQuery, Scheme, Uri};
 
 use crate::client::{self, Proxies};
 use crate::environment::{Origin, Resolver, Variable, pairs};
+use crate::error::Error;
 use crate::exporter::{Exporter, Target};
-use crate::signal::Choice;
-use crate::{Compression, Error, Exporters, Identity, Options, Protocol, Signal};
+use crate::exporters::Exporters;
+use crate::options::{Identity, Options};
+use crate::protocol::{Compression, Protocol};
+use crate::signal::{Choice, Signal};
 
 const REMEDY: &str = "give a URL such as http://127.0.0.1:4317, or unix: and the path of a socket";
 

@@ -5,8 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use obs_context::random_u64;
 use obs_guard::fork_generation;
 
-use crate::Origin;
-use crate::environment::{Resolver, Variable, pairs};
+use crate::environment::{Origin, Resolver, Variable, pairs};
 use crate::wire::Write;
 
 /// Attributes of the process, each once.

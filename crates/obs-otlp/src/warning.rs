@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::Signal;
+use crate::signal::Signal;
 
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(30);
 

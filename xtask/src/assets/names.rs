@@ -11,7 +11,7 @@ const ADDED: [&str; 2] = ["job", "instance"];
 /// Metrics of services that come with a fault which the demo does not have: name, labels, and the file that
 /// shows it.
 pub(crate) const WITH_A_FAULT: [(&str, &[&str], &str); 1] =
-    [("obs_metrics_overflow_total", &["metric"], "crates/obs-metrics/src/source.rs")];
+    [("obs_metrics_overflow_total", &["metric"], "crates/obs-metrics/src/registry/own.rs")];
 
 /// The metrics that there are, scraped and recorded.
 pub(crate) struct Known {

@@ -1,6 +1,9 @@
 //! Pools of connections, threads, permits: what is used, what is free, who waits.
 
-use crate::{Error, Gauge, GaugeVec, Registry};
+use crate::error::Error;
+use crate::family::GaugeVec;
+use crate::metric::Gauge;
+use crate::registry::Registry;
 
 /// The gauges of one pool, for utilisation and saturation (USE): `pool_connections{pool,state}` with the
 /// states `used` and `idle`, `pool_connections_max{pool}` and `pool_waiting{pool}`.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use obs_context::{Sample, SampleKind, Source};
 
-use crate::{Error, Registry};
+use crate::error::Error;
+use crate::registry::Registry;
 
 /// Shows the process's CPU time, memory, file descriptors, threads and start time in this registry:
 /// `process_cpu_seconds_total`, `process_resident_memory_bytes`, `process_virtual_memory_bytes`,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use obs_context::{Sample, SampleKind, Source};
 use tokio::runtime::Handle;
 
-use crate::Registry;
+use crate::registry::Registry;
 
 /// Shows what a tokio runtime tells of itself, as far as stable tokio does: `tokio_workers`,
 /// `tokio_alive_tasks`, `tokio_global_queue_depth`, and for each worker `tokio_worker_busy_seconds_total`

@@ -14,10 +14,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request};
 
 use self::coding::Coding;
+use crate::buckets::Buckets;
 use crate::descriptor::Descriptor;
+use crate::error::Error;
 use crate::expose::{Flavour, negotiate};
+use crate::family::CounterVec;
+use crate::metric::{Gauge, Histogram};
+use crate::registry::Registry;
 use crate::sources::COLLECT_TIMEOUT;
-use crate::{Buckets, CounterVec, Error, Gauge, Histogram, Registry};
 
 /// Scrapes that may wait for one another; they hold threads of the application's runtime.
 const MAX_IN_FLIGHT: usize = 8;

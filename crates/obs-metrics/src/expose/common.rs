@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Expose, Number};
-use crate::builder::Common;
+use crate::common::Common;
 use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
 use crate::family::{Pairs, push_label};

@@ -31,7 +31,7 @@ pub(crate) use otlp::Otlp;
 #[cfg(feature = "prometheus-client")]
 pub(crate) use owned::{Owned, OwnedValue};
 pub(crate) use protobuf::Protobuf;
-pub(crate) use text::{Text, escape_help};
+pub(crate) use text::Text;
 
 /// Which of the formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,9 +10,10 @@ use obs_otlp::Resource;
 use super::conventions::Convention;
 use super::wire::Message;
 use super::{Expose, Number};
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
 use crate::family::Pairs;
+use crate::kind::Kind;
 use crate::metric::Snapshot;
 use crate::names;
 

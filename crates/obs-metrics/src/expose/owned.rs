@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{Expose, Number};
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
+use crate::kind::Kind;
 use crate::metric::Snapshot;
 
 /// One family as plain values.

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::wire::Message;
 use super::{Expose, Number};
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
 use crate::family::{Pairs, parse_block};
+use crate::kind::Kind;
 use crate::metric::{Native, Snapshot, ZERO};
 
 /// Writes protobuf into a buffer that may be used again.

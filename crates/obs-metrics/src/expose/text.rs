@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::number::{push_float, push_whole};
 use super::{Expose, Flavour, Number};
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
+use crate::kind::Kind;
 use crate::metric::Snapshot;
 
 /// Writes text into a buffer that may be used again.
@@ -194,10 +195,4 @@ impl Expose for Text<'_> {
             self.created(family, labels);
         }
     }
-}
-
-/// Help as one line; OpenMetrics escapes quotes too.
-pub(crate) fn escape_help(help: &str, openmetrics: bool) -> String {
-    let escaped = help.replace('\\', "\\\\").replace('\n', "\\n");
-    if openmetrics { escaped.replace('"', "\\\"") } else { escaped }
 }

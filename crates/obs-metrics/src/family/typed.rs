@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::{any, fmt};
 
 use super::vector::{Child, MetricVec};
-use crate::global;
+use crate::failures::count_failure;
 use crate::metric::Metric;
 
 /// A type whose values are label sets: made by [`labels!`](crate::labels), or by hand.
@@ -77,7 +77,7 @@ impl<M: Metric, const N: usize> MetricVec<M, N> {
     #[track_caller]
     pub fn typed<L: LabelSet<N>>(self) -> TypedVec<M, L, N> {
         if !self.has_names(&L::NAMES) {
-            global::count_failure();
+            count_failure();
             tracing::error!(
                 metric = self.name(),
                 labels = any::type_name::<L>(),

@@ -10,9 +10,8 @@ use std::time::Duration;
 use super::{Collect, Family, parse_block};
 #[cfg(all(feature = "http", feature = "otlp-push"))]
 use crate::descriptor::Audience;
-use crate::metric::Metric;
+use crate::metric::{Counter, Gauge, Histogram, Metric, Summary};
 use crate::storage::{Pin, pin};
-use crate::{Counter, Gauge, Histogram, Summary};
 
 /// A family of counters, one for each set of label values.
 pub type CounterVec<const N: usize> = MetricVec<Counter, N>;

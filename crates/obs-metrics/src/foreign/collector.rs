@@ -6,10 +6,10 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
-use crate::Registry;
-use crate::descriptor::Kind;
 use crate::expose::{Number, Owned, OwnedValue};
 use crate::family::parse_block;
+use crate::kind::Kind;
+use crate::registry::Registry;
 
 /// Everything of this registry but the foreign registries mounted in it, and but exemplars, which
 /// prometheus-client takes from its own types only. It has no summaries and no state sets either: they,

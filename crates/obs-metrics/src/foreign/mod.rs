@@ -10,9 +10,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use self::parse::{Foreign, ForeignSample, families};
 use crate::batch::Batch;
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
 use crate::expose::Expose;
 use crate::family::parse_block;
+use crate::kind::Kind;
 
 /// Foreign families, or lines of them, that were not shown, in the whole process.
 static REJECTED: AtomicU64 = AtomicU64::new(0);

@@ -2,8 +2,9 @@
 
 use std::panic::Location;
 
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
 use crate::expose::Number;
+use crate::kind::Kind;
 
 /// One family as it stood in the text.
 #[derive(Debug)]

@@ -6,7 +6,10 @@ use obs_context::Route;
 use obs_http::{End, Exchange, Observe};
 
 use super::known_method;
-use crate::{Buckets, Error, HistogramVec, Registry};
+use crate::buckets::Buckets;
+use crate::error::Error;
+use crate::family::HistogramVec;
+use crate::registry::Registry;
 
 /// Measures the requests of an HTTP client, by OpenTelemetry's semantic conventions:
 /// `http_client_request_duration_seconds`, pushed as `http.client.request.duration`, with the labels

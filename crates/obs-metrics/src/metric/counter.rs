@@ -5,10 +5,11 @@ use std::sync::{Arc, OnceLock};
 use obs_context::{active_span, active_span_is_sampled};
 
 use super::Sealed;
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
 use crate::exemplar::ExemplarSlot;
 use crate::expose::{Expose, Number};
 use crate::family::Series;
+use crate::kind::Kind;
 use crate::storage::Words;
 
 /// A number that only grows, and starts at zero with the process: requests, errors, items.

@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Sealed;
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
 use crate::expose::Expose;
 use crate::family::Series;
+use crate::kind::Kind;
 
 /// A number that goes up and down: requests in progress, queue depth, temperature.
 ///

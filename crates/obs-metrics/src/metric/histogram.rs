@@ -1,19 +1,19 @@
 //! How often values fell into which range.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use obs_context::{active_span, active_span_is_sampled};
+use obs_context::active_span_is_sampled;
 
-use super::{Native, Sealed};
+use super::Sealed;
+use super::snapshot::HistogramCore;
 use crate::buckets::Bounds;
-use crate::descriptor::{Descriptor, Kind};
-use crate::exemplar::{Exemplar, ExemplarSlot};
+use crate::descriptor::Descriptor;
 use crate::expose::Expose;
 use crate::family::Series;
-use crate::storage::Words;
+use crate::kind::Kind;
 
 /// Observations that were not finite, in the whole process.
 static REJECTED: AtomicU64 = AtomicU64::new(0);
@@ -125,63 +125,6 @@ impl Drop for Timer {
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct HistogramCore {
-    bounds: Arc<Bounds>,
-    /// The sum, then one word a bucket.
-    words: Words,
-    exemplars: OnceLock<Box<[ExemplarSlot]>>,
-    native: Option<Box<Mutex<Native>>>,
-}
-
-impl HistogramCore {
-    /// Held over both kinds of buckets, so that a scrape sees the same count in both.
-    #[inline]
-    fn lock_native(&self) -> Option<MutexGuard<'_, Native>> {
-        let native = self.native.as_ref()?;
-        Some(native.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    #[cold]
-    fn keep_exemplar(&self, bucket: usize, value: f64) {
-        let empty = || self.bounds.le.iter().map(|_| ExemplarSlot::default()).collect();
-        let slot = self.exemplars.get_or_init(empty).get(bucket);
-        if let (Some(span), Some(slot)) = (active_span(), slot) {
-            slot.store(span, value);
-        }
-    }
-}
-
-/// What a scrape reads of a histogram.
-pub(crate) struct Snapshot<'a> {
-    core: &'a HistogramCore,
-    native: Option<MutexGuard<'a, Native>>,
-}
-
-impl Snapshot<'_> {
-    pub(crate) fn bounds(&self) -> &Bounds {
-        &self.core.bounds
-    }
-
-    pub(crate) fn sum(&self) -> f64 {
-        self.core.words.total_float(0)
-    }
-
-    /// The count of each bucket alone, `+Inf` last: to be read once a scrape.
-    pub(crate) fn counts(&self) -> impl Iterator<Item = u64> {
-        (1..=self.core.bounds.le.len()).map(|at| self.core.words.total(at))
-    }
-
-    /// The native buckets, where the histogram has some.
-    pub(crate) fn native(&self) -> Option<&Native> {
-        self.native.as_deref()
-    }
-
-    pub(crate) fn exemplar(&self, bucket: usize) -> Option<Exemplar> {
-        self.core.exemplars.get()?.get(bucket)?.load()
-    }
-}
-
 impl Sealed for Histogram {
     type Core = HistogramCore;
     type Settings = Arc<Bounds>;
@@ -189,12 +132,7 @@ impl Sealed for Histogram {
     const KIND: Kind = Kind::Histogram;
 
     fn core(bounds: &Arc<Bounds>) -> HistogramCore {
-        HistogramCore {
-            words: Words::new(bounds.le.len() + 1),
-            bounds: bounds.clone(),
-            exemplars: OnceLock::new(),
-            native: bounds.native.then(|| Box::new(Mutex::new(Native::new()))),
-        }
+        HistogramCore::new(bounds)
     }
 
     fn from_series(series: Arc<Series<HistogramCore>>) -> Self {
@@ -206,6 +144,6 @@ impl Sealed for Histogram {
     }
 
     fn expose(core: &HistogramCore, labels: &str, family: &Descriptor, out: &mut dyn Expose) {
-        out.histogram(family, labels, &Snapshot { core, native: core.lock_native() });
+        out.histogram(family, labels, &core.snapshot());
     }
 }

@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Sealed;
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
 use crate::expose::{Expose, Number};
 use crate::family::{Series, push_label};
+use crate::kind::Kind;
 
 /// A series that is 1 for good: its labels are what it tells.
 #[derive(Clone, Debug)]

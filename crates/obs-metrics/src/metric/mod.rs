@@ -5,23 +5,26 @@ mod gauge;
 mod histogram;
 mod info;
 mod native;
+mod snapshot;
 mod summary;
 mod work;
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
 use crate::expose::Expose;
 use crate::family::Series;
+use crate::kind::Kind;
 
 pub use counter::Counter;
 pub use gauge::{Gauge, InProgress};
+pub(crate) use histogram::rejected_observations;
 pub use histogram::{Histogram, Timer};
-pub(crate) use histogram::{Snapshot, rejected_observations};
 pub(crate) use info::Info;
 pub use info::StateSet;
 pub(crate) use native::{Native, ZERO};
+pub(crate) use snapshot::Snapshot;
 pub use summary::Summary;
 
 /// A metric type: [`Counter`], [`Gauge`], [`Histogram`], [`Summary`] or [`StateSet`].

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Sealed;
-use crate::descriptor::{Descriptor, Kind};
+use crate::descriptor::Descriptor;
 use crate::expose::{Expose, Number, quantile_label};
 use crate::family::Series;
+use crate::kind::Kind;
 
 /// The relative error of a quantile.
 const ACCURACY: f64 = 0.01;

@@ -1,7 +1,7 @@
 //! Metrics around a piece of work: a closure or a future. A piece that panics, or a future that is
 //! dropped, counts like one that ends.
 
-use crate::{Counter, Gauge, Histogram};
+use crate::metric::{Counter, Gauge, Histogram};
 
 impl Histogram {
     /// Observes the seconds that the work takes.

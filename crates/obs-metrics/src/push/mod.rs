@@ -1,6 +1,7 @@
 //! Pushing a registry to an OpenTelemetry collector, for what Prometheus cannot reach.
 
 mod pusher;
+mod shared;
 mod worker;
 
 use std::fmt;
@@ -16,12 +17,10 @@ use obs_otlp::{
 
 pub use pusher::{PushCounts, Pusher};
 
-use crate::{Error, Registry};
-use pusher::Counters;
-use worker::{Shared, Worker};
-
-/// The longest wait: a clock cannot be told of `Duration::MAX`.
-const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
+use crate::error::Error;
+use crate::registry::Registry;
+use shared::{Counters, MAX_WAIT, Shared};
+use worker::Worker;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 

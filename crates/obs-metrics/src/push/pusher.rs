@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use obs_guard::fork_generation;
 use obs_otlp::Closer;
 
-use super::MAX_WAIT;
-use super::worker::Shared;
-use crate::Counter;
+use super::shared::{Counters, MAX_WAIT, Shared};
 
 /// What became of the pushes so far; each is in one of the first three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,14 +20,6 @@ pub struct PushCounts {
     pub unknown: u64,
     /// Data points that the collector refused of pushes that it took.
     pub rejected: u64,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Counters {
-    pub(super) delivered: Counter,
-    pub(super) failed: Counter,
-    pub(super) unknown: Counter,
-    pub(super) rejected: Counter,
 }
 
 /// The thread that pushes a registry: made by [`Push::start`](crate::Push::start). Dropping it ends the thread without a last

@@ -1,41 +1,12 @@
 //! The thread that pushes.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use obs_otlp::{Blocking, Outcome, Resource, Warning};
 
-use super::pusher::Counters;
-use crate::Registry;
-
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    state: Mutex<State>,
-    pub(super) changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct State {
-    /// Pushes that were asked for, and how many of them are done.
-    pub(super) asked: u64,
-    pub(super) answered: u64,
-    pub(super) succeeded: bool,
-    pub(super) ended: bool,
-}
-
-impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn wait<'a>(
-        &self,
-        state: MutexGuard<'a, State>,
-        most: Duration,
-    ) -> MutexGuard<'a, State> {
-        self.changed.wait_timeout(state, most).unwrap_or_else(PoisonError::into_inner).0
-    }
-}
+use super::shared::{Counters, Shared};
+use crate::registry::Registry;
 
 pub(super) struct Worker {
     pub(super) blocking: Blocking,

@@ -5,7 +5,8 @@
 use base64::Engine;
 use http::{HeaderMap, StatusCode};
 
-use super::{Verdict, protobuf};
+use super::protobuf;
+use super::verdict::{Verdict, shown};
 use crate::client::Answer;
 use crate::grpc_code::grpc_code_name;
 
@@ -48,7 +49,7 @@ fn by_trailers(trailers: &HeaderMap, message: &[u8]) -> Verdict {
     let reason = format!(
         "the collector answered gRPC status {code} ({}) {}",
         grpc_code_name(code).unwrap_or("unknown"),
-        super::shown(message.as_bytes())
+        shown(message.as_bytes())
     );
     // The table of the specification; 8 only with the server's word that it can recover.
     match code {

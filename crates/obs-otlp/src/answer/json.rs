@@ -1,7 +1,7 @@
 //! What a collector says in JSON.
 
-use super::Verdict;
-use crate::Signal;
+use super::verdict::{Verdict, shown};
+use crate::signal::Signal;
 
 /// How many items a JSON answer says were refused, and why: `{"partialSuccess": {"rejectedSpans": "2"}}`.
 pub(super) fn accepted(answer: &[u8], signal: Signal) -> Verdict {
@@ -17,7 +17,7 @@ pub(super) fn accepted(answer: &[u8], signal: Signal) -> Verdict {
         digits.get(..end).unwrap_or_default().parse().unwrap_or(0)
     });
     let message = after("errorMessage")
-        .and_then(|rest| Some(super::shown(rest.strip_prefix('"')?.split_once('"')?.0.as_bytes())));
+        .and_then(|rest| Some(shown(rest.strip_prefix('"')?.split_once('"')?.0.as_bytes())));
     Verdict::Accepted { rejected: rejected.unwrap_or(0), message: message.unwrap_or_default() }
 }
 

@@ -1,39 +1,22 @@
 //! What a collector's answer means, by the OTLP specification.
 
 mod grpc;
-mod http_date;
 mod json;
 mod protobuf;
+mod verdict;
 
-use std::time::{Duration, UNIX_EPOCH};
-
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
 
 pub(crate) use grpc::PREFIX as GRPC_PREFIX;
+pub(crate) use verdict::Verdict;
 
 use crate::client::Answer;
-use crate::{Protocol, Signal};
-
-/// What a person needs of a collector's text.
-const LONGEST_TEXT: usize = 400;
-
-/// What became of one attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The collector has it; it refused this many of the items.
-    Accepted { rejected: u64, message: String },
-    /// It may be sent again, after this long where the collector said so.
-    Retry { after: Option<Duration>, reason: String },
-    /// It must not be sent again.
-    Refused { reason: String },
-}
+use crate::protocol::Protocol;
+use crate::signal::Signal;
+use verdict::shown;
 
 impl Verdict {
-    pub(crate) fn retry(reason: impl Into<String>) -> Self {
-        Self::Retry { after: None, reason: reason.into() }
-    }
-
     pub(crate) fn of(answer: &Answer, signal: Signal, protocol: Protocol) -> Self {
         match protocol {
             Protocol::Grpc => grpc::verdict(answer),
@@ -66,51 +49,10 @@ fn http(answer: &Answer, signal: Signal) -> Verdict {
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => {
-            Verdict::Retry { after: retry_after(&answer.headers), reason }
-        }
+        | StatusCode::GATEWAY_TIMEOUT => Verdict::Retry { after: answer.retry_after(), reason },
         status if status.is_redirection() => Verdict::Refused {
             reason: format!("{reason}; redirects are not followed: give the endpoint it leads to"),
         },
         _ => Verdict::Refused { reason },
-    }
-}
-
-/// `Retry-After`: seconds, or a date; one that is over is now.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
-    }
-    let now = UNIX_EPOCH.elapsed().unwrap_or_default();
-    Some(Duration::from_secs(http_date::seconds(text)?).saturating_sub(now))
-}
-
-/// A foreign text for a log line: bounded, and without control characters.
-fn shown(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text.get(..LONGEST_TEXT).unwrap_or(text));
-    let plain = |sign: char| if sign.is_control() { ' ' } else { sign };
-    text.trim().chars().map(plain).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_seconds_or_a_date() {
-        for (text, expected) in [
-            ("7", Some(Duration::from_secs(7))),
-            ("99999999999999999999999", Some(Duration::from_secs(u64::MAX))),
-            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(Duration::ZERO)),
-            ("soon", None),
-            ("-1", None),
-            ("", None),
-        ] {
-            let headers = HeaderMap::from_iter(
-                text.parse().ok().map(|value: http::HeaderValue| (RETRY_AFTER, value)),
-            );
-            assert_eq!(retry_after(&headers), expected, "{text}");
-        }
     }
 }

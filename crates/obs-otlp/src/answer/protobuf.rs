@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
+use super::verdict::{Verdict, shown};
 use crate::wire::{Content, fields};
-
-use super::Verdict;
 
 /// What an `Export{Trace,Metrics,Logs}ServiceResponse` says: their partial successes are alike.
 pub(super) fn accepted(response: &[u8]) -> Verdict {
@@ -16,7 +15,7 @@ pub(super) fn accepted(response: &[u8]) -> Verdict {
                 (1, Content::Number(items)) => {
                     rejected = u64::try_from(items.cast_signed()).unwrap_or(0);
                 }
-                (2, Content::Bytes(text)) => message = super::shown(text),
+                (2, Content::Bytes(text)) => message = shown(text),
                 _ => {}
             }
         }

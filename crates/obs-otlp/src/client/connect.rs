@@ -93,7 +93,7 @@ impl Connector {
         };
         let to = proxy.uri().clone();
         let failed = |error: BoxError, to: &Uri| {
-            let cause = super::causes(&*error);
+            let cause = causes(&*error);
             BoxError::from(format!("through the proxy {to}: {cause}"))
         };
         if uri.scheme() == Some(&Scheme::HTTP) && !self.tunnels_all {
@@ -122,4 +122,11 @@ fn with_port(uri: Uri) -> Uri {
     let authority = parts.authority.as_ref().map(|known| format!("{}:80", known.host()));
     parts.authority = authority.and_then(|text| text.parse::<Authority>().ok());
     Uri::from_parts(parts).unwrap_or(uri)
+}
+
+/// An error with its causes: hyper keeps the telling one inside.
+pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
+    const DEEPEST: usize = 16; // a source may, by mistake, lead back to itself
+    let chain = std::iter::successors(Some(error), |&error| error.source()).take(DEEPEST);
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

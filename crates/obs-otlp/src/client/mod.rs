@@ -3,7 +3,9 @@
 //! One connection pool over hyper, with the crate's policy on proxies, TLS and redirects (none is followed).
 //! What it logs itself goes nowhere, so that telemetry makes no telemetry.
 
+mod answer;
 mod connect;
+mod http_date;
 mod proxy;
 mod stream;
 #[cfg(feature = "tls")]
@@ -21,7 +23,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, Request, StatusCode, Uri};
+use http::{HeaderMap, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Pool;
@@ -29,9 +31,11 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 
+pub use answer::Answer;
 pub use proxy::Proxies;
 
-use crate::{Error, Identity};
+use crate::error::Error;
+use crate::options::Identity;
 
 #[cfg(not(feature = "tls"))]
 type Connector = connect::Connector;
@@ -61,21 +65,6 @@ pub struct Client {
     proxies: Proxies,
     longest_answer: usize,
     http2_only: bool,
-}
-
-/// What was answered.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body, as much of it as came in time and within the bound.
-    pub body: Bytes,
-    /// What followed the body.
-    pub trailers: HeaderMap,
-    /// Whether the body came to its end in time and within the bound.
-    pub is_whole: bool,
 }
 
 /// Why there is no answer.
@@ -268,7 +257,7 @@ impl Client {
     }
 
     fn failure(&self, error: &hyper_util::client::legacy::Error) -> Failure {
-        let mut text = causes(error);
+        let mut text = connect::causes(error);
         let source =
             std::error::Error::source(error).and_then(|e| e.downcast_ref::<hyper::Error>());
         if source.is_some_and(hyper::Error::is_parse) {
@@ -277,14 +266,6 @@ impl Client {
             text.push_str("; that may be no HTTP/2, as the port of plain HTTP: say the protocol");
         }
         Failure { text, sent: !error.is_connect() }
-    }
-}
-
-impl Answer {
-    /// How long the other side wants to be left alone: `Retry-After`, as seconds or as a date, which may be
-    /// over.
-    pub fn retry_after(&self) -> Option<Duration> {
-        crate::answer::retry_after(&self.headers)
     }
 }
 
@@ -387,11 +368,4 @@ pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Erro
     };
     value.set_sensitive(true);
     Ok((name, value))
-}
-
-/// An error with its causes: hyper keeps the telling one inside.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    const DEEPEST: usize = 16; // a source may, by mistake, lead back to itself
-    let chain = std::iter::successors(Some(error), |error| error.source()).take(DEEPEST);
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

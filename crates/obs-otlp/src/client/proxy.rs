@@ -7,8 +7,8 @@ use std::sync::Arc;
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
-use crate::Error;
 use crate::environment::{Resolver, wrong};
+use crate::error::Error;
 
 /// Which proxies there are. By default none.
 ///

@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::Identity;
+use crate::options::Identity;
 
 /// What rustls takes; read once, when the pipeline is built. Nobody is trusted where nothing is secure.
 pub(super) fn config(identity: &Identity, secure: bool) -> Result<ClientConfig, String> {

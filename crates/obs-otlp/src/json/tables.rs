@@ -1,7 +1,33 @@
 //! Field numbers, names and kinds of OTLP's messages, as far as our encoders write them
 //! (opentelemetry-proto 1.x, `trace/v1`, `metrics/v1`, `logs/v1`, `common/v1`).
 
-use super::{Field, Kind, Message};
+/// What a field holds.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    /// An id: lower-case hexadecimal digits.
+    Id,
+    /// A 32-bit number, or an enum.
+    Small,
+    /// A 64-bit number: a string, since JSON's numbers are doubles to many.
+    Large,
+    Signed,
+    Bool,
+    Double,
+    /// Base64.
+    Bytes,
+    /// Packed numbers of eight bytes each.
+    LargeList,
+    DoubleList,
+    One(&'static Message),
+    Many(&'static Message),
+}
+
+/// Number, name and kind.
+pub(super) type Field = (u64, &'static str, Kind);
+
+/// The fields of a message.
+pub(super) type Message = [Field];
 
 pub(super) const TRACES: &Message = &[(1, "resourceSpans", Kind::Many(RESOURCE_SPANS))];
 const RESOURCE_SPANS: &Message =

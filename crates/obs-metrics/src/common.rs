@@ -1,0 +1,26 @@
+//! What all metrics of a registry have in common.
+
+use crate::error::Error;
+
+/// A checked [`Builder`](crate::Builder).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Common {
+    /// `shop_`, or nothing.
+    pub(crate) prefix: String,
+    pub(crate) labels: Vec<(String, String)>,
+    /// The labels as the text formats write them.
+    pub(crate) block: String,
+    pub(crate) created: bool,
+}
+
+impl Common {
+    /// Whether a family may have these labels beside the common ones.
+    pub(crate) fn admits(&self, name: &str, labels: &[&str]) -> Result<(), Error> {
+        match self.labels.iter().find(|(common, _)| labels.contains(&common.as_str())) {
+            Some((label, _)) => Err(Error::invalid(format!(
+                "label `{label}` of `{name}`: every series of this registry has it already: drop one"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
