@@ -4,18 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use obs_otlp::{Closer, Lookup, Options, Resolver, Resource, Setting};
+use obs_otlp::{Closer, Error, Lookup, Options, Resolver, Resource, Setting};
 use tracing::level_filters::LevelFilter;
 
+use crate::configure;
 use crate::export::{Function, Head, Pace, Transport, Worker};
-use crate::layer::Handle;
+use crate::handle::Handle;
+use crate::layer::TraceLayer;
 use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
 use crate::queue::Queue;
-use crate::record::Limits;
-use crate::sample::{Rules, Sampler, Tail};
+use crate::record::{Limits, Tail};
+use crate::sample::{Rules, Sampler};
 use crate::sql::{Database, OnQuery, Query};
-use crate::{Error, TraceLayer, Traces, configure};
+use crate::traces::Traces;
 
 /// Spans of the largest size that the limits allow would fill the memory of a queue that counts spans.
 const QUEUE_BYTES: u64 = 64 * 1024 * 1024;
@@ -268,16 +270,29 @@ impl Builder {
         let sdk = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         let resource = Resource::resolve(sdk, &self.service, &self.resource, &mut resolver);
         self.database.explain(&mut resolver);
+        let own = self.own_transport(&resource);
         Ok(Resolved {
             sampler: configure::sampler(&mut resolver, self.sampler.take()),
             propagators: configure::propagators(&mut resolver, self.propagators),
             limits: configure::limits(&mut resolver, self.limits),
-            pace: configure::pace(&mut resolver, self),
+            pace: configure::pace(&mut resolver, self.delay, self.batch, self.otlp.timeout),
             queue: configure::queue(&mut resolver, self.queue),
-            transport: configure::transport(&mut resolver, self, &resource)?,
+            transport: configure::transport(&mut resolver, own, &self.otlp)?,
             resource,
             resolver,
         })
+    }
+
+    /// What takes the place of a collector.
+    fn own_transport(&mut self, resource: &Resource) -> Option<Transport> {
+        #[cfg(not(feature = "otel-sdk"))]
+        let _ = resource; // requests begin with it, which are encoded elsewhere
+        #[cfg(feature = "otel-sdk")]
+        if let Some(mut exporter) = self.exporter.take() {
+            exporter.begin(resource);
+            return Some(Transport::Sdk(exporter));
+        }
+        self.function.take().map(Transport::Function)
     }
 }
 

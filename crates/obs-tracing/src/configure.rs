@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use obs_otlp::environment::Variable;
-use obs_otlp::{Error, Exporters, Resolver, Resource, Signal};
+use obs_otlp::{Error, Exporters, Options, Resolver, Signal};
 
-use crate::Sampler;
-use crate::builder::Builder;
 use crate::export::{Pace, Transport};
 use crate::propagate::Propagators;
 use crate::record::Limits;
+use crate::sample::Sampler;
 
 pub(crate) fn sampler(resolver: &mut Resolver, code: Option<Sampler>) -> Sampler {
     const ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
@@ -87,11 +86,16 @@ pub(crate) fn limits(resolver: &mut Resolver, code: Option<Limits>) -> Limits {
     }
 }
 
-pub(crate) fn pace(resolver: &mut Resolver, code: &Builder) -> Pace {
+pub(crate) fn pace(
+    resolver: &mut Resolver,
+    delay: Option<Duration>,
+    batch: Option<u32>,
+    timeout: Option<Duration>,
+) -> Pace {
     let delay =
-        resolver.millis("delay", code.delay, &["OTEL_BSP_SCHEDULE_DELAY"], Duration::from_secs(1));
-    let batch = resolver.count("batch_size", code.batch, &["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"], 2048);
-    let timeout = code.otlp.timeout.unwrap_or(Duration::from_secs(10));
+        resolver.millis("delay", delay, &["OTEL_BSP_SCHEDULE_DELAY"], Duration::from_secs(1));
+    let batch = resolver.count("batch_size", batch, &["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"], 2048);
+    let timeout = timeout.unwrap_or(Duration::from_secs(10));
     Pace { delay, batch: batch.max(1) as usize, timeout }
 }
 
@@ -99,21 +103,14 @@ pub(crate) fn queue(resolver: &mut Resolver, code: Option<u32>) -> usize {
     resolver.count("queue_size", code, &["OTEL_BSP_MAX_QUEUE_SIZE"], 32_768) as usize
 }
 
-/// How to reach a collector; `None` when nothing is to be exported.
+/// How to reach a collector, where the code gives nothing in its place; `None` when nothing is to be exported.
 pub(crate) fn transport(
     resolver: &mut Resolver,
-    code: &mut Builder,
-    resource: &Resource,
+    own: Option<Transport>,
+    code: &Options,
 ) -> Result<Option<Transport>, Error> {
-    #[cfg(not(feature = "otel-sdk"))]
-    let _ = resource; // requests begin with it, which are encoded elsewhere
-    #[cfg(feature = "otel-sdk")]
-    if let Some(mut exporter) = code.exporter.take() {
-        exporter.begin(resource);
-        return Ok(Some(Transport::Sdk(exporter)));
-    }
-    if let Some(function) = code.function.take() {
-        return Ok(Some(Transport::Function(function)));
+    if own.is_some() {
+        return Ok(own);
     }
     let wanted = Exporters::resolve(Signal::Traces, resolver);
     otlp(resolver, code, wanted)
@@ -122,7 +119,7 @@ pub(crate) fn transport(
 #[cfg(feature = "otlp")]
 fn otlp(
     resolver: &mut Resolver,
-    code: &Builder,
+    code: &Options,
     wanted: Exporters,
 ) -> Result<Option<Transport>, Error> {
     let defaults = obs_otlp::Defaults {
@@ -130,18 +127,18 @@ fn otlp(
         retry_variables: &["OTEL_BSP_EXPORT_TIMEOUT"],
         retry_for: Duration::from_secs(60),
     };
-    let exporter = code.otlp.exporter(Signal::Traces, wanted, defaults, resolver)?;
+    let exporter = code.exporter(Signal::Traces, wanted, defaults, resolver)?;
     Ok(exporter.map(|exporter| Transport::Otlp(Box::new(exporter))))
 }
 
 #[cfg(not(feature = "otlp"))]
 fn otlp(
     resolver: &mut Resolver,
-    code: &Builder,
+    code: &Options,
     wanted: Exporters,
 ) -> Result<Option<Transport>, Error> {
     let variables = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
-    let is_asked_for = code.otlp.endpoint.is_some() || resolver.first(&variables).is_some();
+    let is_asked_for = code.endpoint.is_some() || resolver.first(&variables).is_some();
     match is_asked_for && wanted.otlp {
         false => Ok(None),
         true => Err(Error::new(

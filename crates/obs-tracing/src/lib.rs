@@ -8,7 +8,9 @@ mod event;
 mod exception;
 mod export;
 mod filter;
+mod finish;
 mod fork;
+mod handle;
 #[cfg(feature = "http")]
 pub mod http;
 mod layer;
@@ -36,8 +38,8 @@ pub use live::LiveSpan;
 pub use obs_otlp::{Compression, Error, Origin, Protocol, Setting};
 #[cfg(feature = "otel-sdk")]
 pub use opentelemetry_sdk;
-pub use record::{AttributeValue, Limits, SpanKind, Status};
-pub use sample::{EndedSpan, Sampler, Tail};
+pub use record::{AttributeValue, EndedSpan, Limits, SpanKind, Status, Tail};
+pub use sample::Sampler;
 pub use span_ext::{
     SpanExt, add_event, add_link, record_error, record_error_with_backtrace, set_attribute,
     set_status,

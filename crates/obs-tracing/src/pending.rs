@@ -1,38 +1,11 @@
 //! The spans of traces whose fate is decided at their end.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::record::{AttributeValue, Chunk, Limits, Record};
-use crate::sample::{RULE_PANICKED, Tail};
-
-/// Tail mode of one pipeline: what all its traces hold together.
-#[derive(Debug, Default)]
-pub(crate) struct TailMode {
-    bytes: AtomicU64,
-    /// Spans that were recorded and then not kept.
-    pub(crate) discarded: AtomicU64,
-    /// Of these, those for which there was no room.
-    pub(crate) evicted: AtomicU64,
-    /// Rules that panicked.
-    pub(crate) panics: AtomicU64,
-}
-
-/// One such trace, as far as this process sees it.
-#[derive(Debug)]
-pub(crate) struct Pending {
-    mode: Arc<TailMode>,
-    rules: Arc<Tail>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-enum State {
-    Undecided { spans: Chunk, bytes: u64, reason: Option<&'static str> },
-    Kept,
-    Discarded,
-}
+use crate::pool;
+use crate::record::{AttributeValue, Chunk, Limits, Pending, Record, State, Tail, TailMode};
+use crate::sample::RULE_PANICKED;
 
 impl TailMode {
     /// A trace to be decided upon at its end.
@@ -46,7 +19,7 @@ impl TailMode {
     pub(crate) fn discard(&self, spans: Chunk, bytes: u64) {
         self.bytes.fetch_sub(bytes, Relaxed);
         self.discarded.fetch_add(spans.len() as u64, Relaxed);
-        crate::pipeline::recycle(spans);
+        pool::recycle(spans);
     }
 }
 

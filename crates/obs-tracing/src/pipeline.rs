@@ -8,20 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use obs_context::{SpanId, TraceId, fork_generation, watch_forks};
 use tracing::level_filters::LevelFilter;
 
-use crate::local::{self, Local};
 use crate::open::Table;
-use crate::pending::TailMode;
+use crate::pool;
 use crate::propagate::{Origin, RemoteContext};
 use crate::queue::Queue;
-use crate::record::{Chunk, Identity, Limits, Record, SpanKind};
+use crate::record::{Chunk, Identity, Limits, Record, TailMode};
 use crate::ring::{self, Consumer, Producer};
 use crate::sample::{Question, Rule, Rules};
-use crate::sql;
 use crate::sql::Database;
-
-/// A thread hands its ended spans over in chunks of at least this many, at the end of a trace; in the
-/// middle of one no later than when its ring is full.
-const WORTH_A_CHUNK: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Pipeline {
@@ -187,55 +181,6 @@ impl Pipeline {
         }
     }
 
-    /// The span is over: what it recorded is final. Does nothing the second time.
-    #[inline]
-    pub(crate) fn finish(self: &Arc<Self>, mut record: Box<Record>) {
-        if !record.identity.recording || record.end.is_some() {
-            record.identity.release();
-            record.end = None;
-            local::with(|local| local.give_back(record));
-            return;
-        }
-        if record.kind == SpanKind::Client && sql::is_sea_orm(record.identity.name) {
-            sql::normalise(&mut record, &self.limits);
-        }
-        record.finish();
-        if let Some(pending) = record.identity.pending.take() {
-            if !pending.is_of(&self.tail) {
-                return self.tail.discard(vec![record], 0); // of a trace whose end is the parent process's
-            }
-            return self.submit(pending.end(record, &self.limits));
-        }
-        let worth = if record.identity.local_root { WORTH_A_CHUNK } else { ring::ROOM };
-        let mut slot = Some(record);
-        let full = local::with(|local| local.end(self, slot.take()?, worth));
-        match (full, slot) {
-            (Some(Some(chunk)), _) => self.submit(chunk),
-            (_, Some(record)) => self.submit(vec![record]), // the thread is at its end
-            _ => {}
-        }
-    }
-
-    /// The span is over before it is closed: others may still ask who it was.
-    #[cfg(feature = "http")]
-    pub(crate) fn finish_early(self: &Arc<Self>, id: u64) {
-        // With buffers that have grown: it comes back to the thread's pool when the span is closed.
-        let mut remains = local::with(Local::take).unwrap_or_else(|| Box::new(Record::new()));
-        let ended = self.table.with(id, |record| {
-            if !record.identity.recording || record.end.is_some() {
-                return false;
-            }
-            remains.identity = record.identity.clone();
-            remains.end = Some(record.start);
-            std::mem::swap(record, &mut remains);
-            true
-        });
-        match ended {
-            Some(true) => self.finish(remains),
-            _ => drop(local::with(|local| local.give_back(remains))),
-        }
-    }
-
     /// Hands a chunk to the export thread; counts it when there is no room.
     pub(crate) fn submit(&self, chunk: Chunk) {
         if chunk.is_empty() {
@@ -243,7 +188,7 @@ impl Pipeline {
         }
         if let Err(refused) = self.queue.push(chunk) {
             self.totals.dropped.fetch_add(refused.len() as u64, Relaxed);
-            recycle(refused);
+            pool::recycle(refused);
         }
     }
 
@@ -337,10 +282,4 @@ impl Buffer {
 #[inline]
 fn increment(counter: &AtomicU64) {
     counter.store(counter.load(Relaxed) + 1, Relaxed);
-}
-
-/// Empties records for their next span.
-pub(crate) fn recycle(mut chunk: Chunk) {
-    chunk.iter_mut().for_each(|record| record.clear());
-    crate::pool::give_back(chunk);
 }

@@ -27,6 +27,12 @@ pub(crate) fn give_back(records: Chunk) {
     }
 }
 
+/// Empties records for their next span.
+pub(crate) fn recycle(mut chunk: Chunk) {
+    chunk.iter_mut().for_each(|record| record.clear());
+    give_back(chunk);
+}
+
 /// Does without where another thread is at it: in a forked child that may be for ever.
 fn lock() -> Option<MutexGuard<'static, Vec<Chunk>>> {
     match FREE.try_lock() {

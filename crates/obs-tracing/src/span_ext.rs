@@ -9,7 +9,7 @@ use obs_context::ActiveSpan;
 use tracing::Span;
 
 use crate::exception;
-use crate::layer::Handle;
+use crate::handle::Handle;
 use crate::local;
 use crate::pipeline::Pipeline;
 use crate::propagate::RemoteContext;

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use obs_context::{Sample, SampleKind, Source};
 use obs_otlp::{Closer, Setting};
 
-use crate::layer::Handle;
+use crate::handle::Handle;
 use crate::live::LiveSpan;
 use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
-use crate::sample::{Sampler, Tail};
+use crate::record::Tail;
+use crate::sample::Sampler;
 
 /// How long a shutdown takes at most, unless it is told otherwise.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,6 +1,7 @@
 //! From ended spans to a collector.
 
 mod encode;
+mod place;
 #[cfg(feature = "otel-sdk")]
 mod sdk;
 mod transport;

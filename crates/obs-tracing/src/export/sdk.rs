@@ -13,7 +13,7 @@ use opentelemetry::{InstrumentationScope, Key, KeyValue, Value};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter, SpanLinks};
 
-use super::transport::{EXPORTER, exporter_panicked};
+use super::place::{EXPORTER, exporter_panicked};
 use crate::record::{Attribute, AttributeValue, Event, EventName, Link, Record, SpanKind, Status};
 
 /// A [`SpanExporter`] as an object.

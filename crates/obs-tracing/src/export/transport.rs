@@ -4,18 +4,15 @@ use std::fmt;
 
 use std::time::Duration;
 
-use obs_guard::Place;
 use obs_otlp::{Closing, Outcome};
 #[cfg(feature = "otlp")]
 use obs_otlp::{Exporter, Package};
 
 use super::encode::{Head, Request};
+use super::place::{EXPORTER, exporter_panicked, lost};
 #[cfg(feature = "otel-sdk")]
 use super::sdk;
 use crate::record::Record;
-
-/// Exporters of the application's: its functions, and those of the SDK's kind.
-pub(super) static EXPORTER: Place = Place::new("tracing.exporter");
 
 /// What takes encoded requests in place of a collector.
 pub(crate) type Function = Box<dyn FnMut(&[u8], usize) -> Result<(), String> + Send>;
@@ -136,15 +133,6 @@ impl Transport {
             EXPORTER.call(|| exporter.end(Duration::from_secs(1)));
         }
     }
-}
-
-/// The panic may come again with the same spans: they are lost.
-pub(super) fn exporter_panicked() -> Outcome {
-    lost("the exporter panicked: mend it, its panics are in the log")
-}
-
-fn lost(reason: impl Into<String>) -> Outcome {
-    Outcome::Lost { reason: reason.into() }
 }
 
 impl Draft {

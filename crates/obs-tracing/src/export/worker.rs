@@ -11,7 +11,8 @@ use tokio::time::sleep;
 
 use super::encode::Head;
 use super::transport::{Parcel, Transport};
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::Pipeline;
+use crate::pool;
 use crate::record::{Chunk, Record};
 use crate::sample::drop_unused_tails;
 
@@ -111,7 +112,7 @@ impl Worker {
         let mut draft = None;
         loop {
             let Some(record) = self.chunk.next() else {
-                pipeline::recycle(std::mem::take(&mut self.encoded));
+                pool::recycle(std::mem::take(&mut self.encoded));
                 match self.pipeline.queue.pop() {
                     Some(chunk) => self.chunk = chunk.into_iter(),
                     None => break,
@@ -206,7 +207,7 @@ impl Drop for Finish {
             let spans = chunk.len();
             self.0.totals.dropped.fetch_add(spans as u64, Relaxed);
             self.0.queue.settle(spans);
-            pipeline::recycle(chunk);
+            pool::recycle(chunk);
         }
         self.0.queue.finish();
     }

@@ -7,7 +7,7 @@ use obs_http::known_method;
 use tracing::Span;
 use tracing::span::Entered;
 
-use crate::layer::Handle;
+use crate::handle::Handle;
 use crate::local::{self, Local};
 use crate::record::{Identity, Limits, Record};
 use crate::span_ext::Found;

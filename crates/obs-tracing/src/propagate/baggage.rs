@@ -67,20 +67,6 @@ impl Baggage {
         Self(Some(text.into()))
     }
 
-    /// Makes the spans that `work` creates carry this baggage, in place of what they would have inherited:
-    /// they hand it on to their children and, in headers, to other services.
-    ///
-    /// ```
-    /// use obs_tracing::propagate;
-    ///
-    /// let baggage = propagate::baggage().with("tenant", "acme");
-    /// let span = baggage.scope(|| tracing::info_span!("import"));
-    /// # drop(span);
-    /// ```
-    pub fn scope<R>(&self, work: impl FnOnce() -> R) -> R {
-        super::remote::with_baggage(self.clone(), work)
-    }
-
     /// Adds the members of one header.
     pub(crate) fn add(self, value: &[u8]) -> Self {
         let mut text = self.text().to_owned();

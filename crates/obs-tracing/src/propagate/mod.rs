@@ -15,19 +15,22 @@
 //! ```
 
 mod baggage;
+mod carried;
 mod carrier;
 mod format;
 mod remote;
+mod scope;
 mod traceparent;
 mod tracestate;
 
 pub use baggage::Baggage;
+pub(crate) use carried::Carried;
 pub use carrier::Carrier;
 pub use format::Propagators;
+pub(crate) use remote::Origin;
 pub use remote::RemoteContext;
 #[cfg(feature = "http")]
-pub(crate) use remote::within;
-pub(crate) use remote::{Carried, Origin};
+pub(crate) use scope::within;
 pub(crate) use traceparent::TraceParent;
 pub(crate) use tracestate::{value as state_value, with as state_with};
 

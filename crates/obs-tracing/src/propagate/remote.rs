@@ -5,16 +5,8 @@ use std::sync::Arc;
 use obs_context::{Route, SpanId, TraceId};
 
 use super::baggage::Baggage;
+use super::carried::Carried;
 use super::traceparent::TraceParent;
-use crate::local;
-
-/// What travels on with a trace beside its ids.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Carried {
-    /// The `tracestate`, empty for none.
-    pub(crate) state: String,
-    pub(crate) baggage: Baggage,
-}
 
 /// What a request or a message brought along: the span that caused it, and baggage.
 ///
@@ -69,20 +61,6 @@ impl RemoteContext {
         self.carried.as_ref().map(|carried| carried.baggage.clone()).unwrap_or_default()
     }
 
-    /// Makes the spans that `work` creates, and that have no parent in this process, children of this
-    /// context.
-    ///
-    /// ```
-    /// # use obs_tracing::propagate::RemoteContext;
-    /// # fn consume(message: RemoteContext) {
-    /// let span = message.scope(|| tracing::info_span!("consume order"));
-    /// # let _ = span;
-    /// # }
-    /// ```
-    pub fn scope<R>(&self, work: impl FnOnce() -> R) -> R {
-        within(Origin { remote: self.clone(), route: None }, work)
-    }
-
     pub(crate) fn carried(&self) -> Option<&Arc<Carried>> {
         self.carried.as_ref()
     }
@@ -92,47 +70,4 @@ impl RemoteContext {
         let carried = (!empty).then(|| Arc::new(Carried { state, baggage }));
         Self { parent, carried }
     }
-}
-
-/// Runs `work` with this baggage for all of its spans.
-pub(super) fn with_baggage<R>(baggage: Baggage, work: impl FnOnce() -> R) -> R {
-    /// Puts the former baggage back, also when `work` panics.
-    struct Restore(Option<Baggage>);
-
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let former = self.0.take();
-            local::with(|local| local.baggage = former);
-        }
-    }
-
-    let former = local::with(|local| local.baggage.replace(baggage)).flatten();
-    let _restore = Restore(former);
-    work()
-}
-
-impl Carried {
-    /// The same with other baggage.
-    pub(crate) fn with(of: Option<&Arc<Self>>, baggage: &Baggage) -> Option<Arc<Self>> {
-        let state = of.map(|carried| carried.state.clone()).unwrap_or_default();
-        let empty = state.is_empty() && baggage.is_empty();
-        (!empty).then(|| Arc::new(Self { state, baggage: baggage.clone() }))
-    }
-}
-
-/// Runs `work` with this origin for its parentless spans.
-pub(crate) fn within<R>(origin: Origin, work: impl FnOnce() -> R) -> R {
-    /// Puts the former origin back, also when `work` panics.
-    struct Restore(Option<Origin>);
-
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let former = self.0.take();
-            local::with(|local| local.origin = former);
-        }
-    }
-
-    let former = local::with(|local| local.origin.replace(origin)).flatten();
-    let _restore = Restore(former);
-    work()
 }

@@ -1,35 +1,8 @@
 //! What a span is: all that never changes of it.
 
-use std::sync::Arc;
+use obs_context::{ActiveSpan, SpanId, TraceId};
 
-use obs_context::{ActiveSpan, Route, SpanId, TraceId};
-
-use crate::pending::Pending;
-use crate::propagate::Carried;
-
-/// Copied to wherever it is asked for, so that nobody has to look into another span's record.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) trace_id: TraceId,
-    pub(crate) span_id: SpanId,
-    /// Invalid for a root.
-    pub(crate) parent_id: SpanId,
-    pub(crate) name: &'static str,
-    pub(crate) route: Option<Route>,
-    /// What the headers of the next service will say.
-    pub(crate) sampled: bool,
-    /// Whether the trace id is random (W3C Trace Context level 2).
-    pub(crate) random: bool,
-    /// Whether this span is recorded: sampled or in tail mode, and there is somebody to export to.
-    pub(crate) recording: bool,
-    /// Whether the span has no parent in this process.
-    pub(crate) local_root: bool,
-    pub(crate) remote_parent: bool,
-    /// What came with the trace and travels on: `None` where nothing did.
-    pub(crate) carried: Option<Arc<Carried>>,
-    /// Where the span waits for its trace's end, in tail mode.
-    pub(crate) pending: Option<Arc<Pending>>,
-}
+use super::data::Identity;
 
 impl Identity {
     pub(crate) const NONE: Self = Self {

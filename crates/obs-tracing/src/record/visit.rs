@@ -7,8 +7,9 @@ use obs_guard::once::debug_once;
 use tracing::field::{Field, Visit};
 
 use super::attribute::{AttributeValue, Stored};
-use super::data::{Record, SpanKind, Status, write_bounded};
+use super::data::{Record, SpanKind, Status};
 use super::limits::Limits;
+use super::write::write_bounded;
 
 /// Writes fields into a record. Fields whose names begin with `otel.` say something about the span
 /// itself: `otel.name`, `otel.kind`, `otel.status_code`, `otel.status_description`.

@@ -1,6 +1,7 @@
 //! Which traces are kept: decided once, where a trace enters the process.
 
 mod budget;
+mod decision;
 mod parse;
 mod rate;
 mod ratio;
@@ -11,16 +12,17 @@ mod tails;
 use std::fmt;
 use std::sync::Arc;
 
-use obs_context::{Route, TraceId};
+use obs_context::Route;
 
-use crate::propagate::{Carried, RemoteContext};
+use crate::propagate::Carried;
 use budget::Budget;
+use decision::Decision;
 use rate::Rate;
 use ratio::Ratio;
 
+pub(crate) use decision::Question;
 pub(crate) use rules::{KnownRule, Rule, Rules};
 pub(crate) use tail::RULE_PANICKED;
-pub use tail::{EndedSpan, Tail};
 pub(crate) use tails::drop_unused as drop_unused_tails;
 
 /// Decides which traces are kept. Every span below the first one of a trace in this process follows
@@ -44,20 +46,6 @@ enum Kind {
     Budget(Budget),
     ByName { names: Vec<(String, Sampler)>, others: Sampler },
     ParentBased { root: Sampler, sampled_remotely: Option<Sampler> },
-}
-
-/// What there is to decide upon.
-pub(crate) struct Question<'a> {
-    pub(crate) trace_id: TraceId,
-    pub(crate) name: &'static str,
-    pub(crate) route: Option<Route>,
-    /// The span of another process that caused this one; valid.
-    pub(crate) parent: Option<&'a RemoteContext>,
-}
-
-pub(crate) struct Decision {
-    pub(crate) sampled: bool,
-    pub(crate) carried: Option<Arc<Carried>>,
 }
 
 impl Sampler {

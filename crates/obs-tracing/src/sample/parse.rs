@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::Sampler;
-use crate::Error;
+use obs_otlp::Error;
 
 /// Deeper than any sensible sampler, and no deeper than the stack.
 const DEEPEST: usize = 16;

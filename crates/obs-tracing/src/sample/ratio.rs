@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use obs_context::TraceId;
 
-use super::Decision;
+use super::decision::Decision;
 use crate::propagate::{Baggage, Carried, state_value, state_with};
 
 const BITS: u32 = 56;

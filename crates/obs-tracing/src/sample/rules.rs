@@ -4,7 +4,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use super::{Sampler, Tail, tails};
+use super::{Sampler, tails};
+use crate::record::Tail;
 
 /// Changed at run time, seldom.
 #[derive(Debug)]

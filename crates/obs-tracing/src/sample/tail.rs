@@ -6,45 +6,12 @@ use std::time::Duration;
 
 use obs_guard::Place;
 
-use crate::record::{AttributeValue, Record, Status, Stored};
+use crate::record::{AttributeValue, EndedSpan, Record, Status, Stored, Tail};
 
 static RULE: Place = Place::new("tracing.tail_rule");
 
 /// The reason of a trace upon which no rule could decide.
 pub(crate) const RULE_PANICKED: &str = "rule panicked";
-
-/// Which of the traces that the sampler turned down are kept after all, once their first span in this
-/// process has ended: those with an error, slow ones, or those that match a rule.
-///
-/// Until then their spans wait in memory. Only this process's part of a trace is kept; the headers of
-/// outgoing requests say "not sampled" as ever, so that each service decides on its own. A trace that is
-/// kept has the reason on its first span, `sampling.reason`: `error`, `slow` or `rule`.
-///
-/// ```
-/// use std::time::Duration;
-/// use obs_tracing::{Builder, Sampler, Tail};
-///
-/// let (layer, traces) = Builder::new("orders")
-///     .sampler(Sampler::parent_based(Sampler::ratio(0.01)))
-///     .tail(Tail::errors().slower_than(Duration::from_millis(500)).attribute("tenant.tier", "gold"))
-///     .build()?;
-/// # drop((layer, traces));
-/// # Ok::<(), obs_tracing::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct Tail {
-    pub(crate) errors: bool,
-    pub(crate) slower_than: Option<Duration>,
-    attributes: Vec<(String, String)>,
-    rule: Option<Rule>,
-    pub(crate) memory: u64,
-}
-
-type Rule = Arc<dyn Fn(&EndedSpan<'_>) -> bool + Send + Sync>;
-
-/// A span that is over, as a rule of [`Tail::when`] sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct EndedSpan<'a>(&'a Record);
 
 impl Tail {
     /// Keeps traces in which a span has the status ERROR.

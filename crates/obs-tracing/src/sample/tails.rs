@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use obs_guard::Place;
 
-use super::Tail;
+use crate::record::Tail;
 
 static TAILS: Mutex<Vec<Arc<Tail>>> = Mutex::new(Vec::new());
 static DROP: Place = Place::new("tracing.tail_rule_drop");

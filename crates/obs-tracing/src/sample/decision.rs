@@ -1,0 +1,21 @@
+//! What is asked of a sampler, and what it answers.
+
+use std::sync::Arc;
+
+use obs_context::{Route, TraceId};
+
+use crate::propagate::{Carried, RemoteContext};
+
+/// What there is to decide upon.
+pub(crate) struct Question<'a> {
+    pub(crate) trace_id: TraceId,
+    pub(crate) name: &'static str,
+    pub(crate) route: Option<Route>,
+    /// The span of another process that caused this one; valid.
+    pub(crate) parent: Option<&'a RemoteContext>,
+}
+
+pub(crate) struct Decision {
+    pub(crate) sampled: bool,
+    pub(crate) carried: Option<Arc<Carried>>,
+}
