@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::error::Failure;
 use crate::system::{cargo, installed, workspace};
-use crate::{demo, platforms, test, tidy};
+use crate::{bench, demo, platforms, test, tidy};
 
 pub(crate) fn run() -> Result<(), Failure> {
     step("format", || cargo(["fmt", "--all", "--check"]))?;
@@ -46,6 +46,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         cargo(["bench", "--quiet", "-p", "obs-logging", "--bench", "instructions"])?;
         cargo(["bench", "--quiet", "-p", "obs-all", "--bench", "instructions"])
     })?;
+    step("allocations a request", || bench::run(&bench::Options::gate()))?;
     step("examples", examples)?;
     step("demo", || demo::run(&demo::Options::headless()))?;
     // Last, so that CI's output ends with what the tests say.

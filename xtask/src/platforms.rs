@@ -26,13 +26,22 @@ pub(crate) fn run() -> Result<(), Failure> {
             println!("left out: {target} is not installed (rustup target add {target})");
             continue;
         }
-        for library in tidy::published()? {
-            let mut arguments =
-                vec!["check", "--quiet", "--lib", "-p", &library, "--target", target];
-            if let Some((_, features)) = WITHOUT_C.iter().find(|(name, _)| *name == library) {
-                arguments.extend(["--no-default-features", "--features", features]);
-            }
-            if !cargo(None, &arguments)? {
+        let libraries = tidy::published()?;
+        let (without_c, others): (Vec<_>, Vec<_>) =
+            libraries.iter().partition(|library| WITHOUT_C.iter().any(|(name, _)| name == library));
+        let mut arguments = vec!["check", "--quiet", "--lib", "--target", target];
+        for library in &others {
+            arguments.extend(["-p", library]);
+        }
+        if !cargo(None, &arguments)? {
+            failed.push(format!("one of {others:?} on {target}"));
+        }
+        for library in without_c {
+            let found = WITHOUT_C.iter().find(|(name, _)| name == library);
+            let features = found.map_or("", |(_, features)| features);
+            let arguments = ["check", "--quiet", "--lib", "-p", library, "--target", target];
+            let chosen = ["--no-default-features", "--features", features];
+            if !cargo(None, &[&arguments[..], &chosen].concat())? {
                 failed.push(format!("{library} on {target}"));
             }
         }

@@ -76,6 +76,10 @@ impl Stage {
                 }
                 Ok(Event::Play(name, stream)) => {
                     number += 1;
+                    // The restarted service waits for the others to be ready.
+                    if name == "drain" {
+                        mend(fleet, &mut outage)?;
+                    }
                     let (status, text) = match act(fleet, name, number) {
                         Ok(text) => (200, text),
                         Err(failure) => (500, failure.to_string()),

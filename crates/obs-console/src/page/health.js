@@ -6,11 +6,9 @@ import {count, line, serviceTag, time, value} from './format.js'
 import {said, strip} from './healthstrip.js'
 import {to} from './route.js'
 
-const MINUTES = 10
-
 export default function health() {
 	const body = h('div.cards')
-	const element = h('section.single', {label: 'Health', tabindex: 0}, h('h1.offscreen', 'Health'), h('p.bar', h('b', 'Services'), h('span.dim', `probes over the last ${MINUTES} minutes`)), body)
+	const element = h('section.single', {label: 'Health', tabindex: 0}, h('h1.offscreen', 'Health'), h('p.bar', h('b', 'Services'), h('span.dim', 'probes, for up to 10 minutes')), body)
 	let loading = false
 
 	async function load() {
@@ -34,7 +32,7 @@ function card(it, changes) {
 	const now = Date.now()
 	return h('section.card',
 		h('h2', serviceTag(it.name), ' ', state(it.ready, 'ready', 'not ready'), ' ', state(it.live, 'live', 'not live')),
-		changes.length ? strip(changes, {from: now - MINUTES * 60_000, to: now}) : h('p.dim', 'Its probes are asked with --service NAME=URL of its admin server.'),
+		changes.length ? strip(changes, {from: Math.max(now - 6e5, changes[0].unix_ms), to: now}) : h('p.dim', 'Its probes are asked with --service NAME=URL of its admin server.'),
 		checks.length ? h('ul.checks', checks.map(([name, said]) => h('li', {class: said === 'ok' ? 'good' : 'bad'}, said === 'ok' ? '✓ ' : '✕ ', h('span.v', `${line(name, 60)}: ${line(value(said), 100)}`)))) : null,
 		pairs([
 			['Requests', h('span', h('a', {href: to('requests', {service: it.name})}, count(it.requests)), it.errors ? [', ', h('a.bad', {href: to('requests', {service: it.name, error: 'true'})}, `✕ ${count(it.errors)} with errors`)] : null)],

@@ -26,7 +26,7 @@ export function charts(family, series, by) {
 		]
 	}
 	if (family.kind === 'counter') return [limited('Rate', 'per second', each(rate), exemplars.map((it) => ({...it, value: undefined})))]
-	const named = by ? each((members) => summed(members)) : series.map((it) => ({name: labels(it), points: it.points})).sort((one, other) => (other.points.at(-1)?.[1] ?? 0) - (one.points.at(-1)?.[1] ?? 0))
+	const named = by ? each((members) => summed(members)) : series.map((it) => ({name: labels(it), points: summed([it])})).sort((one, other) => (other.points.at(-1)?.[1] ?? 0) - (one.points.at(-1)?.[1] ?? 0))
 	return [limited('Value', family.unit, named, exemplars)]
 }
 
@@ -47,8 +47,10 @@ function increments({points}, first) {
 	})
 }
 
+// A series has points where its value changed: between them it stood still.
 function times(members) {
-	return [...new Set(members.flatMap((it) => it.points.map(([ms]) => ms)))].sort((one, other) => one - other)
+	const at = [...new Set(members.flatMap((it) => it.points.map(([ms]) => ms)))].sort((one, other) => one - other)
+	return at.flatMap((ms, i) => [ms, ...[ms + WINDOW / 2, ms + WINDOW + 1, at[i + 1] - 999].filter((more) => more > ms && more < at[i + 1])])
 }
 
 function windows(members, first) {

@@ -8,6 +8,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fantoccini::wd::TimeoutConfiguration;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use obs_console::Running;
@@ -71,6 +72,8 @@ impl Browser {
             .await
             .unwrap_or_else(|error| panic!("chromium does not start: {error}"));
         driver.session = client.session_id().await.unwrap().unwrap();
+        let patience = TimeoutConfiguration::new(Some(2 * PATIENCE), Some(PATIENCE), None);
+        client.update_timeouts(patience).await.unwrap();
         let browser = Self { client, driver };
         let width = if look == Look::Narrow { 400 } else { 1400 };
         browser.devtools(

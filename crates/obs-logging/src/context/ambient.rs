@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fields::Fields;
-use super::pool::Pool;
+use super::pool::{Pool, SharedPool};
 
 /// The limit of the fields of one context, in bytes: every line copies them.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
@@ -12,8 +12,10 @@ pub(super) const MAX_BYTES: usize = 64 * 1024;
 /// How many fields were left out at the limit, in all contexts.
 pub(super) static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
+static SHARED_POOL: SharedPool<Ambient> = SharedPool::new();
+
 thread_local! {
-    static POOL: Pool<Ambient> = const { Pool::new() };
+    static POOL: Pool<Ambient> = const { Pool::new(&SHARED_POOL) };
 }
 
 #[derive(Default)]

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ambient::Ambient;
 use super::fields::Fields;
-use super::pool::Pool;
+use super::pool::{Pool, SharedPool};
+
+static SHARED_POOL: SharedPool<SpanContext> = SharedPool::new();
 
 thread_local! {
-    static POOL: Pool<SpanContext> = const { Pool::new() };
+    static POOL: Pool<SpanContext> = const { Pool::new(&SHARED_POOL) };
 }
 
 /// What lines inside a span carry of it.

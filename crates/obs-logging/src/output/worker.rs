@@ -10,10 +10,10 @@ use super::merge::Batch;
 use super::state::{QueueState, while_writing};
 
 /// How often the worker polls the shards while lines come: logging threads need not wake it then.
-const POLL_INTERVAL: Duration = Duration::from_millis(4);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// After this many polls without a line it parks until it is woken.
-const MAX_IDLE_POLLS: u32 = 25;
+const MAX_IDLE_POLLS: u32 = 5;
 
 /// How long it stays parked at most.
 const PARK_TIMEOUT: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ pub(crate) use query::OnQuery;
 pub use query::Query;
 pub(crate) use sea_orm::{is_sea_orm, normalise};
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
@@ -70,20 +71,27 @@ pub(crate) fn on_event(handle: &Handle, recorded: Option<(u64, Identity)>, event
     if recorded.is_none() && on_query.is_none() {
         return;
     }
-    let mut told = Told::default();
-    event.record(&mut told);
-    let statement = told.statement();
+    // Anew where a value's `Debug` runs a query.
+    let pooled = BUFFERS.try_with(Cell::take).ok().flatten();
+    let mut buffers = pooled.unwrap_or_default();
+    let Buffers { told, statement } = &mut *buffers;
+    event.record(told);
+    told.read_statement(statement);
     if let Some(on_query) = on_query {
         on_query.call(&Query {
             system: database.system.as_deref(),
             namespace: database.namespace.as_deref(),
-            operation: statement.operation.as_deref(),
-            collection: statement.collection.as_deref(),
+            operation: statement.operation(),
+            collection: statement.collection(),
             duration: told.elapsed,
         });
     }
     if let Some((id, parent)) = recorded {
-        record(handle, (id, &parent), &told, &statement, event.metadata().target());
+        record(handle, (id, &parent), told, statement, event.metadata().target());
+    }
+    if told.is_modest() {
+        told.clear();
+        let _ = BUFFERS.try_with(|kept| kept.set(Some(buffers)));
     }
 }
 
@@ -138,16 +146,27 @@ impl Statement {
     fn describe(&self, record: &mut Record, limits: &Limits) {
         record.kind = SpanKind::Client;
         let name = self.name();
-        record.name = Some(record.keep(&name, limits));
-        record.set("db.query.summary", AttributeValue::Text(&name), limits);
+        record.name = Some(record.keep(name, limits));
+        record.set("db.query.summary", AttributeValue::Text(name), limits);
         record.set("db.query.text", AttributeValue::Text(&self.text), limits);
-        if let Some(operation) = &self.operation {
+        if let Some(operation) = self.operation() {
             record.set("db.operation.name", AttributeValue::Text(operation), limits);
         }
-        if let Some(collection) = &self.collection {
+        if let Some(collection) = self.collection() {
             record.set("db.collection.name", AttributeValue::Text(collection), limits);
         }
     }
+}
+
+thread_local! {
+    static BUFFERS: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
+}
+
+/// Kept by a thread from query to query.
+#[derive(Default)]
+struct Buffers {
+    told: Told,
+    statement: Statement,
 }
 
 /// What sqlx says.
@@ -160,18 +179,38 @@ struct Told {
 }
 
 impl Told {
-    fn statement(&self) -> Statement {
+    fn read_statement(&self, statement: &mut Statement) {
         let has_text = !self.statement.trim().is_empty();
-        Statement::read(if has_text { &self.statement } else { &self.summary })
+        statement.read_again(if has_text { &self.statement } else { &self.summary });
+    }
+
+    /// Whether keeping the buffers costs little.
+    fn is_modest(&self) -> bool {
+        self.summary.capacity() + self.statement.capacity() <= 4096
+    }
+
+    fn clear(&mut self) {
+        self.summary.clear();
+        self.statement.clear();
+        self.rows_returned = None;
+        self.elapsed = Duration::ZERO;
+    }
+
+    fn text(&mut self, field: &Field) -> Option<&mut String> {
+        let text = match field.name() {
+            "summary" => &mut self.summary,
+            "db.statement" => &mut self.statement,
+            _ => return None,
+        };
+        text.clear();
+        Some(text)
     }
 }
 
 impl Visit for Told {
     fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "summary" => self.summary = value.to_owned(),
-            "db.statement" => self.statement = value.to_owned(),
-            _ => {}
+        if let Some(text) = self.text(field) {
+            text.push_str(value);
         }
     }
 
@@ -188,11 +227,9 @@ impl Visit for Told {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if matches!(field.name(), "summary" | "db.statement") {
-            let mut text = String::new();
+        if let Some(text) = self.text(field) {
             let limits = Limits { value_length: LONGEST_STATEMENT, ..Limits::default() };
-            debug_once(field.index(), value, |value| write_bounded(&mut text, value, &limits));
-            self.record_str(field, &text);
+            debug_once(field.index(), value, |value| write_bounded(text, value, &limits));
         }
     }
 }

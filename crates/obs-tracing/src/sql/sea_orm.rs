@@ -24,7 +24,7 @@ pub(crate) fn normalise(record: &mut Record, limits: &Limits) {
     // What sqlx said of the query has been written already.
     if record.name.is_none() {
         let statement = statement.as_deref().map(Statement::read);
-        match statement.filter(|statement| statement.operation.is_some()) {
+        match statement.filter(|statement| statement.operation().is_some()) {
             Some(statement) => statement.describe(record, limits),
             None => name_only(record, operation.as_deref(), limits),
         }

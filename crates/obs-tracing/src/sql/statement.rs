@@ -5,56 +5,77 @@
 pub(super) struct Statement {
     /// The text with every literal as `?`, comments left out and white space folded.
     pub(super) text: String,
-    /// `SELECT`, `INSERT`, ...
-    pub(super) operation: Option<String>,
-    /// The first table that it names.
-    pub(super) collection: Option<String>,
+    operation: String,
+    collection: String,
+    name: String,
 }
 
 impl Statement {
     pub(super) fn read(sql: &str) -> Self {
         let mut statement = Self::default();
+        statement.read_again(sql);
+        statement
+    }
+
+    /// Reads another, into the buffers of the one before.
+    pub(super) fn read_again(&mut self, sql: &str) {
+        self.text.clear();
+        self.operation.clear();
+        self.collection.clear();
+        self.name.clear();
         let mut expects_table = false;
         let mut rest = sql;
         while let Some(token) = Token::next(&mut rest) {
             match token {
                 Token::Space => {
-                    if !statement.text.is_empty() && !statement.text.ends_with(' ') {
-                        statement.text.push(' ');
+                    if !self.text.is_empty() && !self.text.ends_with(' ') {
+                        self.text.push(' ');
                     }
                 }
-                Token::Literal => statement.text.push('?'),
+                Token::Literal => self.text.push('?'),
                 Token::Sign(sign) => {
-                    statement.text.push(sign);
+                    self.text.push(sign);
                     expects_table = expects_table && matches!(sign, '"' | '`' | '[');
                 }
                 Token::Word(word) => {
-                    statement.text.push_str(word);
-                    if statement.operation.is_none() {
-                        statement.operation = Some(word.to_ascii_uppercase());
+                    self.text.push_str(word);
+                    if self.operation.is_empty() {
+                        self.operation.push_str(word);
+                        self.operation.make_ascii_uppercase();
                         expects_table = is_one_of(word, &["update", "truncate"]);
                     } else if is_one_of(word, &["from", "into", "join", "table"]) {
-                        expects_table = statement.collection.is_none();
+                        expects_table = self.collection.is_empty();
                     } else if expects_table
                         && !is_one_of(word, &["only", "if", "not", "exists", "or", "lateral"])
                     {
-                        statement.collection = Some(word.trim_matches(['"', '`']).to_owned());
+                        self.collection.push_str(word.trim_matches(['"', '`']));
                         expects_table = false;
                     }
                 }
             }
         }
-        statement.text.truncate(statement.text.trim_end().len());
-        statement
+        self.text.truncate(self.text.trim_end().len());
+        let (operation, collection) = (&self.operation, &self.collection);
+        match (operation.is_empty(), collection.is_empty()) {
+            (false, false) => self.name.extend([operation.as_str(), " ", collection]),
+            (false, true) => self.name.push_str(operation),
+            _ => self.name.push_str("query"),
+        }
     }
 
     /// A name for the span: operation and table, of which there are few.
-    pub(super) fn name(&self) -> String {
-        match (&self.operation, &self.collection) {
-            (Some(operation), Some(collection)) => format!("{operation} {collection}"),
-            (Some(operation), None) => operation.clone(),
-            _ => "query".to_owned(),
-        }
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `SELECT`, `INSERT`, ...
+    pub(super) fn operation(&self) -> Option<&str> {
+        Some(&*self.operation).filter(|operation| !operation.is_empty())
+    }
+
+    /// The first table that it names.
+    pub(super) fn collection(&self) -> Option<&str> {
+        Some(&*self.collection).filter(|collection| !collection.is_empty())
     }
 }
 
@@ -156,7 +177,7 @@ mod tests {
 
     fn read(sql: &str) -> (String, String) {
         let statement = Statement::read(sql);
-        (statement.name(), statement.text)
+        (statement.name().to_owned(), statement.text)
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod load;
 mod measure;
 mod server;
 mod table;
+mod wakeups;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,9 @@ struct Arguments {
     /// Count the allocations of a request alone, of one client.
     #[arg(long)]
     allocations: bool,
+    /// Count the wake-ups of threads and the system calls of a request alone, at the rate.
+    #[arg(long)]
+    wakeups: bool,
     /// Print the rows and the bars as JSON.
     #[arg(long)]
     json: bool,
@@ -64,6 +68,9 @@ async fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let collector = Collector::start().await?;
     if arguments.allocations {
         return allocations::run(&collector).await;
+    }
+    if arguments.wakeups {
+        return wakeups::run(&collector, arguments.rate).await;
     }
     let cases = Case::all();
     let mut measured: Vec<Option<Measured>> = cases.iter().map(|_| None).collect();

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -92,6 +93,17 @@ impl Server {
         Ok(Duration::from_nanos(total))
     }
 
+    /// Voluntary switches of the threads that live, and calls that read or write, but for sockets.
+    pub(crate) fn wakeups_and_calls(&self) -> Result<(u64, u64), Failure> {
+        let folder = format!("/proc/{}", self.child.id());
+        let mut wakeups = 0;
+        for thread in std::fs::read_dir(format!("{folder}/task"))? {
+            wakeups += field(&thread?.path().join("status"), "voluntary_ctxt_switches:")?;
+        }
+        let io = PathBuf::from(folder).join("io");
+        Ok((wakeups, field(&io, "syscr:")? + field(&io, "syscw:")?))
+    }
+
     /// The sum of `http_requests_total` of the orders' route.
     pub(crate) async fn requests_counted(&self) -> Result<i64, Failure> {
         let text = get(self.metrics, "/metrics").await?;
@@ -125,6 +137,13 @@ impl Server {
             .filter(|line| line.contains("\"order received\"") || line.contains("\"order done\""));
         Ok(Ended { cpu_time, lines: ours.count() as i64 })
     }
+}
+
+/// The number behind a name.
+fn field(file: &Path, name: &str) -> Result<u64, Failure> {
+    let text = std::fs::read_to_string(file)?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such field")?;
+    Ok(value.trim().parse()?)
 }
 
 /// The answer with its head.
