@@ -46,11 +46,7 @@ enum Command {
     /// Make the README's picture of the console, of the demo.
     Screenshot,
     /// Check the architecture's invariants.
-    Tidy {
-        /// Show every circle of files instead.
-        #[arg(long)]
-        circles: bool,
-    },
+    Tidy,
     /// Check the rules and dashboards of docs/deploy against what the demo's services show.
     Assets(assets::Options),
     /// Check the published libraries on other platforms, and with the oldest supported Rust.
@@ -78,8 +74,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::TraceContextService { port } => trace_context_service(port),
-        Command::Tidy { circles: true } => tidy::show_circles(),
-        Command::Tidy { circles: false } => tidy::run(),
+        Command::Tidy => tidy::run(),
         Command::Assets(options) => assets::run(&options),
         Command::Platforms => platforms::run().and_then(|()| platforms::oldest_rust()),
         Command::Screenshot => screenshot::run(),

@@ -21,10 +21,10 @@ use obs_tracing::{TraceFilter, Traces};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::config::{Layers, Records, Settings, Signals};
+use crate::config::{Config, Explanation, Layers, Records, Settings, Signals};
 use crate::error::{Error, Kind};
 use crate::layer::Pillars;
-use crate::{Config, Explanation, admin, queries};
+use crate::{admin, queries};
 
 /// Sets up logs, metrics, traces, health and the admin server of this service, configured by the
 /// environment: see [`Config`] for the variables and their defaults.
@@ -37,6 +37,17 @@ use crate::{Config, Explanation, admin, queries};
 /// When a variable is wrong, an address is taken, or the process has telemetry already.
 pub fn init(service: &str) -> Result<Obs, Error> {
     Config::new(service).init()
+}
+
+impl Config {
+    /// Sets everything up and makes it the process's telemetry.
+    ///
+    /// # Errors
+    ///
+    /// When a value is wrong, an address is taken, or the process has telemetry already.
+    pub fn init(self) -> Result<Obs, Error> {
+        Obs::start(self)
+    }
 }
 
 /// The telemetry of this process. Dropping it without [`Obs::serve`] flushes what is buffered.

@@ -26,6 +26,7 @@ fn each_pillar_gets_what_it_wants() {
         .log_filter("info,chatty=debug,mute=off")
         .admin_addr(None)
         .otlp_endpoint("http://127.0.0.1:9") // nobody is there, but spans are recorded
+        .query_metrics(false) // they want every query
         .init()
         .unwrap();
     let lines = || {

@@ -1,8 +1,8 @@
 //! Error tracking: what it adds to lines that are no errors, and what an error costs the thread that fails.
 
 mod peer;
+mod work;
 
-use std::fmt;
 use std::time::Duration;
 
 use http::Request;
@@ -10,15 +10,13 @@ use obs_context::{ActiveSpan, Route, SpanId, TraceId, set_active_span};
 use obs_errors::http::WatchErrors;
 use obs_errors::{Builder, ErrorLayer, Errors, Outcome, Report};
 use obs_http::{Exchange, Observe, ObserveLayer, RouteOf};
-use tracing::{Subscriber, error, info};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::measure::{cpu_time, nanoseconds};
+use crate::measure::nanoseconds;
 use crate::row::Row;
+use work::{Refused, added, failed_line, failures, with};
 
-/// Calls between `main` and an axum handler behind a few layers, by tokio's and hyper's ways.
-const FRAMES: u32 = 40;
 const ROUTE: RouteOf = |_| Some(Route::intern("/orders/{id}"));
 const LINES: &str = "sentry-tracing, breadcrumbs";
 const STACKS: &str = "sentry-tracing, attach_stacktrace";
@@ -61,17 +59,6 @@ fn in_request<T>(errors: &Errors, work: impl FnOnce() -> T) -> T {
     let done = work();
     drop(entered);
     done
-}
-
-fn user_created() {
-    info!(user_id = 123_u64, name = "Alice", ratio = 0.25, "user created");
-}
-
-/// What a layer adds to a line: the line with it without the line of a registry alone.
-fn added(subscriber: impl Subscriber + Send + Sync) -> f64 {
-    let bare = tracing_subscriber::registry().with(LevelFilter::INFO);
-    let bare = tracing::subscriber::with_default(bare, || nanoseconds(user_created));
-    tracing::subscriber::with_default(subscriber, || nanoseconds(user_created)) - bare
 }
 
 fn added_in_request() -> f64 {
@@ -121,64 +108,8 @@ fn flush(errors: &Errors) {
     assert!(flushed.complete() && flushed.lost == 0, "what is lost costs less: {flushed:?}");
 }
 
-fn failed_line() {
-    error!(error = &Refused as &dyn std::error::Error, order_id = 42_u64, "no payment");
-}
-
-/// Nanoseconds of one failure of a request that has logged three lines, as deep in a stack as a handler
-/// is: the least of many bursts, each of as many as the queue takes.
-fn failures(fail: impl Fn(), flush: impl Fn()) -> f64 {
-    const BURST: u32 = 50;
-    const BURSTS: usize = 60;
-    (0..3).for_each(|_| user_created());
-    // Symbols are read once.
-    fail();
-    flush();
-    let bursts = (0..BURSTS).map(|_| {
-        let took = below(FRAMES, &|| {
-            let begun = cpu_time();
-            (0..BURST).for_each(|_| fail());
-            cpu_time().saturating_sub(begun)
-        });
-        flush();
-        took.as_nanos() as f64 / f64::from(BURST)
-    });
-    bursts.fold(f64::INFINITY, f64::min)
-}
-
-/// Runs `work` so many calls further down.
-#[inline(never)]
-fn below<T>(frames: u32, work: &dyn Fn() -> T) -> T {
-    match frames {
-        0 => work(),
-        _ => std::hint::black_box(below(std::hint::black_box(frames - 1), work)),
-    }
-}
-
 fn request() -> f64 {
     let (_layer, errors) = tracking();
     let layer = ObserveLayer::new(WatchErrors::new(&errors), ROUTE);
     in_request(&errors, || peer::requests(tower::ServiceBuilder::new().layer(layer)))
-}
-
-fn with<T>(subscriber: impl Subscriber + Send + Sync, work: impl FnOnce() -> T) -> T {
-    tracing::subscriber::set_global_default(subscriber)
-        .expect("each contender has its own process");
-    work()
-}
-
-/// An error with a cause.
-#[derive(Debug)]
-struct Refused;
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the card was refused")
-    }
-}
-
-impl std::error::Error for Refused {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&fmt::Error)
-    }
 }

@@ -2,15 +2,14 @@
 
 mod others;
 mod peers;
+mod work;
 
-use std::io;
-
-use obs_logging::{Builder, Delivery, Format, Logging, Output};
-use tracing::{Subscriber, info, info_span, subscriber::set_global_default};
+use tracing::info_span;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::measure::nanoseconds;
 use crate::row::Row;
+use work::{in_one_span, user_created, with, with_ours, with_theirs};
 
 const PEER: &str = "tracing-subscriber json";
 
@@ -52,46 +51,13 @@ impl Row {
     }
 }
 
-fn with_ours(work: fn() -> f64) -> f64 {
-    let (layer, _logging): (_, Logging) = Builder::new()
-        .format(Format::Json)
-        .filter("info")
-        .output(Output::writer(io::sink()))
-        .delivery(Delivery::Blocking)
-        .build()
-        .expect("a filter and a writer are all it needs");
-    with(tracing_subscriber::registry().with(layer), work)
-}
-
-fn with_theirs(work: fn() -> f64) -> f64 {
-    let layer = tracing_subscriber::fmt::layer().json().with_writer(io::sink);
-    let filter = tracing_subscriber::filter::LevelFilter::INFO;
-    with(tracing_subscriber::registry().with(filter).with(layer), work)
-}
-
 /// A subscriber that takes nothing.
 fn with_bare(work: fn() -> f64) -> f64 {
     let filter = tracing_subscriber::filter::LevelFilter::INFO;
     with(tracing_subscriber::registry().with(filter), work)
 }
 
-fn with(subscriber: impl Subscriber + Send + Sync, work: fn() -> f64) -> f64 {
-    set_global_default(subscriber).expect("each contender has its own process");
-    work()
-}
-
-fn user_created() {
-    info!(user_id = 123_u64, name = "Alice", ratio = 0.25, "user created");
-}
-
 fn event() -> f64 {
-    nanoseconds(user_created)
-}
-
-fn in_one_span() -> f64 {
-    let span =
-        info_span!("request", request_id = "0190f6a8-5a5f-7ccc", method = "GET", path = "/orders");
-    let _entered = span.enter();
     nanoseconds(user_created)
 }
 

@@ -7,23 +7,20 @@ mod inside;
 mod modules;
 mod split;
 mod target;
+mod turns;
 
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use obs_profiling::{Dump, Method, Profile, Recorder, dump};
+use obs_profiling::{Dump, Method, Recorder, dump};
 
 use crate::row::Row;
 use target::Target;
 pub(crate) use target::be_target;
+use turns::{TURN, TURNS, median, while_recording};
 
 /// Slices of CPU time that a program is watched for; the median counts.
 const SLICES: usize = 40;
-/// With and without.
-const TURNS: usize = 7;
-/// Slices of a turn.
-const TURN: usize = 5;
 
 pub(crate) fn rows() -> Vec<Row> {
     let row =
@@ -140,36 +137,10 @@ fn recorded_99() -> f64 {
     median(turns)
 }
 
-/// A slow machine's moods do not outlast its turns.
-fn median(all: impl Iterator<Item = f64>) -> f64 {
-    let mut all: Vec<f64> = all.collect();
-    all.sort_by(f64::total_cmp);
-    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 fn recorded_997() -> f64 {
     let mut target = Target::start("burn");
     let Ok(recorder) = Recorder::attach(target.pid(), 997) else { return f64::NAN };
     while_recording(recorder, || target.median(SLICES)).0
-}
-
-/// Samples on this thread while `work` goes on beside it.
-fn while_recording<T: Send>(
-    mut recorder: Recorder,
-    work: impl FnOnce() -> T + Send,
-) -> (T, Profile) {
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|threads| {
-        let working = threads.spawn(|| {
-            let done = work();
-            is_over.store(true, Ordering::Release);
-            done
-        });
-        while !is_over.load(Ordering::Acquire) {
-            recorder.poll(Duration::from_millis(100));
-        }
-        (working.join().expect("the work"), recorder.finish())
-    })
 }
 
 fn perf() -> f64 {

@@ -1,6 +1,26 @@
 //! What the dashboards show.
 
-use crate::assets::dashboards::{Dashboard, Panel};
+/// A dashboard: its file is `<uid>.json`.
+pub(crate) struct Dashboard {
+    pub(crate) uid: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) about: &'static str,
+    /// Names and defaults of values that a reader may type.
+    pub(crate) values: &'static [(&'static str, &'static str, &'static str)],
+    pub(crate) rows: &'static [(&'static str, &'static [Panel])],
+}
+
+/// A graph, or a number where `width` is at most 6 of 24 columns.
+pub(crate) struct Panel {
+    pub(crate) title: &'static str,
+    /// One of Grafana's units.
+    pub(crate) unit: &'static str,
+    pub(crate) width: u32,
+    /// Expression and legend of each line.
+    pub(crate) lines: &'static [(&'static str, &'static str)],
+    /// Whether the traces are shown on it as dots.
+    pub(crate) exemplars: bool,
+}
 
 pub(crate) const DASHBOARDS: [Dashboard; 4] = [
     Dashboard {

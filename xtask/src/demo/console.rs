@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::demo::fleet::NAMES;
 use crate::error::Failure;
 use crate::system::{Http, Service, program};
 
@@ -31,12 +30,15 @@ pub(crate) struct Client {
 
 impl Console {
     /// Starts it; it looks at the services' admin addresses every second.
-    pub(crate) fn start(admins: &[SocketAddr; 3], actions: &[String]) -> Result<Self, Failure> {
+    pub(crate) fn start<'a>(
+        services: impl Iterator<Item = (&'a str, SocketAddr)>,
+        actions: &[String],
+    ) -> Result<Self, Failure> {
         let mut arguments: Vec<String> = Vec::new();
         for listener in ["--otlp-grpc", "--otlp-http", "--api"] {
             arguments.extend([listener.to_owned(), "127.0.0.1:0".to_owned()]);
         }
-        for (name, admin) in NAMES.iter().zip(admins) {
+        for (name, admin) in services {
             arguments.extend(["--service".to_owned(), format!("{name}=http://{admin}")]);
         }
         for action in actions {
@@ -78,13 +80,17 @@ impl Console {
 }
 
 /// Hands the services' lines to the console, in batches.
-pub(crate) fn forward_logs(client: Client, lines: mpsc::Receiver<(&'static str, String)>) {
+pub(crate) fn forward_logs(
+    names: [&'static str; 3],
+    client: Client,
+    lines: mpsc::Receiver<(&'static str, String)>,
+) {
     std::thread::spawn(move || {
         while let Ok(first) = lines.recv() {
             std::thread::sleep(Duration::from_millis(20));
             let mut batch = vec![first];
             batch.extend(lines.try_iter().take(5_000));
-            for name in NAMES {
+            for name in names {
                 let of_this = batch.iter().filter(|(service, _)| *service == name);
                 let body: String = of_this.map(|(_, line)| format!("{line}\n")).collect();
                 if !body.is_empty() {

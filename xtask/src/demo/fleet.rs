@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::demo::Options;
 use crate::demo::console::{Console, forward_logs};
+use crate::demo::options::Options;
 use crate::demo::print::Printer;
 use crate::error::{During, Failure};
 use crate::system::{Http, Proxy, Service, free_addr, program, until};
@@ -69,11 +69,11 @@ impl Fleet {
     ) -> Result<Self, Failure> {
         let folder = tempfile::tempdir().during("no temporary folder")?;
         let admins = [free_addr(), free_addr(), free_addr()];
-        let console = Console::start(&admins, actions)?;
+        let console = Console::start(NAMES.into_iter().zip(admins), actions)?;
         printer.row(&format!("{:10} {}", "console", console.url));
         let (database, database_url) = database(options, &folder)?;
         let (forward, lines) = mpsc::channel();
-        forward_logs(console.clone_client(), lines);
+        forward_logs(NAMES, console.clone_client(), lines);
 
         let endpoint = options.otlp.clone().unwrap_or_else(|| console.otlp_grpc.clone());
         let protocol = options.otlp_protocol.clone().unwrap_or_else(|| "grpc".to_owned());

@@ -8,6 +8,7 @@ pub(crate) mod fleet;
 mod follow;
 mod joins;
 pub(crate) mod load;
+mod options;
 mod outage;
 mod print;
 pub(crate) mod profile;
@@ -16,51 +17,15 @@ mod stage;
 
 use std::time::Instant;
 
-use clap::Args;
 use serde_json::json;
 
 use crate::error::Failure;
 use crate::system::{cargo, raise_open_files};
 use fleet::Fleet;
 use joins::Joins;
+pub(crate) use options::Options;
 pub(crate) use print::Printer;
 use stage::Stage;
-
-/// What the demo does.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct Options {
-    /// Stay up afterwards and print the page's address, until Ctrl-C.
-    #[arg(long)]
-    serve: bool,
-    /// Print one JSON document instead of the story.
-    #[arg(long)]
-    json: bool,
-    /// Send the traces to this collector instead of the console: http://127.0.0.1:4317.
-    #[arg(long, value_name = "URL")]
-    otlp: Option<String>,
-    /// How the collector is spoken to.
-    #[arg(long, value_name = "grpc|http/protobuf", default_value = "grpc", requires = "otlp")]
-    otlp_protocol: Option<String>,
-    /// Use this PostgreSQL instead of SQLite: postgres://user:password@host/database.
-    #[arg(long, value_name = "URL")]
-    database: Option<String>,
-    /// Run Debian's Prometheus too, and find the request's exemplar through its API.
-    #[arg(long)]
-    prometheus: bool,
-    /// How many requests are in flight when SIGTERM comes.
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    in_flight: usize,
-    /// Break a join on purpose, to see that it is noticed: `traceparent` or `x-request-id`.
-    #[arg(long = "break", value_name = "HEADER", value_parser = ["traceparent", "x-request-id"])]
-    broken: Option<String>,
-}
-
-impl Options {
-    /// Everything that needs nobody to look at it.
-    pub(crate) fn headless() -> Self {
-        Self { in_flight: 200, ..Self::default() }
-    }
-}
 
 /// Runs the demo; a broken join is a failure that says what was expected.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::error::{During, Failure};
-use crate::scenario::hostile::expect;
+use crate::scenario::outcome::expect;
 use crate::system::{Http, Service, free_addr, installed, until};
 
 /// A team, a project, a token that may read everything.

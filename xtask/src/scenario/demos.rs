@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use crate::error::{During, Failure};
-use crate::scenario::Outcome;
+use crate::scenario::outcome::Outcome;
 
 /// Runs `cargo xtask demo` with these arguments.
 pub(crate) fn demo(arguments: &[&str]) -> Result<Output, Failure> {

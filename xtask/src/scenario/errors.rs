@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::error::Failure;
-use crate::scenario::Outcome;
 use crate::scenario::bugsink::{Bugsink, programs, text};
-use crate::scenario::hostile::expect;
+use crate::scenario::outcome::{Outcome, expect};
 use crate::system::{Http, Line, Service, free_addr, program, until};
 
 const RELEASE: &str = "shop@1.2.3";

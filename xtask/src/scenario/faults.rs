@@ -4,9 +4,8 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use crate::error::Failure;
-use crate::scenario::Outcome;
-use crate::scenario::hostile::expect;
 use crate::scenario::lone::Lone;
+use crate::scenario::outcome::{Outcome, expect};
 use crate::system::{Service, program};
 
 /// A start that must fail with exit code 1 and one sentence that has these parts.

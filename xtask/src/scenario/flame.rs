@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::demo::profile::{again_until, is_drawn, not_permitted, obs_profile};
 use crate::error::{During, Failure};
-use crate::scenario::Outcome;
 use crate::scenario::lone::Lone;
+use crate::scenario::outcome::Outcome;
 use crate::system::installed;
 
 pub(crate) fn graph_in_a_browser() -> Result<Outcome, Failure> {

@@ -1,8 +1,8 @@
 //! Hostile requests: nothing of them gets anywhere that it should not.
 
 use crate::error::Failure;
-use crate::scenario::Outcome;
 use crate::scenario::lone::Lone;
+use crate::scenario::outcome::{Outcome, expect};
 
 /// Header blocks that a stranger may send, and whether the request itself is still served.
 const HOSTILE: [&[u8]; 9] = [
@@ -64,11 +64,4 @@ pub(crate) fn requests() -> Result<Outcome, Failure> {
     expect(forged.is_none(), "an invalid traceparent was taken over")?;
     expect(report["lost"] == 0, &format!("the shutdown reports {report}"))?;
     Ok(Outcome::Passed)
-}
-
-pub(crate) fn expect(holds: bool, otherwise: &str) -> Result<(), Failure> {
-    match holds {
-        true => Ok(()),
-        false => Err(Failure::new(otherwise)),
-    }
 }

@@ -8,20 +8,15 @@ mod faults;
 mod flame;
 mod hostile;
 mod lone;
+mod outcome;
 mod peers;
 mod trace_context;
 
 use std::time::Instant;
 
 use crate::error::Failure;
+use crate::scenario::outcome::Outcome;
 use crate::system::{cargo, raise_open_files};
-
-/// How a scenario ended.
-pub(crate) enum Outcome {
-    Passed,
-    /// A peer is not installed; the text says which.
-    Skipped(String),
-}
 
 type Scenario = fn() -> Result<Outcome, Failure>;
 

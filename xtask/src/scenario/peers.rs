@@ -9,10 +9,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::error::{During, Failure};
-use crate::scenario::Outcome;
 use crate::scenario::demos::whole_demo;
-use crate::scenario::hostile::expect;
 use crate::scenario::lone::Lone;
+use crate::scenario::outcome::{Outcome, expect};
 use crate::system::{Service, free_addr, installed, until};
 
 pub(crate) fn prometheus() -> Result<Outcome, Failure> {

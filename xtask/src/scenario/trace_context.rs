@@ -9,8 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::error::{During, Failure};
-use crate::scenario::Outcome;
-use crate::scenario::hostile::expect;
+use crate::scenario::outcome::{Outcome, expect};
 use crate::system::{Service, program};
 
 const TRACE: &str = "12345678901234567890123456789012";

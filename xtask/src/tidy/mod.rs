@@ -27,13 +27,3 @@ pub(crate) fn run() -> Result<(), Failure> {
         breaches.len()
     )))
 }
-
-/// Prints every circle of files, those of the packages on the list too.
-pub(crate) fn show_circles() -> Result<(), Failure> {
-    for package in metadata::packages()? {
-        for circle in modules::circles_of(&package)? {
-            println!("{}: {circle}", package.name);
-        }
-    }
-    Ok(())
-}

@@ -17,9 +17,9 @@ use obs_logging::Logging;
 use obs_metrics::{Endpoint, Registry};
 use obs_tracing::Traces;
 
-use crate::config::{Admin, AdminPlace};
+use crate::config::{Admin, AdminPlace, Explanation};
+use crate::error::Error;
 use crate::prices::Prices;
-use crate::{Error, Explanation};
 
 /// What is shown.
 pub(crate) struct Shown<'a> {

@@ -6,9 +6,6 @@ use obs_otlp::{Resolver, Resource};
 
 use crate::config::{Config, Explanation, Origin};
 
-/// Changes what the variables say.
-pub(crate) type Change = Arc<dyn Fn(obs_errors::Builder) -> obs_errors::Builder + Send + Sync>;
-
 pub(crate) fn resolve(config: &Config, explanation: &mut Explanation) -> obs_errors::Builder {
     let read = |name: &str| (config.environment)(name).filter(|value| !value.trim().is_empty());
     let mut resolver = Resolver::new(Some(Arc::clone(&config.environment)));

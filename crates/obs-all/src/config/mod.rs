@@ -7,6 +7,7 @@ mod openings;
 mod parse;
 mod settings;
 mod signals;
+mod values;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,25 +20,16 @@ use obs_logging::Format;
 use obs_tracing::{Sampler, Tail};
 use tracing_subscriber::{Layer, Registry};
 
-use crate::{Error, Obs};
 pub use explain::{Explanation, Origin};
+#[cfg(feature = "errors")]
+use openings::ErrorChange;
 pub(crate) use openings::{Layers, Records};
 use openings::{LogChange, TraceChange};
-pub(crate) use settings::{Admin, AdminPlace, Settings};
+pub(crate) use settings::Settings;
 pub(crate) use signals::Signals;
-
-/// Which defaults to start from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Preset {
-    /// JSON lines, access log off, 5 s for the load balancers at shutdown.
-    #[default]
-    Production,
-    /// Console lines on a terminal, an access line per request, shutdown without waiting.
-    Development,
-}
-
-/// Looks a variable up.
-type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+use values::Environment;
+pub use values::Preset;
+pub(crate) use values::{Admin, AdminPlace};
 
 /// The configuration of one service's telemetry.
 ///
@@ -108,7 +100,7 @@ pub struct Config {
     database_system: Option<String>,
     database_namespace: Option<String>,
     #[cfg(feature = "errors")]
-    errors: Option<errors::Change>,
+    errors: Option<ErrorChange>,
     resource: Vec<(String, String)>,
     logging: Option<LogChange>,
     tracing: Option<TraceChange>,
@@ -370,28 +362,6 @@ impl Config {
             Some(change) => change(builder, records),
             None => openings::build(builder, records),
         }
-    }
-
-    /// Every value in force and where it comes from, without starting anything.
-    ///
-    /// # Errors
-    ///
-    /// When a value of the environment is wrong; the error names the variable.
-    pub fn explain(&self) -> Result<Explanation, Error> {
-        let settings = Settings::resolve(self)?;
-        let mut explanation = settings.explanation;
-        let traces = settings.signals.traces.settings().map_err(Error::part("traces"))?;
-        explanation.extend("traces", &traces);
-        Ok(explanation)
-    }
-
-    /// Sets everything up and makes it the process's telemetry.
-    ///
-    /// # Errors
-    ///
-    /// When a value is wrong, an address is taken, or the process has telemetry already.
-    pub fn init(self) -> Result<Obs, Error> {
-        Obs::start(self)
     }
 }
 

@@ -12,6 +12,9 @@ pub(crate) type Layers = Vec<Box<dyn Layer<Registry> + Send + Sync>>;
 pub(crate) type TraceChange =
     Arc<dyn Fn(obs_tracing::Builder) -> obs_tracing::Builder + Send + Sync>;
 
+#[cfg(feature = "errors")]
+pub(crate) type ErrorChange = Arc<dyn Fn(obs_errors::Builder) -> obs_errors::Builder + Send + Sync>;
+
 /// Makes a layer of a builder after the application has changed it; for records, with the output and
 /// the filter that are not the application's to change.
 pub(crate) type LogChange =

@@ -5,8 +5,7 @@ use std::time::Duration;
 use obs_logging::{Builder, Delivery, Format, Output};
 use tracing_subscriber::Registry;
 
-use crate::Preset;
-use crate::config::AdminPlace;
+use crate::config::{AdminPlace, Preset};
 
 pub(crate) fn preset(text: &str) -> Result<Preset, String> {
     match text {

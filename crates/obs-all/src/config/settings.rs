@@ -1,14 +1,16 @@
 //! Code over environment over defaults, decided once.
 
-use std::fmt::{self, Debug};
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::fmt::Debug;
 
 use obs_health::ServerLimits;
 use obs_health::lifecycle::Deadlines;
 use obs_logging::Format;
 
-use crate::config::{Config, Explanation, Origin, Preset, Signals, parse, signals};
+#[cfg(feature = "errors")]
+use crate::config::errors;
+use crate::config::{
+    Admin, AdminPlace, Config, Explanation, Origin, Preset, Signals, parse, signals,
+};
 use crate::error::{Error, Kind};
 use crate::prices::Prices;
 
@@ -153,7 +155,7 @@ impl Settings {
         )?;
         let prices = choose.prices()?;
         #[cfg(feature = "errors")]
-        let errors = crate::config::errors::resolve(config, &mut choose.explanation);
+        let errors = errors::resolve(config, &mut choose.explanation);
         let signals = signals::resolve(config, &mut choose.explanation)?;
         Ok(Self {
             log_filter,
@@ -178,28 +180,18 @@ impl Settings {
     }
 }
 
-/// The admin server's listener and its token.
-pub(crate) struct Admin {
-    pub(crate) place: AdminPlace,
-    pub(crate) token: Option<String>,
-}
-
-/// Where the admin server listens, if anywhere.
-#[derive(Clone)]
-pub(crate) enum AdminPlace {
-    Off,
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
-/// As `OBS_ADMIN_ADDR` is written.
-impl Debug for AdminPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Off => f.write_str("off"),
-            Self::Tcp(addr) => write!(f, "{addr}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
+impl Config {
+    /// Every value in force and where it comes from, without starting anything.
+    ///
+    /// # Errors
+    ///
+    /// When a value of the environment is wrong; the error names the variable.
+    pub fn explain(&self) -> Result<Explanation, Error> {
+        let settings = Settings::resolve(self)?;
+        let mut explanation = settings.explanation;
+        let traces = settings.signals.traces.settings().map_err(Error::part("traces"))?;
+        explanation.extend("traces", &traces);
+        Ok(explanation)
     }
 }
 

@@ -20,7 +20,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
-use super::{Refused, added as added_by, failed_line, failures, with};
+use super::work::{Refused, added as added_by, failed_line, failures, with};
 use crate::measure::nanoseconds;
 use crate::tracing::SentToNowhere;
 

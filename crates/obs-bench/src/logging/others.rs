@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use emit::Props;
 
-use super::{in_one_span, with_ours};
+use super::work::{in_one_span, with_ours};
 use crate::measure::nanoseconds;
 use crate::row::Row;
 

@@ -11,7 +11,7 @@ use slog::Drain;
 use tracing::{Subscriber, subscriber::set_global_default};
 use tracing_subscriber::layer::SubscriberExt;
 
-use super::{in_one_span, user_created, with, with_ours, with_theirs};
+use super::work::{in_one_span, user_created, with, with_ours, with_theirs};
 use crate::measure::nanoseconds;
 use crate::row::Row;
 

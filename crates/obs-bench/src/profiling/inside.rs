@@ -5,7 +5,7 @@ use std::time::Duration;
 use obs_profiling::{CpuProfiler, Recording};
 
 use super::target::slice;
-use super::{TURN, TURNS, median};
+use super::turns::{TURN, TURNS, median};
 
 /// How much more CPU time an iteration takes while the program profiles itself: turns with and without.
 pub(super) fn in_turns() -> f64 {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use obs_profiling::Recorder;
 
 use super::target::Target;
-use super::while_recording;
+use super::turns::while_recording;
 
 /// Slices of CPU time: ten seconds, at 997 samples a second, put the share within a point of the truth in 95
 /// of 100 times.

@@ -1,7 +1,6 @@
 //! Which requests are wanted.
 
-use std::fmt;
-
+use super::bad_filter::BadFilter;
 use super::search::{AttributeFilter, Needle};
 
 /// The most items that one answer lists.
@@ -52,10 +51,6 @@ pub enum StatusFilter {
     /// Without an error.
     Ok,
 }
-
-/// A filter that cannot be understood.
-#[derive(Clone, PartialEq, Eq)]
-pub struct BadFilter(pub(super) &'static str);
 
 impl Default for Filter {
     fn default() -> Self {
@@ -147,18 +142,3 @@ impl StatusFilter {
         }
     }
 }
-
-/// The sentence of its `Display`: what `main` prints of an error that it returns.
-impl fmt::Debug for BadFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for BadFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for BadFilter {}

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use obs_context::{SpanId, TraceId};
 use serde::Serialize;
 
-use super::filter::{BadFilter, attribute, limit, milliseconds, number};
+use super::bad_filter::BadFilter;
+use super::filter::{attribute, limit, milliseconds, number};
 use super::search::{AttributeFilter, Needle};
 use crate::model::{ErrorEvent, LogLine};
 use crate::state::State;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use obs_context::{SpanId, TraceId};
 use serde::Serialize;
 
-use super::filter::BadFilter;
+use super::bad_filter::BadFilter;
 use super::summary::milliseconds;
 use crate::model::{FamilyKind, Series, SeriesKind, as_text, optional_text};
 use crate::state::{State, label_map};

@@ -1,5 +1,6 @@
 //! What is told of what is kept: lists, and one joined document.
 
+mod bad_filter;
 mod filter;
 mod join;
 mod lines;
@@ -11,7 +12,8 @@ mod services;
 mod summary;
 mod tree;
 
-pub use filter::{BadFilter, Filter, StatusFilter};
+pub use bad_filter::BadFilter;
+pub use filter::{Filter, StatusFilter};
 pub use join::RequestDocument;
 pub(crate) use join::join;
 pub use lines::{ErrorFilter, Level, LineFilter, LinePage, Numbered};

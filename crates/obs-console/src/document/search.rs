@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::BadFilter;
+use super::bad_filter::BadFilter;
 use crate::model::{Attributes, ErrorEvent, LogLine, Span};
 
 /// Longer texts are not what somebody searches for.

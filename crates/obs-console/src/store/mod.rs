@@ -1,5 +1,6 @@
 //! The console's memory as others see it: one lock around the state, and what is asked of it.
 
+mod source;
 mod stats;
 
 pub use stats::{EvictedStats, ReceivedStats, Stats, StoredStats, TurnedAwayStats};

@@ -1,12 +1,10 @@
 //! What is kept, and what became of the rest.
 
-use obs_context::{Sample, SampleKind, Source};
 use serde::Serialize;
 
-use super::Store;
 use crate::state::{Limits, State};
 
-/// The state of a [`Store`], as `GET /api/stats` tells it.
+/// The state of a [`Store`](crate::Store), as `GET /api/stats` tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// What is kept now.
@@ -21,7 +19,7 @@ pub struct Stats {
     pub limits: Limits,
 }
 
-/// What a [`Store`] keeps now.
+/// What a [`Store`](crate::Store) keeps now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct StoredStats {
     /// Traces.
@@ -46,7 +44,7 @@ pub struct StoredStats {
     pub services: u64,
 }
 
-/// What a [`Store`] took since the start.
+/// What a [`Store`](crate::Store) took since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ReceivedStats {
     /// Spans, the repeated ones too.
@@ -71,7 +69,7 @@ pub struct ReceivedStats {
     pub own: u64,
 }
 
-/// What a [`Store`] forgot to make room.
+/// What a [`Store`](crate::Store) forgot to make room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct EvictedStats {
     /// Traces.
@@ -88,7 +86,7 @@ pub struct EvictedStats {
     pub connections: u64,
 }
 
-/// What a [`Store`] and its receivers never took.
+/// What a [`Store`](crate::Store) and its receivers never took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct TurnedAwayStats {
     /// Whole requests: too large, malformed, or of a wrong type.
@@ -161,66 +159,5 @@ impl Stats {
             },
             limits,
         }
-    }
-}
-
-impl Source for Store {
-    fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
-        let stats = self.stats();
-        let mut tell = |name, help, kind, values: &[(&str, u64)]| {
-            for (what, value) in values {
-                let labels = &[("what", *what)];
-                sink(Sample { name, help, kind, labels, value: *value as f64 });
-            }
-        };
-        tell(
-            "obs_console_stored",
-            "Things that the console keeps now.",
-            SampleKind::Gauge,
-            &[
-                ("traces", stats.stored.traces),
-                ("spans", stats.stored.spans),
-                ("logs", stats.stored.logs),
-                ("errors", stats.stored.errors),
-                ("series", stats.stored.series),
-            ],
-        );
-        tell(
-            "obs_console_received_total",
-            "Things that the console was sent and took.",
-            SampleKind::Counter,
-            &[
-                ("spans", stats.received.spans),
-                ("logs", stats.received.logs),
-                ("errors", stats.received.errors),
-                ("samples", stats.received.samples),
-            ],
-        );
-        tell(
-            "obs_console_evicted_total",
-            "Things that the console forgot to make room.",
-            SampleKind::Counter,
-            &[
-                ("traces", stats.evicted.traces),
-                ("spans", stats.evicted.spans),
-                ("logs", stats.evicted.logs),
-                ("errors", stats.evicted.errors),
-                ("series", stats.evicted.series),
-                ("connections", stats.evicted.connections),
-            ],
-        );
-        tell(
-            "obs_console_rejected_total",
-            "Things that the console was sent and did not take.",
-            SampleKind::Counter,
-            &[
-                ("requests", stats.rejected.requests),
-                ("spans", stats.rejected.spans),
-                ("logs", stats.rejected.logs),
-                ("errors", stats.rejected.errors),
-                ("samples", stats.rejected.samples),
-                ("attributes", stats.rejected.attributes),
-            ],
-        );
     }
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::error::Failure;
-use crate::scenario::Outcome;
-use crate::scenario::hostile::expect;
+use crate::scenario::outcome::{Outcome, expect};
 use crate::system::{Collector, Http, Service, free_addr, program, until};
 use registry::Registry;
 

@@ -10,33 +10,13 @@ use crate::error::Failure;
 use crate::system::workspace;
 use crate::tidy::metadata::Package;
 
-/// Packages whose files are still tied in circles: `cargo xtask tidy --circles` shows them.
-const TIED: &[&str] = &["obs-all", "obs-bench", "obs-console", "xtask"];
-
 /// One line for each circle of files in a package, with what ties it.
 pub(crate) fn breaches(packages: &[Package]) -> Result<Vec<String>, Failure> {
     let mut breaches = Vec::new();
-    for package in packages {
-        let circles = circles_of(package)?;
-        let name = package.name.as_str();
-        match (TIED.contains(&name), circles.is_empty()) {
-            (false, _) => breaches.extend(circles),
-            (true, true) => {
-                breaches.push(format!("{name}: has no circle any more; take it off the list"));
-            }
-            (true, false) => {}
-        }
+    for root in packages.iter().flat_map(|package| &package.roots) {
+        breaches.extend(circles_below(root)?);
     }
     Ok(breaches)
-}
-
-/// The circles of files in one package.
-pub(crate) fn circles_of(package: &Package) -> Result<Vec<String>, Failure> {
-    let mut circles = Vec::new();
-    for root in &package.roots {
-        circles.extend(circles_below(root)?);
-    }
-    Ok(circles)
 }
 
 fn circles_below(root: &Path) -> Result<Vec<String>, Failure> {
