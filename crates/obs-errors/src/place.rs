@@ -40,9 +40,13 @@ impl Key {
 
     /// `src/orders.rs:42`, or a route.
     pub(crate) fn text(&self) -> String {
+        let file = match self.kind {
+            Kind::Response => self.file,
+            _ => source_path(self.file),
+        };
         match self.line {
-            0 => source_path(self.file).to_owned(),
-            line => format!("{}:{line}", source_path(self.file)),
+            0 => file.to_owned(),
+            line => format!("{file}:{line}"),
         }
     }
 }

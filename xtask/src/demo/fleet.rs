@@ -84,6 +84,7 @@ impl Fleet {
                 ("OBS_SHUTDOWN_PROPAGATION", "300ms".to_owned()),
                 ("OBS_SHUTDOWN_REQUESTS", "60s".to_owned()),
                 ("OBS_GRACE_PERIOD", "90s".to_owned()),
+                ("OBS_PROFILING", "on".to_owned()),
                 ("OBS_LOG", "info".to_owned()),
                 ("OBS_LOG_FORMAT", "json".to_owned()),
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.clone()),

@@ -191,6 +191,7 @@ fn link(out: &mut Vec<u8>, link: &Link) {
 fn attribute(out: &mut Vec<u8>, attribute: &Attribute, text: &str) {
     key_value(out, attribute.key, |out| match attribute.value {
         Stored::Text(value) => out.text(1, value.of(text).as_bytes()),
+        #[cfg(feature = "http")]
         Stored::Static(value) => out.text(1, value.as_bytes()),
         Stored::Bool(value) => out.uint(2, u64::from(value)),
         Stored::Int(value) => out.uint(3, value as u64),

@@ -25,6 +25,7 @@ pub(crate) enum Stored {
     Bool(bool),
     Int(i64),
     Double(f64),
+    #[cfg(feature = "http")]
     Static(&'static str),
     Text(Text),
 }

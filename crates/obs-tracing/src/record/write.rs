@@ -1,6 +1,9 @@
 //! What is said of a span, into its record.
 
-use std::fmt::{self, Write};
+use std::fmt;
+#[cfg(feature = "http")]
+use std::fmt::Write;
+#[cfg(feature = "http")]
 use std::net::IpAddr;
 
 use fastant::Instant;

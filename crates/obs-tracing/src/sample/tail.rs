@@ -129,6 +129,7 @@ impl Stored {
             Self::Bool(value) => AttributeValue::Bool(value),
             Self::Int(value) => AttributeValue::Int(value),
             Self::Double(value) => AttributeValue::Double(value),
+            #[cfg(feature = "http")]
             Self::Static(value) => AttributeValue::Text(value),
             Self::Text(value) => AttributeValue::Text(value.of(text)),
         }
