@@ -15,7 +15,7 @@ pub(super) static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 static SHARED_POOL: SharedPool<Ambient> = SharedPool::new();
 
 thread_local! {
-    static POOL: Pool<Ambient> = const { Pool::new(&SHARED_POOL) };
+    static POOL: Pool<Ambient> = const { Pool::new(|| &SHARED_POOL) };
 }
 
 #[derive(Default)]

@@ -13,14 +13,15 @@ const MAX_CHUNKS: usize = 64;
 /// One thread's, for a `thread_local!`.
 pub(super) struct Pool<T: 'static> {
     own: RefCell<Vec<Arc<T>>>,
-    shared: &'static SharedPool<T>,
+    /// A function, since Rust 1.88 refuses a constant that points at a `Mutex`.
+    shared: fn() -> &'static SharedPool<T>,
 }
 
 /// What the threads exchange, for a `static`.
 pub(super) struct SharedPool<T>(Mutex<Vec<Vec<Arc<T>>>>);
 
 impl<T: Default> Pool<T> {
-    pub(super) const fn new(shared: &'static SharedPool<T>) -> Self {
+    pub(super) const fn new(shared: fn() -> &'static SharedPool<T>) -> Self {
         Self { own: RefCell::new(Vec::new()), shared }
     }
 
@@ -39,7 +40,7 @@ impl<T: Default> Pool<T> {
     fn pop(&self) -> Option<Arc<T>> {
         let mut own = self.own.try_borrow_mut().ok()?;
         if own.is_empty()
-            && let Some(chunk) = self.shared.lock().and_then(|mut chunks| chunks.pop())
+            && let Some(chunk) = (self.shared)().lock().and_then(|mut chunks| chunks.pop())
         {
             *own = chunk;
         }
@@ -51,7 +52,7 @@ impl<T: Default> Pool<T> {
         let Ok(mut own) = self.own.try_borrow_mut() else { return };
         if own.len() >= MAX_POOLED {
             let chunk: Vec<_> = own.drain(..CHUNK).collect();
-            if let Some(mut chunks) = self.shared.lock()
+            if let Some(mut chunks) = (self.shared)().lock()
                 && chunks.len() < MAX_CHUNKS
             {
                 chunks.push(chunk);
@@ -84,7 +85,7 @@ mod tests {
 
     #[test]
     fn contexts_given_back_on_one_thread_are_taken_on_another() {
-        let (begins, ends) = (Pool::new(&SHARED), Pool::new(&SHARED));
+        let (begins, ends) = (Pool::new(|| &SHARED), Pool::new(|| &SHARED));
         let mut known = Vec::new();
         for _ in 0..MAX_POOLED + 1 {
             let context = Arc::default();
@@ -99,7 +100,7 @@ mod tests {
     #[test]
     fn context_that_is_still_held_is_not_taken() {
         static SHARED: SharedPool<Vec<u32>> = SharedPool::new();
-        let pool = Pool::new(&SHARED);
+        let pool = Pool::new(|| &SHARED);
         let held = Arc::default();
         pool.give_back(&held);
         assert_eq!(*pool.take(|inside| inside.push(1)), [1]);

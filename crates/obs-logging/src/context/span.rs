@@ -10,7 +10,7 @@ use super::pool::{Pool, SharedPool};
 static SHARED_POOL: SharedPool<SpanContext> = SharedPool::new();
 
 thread_local! {
-    static POOL: Pool<SpanContext> = const { Pool::new(&SHARED_POOL) };
+    static POOL: Pool<SpanContext> = const { Pool::new(|| &SHARED_POOL) };
 }
 
 /// What lines inside a span carry of it.
