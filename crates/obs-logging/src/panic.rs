@@ -34,13 +34,15 @@ fn log(panic: &PanicHookInfo<'_>, tally: &Tally) {
     tally.panics.fetch_add(1, Ordering::Relaxed);
     let message =
         obs_guard::panic_message(panic.payload()).unwrap_or("the panic's payload is no text");
-    let location = panic.location().map(tracing::field::display);
+    let location = panic.location().map(|place| {
+        format!("{}:{}:{}", obs_guard::source_path(place.file()), place.line(), place.column())
+    });
     let thread = std::thread::current();
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
     tracing::error!(
         target: "panic",
-        location,
+        location = location.as_deref(),
         thread = thread.name(),
         backtrace = backtrace.as_ref().map(tracing::field::display),
         "{message}",
