@@ -3,6 +3,7 @@
 mod exit;
 mod fork;
 mod format;
+mod grpc_code;
 pub mod json;
 mod location;
 pub mod once;
@@ -15,6 +16,7 @@ mod text;
 pub use exit::at_exit;
 pub use fork::{fork_generation, watch_forks};
 pub use format::{Formatted, write_args, write_debug, write_display};
+pub use grpc_code::grpc_code_name;
 pub use location::source_path;
 pub use place::{Place, panics};
 pub use random::random_u64;

@@ -87,7 +87,7 @@ impl End {
             Outcome::BodyFailed => Some("body_failed"),
             Outcome::Completed if self.grpc_status.is_some() => match self.grpc_status {
                 Some(0) | None => None,
-                Some(code) => Some(grpc::grpc_code_name(code).unwrap_or("_OTHER")),
+                Some(code) => Some(obs_guard::grpc_code_name(u32::from(code)).unwrap_or("_OTHER")),
             },
             Outcome::Completed | Outcome::BodyAborted => {
                 let status = self.status.as_ref().filter(|status| status.as_u16() >= 400);

@@ -37,30 +37,6 @@ pub(crate) fn http_status(code: u16) -> u16 {
     }
 }
 
-/// A code's name, such as `NOT_FOUND`, as attributes and logs have it.
-pub fn grpc_code_name(code: u16) -> Option<&'static str> {
-    const NAMES: [&str; 17] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-    NAMES.get(usize::from(code)).copied()
-}
-
 /// Turns the head into the answer of a call whose handler panicked: INTERNAL, without a body.
 pub(crate) fn internal(head: &mut response::Parts) {
     head.status = StatusCode::OK;

@@ -18,7 +18,7 @@ pub use self::reqwest::ObserveReqwest;
 pub use body::ObservedBody;
 pub use end::{End, Outcome};
 pub use future::ObservedFuture;
-pub use grpc::{grpc_code_name, is_grpc};
+pub use grpc::is_grpc;
 pub use method::known_method;
 pub use observe::{Exchange, Observe};
 pub use peer::PeerAddr;

@@ -14,7 +14,6 @@ mod error;
 mod exporter;
 mod exporters;
 #[cfg(feature = "export")]
-mod grpc_code;
 #[cfg(feature = "export")]
 mod json;
 mod options;

@@ -8,7 +8,6 @@ use http::{HeaderMap, StatusCode};
 use super::protobuf;
 use super::verdict::{Verdict, shown};
 use crate::client::Answer;
-use crate::grpc_code::grpc_code_name;
 
 /// Before every message: whether it is compressed, and its length.
 pub(crate) const PREFIX: usize = 5;
@@ -48,7 +47,7 @@ fn by_trailers(trailers: &HeaderMap, message: &[u8]) -> Verdict {
     let message = crate::environment::decoded(message).unwrap_or_else(|| message.to_owned());
     let reason = format!(
         "the collector answered gRPC status {code} ({}) {}",
-        grpc_code_name(code).unwrap_or("unknown"),
+        obs_guard::grpc_code_name(code).unwrap_or("unknown"),
         shown(message.as_bytes())
     );
     // The table of the specification; 8 only with the server's word that it can recover.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::request;
 use obs_context::Route;
-use obs_http::{End, Exchange, Observe, grpc_code_name};
+use obs_guard::grpc_code_name;
+use obs_http::{End, Exchange, Observe};
 use tracing::info_span;
 
 use super::span::{EnteredSpan, HttpSpan};
@@ -136,7 +137,7 @@ pub(super) fn fate(record: &mut Record, kind: SpanKind, end: &End, limits: &Limi
     // A call without the content type of one has none.
     let code = end.grpc_status.unwrap_or(UNKNOWN);
     let number;
-    let name = match grpc_code_name(code) {
+    let name = match grpc_code_name(code.into()) {
         Some(name) => name,
         None => {
             number = code.to_string();

@@ -22,6 +22,6 @@ const NAMES: [&str; 17] = [
 ];
 
 /// The name of a gRPC status code, such as `NOT_FOUND` of 5; `None` of one that gRPC does not define.
-pub(crate) fn grpc_code_name(code: u32) -> Option<&'static str> {
+pub fn grpc_code_name(code: u32) -> Option<&'static str> {
     NAMES.get(code as usize).copied()
 }
