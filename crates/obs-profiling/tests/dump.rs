@@ -3,14 +3,12 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
 
-mod common;
-
-use common::Target;
 use obs_profiling::{Dump, Method, NoStackReason, Stack, dump};
+use obs_testing::target::{self, Target};
 
 #[test]
 fn child() {
-    common::be_the_target();
+    target::be_the_target();
 }
 
 /// What was read; `None` where the system does not let us look, which is said.

@@ -1,4 +1,4 @@
-//! Foreign programs that judge ours, and peers that are stuck, for the tests of several crates.
+//! Foreign programs that judge ours, peers that are stuck, and processes to look into, for the tests of several crates.
 
 #![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "it is part of tests")]
 
@@ -8,6 +8,8 @@ pub mod otlp;
 pub mod peers;
 mod port;
 mod rotel;
+#[cfg(feature = "target")]
+pub mod target;
 
 pub use instructions::instructions;
 pub use port::free_port;

@@ -111,6 +111,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
             "serde_json",
         ],
     ),
+    ("obs-profile", &["obs-profiling"], &["clap", "nix", "ratatui", "serde_json", "signal-hook"]),
     (
         "obs-console",
         &["obs-guard", "obs-context"],
