@@ -116,8 +116,7 @@ fn a_signal_gives_the_terminal_back() {
 fn the_processs_end_ends_it() {
     let mut target = Target::start();
     let Some(session) = session(&target) else { return };
-    target.0.kill().unwrap();
-    target.0.wait().unwrap();
+    target.kill();
     let (shown, ended_well) = session.end();
     let (_, after) = shown.rsplit_once(LEAVE).unwrap();
     assert!(ended_well && after.contains("has ended"), "{shown}");

@@ -44,12 +44,17 @@ impl Target {
     pub fn pid(&self) -> i32 {
         i32::try_from(self.0.id()).unwrap()
     }
+
+    /// Ends the child now.
+    pub fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.kill();
     }
 }
 
