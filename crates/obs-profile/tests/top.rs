@@ -117,6 +117,7 @@ fn the_processs_end_ends_it() {
     let mut target = Target::start();
     let Some(session) = session(&target) else { return };
     target.kill();
+    target.wait();
     let (shown, ended_well) = session.end();
     let (_, after) = shown.rsplit_once(LEAVE).unwrap();
     assert!(ended_well && after.contains("has ended"), "{shown}");

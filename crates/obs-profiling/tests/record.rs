@@ -161,7 +161,7 @@ fn a_process_that_ends_keeps_what_was_recorded() {
     let recorded = record(target.pid(), recording, |progress| {
         if progress.samples > 20 && !killed {
             killed = true;
-            target.0.kill().unwrap();
+            target.kill();
         }
         true
     });

@@ -4,13 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
 
 use std::fs;
-use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
 use obs_profiling::{Dump, Error, Method, NoStackReason, Recording, Stack, dump, record};
-use obs_testing::target::{Built, THREADS, build, start};
-use obs_testing::{impossible, skipped};
+use obs_testing::skipped;
+use obs_testing::target::{Built, THREADS, start};
 
 /// Whether nothing can be read here at all, which is said.
 fn is_denied<T>(read: &Result<T, Error>) -> bool {

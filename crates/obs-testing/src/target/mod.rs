@@ -45,9 +45,18 @@ impl Target {
         i32::try_from(self.0.id()).unwrap()
     }
 
-    /// Ends the child now.
+    /// Ends the child, which stays a zombie until it is waited for.
     pub fn kill(&mut self) {
         let _ = self.0.kill();
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+
+    /// Waits until it is gone.
+    pub fn wait(&mut self) {
         let _ = self.0.wait();
     }
 }
@@ -55,6 +64,7 @@ impl Target {
 impl Drop for Target {
     fn drop(&mut self) {
         self.kill();
+        self.wait();
     }
 }
 
