@@ -1,4 +1,4 @@
-//! Foreign programs that judge ours, and peers that are stuck, for the tests of several crates.
+//! For tests: foreign programs as oracles, and stuck peers.
 
 #![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "it is part of tests")]
 
