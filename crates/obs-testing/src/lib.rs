@@ -1,4 +1,4 @@
-//! Foreign programs that judge ours, peers that are stuck, and processes to look into, for the tests of several crates.
+//! For tests: foreign programs as oracles, stuck peers, and processes to look into.
 
 #![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "it is part of tests")]
 

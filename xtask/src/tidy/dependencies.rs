@@ -9,7 +9,7 @@ use crate::tidy::metadata::Package;
 
 /// Package, workspace packages that it may name, foreign crates that its default features may pull in
 /// directly.
-const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 13] = [
     ("obs-guard", &[], &["libc"]),
     ("obs-context", &["obs-guard"], &["uuid"]),
     (
