@@ -1,6 +1,6 @@
 //! Errors on spans: the exception event and the status.
 
-mod said;
+mod error_event;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::error::Error;
@@ -11,10 +11,10 @@ use tracing::callsite::Identifier;
 
 use crate::pipeline::Pipeline;
 use crate::record::{
-    Attribute, AttributeValue, Chain, Event, EventName, Limits, Record, Status, Stored, cut,
+    Attribute, AttributeValue, ErrorChain, Event, EventName, Limits, Record, Status, Stored, cut,
     write_bounded,
 };
-use said::Said;
+use error_event::ErrorEvent;
 
 const TYPE: &str = "exception.type";
 const MESSAGE: &str = "exception.message";
@@ -40,7 +40,7 @@ pub(crate) fn record<E: Error + ?Sized>(
     let limits = &pipeline.limits;
     // The error's own code runs before the span is locked.
     let mut message = String::new();
-    write_bounded(&mut message, format_args!("{}", Chain(&Wrapped(error))), limits);
+    write_bounded(&mut message, format_args!("{}", ErrorChain(&ErrorObject(error))), limits);
     let captured = |backtrace: &&Backtrace| backtrace.status() == BacktraceStatus::Captured;
     let stacktrace = backtrace.filter(captured).map(|backtrace| {
         let mut text = String::new();
@@ -55,13 +55,13 @@ pub(crate) fn record<E: Error + ?Sized>(
 }
 
 /// An event of level ERROR inside a span is an error of that span.
-pub(crate) fn of_event(pipeline: &Pipeline, id: u64, event: &tracing::Event<'_>) {
+pub(crate) fn record_event(pipeline: &Pipeline, id: u64, event: &tracing::Event<'_>) {
     let limits = &pipeline.limits;
-    let said = Said::of(event, limits);
+    let error_event = ErrorEvent::of(event, limits);
     let exception = Exception {
-        kind: said.kind().map(AttributeValue::Text),
-        message: &said.summary(),
-        stacktrace: said.stacktrace(),
+        kind: error_event.kind().map(AttributeValue::Text),
+        message: &error_event.summary(),
+        stacktrace: error_event.stacktrace(),
         callsite: Some(event.metadata().callsite()),
     };
     pipeline.table.with(id, |record| add(record, &exception, limits));
@@ -69,7 +69,7 @@ pub(crate) fn of_event(pipeline: &Pipeline, id: u64, event: &tracing::Event<'_>)
 
 fn add(record: &mut Record, exception: &Exception<'_>, limits: &Limits) {
     let message = cut(exception.message, limits.value_length as usize);
-    if record.end.is_some() || has(record, message, exception.callsite.as_ref()) {
+    if record.end.is_some() || has_exception(record, message, exception.callsite.as_ref()) {
         return;
     }
     record.set_status(Status::Error, message, limits);
@@ -103,7 +103,7 @@ fn add(record: &mut Record, exception: &Exception<'_>, limits: &Limits) {
 
 /// Whether the span has this exception already: the outer report of an error ends with the inner one, after
 /// a colon. What one and the same place of the code reports again happened again.
-fn has(record: &Record, message: &str, callsite: Option<&Identifier>) -> bool {
+fn has_exception(record: &Record, message: &str, callsite: Option<&Identifier>) -> bool {
     let exceptions =
         record.events.iter().filter(|event| matches!(event.name, EventName::Exception));
     let others =
@@ -123,21 +123,21 @@ fn has(record: &Record, message: &str, callsite: Option<&Identifier>) -> bool {
 }
 
 /// Makes a trait object of an error that may be one already.
-struct Wrapped<'a, E: ?Sized>(&'a E);
+struct ErrorObject<'a, E: ?Sized>(&'a E);
 
-impl<E: Error + ?Sized> fmt::Debug for Wrapped<'_, E> {
+impl<E: Error + ?Sized> fmt::Debug for ErrorObject<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.0, f)
     }
 }
 
-impl<E: Error + ?Sized> fmt::Display for Wrapped<'_, E> {
+impl<E: Error + ?Sized> fmt::Display for ErrorObject<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self.0, f)
     }
 }
 
-impl<E: Error + ?Sized> Error for Wrapped<'_, E> {
+impl<E: Error + ?Sized> Error for ErrorObject<'_, E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.source()
     }

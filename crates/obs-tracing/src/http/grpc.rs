@@ -1,4 +1,4 @@
-//! The spans of gRPC calls, whose fate is in their trailers.
+//! The spans of gRPC calls. Their outcome is in the trailers.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use obs_http::{End, Exchange, Observe};
 use tracing::info_span;
 
 use super::span::{EnteredSpan, HttpSpan};
-use crate::propagate::{Origin, Propagators, within};
+use crate::propagate::{Origin, Propagators, with_origin};
 use crate::record::{Limits, Record, SpanKind, Status};
 
 /// Makes a SERVER span of every gRPC call that is served, by OpenTelemetry's RPC conventions: a tower
@@ -76,8 +76,8 @@ impl Observe for GrpcServerSpan {
     fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> GrpcExchange {
         let remote = self.propagators.extract(&request.headers);
         let create = || info_span!(target: "obs_http", parent: None, "call");
-        let span = HttpSpan::new(|| within(Origin { remote, route: None }, create));
-        span.change(|record, limits| describe(request, record, SpanKind::Server, limits));
+        let span = HttpSpan::new(|| with_origin(Origin { remote, route: None }, create));
+        span.change(|record, limits| record_request(request, record, SpanKind::Server, limits));
         GrpcExchange { span, kind: SpanKind::Server }
     }
 }
@@ -88,16 +88,16 @@ impl Observe for GrpcClientSpan {
     fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> GrpcExchange {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "call"));
         span.change(|record, limits| {
-            describe(request, record, SpanKind::Client, limits);
+            record_request(request, record, SpanKind::Client, limits);
             let known = request.uri.host().zip(request.uri.port_u16());
-            let told = self.server.as_ref().map(|(host, port)| (&**host, *port));
-            if let Some((host, port)) = told.or(known) {
+            let server = self.server.as_ref().map(|(host, port)| (&**host, *port));
+            if let Some((host, port)) = server.or(known) {
                 record.set("server.address", host.into(), limits);
                 record.set("server.port", port.into(), limits);
             }
         });
-        match span.identity() {
-            Some(identity) => self.propagators.write(identity, &mut request.headers),
+        match span.span_context() {
+            Some(span_context) => self.propagators.write(span_context, &mut request.headers),
             // The span is filtered out, but not the trace.
             None => self.propagators.inject(&mut request.headers),
         }
@@ -114,12 +114,12 @@ impl Exchange for GrpcExchange {
 
     fn end(self, end: &End) {
         let kind = self.kind;
-        self.span.change(|record, limits| fate(record, kind, end, limits));
+        self.span.change(|record, limits| record_outcome(record, kind, end, limits));
         self.span.end();
     }
 }
 
-pub(super) fn describe(
+pub(super) fn record_request(
     request: &request::Parts,
     record: &mut Record,
     kind: SpanKind,
@@ -127,12 +127,12 @@ pub(super) fn describe(
 ) {
     let path = request.uri.path().trim_start_matches('/');
     record.kind = kind;
-    record.name = Some(record.keep(path, limits));
+    record.name = Some(record.push_text(path, limits));
     record.set("rpc.system.name", "grpc".into(), limits);
     record.set("rpc.method", path.into(), limits);
 }
 
-pub(super) fn fate(record: &mut Record, kind: SpanKind, end: &End, limits: &Limits) {
+pub(super) fn record_outcome(record: &mut Record, kind: SpanKind, end: &End, limits: &Limits) {
     const UNKNOWN: u16 = 2;
     // A call without the content type of one has none.
     let code = end.grpc_status.unwrap_or(UNKNOWN);
