@@ -1,4 +1,4 @@
-//! The connection's other end, where axum's extractors look for it.
+//! The peer's address, where axum's extractors look for it.
 
 use std::task::{Context, Poll};
 

@@ -1,4 +1,4 @@
-//! What can be set: in code, over the environment, over the defaults.
+//! Settings: code over environment over defaults.
 
 #[cfg(feature = "errors")]
 mod errors;
