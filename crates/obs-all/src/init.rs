@@ -195,7 +195,7 @@ impl Obs {
             server_span: ServerSpan::new()
                 .propagators(traces.propagators())
                 .trusted_proxies(settings.trusted_proxies),
-            client_span: ClientSpan::new().propagators(traces.propagators()),
+            client_span: ClientSpan::new(),
             logging,
             log_records,
             traces,

@@ -17,7 +17,7 @@ use crate::measure::nanoseconds;
 use crate::row::Row;
 use work::{Refused, added, failed_line, failures, with};
 
-const ROUTE: RouteOf = |_| Some(Route::intern("/orders/{id}"));
+const ROUTE: RouteOf = RouteOf::new(|_| Some(Route::intern("/orders/{id}")));
 const LINES: &str = "sentry-tracing, breadcrumbs";
 const STACKS: &str = "sentry-tracing, attach_stacktrace";
 const CAPTURES: &str = "sentry-core, attach_stacktrace";

@@ -20,7 +20,7 @@ use obs_http::{ObserveLayer, RouteOf};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tracing::{error, info};
 
-const ROUTE: RouteOf = |_| Some(Route::intern("/orders/{id}"));
+const ROUTE: RouteOf = RouteOf::new(|_| Some(Route::intern("/orders/{id}")));
 
 fn block_on<F: Future>(work: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "axum")]
+mod axum;
 mod body;
 mod end;
 mod future;
@@ -7,12 +9,15 @@ mod grpc;
 mod method;
 mod observe;
 mod peer;
+mod request_id;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod route;
 mod running;
 mod service;
 
+#[cfg(feature = "axum")]
+pub use self::axum::{matched_path, routes_of};
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::ObserveReqwest;
 pub use body::ObservedBody;
@@ -22,7 +27,6 @@ pub use grpc::is_grpc;
 pub use method::known_method;
 pub use observe::{Exchange, Observe};
 pub use peer::PeerAddr;
-#[cfg(feature = "axum")]
-pub use route::matched_path;
+pub use request_id::forward_request_id;
 pub use route::{RouteOf, unrouted};
 pub use service::{ObserveLayer, ObserveService};

@@ -25,12 +25,12 @@ pub(crate) struct Running<X: Exchange> {
 impl<X: Exchange> Running<X> {
     pub(crate) fn begin<O: Observe<Exchange = X>>(
         observer: &O,
-        route_of: RouteOf,
+        route_of: &RouteOf,
         request: &mut request::Parts,
     ) -> Self {
         let started = Instant::now();
         let known = request.extensions.get::<Route>().copied();
-        let route = known.or_else(|| route_of(request));
+        let route = known.or_else(|| route_of.route(request));
         Self {
             exchange: Some(observer.begin(request, route)),
             method: request.method.clone(),

@@ -20,8 +20,8 @@ pub struct ObserveLayer<O> {
 
 impl<O: Observe> ObserveLayer<O> {
     /// A layer for this observer; `route_of` tells the route of a request.
-    pub fn new(observer: O, route_of: RouteOf) -> Self {
-        Self { observer, route_of, catch_panics: false }
+    pub fn new(observer: O, route_of: impl Into<RouteOf>) -> Self {
+        Self { observer, route_of: route_of.into(), catch_panics: false }
     }
 
     /// Answers 500 with an empty body, or INTERNAL to a gRPC call, when the handler panics, instead of letting the panic end the
@@ -38,7 +38,7 @@ impl<O: Observe> ObserveLayer<O> {
         send: impl FnOnce(Request<B>) -> F,
     ) -> ObservedFuture<F, O::Exchange> {
         let (mut head, body) = request.into_parts();
-        let running = Running::begin(&self.observer, self.route_of, &mut head);
+        let running = Running::begin(&self.observer, &self.route_of, &mut head);
         let future = {
             let _entered = running.enter();
             send(Request::from_parts(head, body))

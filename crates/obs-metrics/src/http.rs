@@ -178,7 +178,7 @@ fn convention_duration(registry: &Registry, buckets: Buckets) -> Result<Histogra
 
 /// A tower layer that counts with `red`; `route_of` tells the route of a request: under axum
 /// `obs_http::matched_path`.
-pub fn layer(red: Red, route_of: RouteOf) -> ObserveLayer<Red> {
+pub fn layer(red: Red, route_of: impl Into<RouteOf>) -> ObserveLayer<Red> {
     ObserveLayer::new(red, route_of)
 }
 

@@ -248,7 +248,16 @@ impl Builder {
         let (database, copied, open) =
             (std::mem::take(&mut self.database), self.copied, self.open_spans);
         #[cfg_attr(not(feature = "otel-sdk"), expect(unused_mut, reason = "nothing changes it"))]
-        let mut pipeline = Pipeline::new(exporting, rules, limits, database, copied, open, queue);
+        let mut pipeline = Pipeline::new(
+            exporting,
+            rules,
+            limits,
+            resolved.propagators,
+            database,
+            copied,
+            open,
+            queue,
+        );
         #[cfg(feature = "otel-sdk")]
         {
             pipeline.activates = self.activates;
@@ -262,7 +271,7 @@ impl Builder {
         };
         let handle = Handle::new(pipeline);
         let layer = TraceLayer::new(handle.clone());
-        Ok((layer, Traces::new(handle, closing, settings, ignored, resolved.propagators)))
+        Ok((layer, Traces::new(handle, closing, settings, ignored)))
     }
 
     fn resolve(&mut self) -> Result<Resolved, Error> {

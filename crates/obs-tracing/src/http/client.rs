@@ -11,14 +11,14 @@ use crate::propagate::Propagators;
 use crate::record::{Limits, Record, SpanKind, Status};
 
 /// Makes a CLIENT span around every request, and writes its context into the request's headers:
-/// `traceparent`, `tracestate` and `baggage`, also when the trace is not sampled.
+/// in the formats of the pipeline, also when the trace is not sampled. `x-request-id` goes with it.
 ///
 /// The URL is an attribute without its query string and without a password. A 4xx or 5xx sets the
 /// status ERROR, as do an error and a request that is dropped before its response; a body that is
 /// dropped before its end does not.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientSpan {
-    propagators: Propagators,
+    propagators: Option<Propagators>,
 }
 
 /// A request that is under way.
@@ -33,9 +33,9 @@ impl ClientSpan {
         Self::default()
     }
 
-    /// Writes these formats; see [`Traces::propagators`](crate::Traces::propagators).
+    /// Writes these formats instead of the pipeline's: see [`Traces::propagators`](crate::Traces::propagators).
     pub fn propagators(mut self, propagators: Propagators) -> Self {
-        self.propagators = propagators;
+        self.propagators = Some(propagators);
         self
     }
 }
@@ -46,11 +46,7 @@ impl Observe for ClientSpan {
     fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> ClientExchange {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "send"));
         span.change(|record, limits| describe(request, record, limits));
-        match span.identity() {
-            Some(identity) => self.propagators.write(identity, &mut request.headers),
-            // The span is filtered out, but not the trace.
-            None => self.propagators.inject(&mut request.headers),
-        }
+        span.write_context(self.propagators, &mut request.headers);
         ClientExchange { span }
     }
 }
