@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::{self, Write};
 
 use obs_guard::once::debug_once;
-use obs_guard::{Place, truncated, write_args, write_debug, write_display};
+use obs_guard::{ErrorText, Place, truncated, write_args, write_debug, write_display};
 use tracing::field::{Field, Visit};
 
 use crate::fields::Fields;
@@ -94,7 +94,9 @@ impl Visit for Told {
             "message" => {
                 write_display(&mut self.message, &value, LONGEST);
             }
-            name if is_error(name) => self.chain = vec![of_text(value.to_owned())],
+            name if is_error(name) => {
+                (self.chain, self.backtrace) = of_debug(truncated(value, LONGEST_STACK))
+            }
             _ => self.put(field, &value),
         }
     }
@@ -112,7 +114,7 @@ impl Visit for Told {
             name if is_error(name) => {
                 let mut text = String::new();
                 write_args(&mut text, format_args!("{value}"), LONGEST_STACK);
-                (self.chain, self.backtrace) = of_debug(text);
+                (self.chain, self.backtrace) = of_debug(&text);
             }
             _ => self.put(field, &value),
         });
@@ -157,30 +159,21 @@ fn type_of_debug(debug: &str) -> String {
 }
 
 /// An error of which only the text is known.
-fn of_text(message: String) -> Cause {
-    Cause { kind: "Error".to_owned(), message: truncated(&message, LONGEST).to_owned() }
+fn of_text(message: &str) -> Cause {
+    Cause { kind: "Error".to_owned(), message: truncated(message, LONGEST).to_owned() }
 }
 
 /// An error that was recorded with `?`: as `derive(Debug)` writes it, or as anyhow and eyre do, with the
 /// causes and the backtrace behind the message.
-fn of_debug(mut text: String) -> (Vec<Cause>, Option<String>) {
-    let backtrace = text.find("\n\nStack backtrace:\n").map(|at| text.split_off(at));
-    if let Some((message, rest)) = text.split_once("\n\nCaused by:\n") {
-        let rest = rest.split("\n\n").next().unwrap_or_default();
-        let causes = rest.lines().filter_map(|line| {
-            let line = line.trim();
-            let text = match line.split_once(": ") {
-                Some((number, text)) if number.parse::<u32>().is_ok() => text,
-                _ => line,
-            };
-            (!text.is_empty()).then(|| of_text(text.to_owned()))
-        });
-        let causes = causes.take(MOST_CAUSES - 1);
-        let chain = [of_text(message.to_owned())].into_iter().chain(causes).collect();
-        return (chain, backtrace);
+fn of_debug(text: &str) -> (Vec<Cause>, Option<String>) {
+    let told = ErrorText::parse(text);
+    let backtrace = told.backtrace.map(str::to_owned);
+    if told.causes.is_empty() {
+        let kind = type_of_debug(told.message);
+        return (vec![Cause { kind, ..of_text(told.message) }], backtrace);
     }
-    let kind = type_of_debug(&text);
-    (vec![Cause { kind, ..of_text(text) }], backtrace)
+    let texts = [told.message].into_iter().chain(told.causes.iter().map(String::as_str));
+    (texts.take(MOST_CAUSES).map(of_text).collect(), backtrace)
 }
 
 /// The text without what differs from one error of its kind to the next: numbers, ids, quoted texts.
@@ -221,13 +214,13 @@ mod tests {
     fn what_anyhow_writes_is_taken_apart() {
         let text = "no order\n\nCaused by:\n    0: the pool is empty\n    1: timed out\n\nStack \
                     backtrace:\n   0: app::main\n";
-        let (chain, backtrace) = of_debug(text.to_owned());
+        let (chain, backtrace) = of_debug(text);
         let messages: Vec<_> = chain.iter().map(|cause| cause.message.as_str()).collect();
         assert_eq!(messages, ["no order", "the pool is empty", "timed out"]);
         assert!(backtrace.unwrap().contains("app::main"));
-        let (chain, backtrace) = of_debug("Refused { code: 7 }".to_owned());
+        let (chain, backtrace) = of_debug("Refused { code: 7 }");
         assert_eq!((chain[0].kind.as_str(), backtrace), ("Refused", None));
-        assert_eq!(of_debug("a sentence".to_owned()).0[0].kind, "Error");
+        assert_eq!(of_debug("a sentence").0[0].kind, "Error");
     }
 
     #[test]
@@ -249,7 +242,7 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,400}") {
             proptest::prop_assert!(normalised(&text).len() < 2048);
-            let (chain, _) = of_debug(text);
+            let (chain, _) = of_debug(&text);
             proptest::prop_assert!(chain.len() <= MOST_CAUSES);
         }
     }

@@ -1,8 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+pub mod error;
+mod error_text;
 mod exit;
 mod fork;
 mod format;
+pub mod frames;
 mod grpc_code;
 pub mod json;
 mod location;
@@ -13,6 +16,8 @@ pub mod redact;
 mod state;
 mod text;
 
+pub use error::AsError;
+pub use error_text::ErrorText;
 pub use exit::at_exit;
 pub use fork::{fork_generation, watch_forks};
 pub use format::{Formatted, write_args, write_debug, write_display};
