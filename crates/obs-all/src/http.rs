@@ -5,7 +5,7 @@
 //! finds the span's ids, and the metrics find the span for their exemplars, also when the exchange ends.
 
 use obs_context::Route;
-use obs_http::{ObserveLayer, ObserveService, RouteOf, unrouted};
+use obs_http::{ObserveLayer, ObserveService, unrouted};
 use obs_logging::http::{AccessLog, RequestContext};
 use obs_metrics::http::{ClientMetrics, Red};
 use obs_tracing::http::{ClientSpan, GrpcClientSpan, ServerSpan};
@@ -44,21 +44,27 @@ impl Obs {
 
     /// The layer that [`Obs::observe`] adds, for any tower service; `route_of` tells a request's route
     /// template.
-    pub fn server_layer(&self, route_of: impl Into<RouteOf>) -> ServerLayer {
+    pub fn server_layer(
+        &self,
+        route_of: impl Fn(&http::request::Parts) -> Option<Route> + Send + Sync + 'static,
+    ) -> ServerLayer {
+        ObserveLayer::new(self.server_observer(), route_of).catch_panics()
+    }
+
+    fn server_observer(&self) -> Server {
         let access = self.access_log.then(AccessLog::new);
         #[cfg(feature = "errors")]
         let inner = (self.watch_errors.clone(), self.red.clone());
         #[cfg(not(feature = "errors"))]
         let inner = self.red.clone();
-        let observer = (RequestContext::new(), (self.server_span, (access, inner)));
-        ObserveLayer::new(observer, route_of).catch_panics()
+        (RequestContext::new(), (self.server_span, (access, inner)))
     }
 
     /// The layer of an HTTP client: forwards the request id, makes a client span, propagates the trace,
     /// and measures the request as `http_client_request_duration_seconds` (OpenTelemetry's
     /// `http.client.request.duration`).
     pub fn client_layer(&self) -> ClientLayer {
-        ObserveLayer::new(self.client_observer(), RouteOf::new(unrouted))
+        ObserveLayer::new(self.client_observer(), unrouted)
     }
 
     /// [`Obs::client_layer`] as a middleware of `reqwest_middleware` (feature `reqwest`):
@@ -66,6 +72,13 @@ impl Obs {
     #[cfg(feature = "reqwest")]
     pub fn reqwest(&self) -> obs_http::ObserveReqwest<Client> {
         obs_http::ObserveReqwest::new(self.client_observer())
+    }
+
+    /// [`Obs::server_layer`] as a middleware of actix-web (feature `actix`): `App::new().wrap(obs.actix())`, as the last
+    /// `wrap`, which is the outermost. Routes are the patterns of actix-web's resources.
+    #[cfg(feature = "actix")]
+    pub fn actix(&self) -> obs_http::ObserveActix<Server> {
+        obs_http::ObserveActix::new(self.server_observer())
     }
 
     fn client_observer(&self) -> Client {
@@ -83,7 +96,7 @@ impl Obs {
     /// client span with the code of the trailers, and propagates the trace in the configured formats.
     pub fn grpc_client_layer(&self) -> ObserveLayer<GrpcClient> {
         let observer = (GrpcClientSpan::new(), self.client_metrics.clone());
-        ObserveLayer::new(observer, RouteOf::new(unrouted))
+        ObserveLayer::new(observer, unrouted)
     }
 
     /// Wraps a gRPC client's channel, such as tonic's, with [`Obs::grpc_client_layer`]:

@@ -5,8 +5,6 @@ use ::axum::extract::MatchedPath;
 use http::request;
 use obs_context::Route;
 
-use crate::RouteOf;
-
 /// How axum's templates end that stand for a service of `Router::nest_service`.
 const NEST_TAIL: &str = "/{*__private__axum_nest_tail_param}\"";
 
@@ -37,18 +35,17 @@ pub fn matched_path(request: &request::Parts) -> Option<Route> {
 /// let app = app.layer(layer);
 /// # drop(app);
 /// ```
-pub fn routes_of<S>(router: &Router<S>) -> RouteOf {
+pub fn routes_of<S>(
+    router: &Router<S>,
+) -> impl Fn(&request::Parts) -> Option<Route> + Send + Sync + use<S> {
     let nested = nested_services(&format!("{router:?}"));
-    if nested.is_empty() {
-        return RouteOf::new(matched_path);
-    }
-    RouteOf::from(move |request: &request::Parts| {
+    move |request: &request::Parts| {
         matched_path(request).or_else(|| {
             let path = request.uri.path();
             let service = nested.iter().find(|service| service.answers(path))?;
             Some(Route::intern(&service.template))
         })
-    })
+    }
 }
 
 /// A service, as deep as it is nested.

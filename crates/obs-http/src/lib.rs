@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "actix")]
+mod actix;
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
 mod end;
 mod future;
 mod grpc;
+mod host;
 mod method;
 mod observe;
 mod peer;
@@ -16,6 +19,8 @@ mod route;
 mod running;
 mod service;
 
+#[cfg(feature = "actix")]
+pub use self::actix::{ActixBody, ObserveActix, ObservedActix};
 #[cfg(feature = "axum")]
 pub use self::axum::{matched_path, routes_of};
 #[cfg(feature = "reqwest")]
@@ -24,9 +29,10 @@ pub use body::ObservedBody;
 pub use end::{End, Outcome};
 pub use future::ObservedFuture;
 pub use grpc::is_grpc;
+pub use host::server_address;
 pub use method::known_method;
 pub use observe::{Exchange, Observe};
 pub use peer::PeerAddr;
 pub use request_id::forward_request_id;
-pub use route::{RouteOf, unrouted};
+pub use route::unrouted;
 pub use service::{ObserveLayer, ObserveService};

@@ -6,7 +6,7 @@ use http::{Extensions, HeaderMap};
 use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
-use crate::{Observe, ObserveLayer, PeerAddr, RouteOf, unrouted};
+use crate::{Observe, ObserveLayer, PeerAddr, unrouted};
 
 /// Watches every request of a `reqwest_middleware` client (feature `reqwest`): with redirects that are
 /// followed, up to the end of the response's body.
@@ -18,7 +18,7 @@ pub struct ObserveReqwest<O>(ObserveLayer<O>);
 impl<O: Observe> ObserveReqwest<O> {
     /// With this observer.
     pub fn new(observer: O) -> Self {
-        Self(ObserveLayer::new(observer, RouteOf::new(unrouted)))
+        Self(ObserveLayer::new(observer, unrouted))
     }
 }
 

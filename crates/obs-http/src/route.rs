@@ -6,48 +6,39 @@ use std::sync::Arc;
 use http::request;
 use obs_context::Route;
 
-/// Answers the route template of a request, or `None` where none matches.
-///
-/// Given once, when the layer is made, so that no service falls back to raw paths by omission: `routes_of` or
-/// `matched_path` under axum, [`unrouted`] where the handler tells the route itself, or a function or closure of
-/// your own. A closure names its argument's type: `|head: &http::request::Parts| ...`.
+/// What answers the route template of a request.
 #[derive(Clone)]
-pub struct RouteOf(Kind);
-
-#[derive(Clone)]
-enum Kind {
-    Function(fn(&request::Parts) -> Option<Route>),
-    Closure(Arc<dyn Fn(&request::Parts) -> Option<Route> + Send + Sync>),
+pub(crate) enum RouteOf {
+    /// A function, or a closure that holds nothing: a clone costs nothing.
+    Function(&'static Closure),
+    Closure(Arc<Closure>),
 }
+
+type Closure = dyn Fn(&request::Parts) -> Option<Route> + Send + Sync;
 
 impl RouteOf {
-    /// Of a function: a clone of the layer costs nothing for it.
-    pub const fn new(function: fn(&request::Parts) -> Option<Route>) -> Self {
-        Self(Kind::Function(function))
-    }
-
-    /// The route of this request.
-    #[inline]
-    pub fn route(&self, request: &request::Parts) -> Option<Route> {
-        match &self.0 {
-            Kind::Function(function) => function(request),
-            Kind::Closure(closure) => closure(request),
+    pub(crate) fn new<F>(route_of: F) -> Self
+    where
+        F: Fn(&request::Parts) -> Option<Route> + Send + Sync + 'static,
+    {
+        match size_of::<F>() {
+            0 => Self::Function(Box::leak(Box::new(route_of))), // there is nothing to leak
+            _ => Self::Closure(Arc::new(route_of)),
         }
     }
-}
 
-impl<F> From<F> for RouteOf
-where
-    F: Fn(&request::Parts) -> Option<Route> + Send + Sync + 'static,
-{
-    fn from(closure: F) -> Self {
-        Self(Kind::Closure(Arc::new(closure)))
+    #[inline]
+    pub(crate) fn route(&self, request: &request::Parts) -> Option<Route> {
+        match self {
+            Self::Function(function) => function(request),
+            Self::Closure(closure) => closure(request),
+        }
     }
 }
 
 impl fmt::Debug for RouteOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RouteOf").finish_non_exhaustive()
+        f.debug_struct("RouteOf").finish_non_exhaustive()
     }
 }
 

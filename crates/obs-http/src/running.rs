@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request, response
 use obs_context::Route;
 
 use crate::grpc;
-use crate::{End, Exchange, Observe, Outcome, RouteOf};
+use crate::route::RouteOf;
+use crate::{End, Exchange, Observe, Outcome};
 
 /// Ends its exchange exactly once: by [`Running::end`], or when dropped.
 pub(crate) struct Running<X: Exchange> {
