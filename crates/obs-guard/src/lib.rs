@@ -23,6 +23,6 @@ pub use fork::{fork_generation, watch_forks};
 pub use format::{Formatted, write_args, write_debug, write_display};
 pub use grpc_code::grpc_code_name;
 pub use location::source_path;
-pub use place::{Place, panics};
+pub use place::{Place, each_place, panics};
 pub use random::random_u64;
 pub use text::{panic_message, truncated};

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use http::{HeaderName, HeaderValue, request, response};
 use obs_context::{EnteredRequest, RequestId, Route};
-use obs_http::{End, Exchange, Observe, ObserveLayer, Outcome, RouteOf, forward_request_id};
+use obs_http::{End, Exchange, Observe, ObserveLayer, Outcome, forward_request_id};
 
 use crate::context::current::Context;
 use crate::context::current::Entered;
@@ -19,7 +19,9 @@ static METHOD_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("method"));
 static PATH_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("path"));
 
 /// A tower layer of [`RequestContext`] alone; `route_of` returns the route of a request.
-pub fn layer(route_of: impl Into<RouteOf>) -> ObserveLayer<RequestContext> {
+pub fn layer(
+    route_of: impl Fn(&request::Parts) -> Option<Route> + Send + Sync + 'static,
+) -> ObserveLayer<RequestContext> {
     ObserveLayer::new(RequestContext::new(), route_of)
 }
 

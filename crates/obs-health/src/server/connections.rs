@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use obs_guard::Place;
-use obs_http::{ObserveLayer, PeerAddr, RouteOf, unrouted};
+use obs_http::{ObserveLayer, PeerAddr, unrouted};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -161,8 +161,7 @@ impl Connections {
                     };
                     let write = WriteSide::new(abort_write, write, watch.http2.clone());
                     let stream = Watched::new(stream, read, write);
-                    let observers =
-                        ObserveLayer::new((in_flight, watch.phase.clone()), RouteOf::new(unrouted));
+                    let observers = ObserveLayer::new((in_flight, watch.phase.clone()), unrouted);
                     let app = observers.layer(app);
                     let write_timeout = limits.write_timeout;
                     let times = Timeouts { first_request: head, age, write_timeout };

@@ -3,7 +3,7 @@
 use http::uri::{Authority, Scheme};
 use http::{StatusCode, request};
 use obs_context::Route;
-use obs_http::{End, Exchange, Observe};
+use obs_http::{End, Exchange, Observe, server_address};
 
 use super::known_method;
 use crate::buckets::Buckets;
@@ -87,7 +87,7 @@ impl Exchange for ClientRequest {
     fn end(self, end: &End) {
         let mut digits = itoa::Buffer::new();
         let (host, port) = match &self.server {
-            Some(server) => (server.authority.host(), digits.format(server.port)),
+            Some(server) => (server_address(&server.authority), digits.format(server.port)),
             None => ("", ""),
         };
         let status = end.status.as_ref().map_or("", StatusCode::as_str);

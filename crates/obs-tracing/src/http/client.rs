@@ -2,7 +2,7 @@
 
 use http::{Uri, request, response};
 use obs_context::Route;
-use obs_http::{End, Exchange, Observe};
+use obs_http::{End, Exchange, Observe, server_address};
 use tracing::info_span;
 
 use super::address;
@@ -82,8 +82,8 @@ fn describe(request: &request::Parts, record: &mut Record, limits: &Limits) {
         record.set("http.request.method_original", request.method.as_str().into(), limits);
     }
     let uri = &request.uri;
-    if let Some(host) = uri.host() {
-        record.set("server.address", host.into(), limits);
+    if let Some(authority) = uri.authority() {
+        record.set("server.address", server_address(authority).into(), limits);
         let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         record.set("server.port", uri.port_u16().unwrap_or(usual).into(), limits);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request;
 use obs_context::Route;
 use obs_guard::grpc_code_name;
-use obs_http::{End, Exchange, Observe};
+use obs_http::{End, Exchange, Observe, server_address};
 use tracing::info_span;
 
 use super::span::{EnteredSpan, HttpSpan, extract};
@@ -89,7 +89,8 @@ impl Observe for GrpcClientSpan {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "call"));
         span.change(|record, limits| {
             describe(request, record, SpanKind::Client, limits);
-            let known = request.uri.host().zip(request.uri.port_u16());
+            let host = request.uri.authority().map(server_address);
+            let known = host.zip(request.uri.port_u16());
             let told = self.server.as_ref().map(|(host, port)| (&**host, *port));
             if let Some((host, port)) = told.or(known) {
                 record.set("server.address", host.into(), limits);

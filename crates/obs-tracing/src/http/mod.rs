@@ -17,7 +17,9 @@ mod grpc;
 mod server;
 mod span;
 
-use obs_http::{ObserveLayer, RouteOf, unrouted};
+use http::request;
+use obs_context::Route;
+use obs_http::{ObserveLayer, unrouted};
 
 pub use client::{ClientExchange, ClientSpan};
 pub use grpc::{GrpcClientSpan, GrpcExchange, GrpcServerSpan};
@@ -37,23 +39,25 @@ pub use span::EnteredSpan;
 pub type ReqwestSpan = obs_http::ObserveReqwest<ClientSpan>;
 
 /// A tower layer that makes a SERVER span of every request; `route_of` tells its route template.
-pub fn server_layer(route_of: impl Into<RouteOf>) -> ObserveLayer<ServerSpan> {
+pub fn server_layer(
+    route_of: impl Fn(&request::Parts) -> Option<Route> + Send + Sync + 'static,
+) -> ObserveLayer<ServerSpan> {
     ObserveLayer::new(ServerSpan::new(), route_of)
 }
 
 /// A tower layer for an HTTP client: a CLIENT span around every request, whose headers carry the
 /// context on.
 pub fn client_layer() -> ObserveLayer<ClientSpan> {
-    ObserveLayer::new(ClientSpan::new(), RouteOf::new(unrouted))
+    ObserveLayer::new(ClientSpan::new(), unrouted)
 }
 
 /// A tower layer that makes a SERVER span of every gRPC call: `tonic::transport::Server::builder().layer(...)`.
 pub fn grpc_server_layer() -> ObserveLayer<GrpcServerSpan> {
-    ObserveLayer::new(GrpcServerSpan::new(), RouteOf::new(unrouted))
+    ObserveLayer::new(GrpcServerSpan::new(), unrouted)
 }
 
 /// A tower layer for a gRPC client: around tonic's `Channel`, a CLIENT span around every call, whose
 /// metadata carries the context on.
 pub fn grpc_client_layer() -> ObserveLayer<GrpcClientSpan> {
-    ObserveLayer::new(GrpcClientSpan::new(), RouteOf::new(unrouted))
+    ObserveLayer::new(GrpcClientSpan::new(), unrouted)
 }
