@@ -5,6 +5,8 @@ mod addresses;
 use std::fmt::Write;
 use std::ptr::without_provenance_mut;
 
+use obs_guard::frames;
+
 use crate::report::{Frame, Source};
 use crate::source::Sources;
 
