@@ -42,7 +42,7 @@ const ELSEWHERE: [&str; 5] =
     ["/rustc/", "/rustlib/src/", "/registry/src/", "/git/checkouts/", "/vendor/"];
 
 /// The path of a function in a type's brackets: of `<app::Job as Future>::poll` that of `app::Job`.
-pub fn path_of(function: &str) -> &str {
+pub fn type_path(function: &str) -> &str {
     function
         .trim_start_matches(['<', '&', '*'])
         .trim_start_matches("mut ")
@@ -53,7 +53,7 @@ pub fn path_of(function: &str) -> &str {
 /// in a folder named so: `poll<T>` of `/tokio-1.54.1/src/park.rs` in `tokio`.
 pub fn crate_of(function: &str, file: Option<&str>) -> Option<String> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let path = path_of(function);
+    let path = type_path(function);
     if let Some((root, _)) = path.split_once("::")
         && root.bytes().all(is_name)
     {

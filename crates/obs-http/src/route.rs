@@ -1,4 +1,4 @@
-//! Which route a request belongs to: asked once, at its head.
+//! The route of a request, found once, at its head.
 
 use std::fmt;
 use std::sync::Arc;

@@ -34,13 +34,13 @@ impl<O: Observe> ObserveLayer<O> {
     }
 
     /// Answers 500 with an empty body, or INTERNAL to a gRPC call, when the handler panics, instead of letting the panic end the
-    /// connection. The observer is told [`crate::Outcome::Panicked`] either way.
+    /// connection. The observer gets [`crate::Outcome::Panicked`] either way.
     pub fn catch_panics(mut self) -> Self {
         self.catch_panics = true;
         self
     }
 
-    /// Watches one exchange that no tower service stands for: `send` begins it.
+    /// Watches one exchange without a tower service: `send` begins it.
     pub fn observe<B, F>(
         &self,
         request: Request<B>,

@@ -27,7 +27,7 @@ use crate::registry::Registry;
 /// | `http_request_duration_seconds` | `method`, `path` |
 /// | `http_requests_in_progress` | |
 ///
-/// or, by [`Red::semantic_conventions`], the names of OpenTelemetry.
+/// or, by [`ServerMetrics::semantic_conventions`], the names of OpenTelemetry.
 ///
 /// The path is the route template, never the raw path: `<unmatched>` where no route matched. A method
 /// that is not registered with IANA for HTTP is `_OTHER`. Each request is counted once, when it is over:
@@ -37,7 +37,7 @@ use crate::registry::Registry;
 /// It is an [`Observe`], to be put together with those of other pillars; [`layer`] makes a tower layer
 /// of it alone. Ended inside a sampled span, it leaves the trace as exemplar.
 #[derive(Clone, Debug)]
-pub struct Red(Arc<Metrics>);
+pub struct ServerMetrics(Arc<Metrics>);
 
 #[derive(Debug)]
 struct Metrics {
@@ -59,7 +59,7 @@ enum Totals {
     },
 }
 
-impl Red {
+impl ServerMetrics {
     /// Registers the metrics, with the default buckets.
     #[track_caller]
     pub fn new(registry: &Registry) -> Result<Self, Error> {
@@ -88,7 +88,7 @@ impl Red {
         Ok(Self(Arc::new(Metrics { totals, in_progress })))
     }
 
-    /// As [`Red::with_buckets`]; and where the registry is pushed, `http.server.request.duration` has
+    /// As [`ServerMetrics::with_buckets`]; and where the registry is pushed, `http.server.request.duration` has
     /// `http.response.status_code` as the conventions have it, which Prometheus' histogram has not: a second
     /// histogram, for the pushes alone.
     #[cfg(feature = "otlp-push")]
@@ -99,8 +99,8 @@ impl Red {
         if let Some(Metrics { totals: Totals::Prometheus { duration, pushed, .. }, .. }) =
             Arc::get_mut(&mut red.0)
         {
-            duration.show_to(Audience::Scrapes);
-            conventions.show_to(Audience::Pushes);
+            duration.restrict_to(Audience::Scrapes);
+            conventions.restrict_to(Audience::Pushes);
             *pushed = Some(conventions);
         }
         Ok(red)
@@ -119,27 +119,27 @@ impl Red {
     }
 }
 
-impl Observe for Red {
-    type Exchange = Counting;
+impl Observe for ServerMetrics {
+    type Exchange = ServerRequest;
 
     const BEGINS_ALONE: bool = true;
 
-    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> Counting {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> ServerRequest {
         self.0.in_progress.inc();
         // As the server span has it.
         let is_https = request.uri.scheme() == Some(&Scheme::HTTPS);
-        Counting { metrics: self.0.clone(), is_https }
+        ServerRequest { metrics: self.0.clone(), is_https }
     }
 }
 
 /// One request in progress.
 #[derive(Debug)]
-pub struct Counting {
+pub struct ServerRequest {
     metrics: Arc<Metrics>,
     is_https: bool,
 }
 
-impl Exchange for Counting {
+impl Exchange for ServerRequest {
     type Entered<'a> = ();
 
     fn enter(&self) {}
@@ -167,7 +167,7 @@ impl Exchange for Counting {
     }
 }
 
-impl Drop for Counting {
+impl Drop for ServerRequest {
     fn drop(&mut self) {
         self.metrics.in_progress.dec();
     }
@@ -186,9 +186,9 @@ fn convention_duration(registry: &Registry, buckets: Buckets) -> Result<Histogra
 /// A tower layer that counts with `red`; `route_of` tells the route of a request: under axum
 /// `obs_http::matched_path`.
 pub fn layer(
-    red: Red,
+    red: ServerMetrics,
     route_of: impl Fn(&request::Parts) -> Option<Route> + Send + Sync + 'static,
-) -> ObserveLayer<Red> {
+) -> ObserveLayer<ServerMetrics> {
     ObserveLayer::new(red, route_of)
 }
 
