@@ -2,6 +2,8 @@
 //!
 //! Each type is an [`obs_http::Observe`]: wrap one, or a pair of them, in an [`ObserveLayer`].
 
+mod header;
+
 use std::sync::LazyLock;
 
 use http::{HeaderName, HeaderValue, request, response};
@@ -91,7 +93,7 @@ impl Exchange for ContextExchange {
     }
 
     fn response(&mut self, response: &mut response::Parts) {
-        if let Ok(id) = HeaderValue::from_str(self.id.as_str()) {
+        if let Some(id) = header::value(&self.id) {
             response.headers.insert(REQUEST_ID, id);
         }
         if self.has_route {
@@ -182,7 +184,7 @@ impl Observe for ForwardRequestId {
 
     fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> ForwardExchange {
         if let Some(id) = current_request_id()
-            && let Ok(id) = HeaderValue::from_str(id.as_str())
+            && let Some(id) = header::value(&id)
         {
             request.headers.entry(REQUEST_ID).or_insert(id);
         }
