@@ -10,6 +10,8 @@ mod peer;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod route;
+#[cfg(feature = "axum")]
+mod routes;
 mod running;
 mod service;
 
@@ -25,4 +27,6 @@ pub use peer::PeerAddr;
 #[cfg(feature = "axum")]
 pub use route::matched_path;
 pub use route::{RouteOf, unrouted};
+#[cfg(feature = "axum")]
+pub use routes::{ObserveRoutes, ObservedRoute};
 pub use service::{ObserveLayer, ObserveService};
