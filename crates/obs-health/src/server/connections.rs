@@ -10,14 +10,14 @@ use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response, Version};
+use http::{Extensions, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use obs_guard::Place;
-use obs_http::{ObserveLayer, PeerAddr, unrouted};
+use obs_http::{ObserveLayer, unrouted};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -54,6 +54,7 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub(crate) struct Connections {
     builder: Arc<auto::Builder<Streams>>,
     limits: Arc<ServerLimits>,
+    tell_peer: fn(&mut Extensions, SocketAddr),
     places: Arc<Semaphore>,
     open: OpenConnections,
     health: Health,
@@ -70,14 +71,18 @@ pub(crate) struct Accepted {
 }
 
 impl Connections {
-    pub(crate) fn new(limits: ServerLimits, health: Health, in_flight: InFlight) -> Self {
+    pub(crate) fn new(
+        limits: ServerLimits,
+        tell_peer: fn(&mut Extensions, SocketAddr),
+        health: Health,
+        in_flight: InFlight,
+    ) -> Self {
         let limits = Arc::new(limits);
         let streams = Streams { limits: Arc::clone(&limits), health: health.clone() };
         let mut builder = auto::Builder::new(streams);
         builder
             .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.idle_timeout)
+            .header_read_timeout(None) // see `ReadLimit`
             .http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(limits.ping_interval)
@@ -86,6 +91,7 @@ impl Connections {
             builder: Arc::new(builder),
             places: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
             limits,
+            tell_peer,
             open: OpenConnections::default(),
             health,
             in_flight,
@@ -135,6 +141,7 @@ impl Connections {
         let age = limits.connection_age;
         let age = age.saturating_add(age / 160 * offset);
         let in_flight = self.in_flight.clone();
+        let tell_peer = self.tell_peer;
         let (open, health) = (self.open.streams.token(), self.health.clone());
         let (closing, abort_http) = (self.open.closing.stopped(), self.open.abort_http.stopped());
         let abort_upgraded = [(); 2].map(|()| self.open.abort_upgraded.stopped());
@@ -146,10 +153,12 @@ impl Connections {
                     let phase = Phase::new(write.watch());
                     let guards = ConnectionGuards { _open: open, _place: place };
                     let [abort_read, abort_write] = abort_upgraded;
-                    let (head, body) = (limits.header_read_timeout, limits.body_pace());
-                    let read = ReadLimit::new(abort_read, phase.clone(), head, body, guards);
+                    let (idle, head) = (limits.idle_timeout, limits.header_read_timeout);
+                    let body = limits.body_pace();
+                    let read = ReadLimit::new(abort_read, phase.clone(), idle, head, body, guards);
+                    let expired = read.expired();
                     let watch =
-                        PeerWatch { peer, phase, read: read.expired(), write: write.watch() };
+                        PeerWatch { peer, tell_peer, phase, read: expired, write: write.watch() };
                     let write = WriteSide::new(abort_write, write);
                     let stream = Watched::new(stream, read, write);
                     let observers = ObserveLayer::new((in_flight, watch.phase.clone()), unrouted);
@@ -190,6 +199,7 @@ impl Connections {
 /// The limits that a connection's peer may run into.
 struct PeerWatch {
     peer: SocketAddr,
+    tell_peer: fn(&mut Extensions, SocketAddr),
     phase: Phase,
     read: Arc<OnceLock<Closed>>,
     write: WriteWatch,
@@ -206,7 +216,7 @@ async fn serve<S, App, B>(
     builder: &auto::Builder<Streams>,
     stream: S,
     app: App,
-    PeerWatch { peer, phase, read, write }: PeerWatch,
+    PeerWatch { peer, tell_peer, phase, read, write }: PeerWatch,
     closing: Stopped,
     Timeouts { first_request, age, write_timeout }: Timeouts,
 ) -> Result<(), Closed>
@@ -222,7 +232,7 @@ where
     let requested = phase.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         requested.request(&request);
-        request.extensions_mut().insert(PeerAddr(peer));
+        tell_peer(request.extensions_mut(), peer);
         let mut app = app.clone();
         async move {
             poll_fn(|context| app.poll_ready(context)).await?;
