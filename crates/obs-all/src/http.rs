@@ -113,7 +113,9 @@ impl Observable for axum::Router {
     type Observed = Self;
 
     fn observed_by(self, obs: &Obs) -> Self {
-        self.layer(obs.server_layer(obs_http::matched_path))
+        // With their state routes are ready made; without, axum would make one anew, layer and all, for every request.
+        let routes: Self = self.with_state(());
+        routes.layer(obs.server_layer(obs_http::matched_path).routes())
     }
 }
 
