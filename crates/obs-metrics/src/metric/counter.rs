@@ -4,13 +4,13 @@ use std::sync::{Arc, OnceLock};
 
 use obs_context::{active_span, active_span_is_sampled};
 
-use super::Sealed;
+use super::metric_type::Sealed;
 use crate::descriptor::Descriptor;
 use crate::exemplar::ExemplarSlot;
 use crate::expose::{Expose, Number};
 use crate::family::Series;
 use crate::kind::Kind;
-use crate::storage::Words;
+use crate::storage::ShardedCells;
 
 /// A number that only grows, and starts at zero with the process: requests, errors, items.
 ///
@@ -40,7 +40,7 @@ impl Counter {
     #[inline]
     pub fn inc_by(&self, amount: u64) {
         let core = self.0.core();
-        core.words.add(0, amount);
+        core.cells.add(0, amount);
         if active_span_is_sampled() {
             core.keep_exemplar(amount);
         }
@@ -48,13 +48,13 @@ impl Counter {
 
     /// The number now.
     pub fn value(&self) -> u64 {
-        self.0.core().words.total(0)
+        self.0.core().cells.total(0)
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct CounterCore {
-    words: Words,
+    cells: ShardedCells,
     exemplar: OnceLock<Box<ExemplarSlot>>,
 }
 
@@ -74,7 +74,7 @@ impl Sealed for Counter {
     const KIND: Kind = Kind::Counter;
 
     fn core((): &()) -> CounterCore {
-        CounterCore { words: Words::new(1), exemplar: OnceLock::new() }
+        CounterCore { cells: ShardedCells::new(1), exemplar: OnceLock::new() }
     }
 
     fn from_series(series: Arc<Series<CounterCore>>) -> Self {
@@ -82,11 +82,11 @@ impl Sealed for Counter {
     }
 
     fn fingerprint(core: &CounterCore) -> u64 {
-        core.words.total(0)
+        core.cells.total(0)
     }
 
     fn expose(core: &CounterCore, labels: &str, family: &Descriptor, out: &mut dyn Expose) {
         let exemplar = core.exemplar.get().and_then(|slot| slot.load());
-        out.counter(family, labels, Number::Whole(core.words.total(0)), exemplar);
+        out.counter(family, labels, Number::Integer(core.cells.total(0)), exemplar);
     }
 }
