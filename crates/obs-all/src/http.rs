@@ -127,7 +127,9 @@ impl Observable for axum::Router {
 
     fn observed_by(self, obs: &Obs) -> Self {
         let routes = obs_http::routes_of(&self);
-        self.layer(obs.server_layer(routes))
+        // With their state routes are ready made; without, axum would make one anew, layer and all, for every request.
+        let app: Self = self.with_state(());
+        app.layer(obs.server_layer(routes).routes())
     }
 }
 
