@@ -17,6 +17,7 @@ use crate::encode::moment::Moment;
 use crate::encode::time::Clock;
 use crate::encode::value;
 use crate::error::Error;
+use crate::error_text;
 use crate::error_type::ErrorTypes;
 use crate::field::Value;
 use crate::filter::LogFilter;
@@ -206,7 +207,7 @@ impl<S: Stage> Builder<S> {
 
     /// A field of every line, unless the line itself has one of this name.
     pub fn static_field(mut self, name: &str, value: impl Value) -> Self {
-        value.encode(self.statics.begin(&Key::new(name)));
+        error_text::add(&mut self.statics, name, |json| value.encode(json));
         self
     }
 

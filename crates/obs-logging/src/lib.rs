@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod backtrace;
 mod bind;
 mod builder;
 mod callsite;
@@ -8,6 +7,7 @@ mod context;
 mod cost;
 mod encode;
 mod error;
+mod error_text;
 mod error_type;
 mod field;
 mod filter;

@@ -68,7 +68,7 @@ fn idle_series_without_a_handle_expire_at_a_scrape() {
     assert!(text.contains("a_total{x=\"held\"} 0\n") && text.contains("a_total{x=\"used\"} 2\n"));
     drop(held);
     std::thread::sleep(std::time::Duration::from_millis(2));
-    assert!(!registry.encode_text().contains("a_total"));
+    assert!(!registry.encode_text().contains("a_total{x="));
     family.with(["idle"]).inc();
     assert_eq!(family.with(["idle"]).value(), 1);
 }
@@ -99,4 +99,18 @@ fn cardinality_lists_the_label_with_most_values_first() {
         "{json}"
     );
     assert!(json.contains("{\"value\":\"u\\\"0\",\"series\":1}"), "{json}");
+}
+
+#[test]
+fn counters_of_what_may_happen_are_zero_before_it_does() {
+    let registry = Registry::new();
+    registry.counter_vec("a_total", "A.", ["x"]).unwrap();
+    registry.counter("b_total", "B.").unwrap();
+    let text = registry.encode_text();
+    assert!(text.contains("obs_metrics_overflow_total{metric=\"a_total\"} 0\n"), "{text}");
+    assert!(!text.contains("{metric=\"b_total\"}"), "one series cannot overflow: {text}");
+    for place in ["metrics.source", "http.handler", "logging.value"] {
+        let series = format!("obs_application_panics_total{{place=\"{place}\"}} 0\n");
+        assert!(text.contains(&series), "{series} is not in {text}");
+    }
 }

@@ -249,6 +249,7 @@ impl Builder {
         #[cfg_attr(not(feature = "otel-sdk"), expect(unused_mut, reason = "nothing changes it"))]
         let mut pipeline =
             Pipeline::new(exporting, rules, limits, database, copy_level, open, queue);
+        pipeline.propagators = resolved.propagators;
         #[cfg(feature = "otel-sdk")]
         {
             pipeline.activates_context = self.activates_context;
@@ -266,7 +267,7 @@ impl Builder {
         };
         let handle = Handle::new(pipeline);
         let layer = TraceLayer::new(handle.clone());
-        Ok((layer, Traces::new(handle, closing, settings, ignored, resolved.propagators)))
+        Ok((layer, Traces::new(handle, closing, settings, ignored)))
     }
 
     fn resolve(&mut self) -> Result<Resolved, Error> {

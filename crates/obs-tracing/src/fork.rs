@@ -45,6 +45,7 @@ impl Pipeline {
             after_fork: Default::default(),
             exporting: self.exporting,
             limits: self.limits,
+            propagators: self.propagators,
             database: self.database.clone(),
             copy_level: self.copy_level,
             #[cfg(feature = "otel-sdk")]

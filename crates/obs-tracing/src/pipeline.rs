@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::open::Table;
 use crate::pool;
-use crate::propagate::{Origin, RemoteContext};
+use crate::propagate::{Origin, Propagators, RemoteContext};
 use crate::queue::Queue;
 use crate::record::{Chunk, Limits, Record, SpanContext, TailMode};
 use crate::ring::{self, Consumer, Producer};
@@ -27,6 +27,7 @@ pub(crate) struct Pipeline {
     /// Whether there is an exporter.
     pub(crate) exporting: bool,
     pub(crate) limits: Limits,
+    pub(crate) propagators: Propagators,
     pub(crate) database: Database,
     /// Events of this level and above are copied into their spans.
     pub(crate) copy_level: LevelFilter,
@@ -87,6 +88,7 @@ impl Pipeline {
             after_fork: OnceLock::new(),
             exporting,
             limits,
+            propagators: Propagators::default(),
             database,
             copy_level,
             #[cfg(feature = "otel-sdk")]
@@ -102,14 +104,14 @@ impl Pipeline {
         }
     }
 
-    /// Tells this pipeline from others in one process.
+    /// Identifies this pipeline in the process.
     #[inline]
     pub(crate) fn id(&self) -> usize {
         self.id
     }
 
     /// Writes what a new span is, below `parent` or, by the `rule`, for a new trace, into `span_context`. A child
-    /// in a trace that is not sampled is its parent to everybody, and needs no record (`false`).
+    /// in a trace that is not sampled shares its parent's context, and needs no record (`false`).
     ///
     /// The decision is made once, where a trace enters this process; every span below follows it.
     #[inline(always)]

@@ -363,6 +363,19 @@ impl Config {
             None => openings::build(builder, records),
         }
     }
+
+    /// Changes the traces after the application has.
+    pub(crate) fn tracing_at_last(
+        mut self,
+        change: impl Fn(obs_tracing::Builder) -> obs_tracing::Builder + Send + Sync + 'static,
+    ) -> Self {
+        let earlier = self.tracing.take();
+        self.tracing = Some(Arc::new(move |traces| match &earlier {
+            Some(earlier) => change(earlier(traces)),
+            None => change(traces),
+        }));
+        self
+    }
 }
 
 impl fmt::Debug for Config {

@@ -3,14 +3,11 @@
 use std::error::Error;
 use std::fmt;
 
+use obs_guard::ErrorText;
 use obs_guard::once::debug_once;
 use tracing::field::{Field, Visit};
 
 use crate::record::{ErrorChain, Limits, write_bounded};
-
-/// How anyhow and eyre write an error with `?`.
-const CAUSES_MARKER: &str = "\n\nCaused by:\n";
-const BACKTRACE_MARKER: &str = "\n\nStack backtrace:\n";
 
 /// The target of the events of a panic hook, such as obs-logging's.
 const PANIC_TARGET: &str = "panic";
@@ -82,11 +79,17 @@ impl<'a> ErrorEvent<'a> {
         text.clear();
         write_bounded(text, format_args!("{value}"), &self.room);
         let is_error_text = matches!(field.name(), "message" | "error" | "err" | "exception");
-        if is_error_text && let Some((message, stacktrace)) = split_debug_text(text) {
-            *text = message;
-            if let Some(stacktrace) = stacktrace {
-                self.stacktrace = stacktrace;
-            }
+        if !is_error_text {
+            return;
+        }
+        let message = ErrorText::parse(text);
+        if message.is_message() {
+            return;
+        }
+        let stacktrace = message.backtrace.or(message.location).map(str::to_owned);
+        *text = message.chain();
+        if let Some(stacktrace) = stacktrace {
+            self.stacktrace = stacktrace;
         }
     }
 }
@@ -102,51 +105,5 @@ impl Visit for ErrorEvent<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         debug_once(field.index(), value, |value| self.put(field, value));
-    }
-}
-
-/// What anyhow and eyre write, as an error with its sources is written (`outer: inner`), and the backtrace
-/// behind it; `None` of any other text.
-fn split_debug_text(text: &str) -> Option<(String, Option<String>)> {
-    let (message, stacktrace) = match text.split_once(BACKTRACE_MARKER) {
-        Some((message, stacktrace)) => (message, Some(stacktrace)),
-        None => (text, None),
-    };
-    let Some((message, causes)) = message.split_once(CAUSES_MARKER) else {
-        return Some((message.to_owned(), Some(stacktrace?.to_owned())));
-    };
-    let mut message = message.to_owned();
-    // One cause alone has no number; further lines of a cause have none either.
-    let is_numbered = causes.trim_start().starts_with("0: ");
-    for (at, line) in causes.lines().enumerate() {
-        let line = line.trim_start();
-        let numbered = line.split_once(": ").filter(|(number, _)| number.parse::<u8>().is_ok());
-        let (gap, line) = match numbered {
-            Some((_, cause)) if is_numbered => (": ", cause),
-            _ if at == 0 => (": ", line),
-            _ => ("\n", line),
-        };
-        message.extend([gap, line]);
-    }
-    Some((message, stacktrace.map(str::to_owned)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split_debug_text;
-
-    #[test]
-    fn debug_text_of_anyhow_is_split_into_causes() {
-        let two = "no order\n\nCaused by:\n    0: the pool\n       is empty\n    1: 7: timed out";
-        assert_eq!(
-            split_debug_text(two),
-            Some(("no order: the pool\nis empty: 7: timed out".into(), None))
-        );
-        let one = "no order\n\nCaused by:\n    7: timed out\n\nStack backtrace:\n   0: main\n";
-        assert_eq!(
-            split_debug_text(one),
-            Some(("no order: 7: timed out".into(), Some("   0: main\n".into())))
-        );
-        assert_eq!(split_debug_text("Refused { code: 7 }"), None);
     }
 }
