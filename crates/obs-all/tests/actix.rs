@@ -51,7 +51,7 @@ async fn a_request_of_actix_web_is_told_by_every_pillar() {
     assert_eq!(panicked.unwrap_err().error_response().status().as_u16(), 500);
 
     let lines = scope.lines();
-    let events: Vec<_> = lines.iter().map(|line| line.event()).collect();
+    let events: Vec<_> = lines.iter().map(obs_all::logging::capture::Captured::event).collect();
     assert_eq!(events, ["found", "request", "no order", "request", "request", "request"]);
     for line in &lines[..2] {
         assert_eq!(line["request_id"], "abc-123");

@@ -246,7 +246,6 @@ impl Builder {
         let (rules, limits) = (Rules::new(resolved.sampler, self.tail.take()), resolved.limits);
         let (database, copy_level, open) =
             (std::mem::take(&mut self.database), self.copy_level, self.open_spans);
-        #[cfg_attr(not(feature = "otel-sdk"), expect(unused_mut, reason = "nothing changes it"))]
         let mut pipeline =
             Pipeline::new(exporting, rules, limits, database, copy_level, open, queue);
         pipeline.propagators = resolved.propagators;
