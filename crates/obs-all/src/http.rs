@@ -1,4 +1,4 @@
-//! One composite HTTP layer, in the one order that is right.
+//! The composite HTTP layer, in its one order.
 //!
 //! From the outside in: request id and log context; server span; access line; rate, errors and
 //! duration; the handler, whose panics become 500. So the span finds the request's id, the access line

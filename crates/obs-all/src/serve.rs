@@ -95,7 +95,7 @@ impl Obs {
             self.log_start(Some(&addr));
             let server = Server::new(listener)
                 .limits(self.server_limits)
-                .tell_peer(peer::told_to::<App>())
+                .insert_peer(peer::insert_for::<App>())
                 .acceptor(acceptor.clone());
             serving.push(Box::pin(server.serve(app.clone(), self.lifecycle.clone())));
         }
