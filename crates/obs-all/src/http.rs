@@ -24,6 +24,10 @@ type GrpcClient = (GrpcClientSpan, ClientMetrics);
 /// The layer of a server: made by [`Obs::server_layer`].
 pub type ServerLayer = ObserveLayer<Server>;
 
+/// The middleware of an actix-web application: made by [`Obs::actix`].
+#[cfg(feature = "actix")]
+pub type ActixLayer = obs_http::ObserveActix<Server>;
+
 /// The layer of a client: made by [`Obs::client_layer`].
 pub type ClientLayer = ObserveLayer<Client>;
 
@@ -77,7 +81,7 @@ impl Obs {
     /// [`Obs::server_layer`] as a middleware of actix-web (feature `actix`): `App::new().wrap(obs.actix())`, as the last
     /// `wrap`, which is the outermost. Routes are the patterns of actix-web's resources.
     #[cfg(feature = "actix")]
-    pub fn actix(&self) -> obs_http::ObserveActix<Server> {
+    pub fn actix(&self) -> ActixLayer {
         obs_http::ObserveActix::new(self.server_observer())
     }
 

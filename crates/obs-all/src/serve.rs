@@ -135,6 +135,28 @@ impl Obs {
         Ok(finished)
     }
 
+    /// [`Obs::run_server`] for a server of actix-web (feature `actix`): it stops gracefully when its listener must
+    /// close. Build it with `HttpServer::disable_signals`, or it stops at the signal, before load balancers know of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Obs::serve`].
+    #[cfg(feature = "actix")]
+    pub async fn run_actix(
+        self,
+        server: actix_web::dev::Server,
+    ) -> Result<Finished<std::io::Result<()>>, Error> {
+        let handle = server.handle();
+        let serve = |closes: CancellationToken| async move {
+            tokio::spawn(async move {
+                closes.cancelled().await;
+                handle.stop(true).await;
+            });
+            server.await
+        };
+        self.run_server(serve).await
+    }
+
     /// Runs work that takes no connections, such as a consumer of a queue, with everything that [`Obs::serve`] has.
     /// [`Lifecycle::draining`](obs_health::lifecycle::Lifecycle::draining) is cancelled with the signal, no load
     /// balancer is waited for, and the work has `OBS_SHUTDOWN_TASKS` to end. It may end by itself, too.
