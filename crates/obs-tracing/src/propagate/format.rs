@@ -9,7 +9,6 @@ use super::carrier::Carrier;
 use super::remote::RemoteContext;
 use super::traceparent::TraceParent;
 use super::tracestate;
-use crate::local;
 use crate::record::Identity;
 
 /// The formats that context travels in: `traceparent` with `tracestate`, and `baggage`, unless others
@@ -76,14 +75,6 @@ impl Propagators {
             headers.each("baggage", &mut |value| baggage = std::mem::take(&mut baggage).add(value));
         }
         RemoteContext::new(parent, state, baggage)
-    }
-
-    /// Writes the current span's context; see [`inject`](super::inject).
-    pub fn inject<C: Carrier + ?Sized>(&self, headers: &mut C) {
-        let current = local::with(|local| local.innermost().map(|entry| entry.identity.clone()));
-        if let Some(span) = current.flatten() {
-            self.write(&span, headers);
-        }
     }
 
     pub(crate) fn write<C: Carrier + ?Sized>(&self, from: &Identity, headers: &mut C) {

@@ -51,6 +51,16 @@ pub fn inject<C: Carrier + ?Sized>(headers: &mut C) {
     Propagators::default().inject(headers);
 }
 
+impl Propagators {
+    /// Writes the current span's context; see [`inject()`].
+    pub fn inject<C: Carrier + ?Sized>(&self, headers: &mut C) {
+        let current = local::with(|local| local.innermost().map(|entry| entry.identity.clone()));
+        if let Some(span) = current.flatten() {
+            self.write(&span, headers);
+        }
+    }
+}
+
 /// The baggage of the current span.
 pub fn baggage() -> Baggage {
     let carried = local::with(|local| local.innermost()?.identity.carried.clone()).flatten();
