@@ -47,7 +47,6 @@ type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 fn take_hook() -> (Hook, bool) {
     let earlier = std::panic::take_hook();
     let default = std::panic::take_hook();
-    #[expect(ambiguous_wide_pointer_comparisons, reason = "the function is what tells them apart")]
     let is_default = std::ptr::eq(&raw const *earlier, &raw const *default);
     (earlier, is_default)
 }

@@ -247,17 +247,8 @@ impl Builder {
         let (rules, limits) = (Rules::new(resolved.sampler, self.tail.take()), resolved.limits);
         let (database, copied, open) =
             (std::mem::take(&mut self.database), self.copied, self.open_spans);
-        #[cfg_attr(not(feature = "otel-sdk"), expect(unused_mut, reason = "nothing changes it"))]
-        let mut pipeline = Pipeline::new(
-            exporting,
-            rules,
-            limits,
-            resolved.propagators,
-            database,
-            copied,
-            open,
-            queue,
-        );
+        let mut pipeline = Pipeline::new(exporting, rules, limits, database, copied, open, queue);
+        pipeline.propagators = resolved.propagators;
         #[cfg(feature = "otel-sdk")]
         {
             pipeline.activates = self.activates;

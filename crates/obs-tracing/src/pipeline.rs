@@ -75,7 +75,6 @@ impl Pipeline {
         exporting: bool,
         rules: Rules,
         limits: Limits,
-        propagators: Propagators,
         database: Database,
         copied: LevelFilter,
         open_spans: usize,
@@ -89,7 +88,7 @@ impl Pipeline {
             successor: OnceLock::new(),
             exporting,
             limits,
-            propagators,
+            propagators: Propagators::default(),
             database,
             copied,
             #[cfg(feature = "otel-sdk")]
