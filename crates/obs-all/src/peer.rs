@@ -1,35 +1,48 @@
-//! The connection's other end, where axum's extractors look for it.
+//! The peer's address, where an application looks for it.
 
-use std::task::{Context, Poll};
+#[cfg(feature = "axum")]
+use std::any::TypeId;
+use std::net::SocketAddr;
 
-use http::Request;
-use tower_service::Service;
+#[cfg(feature = "axum")]
+use axum::extract::ConnectInfo;
+use http::Extensions;
+use obs_http::PeerAddr;
 
-/// Gives each request axum's `ConnectInfo<SocketAddr>` (feature `axum`), as axum's own server does.
-#[derive(Clone, Debug)]
-pub(crate) struct WithPeer<App>(pub(crate) App);
+type InsertPeer = fn(&mut Extensions, SocketAddr);
 
-impl<App, Body> Service<Request<Body>> for WithPeer<App>
-where
-    App: Service<Request<Body>>,
-{
-    type Response = App::Response;
-    type Error = App::Error;
-    type Future = App::Future;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), App::Error>> {
-        self.0.poll_ready(context)
+/// The insertion for this type of application: each extension is an allocation, and axum's router needs one only.
+pub(crate) fn insert_for<App: 'static>() -> InsertPeer {
+    #[cfg(feature = "axum")]
+    if TypeId::of::<App>() == TypeId::of::<axum::Router>() {
+        return |extensions, peer| {
+            extensions.insert(ConnectInfo(peer));
+        };
     }
-
-    #[cfg_attr(
-        not(feature = "axum"),
-        expect(unused_mut, reason = "axum's extension is the change")
-    )]
-    fn call(&mut self, mut request: Request<Body>) -> App::Future {
+    |extensions, peer| {
+        extensions.insert(PeerAddr(peer));
+        // A router may be inside of what is served.
         #[cfg(feature = "axum")]
-        if let Some(peer) = request.extensions().get::<obs_http::PeerAddr>().copied() {
-            request.extensions_mut().insert(axum::extract::ConnectInfo(peer.0));
-        }
-        self.0.call(request)
+        extensions.insert(ConnectInfo(peer));
+    }
+}
+
+#[cfg(all(test, feature = "axum"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn router_gets_one_extension_and_wrapper_gets_both() {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 4711));
+        let inserted = |insert: InsertPeer| {
+            let mut extensions = Extensions::new();
+            insert(&mut extensions, peer);
+            let info = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+            assert_eq!(info, Some(peer));
+            assert_eq!(PeerAddr::of(&extensions), Some(PeerAddr(peer)));
+            extensions.get::<PeerAddr>().copied()
+        };
+        assert_eq!(inserted(insert_for::<axum::Router>()), None);
+        assert_eq!(inserted(insert_for::<Option<axum::Router>>()), Some(PeerAddr(peer)));
     }
 }

@@ -16,6 +16,8 @@ mod request_id;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod route;
+#[cfg(feature = "axum")]
+mod routes;
 mod running;
 mod service;
 
@@ -35,4 +37,6 @@ pub use observe::{Exchange, Observe};
 pub use peer::PeerAddr;
 pub use request_id::forward_request_id;
 pub use route::unrouted;
+#[cfg(feature = "axum")]
+pub use routes::{ObserveRoutes, ObservedRoute};
 pub use service::{ObserveLayer, ObserveService};

@@ -2,6 +2,8 @@
 //!
 //! Each type is an [`obs_http::Observe`]: wrap one, or a pair of them, in an [`ObserveLayer`].
 
+mod header;
+
 use std::sync::LazyLock;
 
 use http::{HeaderName, HeaderValue, request, response};
@@ -93,7 +95,7 @@ impl Exchange for ContextExchange {
     }
 
     fn response(&mut self, response: &mut response::Parts) {
-        if let Ok(id) = HeaderValue::from_str(self.id.as_str()) {
+        if let Some(id) = header::value(&self.id) {
             response.headers.insert(REQUEST_ID, id);
         }
         if self.has_route {

@@ -5,6 +5,7 @@ mod files;
 mod guides;
 mod metadata;
 mod modules;
+mod names;
 
 use crate::error::Failure;
 pub(crate) use metadata::{examples, published, rust_version};

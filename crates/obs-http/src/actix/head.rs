@@ -11,10 +11,10 @@ use obs_context::Route;
 use super::body::HttpBody;
 use crate::PeerAddr;
 
-/// A response of `http`'s, with the body of actix-web's.
+/// A response of `http`'s with the body of actix-web's.
 type Response<B> = http::Response<HttpBody<B>>;
 
-/// What the response of actix-web has beside its head and body; or why there is none.
+/// The rest of actix-web's response, without head and body; or its error.
 pub(super) type Rest = Result<(HttpRequest, HttpResponse<()>), Error>;
 
 /// What is observed of a request.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use obs_context::TraceId;
 
 use super::decision::Decision;
-use crate::propagate::{Baggage, Carried, state_value, state_with};
+use crate::propagate::{Baggage, PropagatedState, state_value, state_with};
 
-const BITS: u32 = 56;
+const RANDOMNESS_BITS: u32 = 56;
 
 /// OpenTelemetry's rule: keep when the randomness reaches the threshold.
 pub(super) struct Ratio {
@@ -16,41 +16,46 @@ pub(super) struct Ratio {
     /// The threshold as `tracestate` has it, without trailing zeros.
     digits: String,
     /// What a root that is kept carries, ready made.
-    carried: Arc<Carried>,
+    propagated: Arc<PropagatedState>,
 }
 
 impl Ratio {
     pub(super) fn new(share: f64) -> Self {
         let share = if share > 0.0 { share } else { 0.0 }; // not a number counts as 0
-        let threshold = ((1.0 - share) * (1_u64 << BITS) as f64) as u64;
+        let threshold = ((1.0 - share) * (1_u64 << RANDOMNESS_BITS) as f64) as u64;
         let hex = format!("{threshold:014x}");
         let digits = match hex.trim_end_matches('0') {
             "" => "0".to_owned(),
             digits => digits.to_owned(),
         };
-        let carried = Carried { state: format!("ot=th:{digits}"), baggage: Baggage::new() };
-        Self { share, threshold, digits, carried: Arc::new(carried) }
+        let propagated =
+            PropagatedState { state: format!("ot=th:{digits}"), baggage: Baggage::new() };
+        Self { share, threshold, digits, propagated: Arc::new(propagated) }
     }
 
     pub(super) fn share(&self) -> f64 {
         self.share
     }
 
-    pub(super) fn decide(&self, trace_id: TraceId, carried: Option<Arc<Carried>>) -> Decision {
-        let entry = carried.as_ref().and_then(|carried| state_value(&carried.state, "ot"));
+    pub(super) fn decide(
+        &self,
+        trace_id: TraceId,
+        propagated: Option<Arc<PropagatedState>>,
+    ) -> Decision {
+        let entry = propagated.as_ref().and_then(|propagated| state_value(&propagated.state, "ot"));
         let explicit = entry.and_then(randomness);
-        let random = explicit.unwrap_or(trace_id.get() as u64 & ((1 << BITS) - 1));
+        let random = explicit.unwrap_or(trace_id.get() as u64 & ((1 << RANDOMNESS_BITS) - 1));
         if random < self.threshold {
-            return Decision { sampled: false, carried };
+            return Decision { sampled: false, propagated };
         }
-        let carried = match &carried {
-            None => Arc::clone(&self.carried),
-            Some(carried) => Arc::new(Carried {
-                state: state_with(&carried.state, "ot", &self.entry(entry)),
-                baggage: carried.baggage.clone(),
+        let propagated = match &propagated {
+            None => Arc::clone(&self.propagated),
+            Some(propagated) => Arc::new(PropagatedState {
+                state: state_with(&propagated.state, "ot", &self.entry(entry)),
+                baggage: propagated.baggage.clone(),
             }),
         };
-        Decision { sampled: true, carried: Some(carried) }
+        Decision { sampled: true, propagated: Some(propagated) }
     }
 
     /// Our threshold in place of the one that came in; the other parts stay.
