@@ -341,19 +341,6 @@ impl Config {
         self
     }
 
-    /// Changes the traces after the application has.
-    pub(crate) fn tracing_at_last(
-        mut self,
-        change: impl Fn(obs_tracing::Builder) -> obs_tracing::Builder + Send + Sync + 'static,
-    ) -> Self {
-        let earlier = self.tracing.take();
-        self.tracing = Some(Arc::new(move |traces| match &earlier {
-            Some(earlier) => change(earlier(traces)),
-            None => change(traces),
-        }));
-        self
-    }
-
     /// Adds a layer of one's own to the process's subscriber, as often as there are layers: the layer of
     /// tokio-console, of another error tracker, of a test. It sees every span and event that its own filter
     /// lets through ([`Layer::with_filter`]), and without a filter all of them; what the lines and the traces
