@@ -53,22 +53,22 @@ async fn assert_own(of: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_scope_has_its_own_on_several_threads() {
+async fn scope_has_its_own_telemetry_on_several_threads() {
     assert_own("many").await;
 }
 
 #[tokio::test]
-async fn a_scope_has_its_own_on_one_thread() {
+async fn scope_has_its_own_telemetry_on_one_thread() {
     assert_own("one").await;
 }
 
 #[tokio::test]
-async fn a_scope_has_its_own_a_third_time() {
+async fn scope_has_its_own_telemetry_a_third_time() {
     assert_own("third").await;
 }
 
 #[tokio::test]
-async fn a_request_of_a_scope_is_in_its_lines_spans_and_metrics() {
+async fn request_of_a_scope_is_in_its_lines_spans_and_metrics() {
     let scope = testing::scope_of(Config::new("shop").access_log(true)).unwrap();
     let app = Router::new().route("/orders/{id}", get(async || info!("found")));
     let app = scope.obs().observe(app);
@@ -91,7 +91,7 @@ fn charge() -> Result<(), std::io::Error> {
 }
 
 #[test]
-fn a_scope_without_a_runtime_has_its_errors() {
+fn scope_without_runtime_has_its_errors() {
     let scope = testing::scope().unwrap();
     charge().unwrap_err();
     let [line] = &scope.lines()[..] else { panic!("{:?}", scope.lines()) };
@@ -101,7 +101,7 @@ fn a_scope_without_a_runtime_has_its_errors() {
 }
 
 #[test]
-fn what_is_configured_holds_in_a_scope() {
+fn configuration_holds_in_a_scope() {
     let config = Config::new("shop")
         .log_filter("warn")
         .logging(|logs| logs.redact(["iban"]))

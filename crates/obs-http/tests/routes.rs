@@ -42,7 +42,7 @@ fn get_of(path: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn what_a_nested_service_answers_has_its_template() {
+async fn nested_services_answer_has_its_template() {
     let files = || {
         service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::from("file"))))
     };
@@ -98,7 +98,7 @@ async fn grpc_call_has_its_method_unless_it_is_not_implemented() {
 }
 
 #[tokio::test]
-async fn a_closure_tells_routes_as_a_function_does() {
+async fn closure_finds_routes_like_a_function() {
     let prefix = String::from("/tenants");
     let by_closure = move |head: &request::Parts| {
         head.uri.path().starts_with(&prefix).then(|| Route::intern("/tenants/{id}"))
