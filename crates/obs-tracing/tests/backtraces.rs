@@ -111,11 +111,12 @@ fn errors_of_any_kind_are_recorded_with_causes() {
         let _ = Err::<(), _>(std::fmt::Error).inspect_err(record_error);
         let _ = Err::<(), _>(anyhow::anyhow!("no card")).inspect_err(record_error);
     });
-    let messages: Vec<_> = events.iter().map(|event| told(event)[1].clone().unwrap()).collect();
+    let messages: Vec<_> =
+        events.iter().map(|event| exception_fields(event)[1].clone().unwrap()).collect();
     let formatting = "an error occurred when formatting an argument";
     assert_eq!(messages[..2], ["card declined", "no order: disk full"]);
     assert_eq!(messages[2..], ["boxed", "also boxed", "no network", formatting, "no card"]);
-    let kinds: Vec<_> = events.iter().map(|event| told(event)[0].is_some()).collect();
+    let kinds: Vec<_> = events.iter().map(|event| exception_fields(event)[0].is_some()).collect();
     assert_eq!(kinds, [true, false, false, false, false, true, false], "{events:?}");
 }
 
