@@ -94,18 +94,23 @@ impl Obs {
             .format(settings.log_format)
             .filter(settings.log_filter.clone())
             .output(output(&settings.log_output));
-        let (log_layer, logging) = config.build_logs(lines, None).map_err(Error::part("logs"))?;
+        let budget = settings.log_budget;
+        let (log_layer, logging) =
+            config.build_logs(lines, budget, None).map_err(Error::part("logs"))?;
         let Signals { traces, push, records, ignored } = settings.signals;
         let is_on = records.is_on().map_err(Error::part("logs"))?;
         let (record_layer, log_records) = is_on
             .then(|| {
                 let records = Records { output: Output::otlp(records), lines: &logging };
-                let built = config.build_logs(obs_logging::Builder::new(), Some(records));
+                let built = config.build_logs(obs_logging::Builder::new(), budget, Some(records));
                 built.map_err(Error::part("logs"))
             })
             .transpose()?
             .unzip();
         let registry = obs_metrics::default_registry();
+        if settings.series_budget.is_some() {
+            registry.set_series_budget(settings.series_budget);
+        }
         let push = push.start(registry).map_err(Error::part("metrics"))?;
         let push = push.is_on().then(|| Arc::new(push));
         let measures_queries = settings.query_metrics.unwrap_or(push.is_some());

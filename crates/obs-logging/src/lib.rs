@@ -2,6 +2,7 @@
 
 mod backtrace;
 mod bind;
+mod budget;
 mod builder;
 mod callsite;
 mod context;
@@ -18,6 +19,7 @@ mod logger;
 mod logging;
 #[cfg(feature = "valuable")]
 mod nested;
+mod notice;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod output;
@@ -36,6 +38,7 @@ pub mod http;
 pub mod panic;
 pub mod stage;
 
+pub use budget::LogBudget;
 pub use builder::{Builder, Format};
 pub use context::current::{Context, Entered, Scoped};
 pub use cost::CallsiteCost;

@@ -111,5 +111,5 @@ fn stand_in<M: Sealed>(
 fn unregistered<M: Sealed>(name: &str, labels: &[&str], settings: M::Settings) -> Arc<Family<M>> {
     let place = Location::caller();
     let descriptor = Descriptor::unchecked(name, M::KIND, "", labels, String::new(), place);
-    Arc::new(Family::new(descriptor, settings, false))
+    Arc::new(Family::new(descriptor, settings, false, Arc::default()))
 }

@@ -15,7 +15,7 @@ use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
 use crate::queue::Queue;
 use crate::record::{Limits, Tail};
-use crate::sample::{Rules, Sampler};
+use crate::sample::{Ceiling, Rules, Sampler, SpanBudget};
 use crate::sql::{Database, OnQuery, Query};
 use crate::traces::Traces;
 
@@ -49,6 +49,7 @@ pub struct Builder {
     pub(crate) activates: bool,
     pub(crate) sampler: Option<Sampler>,
     pub(crate) tail: Option<Tail>,
+    pub(crate) span_budget: Option<SpanBudget>,
     pub(crate) propagators: Option<Propagators>,
     pub(crate) resource: Vec<(String, String)>,
     pub(crate) limits: Option<Limits>,
@@ -74,6 +75,7 @@ impl Builder {
             activates: false,
             sampler: None,
             tail: None,
+            span_budget: None,
             propagators: None,
             resource: Vec::new(),
             limits: None,
@@ -144,6 +146,16 @@ impl Builder {
     /// Of the traces that the sampler turns down, which are kept after all. None, unless it is said.
     pub fn tail(mut self, tail: Tail) -> Self {
         self.tail = Some(tail);
+        self
+    }
+
+    /// How much is exported at most, in bursts of up to one second's worth. Past it whole traces are shed: the share of
+    /// traces that are kept is lowered, by the trace id, until the rest fits. A trace with an error, or what else
+    /// [`Builder::tail`] names, is kept all the same, so shed traces are recorded until they end; what is kept for
+    /// that leaves less for the others. A warning tells of it, at most once in half a minute; [`Traces::budget`] and
+    /// `obs_traces_shed_total` count the traces.
+    pub fn span_budget(mut self, budget: SpanBudget) -> Self {
+        self.span_budget = Some(budget);
         self
     }
 
@@ -247,8 +259,8 @@ impl Builder {
         let (rules, limits) = (Rules::new(resolved.sampler, self.tail.take()), resolved.limits);
         let (database, copied, open) =
             (std::mem::take(&mut self.database), self.copied, self.open_spans);
-        #[cfg_attr(not(feature = "otel-sdk"), expect(unused_mut, reason = "nothing changes it"))]
         let mut pipeline = Pipeline::new(exporting, rules, limits, database, copied, open, queue);
+        pipeline.ceiling = self.span_budget.filter(|_| exporting).map(Ceiling::new);
         #[cfg(feature = "otel-sdk")]
         {
             pipeline.activates = self.activates;

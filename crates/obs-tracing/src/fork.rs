@@ -50,6 +50,7 @@ impl Pipeline {
             #[cfg(feature = "otel-sdk")]
             activates: self.activates,
             rules: self.rules.after_fork(),
+            ceiling: None,
             tail: Arc::default(),
             table: Table::new(self.open_spans),
             open_spans: self.open_spans,

@@ -39,7 +39,7 @@ pub use obs_otlp::{Compression, Error, Origin, Protocol, Setting};
 #[cfg(feature = "otel-sdk")]
 pub use opentelemetry_sdk;
 pub use record::{AttributeValue, EndedSpan, Limits, SpanKind, Status, Tail};
-pub use sample::Sampler;
+pub use sample::{Sampler, SpanBudget, SpanBudgetStatus};
 pub use span_ext::{
     SpanExt, add_event, add_link, record_error, record_error_with_backtrace, set_attribute,
     set_status,

@@ -14,7 +14,7 @@ use crate::propagate::{Origin, RemoteContext};
 use crate::queue::Queue;
 use crate::record::{Chunk, Identity, Limits, Record, TailMode};
 use crate::ring::{self, Consumer, Producer};
-use crate::sample::{Question, Rule, Rules};
+use crate::sample::{self, Ceiling, Question, Rule, Rules};
 use crate::sql::Database;
 
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Pipeline {
     #[cfg(feature = "otel-sdk")]
     pub(crate) activates: bool,
     pub(crate) rules: Rules,
+    /// How much may be exported, where that is said.
+    pub(crate) ceiling: Option<Ceiling>,
     pub(crate) tail: Arc<TailMode>,
     pub(crate) table: Table,
     /// What the table was made for.
@@ -92,6 +94,7 @@ impl Pipeline {
             #[cfg(feature = "otel-sdk")]
             activates: false,
             rules,
+            ceiling: None,
             tail: Arc::default(),
             table: Table::new(open_spans),
             open_spans,
@@ -160,8 +163,18 @@ impl Pipeline {
         let carried = remote.and_then(|remote| remote.carried().cloned());
         let route = origin.and_then(|origin| origin.route);
         let question = Question { trace_id, name, route, parent };
-        let decision = rule.sampler.decide(&question, carried);
-        let tail = rule.tail.as_ref().filter(|_| self.exporting && !decision.sampled);
+        let mut decision = rule.sampler.decide(&question, carried);
+        let mut tail = rule.tail.as_ref();
+        if let Some(ceiling) = self.ceiling.as_ref().filter(|_| decision.sampled) {
+            let carried = decision.carried.take();
+            decision.sampled = ceiling.admit(trace_id, carried.as_deref(), sample::now());
+            decision.carried = match decision.sampled {
+                true => ceiling.carried(carried),
+                false => remote.and_then(|remote| remote.carried().cloned()),
+            };
+            tail = tail.or(Some(&ceiling.errors));
+        }
+        let tail = tail.filter(|_| self.exporting && !decision.sampled);
         identity.release();
         identity.trace_id = trace_id;
         identity.span_id = SpanId::random();
@@ -185,6 +198,12 @@ impl Pipeline {
     pub(crate) fn submit(&self, chunk: Chunk) {
         if chunk.is_empty() {
             return;
+        }
+        if let Some(ceiling) = &self.ceiling {
+            let is_first =
+                |record: &&Box<Record>| record.identity.local_root && record.identity.sampled;
+            let traces = chunk.iter().filter(is_first).count();
+            ceiling.ended(chunk.len() as u64, traces as u64, sample::now());
         }
         if let Err(refused) = self.queue.push(chunk) {
             self.totals.dropped.fetch_add(refused.len() as u64, Relaxed);

@@ -13,7 +13,7 @@ use crate::live::LiveSpan;
 use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
 use crate::record::Tail;
-use crate::sample::Sampler;
+use crate::sample::{Ceiling, Sampler, SpanBudgetStatus, now};
 
 /// How long a shutdown takes at most, unless it is told otherwise.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -178,6 +178,12 @@ impl Traces {
         costs
     }
 
+    /// The budget, and what it does now; `None` where there is none, or nothing is exported: see
+    /// [`Builder::span_budget`](crate::Builder::span_budget).
+    pub fn budget(&self) -> Option<SpanBudgetStatus> {
+        self.pipeline().ceiling.as_ref().map(|ceiling| ceiling.status(now()))
+    }
+
     /// Decides upon new traces with this sampler from now on.
     pub fn set_sampler(&self, sampler: Sampler) {
         self.pipeline().rules.change(|rule| rule.sampler = sampler);
@@ -274,7 +280,12 @@ struct Numbers(Handle);
 
 impl Source for Numbers {
     fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
-        let counts = counts(self.0.pipeline());
+        let pipeline = self.0.pipeline();
+        let counts = counts(pipeline);
+        let shed = pipeline.ceiling.as_ref().map(Ceiling::shed);
+        let shed = shed.map(|shed| {
+            ("obs_traces_shed_total", "Traces that the span budget turned down.", shed)
+        });
         let counters = [
             ("obs_spans_started_total", "Spans created.", counts.started),
             ("obs_spans_exported_total", "Spans that a collector accepted.", counts.exported),
@@ -309,7 +320,7 @@ impl Source for Numbers {
                 counts.exported_bytes,
             ),
         ];
-        for (name, help, value) in counters {
+        for (name, help, value) in counters.into_iter().chain(shed) {
             let kind = SampleKind::Counter;
             sink(Sample { name, help, kind, labels: &[], value: value as f64 });
         }

@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::budget::Budget;
 use super::idle::Idle;
 use super::key::Key;
 use super::labels::{Names, push_label};
@@ -32,6 +33,9 @@ pub(crate) trait Collect: Send + Sync {
     /// Uses of the overflow series.
     fn overflowed(&self) -> u64;
 
+    /// Of these, the ones for which the registry's budget is the reason.
+    fn shed(&self) -> u64;
+
     fn limit(&self) -> usize;
 
     /// Calls for the label block of every series.
@@ -47,6 +51,7 @@ pub(crate) struct Family<M: Sealed> {
     table: Table<M::Core>,
     live: Mutex<Live<M::Core>>,
     limit: Limit,
+    budget: Arc<Budget>,
     overflow: OnceLock<Arc<Series<M::Core>>>,
     /// Whether to show when a series began.
     created: bool,
@@ -61,7 +66,13 @@ struct Live<C> {
 }
 
 impl<M: Sealed> Family<M> {
-    pub(crate) fn new(descriptor: Descriptor, settings: M::Settings, created: bool) -> Self {
+    pub(crate) fn new(
+        descriptor: Descriptor,
+        settings: M::Settings,
+        created: bool,
+        budget: Arc<Budget>,
+    ) -> Self {
+        budget.add_family();
         Self {
             names: Names::new(&descriptor.labels),
             descriptor,
@@ -69,6 +80,7 @@ impl<M: Sealed> Family<M> {
             table: Table::new(),
             live: Mutex::new(Live { series: Vec::new(), retired: Vec::new(), idle: None }),
             limit: Limit::new(limit::DEFAULT),
+            budget,
             overflow: OnceLock::new(),
             created,
         }
@@ -144,6 +156,8 @@ impl<M: Sealed> Family<M> {
             let retired = self.table.replace(&live.series, removed);
             live.retired.push(retired);
             self.limit.admits(live.series.len());
+            self.limit.set_series(live.series.len());
+            self.budget.remove_series(count);
         }
         live.free_retired();
         count
@@ -199,6 +213,13 @@ impl<M: Sealed> Family<M> {
         if self.limit.is_reached() || size > MAX_LABEL_BYTES {
             return self.overflow(values);
         }
+        // A metric without labels is one series, which is always there.
+        if N > 0 && self.budget.refuses(self.limit.series()) {
+            return match self.find(&key, values, pin) {
+                Some(series) => series,
+                None => self.shed(),
+            };
+        }
         let mut live = self.lock();
         if let Some(series) = self.find(&key, values, pin) {
             return series;
@@ -211,6 +232,8 @@ impl<M: Sealed> Family<M> {
         let labels = Labels::new(key, &self.names, values);
         let key = self.names.key(values);
         live.series.push(Arc::new(Series::new(labels, M::core(&self.settings))));
+        self.limit.set_series(live.series.len());
+        self.budget.add_series();
         let outgrown = self.table.add(&live.series);
         live.retired.extend(outgrown);
         live.free_retired();
@@ -221,6 +244,17 @@ impl<M: Sealed> Family<M> {
     #[cold]
     fn overflow(&self, values: &[&str]) -> Found<'_, M::Core> {
         self.limit.count_overflow(&self.descriptor.name, values);
+        self.overflow_series()
+    }
+
+    #[cold]
+    fn shed(&self) -> Found<'_, M::Core> {
+        self.limit.count_shed();
+        self.budget.warn(&self.descriptor.name, self.limit.series());
+        self.overflow_series()
+    }
+
+    fn overflow_series(&self) -> Found<'_, M::Core> {
         Found::owned_by(self.overflow.get_or_init(|| {
             let mut block = String::new();
             push_label(&mut block, OVERFLOW_LABEL, "true");
@@ -266,6 +300,10 @@ impl<M: Sealed> Collect for Family<M> {
 
     fn overflowed(&self) -> u64 {
         self.limit.overflowed()
+    }
+
+    fn shed(&self) -> u64 {
+        self.limit.shed()
     }
 
     fn limit(&self) -> usize {

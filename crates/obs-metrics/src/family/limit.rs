@@ -17,6 +17,9 @@ pub(crate) struct Limit {
     /// Whether the limit was reached: new label sets then need no lock to be turned away.
     reached: AtomicBool,
     warned: AtomicBool,
+    /// Series that the family has: written under its lock, read without.
+    series: AtomicUsize,
+    /// Uses of the overflow series, and those for which the registry's budget is the reason.
     overflowed: Words,
 }
 
@@ -26,7 +29,8 @@ impl Limit {
             most: AtomicUsize::new(most),
             reached: AtomicBool::new(false),
             warned: AtomicBool::new(false),
-            overflowed: Words::new(1),
+            series: AtomicUsize::new(0),
+            overflowed: Words::new(2),
         }
     }
 
@@ -41,6 +45,24 @@ impl Limit {
 
     pub(crate) fn is_reached(&self) -> bool {
         self.reached.load(Relaxed)
+    }
+
+    pub(crate) fn series(&self) -> usize {
+        self.series.load(Relaxed)
+    }
+
+    pub(crate) fn set_series(&self, series: usize) {
+        self.series.store(series, Relaxed);
+    }
+
+    /// Counts one use of the overflow series for which the registry's budget is the reason.
+    pub(crate) fn count_shed(&self) {
+        self.overflowed.add(0, 1);
+        self.overflowed.add(1, 1);
+    }
+
+    pub(crate) fn shed(&self) -> u64 {
+        self.overflowed.total(1)
     }
 
     /// Whether there is room beside so many series.

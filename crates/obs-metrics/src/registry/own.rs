@@ -25,6 +25,15 @@ impl Registry {
                 });
             }
         }
+        for family in families.iter().filter(|family| family.shed() > 0) {
+            own.push(&Sample {
+                name: "obs_metrics_series_shed_total",
+                help: "Uses of the overflow series because the registry's budget of series was used up.",
+                kind: SampleKind::Counter,
+                labels: &[("metric", &family.descriptor().name)],
+                value: family.shed() as f64,
+            });
+        }
         for (place, panics) in obs_guard::panics() {
             own.push(&Sample {
                 name: "obs_application_panics_total",

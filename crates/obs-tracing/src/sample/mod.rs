@@ -1,6 +1,7 @@
 //! Which traces are kept: decided once, where a trace enters the process.
 
 mod budget;
+mod ceiling;
 mod decision;
 mod parse;
 mod rate;
@@ -20,7 +21,10 @@ use decision::Decision;
 use rate::Rate;
 use ratio::Ratio;
 
+pub(crate) use ceiling::Ceiling;
+pub use ceiling::{SpanBudget, SpanBudgetStatus};
 pub(crate) use decision::Question;
+pub(crate) use rate::now;
 pub(crate) use rules::{KnownRule, Rule, Rules};
 pub(crate) use tail::RULE_PANICKED;
 pub(crate) use tails::drop_unused as drop_unused_tails;
