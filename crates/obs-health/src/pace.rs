@@ -11,23 +11,58 @@ pub(crate) const MIN_RATE: u32 = 240;
 
 /// A budget of time to wait for a peer: waiting takes from it, bytes give to it at the least rate. A peer
 /// that stops is late after the whole budget, one that is too slow after a little more.
-#[derive(Debug)]
-pub(crate) struct Pace {
-    budget: Duration,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WaitBudget {
+    whole: Duration,
     /// Bytes a second; with zero any byte gives the whole budget back.
     min_rate: u32,
     left: Duration,
+}
+
+impl WaitBudget {
+    pub(crate) fn new(whole: Duration, min_rate: u32) -> Self {
+        Self { whole, min_rate, left: whole }
+    }
+
+    pub(crate) fn left(&self) -> Duration {
+        self.left
+    }
+
+    pub(crate) fn spend(&mut self, waited: Duration) {
+        self.left = self.left.saturating_sub(waited);
+    }
+
+    pub(crate) fn earn(&mut self, bytes: usize) {
+        if self.left < self.whole && bytes > 0 {
+            let earned = match u64::from(self.min_rate) {
+                0 => self.whole,
+                rate => Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / rate),
+            };
+            self.left = self.left.saturating_add(earned).min(self.whole);
+        }
+    }
+
+    /// Nothing is awaited of the peer: the next wait has the whole budget.
+    pub(crate) fn reset(&mut self) {
+        self.left = self.whole;
+    }
+}
+
+/// A [`WaitBudget`] with its timer.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    budget: WaitBudget,
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 impl Pace {
-    pub(crate) fn new(budget: Duration, min_rate: u32) -> Self {
-        Self { budget, min_rate, left: budget, waiting: None }
+    pub(crate) fn new(budget: WaitBudget) -> Self {
+        Self { budget, waiting: None }
     }
 
     /// Comes when the peer is too late.
     pub(crate) fn wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let left = self.left;
+        let left = self.budget.left();
         let (_, timer) = self
             .waiting
             .get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(left))));
@@ -37,20 +72,14 @@ impl Pace {
     /// The peer is waited for no more: it sent or took this many bytes.
     pub(crate) fn progress(&mut self, bytes: usize) {
         if let Some((since, _)) = self.waiting.take() {
-            self.left = self.left.saturating_sub(since.elapsed());
+            self.budget.spend(since.elapsed());
         }
-        if self.left < self.budget && bytes > 0 {
-            let earned = match u64::from(self.min_rate) {
-                0 => self.budget,
-                rate => Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / rate),
-            };
-            self.left = self.left.saturating_add(earned).min(self.budget);
-        }
+        self.budget.earn(bytes);
     }
 
-    /// Nothing is awaited of the peer: the next wait has the whole budget.
+    /// Nothing is awaited of the peer.
     pub(crate) fn reset(&mut self) {
         self.waiting = None;
-        self.left = self.budget;
+        self.budget.reset();
     }
 }

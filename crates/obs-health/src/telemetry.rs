@@ -55,6 +55,15 @@ impl Source for HealthSource {
                 value: closed as f64,
             });
         }
+        for (reason, reset) in self.0.server_counts().streams_reset_by_reason() {
+            sink(Sample {
+                name: "http_server_streams_reset_total",
+                help: "HTTP/2 streams that a limit of the server reset.",
+                kind: SampleKind::Counter,
+                labels: &[("reason", reason)],
+                value: reset as f64,
+            });
+        }
         let admin = self.0.admin_counts();
         sink(Sample {
             name: "admin_requests_rejected_total",

@@ -6,6 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+/// An HTTP/2 frame without a payload.
+pub(crate) const INSERTED_LENGTH: usize = 9;
+
 /// Watches what is read.
 pub(crate) trait Reads: Unpin {
     /// Before each read. An error is the read's.
@@ -13,6 +16,9 @@ pub(crate) trait Reads: Unpin {
 
     /// These bytes were read.
     fn read(&mut self, bytes: &[u8]);
+
+    /// Bytes to read as though the peer had sent them now.
+    fn inserted(&mut self) -> Option<[u8; INSERTED_LENGTH]>;
 
     /// There is nothing to read. An error is the read's.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Error>;
@@ -22,6 +28,9 @@ pub(crate) trait Reads: Unpin {
 pub(crate) trait Writes: Unpin {
     /// Before each write. An error is the write's.
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()>;
+
+    /// These bytes were written.
+    fn sent(&mut self, bytes: &[u8]);
 
     /// The peer has taken this many bytes.
     fn wrote(&mut self, bytes: usize);
@@ -42,6 +51,15 @@ pub(crate) struct Watched<S, R, W> {
 impl<S, R: Reads, W: Writes> Watched<S, R, W> {
     pub(crate) fn new(stream: S, reads: R, writes: W) -> Self {
         Self { stream, reads, writes, is_flushing: false }
+    }
+
+    fn insert(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+        if buffer.remaining() < INSERTED_LENGTH {
+            return false;
+        }
+        let Some(bytes) = self.reads.inserted() else { return false };
+        buffer.put_slice(&bytes);
+        true
     }
 
     fn written(
@@ -82,6 +100,9 @@ impl<S: AsyncRead + Unpin, R: Reads, W: Writes> AsyncRead for Watched<S, R, W> {
     ) -> Poll<io::Result<()>> {
         self.reads.check(context)?;
         let before = buffer.filled().len();
+        if self.insert(buffer) {
+            return Poll::Ready(Ok(()));
+        }
         let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(context, buffer) else {
             return Poll::Ready(Err(ready!(self.reads.wait(context))));
         };
@@ -98,6 +119,9 @@ impl<S: AsyncWrite + Unpin, R: Reads, W: Writes> AsyncWrite for Watched<S, R, W>
     ) -> Poll<io::Result<usize>> {
         self.writes.check(context)?;
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if let Poll::Ready(Ok(length)) = written {
+            self.writes.sent(bytes.get(..length).unwrap_or(bytes));
+        }
         self.written(written, context)
     }
 
@@ -108,6 +132,13 @@ impl<S: AsyncWrite + Unpin, R: Reads, W: Writes> AsyncWrite for Watched<S, R, W>
     ) -> Poll<io::Result<usize>> {
         self.writes.check(context)?;
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        if let Poll::Ready(Ok(mut left)) = written {
+            for slice in slices {
+                let length = left.min(slice.len());
+                self.writes.sent(&slice[..length]);
+                left -= length;
+            }
+        }
         self.written(written, context)
     }
 

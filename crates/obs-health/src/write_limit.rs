@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 
-use crate::pace::Pace;
-use crate::watched::{Reads, Writes};
+use crate::pace::{Pace, WaitBudget};
+use crate::watched::{INSERTED_LENGTH, Reads, Writes};
 
 /// Fails a write whose peer is too far behind.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ impl WriteWatch {
 }
 
 impl WriteLimit {
-    pub(crate) fn new(pace: Pace) -> Self {
-        Self { pace, watch: WriteWatch::default() }
+    pub(crate) fn new(budget: WaitBudget) -> Self {
+        Self { pace: Pace::new(budget), watch: WriteWatch::default() }
     }
 
     pub(crate) fn watch(&self) -> WriteWatch {
@@ -49,6 +49,8 @@ impl Writes for WriteLimit {
     fn check(&mut self, _: &mut Context<'_>) -> io::Result<()> {
         Ok(())
     }
+
+    fn sent(&mut self, _: &[u8]) {}
 
     fn wrote(&mut self, bytes: usize) {
         self.pace.progress(bytes);
@@ -72,6 +74,10 @@ impl Reads for () {
     }
 
     fn read(&mut self, _: &[u8]) {}
+
+    fn inserted(&mut self) -> Option<[u8; INSERTED_LENGTH]> {
+        None
+    }
 
     fn wait(&mut self, _: &mut Context<'_>) -> Poll<io::Error> {
         Poll::Pending

@@ -22,7 +22,7 @@ use crate::admin::listen::{Listener, Stream};
 use crate::admin::response::text;
 use crate::admin::routes::Routes;
 use crate::counts::AdminClosed;
-use crate::pace::{MIN_RATE, Pace};
+use crate::pace::{MIN_RATE, WaitBudget};
 use crate::watched::Watched;
 use crate::write_limit::WriteLimit;
 
@@ -91,7 +91,7 @@ fn connection(
     answering: Arc<AtomicBool>,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = Result<(), AdminClosed>> + Send + 'static {
-    let limit = WriteLimit::new(Pace::new(shared.timeout, MIN_RATE));
+    let limit = WriteLimit::new(WaitBudget::new(shared.timeout, MIN_RATE));
     let (write, head_timeout) = (limit.watch(), shared.timeout);
     let stream = Watched::new(stream, (), limit);
     let service = service_fn(move |request| {

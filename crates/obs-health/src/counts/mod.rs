@@ -4,4 +4,4 @@ mod admin;
 mod server;
 
 pub(crate) use admin::{AdminClosed, AdminCounts};
-pub(crate) use server::{Closed, ServerCounts};
+pub(crate) use server::{Closed, ServerCounts, StreamReset};

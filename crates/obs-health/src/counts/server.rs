@@ -7,7 +7,7 @@ pub(crate) struct ServerCounts {
     accept_errors: AtomicU64,
     handshakes_failed: AtomicU64,
     upgraded_aborted: AtomicU64,
-    streams_reset: AtomicU64,
+    streams_reset: [AtomicU64; 2],
     closed: [AtomicU64; 6],
 }
 
@@ -26,6 +26,15 @@ pub(crate) enum Closed {
     Write,
     /// The connection was old: it finished its requests first.
     Age,
+}
+
+/// Which limit reset an HTTP/2 stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamReset {
+    /// The request's body stopped coming.
+    Body,
+    /// The peer took nothing of the answer.
+    Write,
 }
 
 impl Closed {
@@ -57,8 +66,15 @@ impl ServerCounts {
         self.upgraded_aborted.fetch_add(connections, Ordering::Relaxed);
     }
 
-    pub(crate) fn stream_reset(&self) {
-        self.streams_reset.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn stream_reset(&self, reason: StreamReset) {
+        self.streams_reset[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// By the limit that reset them.
+    pub(crate) fn streams_reset_by_reason(&self) -> [(&'static str, u64); 2] {
+        let [body, write] = &self.streams_reset;
+        [("body", body), ("write", write)]
+            .map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn closed(&self, reason: Closed) {
@@ -72,7 +88,7 @@ impl ServerCounts {
     }
 
     /// Name, help and value of each.
-    pub(crate) fn totals(&self) -> [(&'static str, &'static str, u64); 4] {
+    pub(crate) fn totals(&self) -> [(&'static str, &'static str, u64); 3] {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         [
             (
@@ -89,11 +105,6 @@ impl ServerCounts {
                 "http_server_upgraded_aborted_total",
                 "Upgraded connections, such as websockets, aborted at shutdown.",
                 read(&self.upgraded_aborted),
-            ),
-            (
-                "http_server_streams_reset_total",
-                "HTTP/2 streams whose peer took nothing of its answer.",
-                read(&self.streams_reset),
             ),
         ]
     }

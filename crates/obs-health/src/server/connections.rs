@@ -30,6 +30,7 @@ use crate::lifecycle::in_flight::InFlight;
 use crate::lifecycle::open::OpenConnections;
 use crate::lifecycle::stop::Stopped;
 use crate::server::acceptor::Acceptor;
+use crate::server::http2_bodies::Http2Bodies;
 use crate::server::limits::ServerLimits;
 use crate::server::parts::PartedBody;
 use crate::server::phase::Phase;
@@ -142,15 +143,23 @@ impl Connections {
             let handshake = catch_panic(async { acceptor.accept(stream).await });
             let error = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
                 Ok(Some(Ok(stream))) => {
-                    let write = WriteLimit::new(limits.write_pace());
+                    let write = WriteLimit::new(limits.write_budget());
                     let phase = Phase::new(write.watch());
                     let guards = ConnectionGuards { _open: open, _place: place };
                     let [abort_read, abort_write] = abort_upgraded;
-                    let (head, body) = (limits.header_read_timeout, limits.body_pace());
-                    let read = ReadLimit::new(abort_read, phase.clone(), head, body, guards);
-                    let watch =
-                        PeerWatch { peer, phase, read: read.expired(), write: write.watch() };
-                    let write = WriteSide::new(abort_write, write);
+                    let (head, body) = (limits.header_read_timeout, limits.body_budget());
+                    let http2 = Http2Bodies::new(body);
+                    let shared = (http2.clone(), health.clone());
+                    let read =
+                        ReadLimit::new(abort_read, phase.clone(), head, body, shared, guards);
+                    let watch = PeerWatch {
+                        peer,
+                        phase,
+                        read: read.expired(),
+                        write: write.watch(),
+                        http2,
+                    };
+                    let write = WriteSide::new(abort_write, write, watch.http2.clone());
                     let stream = Watched::new(stream, read, write);
                     let observers = ObserveLayer::new((in_flight, watch.phase.clone()), unrouted);
                     let app = observers.layer(app);
@@ -193,6 +202,7 @@ struct PeerWatch {
     phase: Phase,
     read: Arc<OnceLock<Closed>>,
     write: WriteWatch,
+    http2: Http2Bodies,
 }
 
 struct Timeouts {
@@ -206,7 +216,7 @@ async fn serve<S, App, B>(
     builder: &auto::Builder<Streams>,
     stream: S,
     app: App,
-    PeerWatch { peer, phase, read, write }: PeerWatch,
+    PeerWatch { peer, phase, read, write, http2 }: PeerWatch,
     closing: Stopped,
     Timeouts { first_request, age, write_timeout }: Timeouts,
 ) -> Result<(), Closed>
@@ -222,6 +232,9 @@ where
     let requested = phase.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         requested.request(&request);
+        if obs_http::is_grpc(request.headers()) {
+            http2.disable();
+        }
         request.extensions_mut().insert(PeerAddr(peer));
         let mut app = app.clone();
         async move {

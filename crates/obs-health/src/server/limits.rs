@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::pace::{MIN_RATE, Pace};
+use crate::pace::{MIN_RATE, WaitBudget};
 
 /// What one server takes at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +13,15 @@ pub struct ServerLimits {
     /// included; and an HTTP/1 request's head from its first byte on. 10 s by default: without it a
     /// silent connection stays for ever.
     pub header_read_timeout: Duration,
-    /// How far an HTTP/1 request's body may fall behind [`ServerLimits::min_body_rate`] while the
-    /// application reads it; one that stops is closed after this time. 30 s by default.
+    /// How far a request's body may fall behind [`ServerLimits::min_body_rate`] while the application
+    /// reads it. 30 s by default. One that stops is closed after this time.
+    ///
+    /// On HTTP/2 its stream alone is reset, and only before the application begins to answer: streams
+    /// in both directions take their time. A connection that carries gRPC has no such limit, since its
+    /// clients may be silent between two messages; use their deadlines.
     pub body_read_timeout: Duration,
-    /// Bytes a second that an HTTP/1 request's body must bring while the application waits for it. 240
-    /// by default; with 0 there is no minimum between pauses.
+    /// Bytes a second that a request's body must bring while the application waits for it. 240 by
+    /// default; with 0 there is no minimum between pauses.
     pub min_body_rate: u32,
     /// How far a peer may fall behind [`ServerLimits::min_write_rate`] with the reading of its answer;
     /// one that takes nothing is closed after this time. 30 s by default.
@@ -62,11 +66,11 @@ impl Default for ServerLimits {
 }
 
 impl ServerLimits {
-    pub(crate) fn body_pace(&self) -> Pace {
-        Pace::new(self.body_read_timeout, self.min_body_rate)
+    pub(crate) fn body_budget(&self) -> WaitBudget {
+        WaitBudget::new(self.body_read_timeout, self.min_body_rate)
     }
 
-    pub(crate) fn write_pace(&self) -> Pace {
-        Pace::new(self.write_timeout, self.min_write_rate)
+    pub(crate) fn write_budget(&self) -> WaitBudget {
+        WaitBudget::new(self.write_timeout, self.min_write_rate)
     }
 }

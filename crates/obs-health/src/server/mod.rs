@@ -3,6 +3,8 @@
 mod acceptor;
 mod connections;
 mod first_request;
+mod http2_bodies;
+mod http2_frames;
 mod limits;
 mod parts;
 mod phase;

@@ -10,6 +10,7 @@ use hyper::rt::Executor;
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
+use crate::counts::StreamReset;
 use crate::health::Health;
 use crate::server::limits::ServerLimits;
 use crate::server::parts::{WaitsFor, track_body_poll};
@@ -63,7 +64,7 @@ impl<F: Future> Future for Stream<F> {
         ready!(timer.as_mut().poll(context));
         // Its drop resets the stream.
         this.future.set(None);
-        this.streams.health.server_counts().stream_reset();
+        this.streams.health.server_counts().stream_reset(StreamReset::Write);
         Poll::Ready(())
     }
 }
