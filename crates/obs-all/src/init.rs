@@ -13,7 +13,7 @@ use obs_errors::Errors;
 use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
 use obs_health::{Check, Health, ServerLimits};
-use obs_logging::{Logging, Output};
+use obs_logging::{Delivery, LogLayer, Logging, Output};
 use obs_metrics::http::{ClientMetrics, Red};
 use obs_metrics::{Buckets, Pusher, Registry};
 use obs_tracing::http::{ClientSpan, ServerSpan};
@@ -24,7 +24,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::config::{Config, Explanation, Layers, Records, Settings, Signals};
 use crate::error::{Error, Kind};
 use crate::layer::Pillars;
-use crate::{admin, queries};
+use crate::{HAS_TELEMETRY, admin, queries};
 
 /// Sets up logs, metrics, traces, health and the admin server of this service, configured by the
 /// environment: see [`Config`] for the variables and their defaults.
@@ -52,6 +52,7 @@ impl Config {
 
 /// The telemetry of this process. Dropping it without [`Obs::serve`] flushes what is buffered.
 #[must_use = "the telemetry ends when this is dropped: keep it, or hand it to `serve`"]
+#[cfg_attr(not(feature = "telemetry"), expect(dead_code, reason = "nothing watches requests"))]
 pub struct Obs {
     pub(crate) logging: Arc<Logging>,
     pub(crate) log_records: Option<Arc<Logging>>,
@@ -81,7 +82,9 @@ pub struct Obs {
 impl Obs {
     /// The process's globals come last: where something fails before, they are as they were.
     pub(crate) fn start(config: Config) -> Result<Self, Error> {
-        if ::tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>()) {
+        let is_taken =
+            || ::tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>());
+        if HAS_TELEMETRY && is_taken() {
             return Err(Error::new(Kind::Taken { source: "a subscriber is installed".into() }));
         }
         let settings = Settings::resolve(&config)?;
@@ -90,14 +93,22 @@ impl Obs {
         let lifecycle = Lifecycle::new(health.clone(), settings.deadlines.clone());
         // First of all: a container's first process gets no signal that it does not watch.
         lifecycle.watch_signals().map_err(Error::part("shutdown"))?;
-        let lines = obs_logging::Builder::new()
-            .format(settings.log_format)
-            .filter(settings.log_filter.clone())
-            .output(output(&settings.log_output));
         let budget = settings.log_budget;
-        let (log_layer, logging) =
-            config.build_logs(lines, budget, None).map_err(Error::part("logs"))?;
-        let Signals { traces, push, records, ignored } = settings.signals;
+        let (log_layer, logging) = match HAS_TELEMETRY {
+            true => {
+                let lines = obs_logging::Builder::new()
+                    .format(settings.log_format)
+                    .filter(settings.log_filter.clone())
+                    .output(output(&settings.log_output));
+                config.build_logs(lines, budget, None)
+            }
+            false => nowhere(),
+        }
+        .map_err(Error::part("logs"))?;
+        let Signals { traces, push, records, ignored } = match HAS_TELEMETRY {
+            true => settings.signals,
+            false => Signals::off(),
+        };
         let is_on = records.is_on().map_err(Error::part("logs"))?;
         let (record_layer, log_records) = is_on
             .then(|| {
@@ -126,7 +137,11 @@ impl Obs {
         #[cfg(feature = "errors")]
         let (error_layer, errors) = {
             let told = crate::spans::told_by(&traces);
-            settings.errors.spans(told).build().map_err(Error::part("errors"))?
+            let errors = match HAS_TELEMETRY {
+                true => settings.errors.spans(told),
+                false => obs_errors::Builder::new("off").environment(|_| None),
+            };
+            errors.build().map_err(Error::part("errors"))?
         };
         explanation.extend("traces", traces.settings());
         let logs = std::iter::once(log_layer).chain(record_layer);
@@ -136,7 +151,11 @@ impl Obs {
         let logging = Arc::new(logging);
         let client_metrics = ClientMetrics::new(registry, Buckets::default());
         let client_metrics = client_metrics.map_err(Error::part("metrics"))?;
-        let no_process_metrics = match obs_metrics::collect::process(registry) {
+        let process_metrics = match HAS_TELEMETRY {
+            true => obs_metrics::collect::process(registry),
+            false => Ok(()),
+        };
+        let no_process_metrics = match process_metrics {
             Err(error) if error.is_unsupported() => Some(error),
             other => other.map(|()| None).map_err(Error::part("metrics"))?,
         };
@@ -164,10 +183,12 @@ impl Obs {
             prices: settings.prices,
         };
         let admin = admin::start(&settings.admin, shown)?;
-        install(pillars, config.layers)?;
-        obs_logging::panic::install(&logging);
+        if HAS_TELEMETRY {
+            install(pillars, config.layers)?;
+            obs_logging::panic::install(&logging);
+        }
         #[cfg(feature = "errors")]
-        {
+        if HAS_TELEMETRY {
             // Around the logs' hook: its line names the error.
             errors.install_panic_hook();
             errors.make_global();
@@ -317,6 +338,14 @@ fn install(pillars: Pillars, layers: Layers) -> Result<(), Error> {
         ::tracing::subscriber::set_global_default(subscriber.with(all))
     }
     .map_err(|error| taken(error.into()))
+}
+
+/// Logs that nobody writes, without a thread.
+fn nowhere() -> Result<(LogLayer<tracing_subscriber::Registry>, Logging), obs_logging::Error> {
+    obs_logging::Builder::new()
+        .output(Output::writer(std::io::sink()))
+        .delivery(Delivery::Blocking)
+        .build()
 }
 
 fn output(name: &str) -> Output {

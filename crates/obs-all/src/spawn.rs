@@ -10,6 +10,8 @@ use obs_logging::Context;
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
+use crate::HAS_TELEMETRY;
+
 /// `tokio::spawn`, within what is current here: the span, the request id, the log context. A task of a
 /// websocket, or any other that outlives its request, still writes lines with the request's ids, and its
 /// spans are children of the request's.
@@ -39,9 +41,7 @@ where
 /// A future within what is current here, on whichever thread it is polled or dropped: for a `JoinSet`,
 /// a `LocalSet` or an executor of your own. [`spawn`] is `tokio::spawn` of it.
 pub fn in_current<F>(future: F) -> InCurrent<F> {
-    let work =
-        Work { span: Span::current(), request: current_request_id(), context: Context::current() };
-    InCurrent { future: Some(future), work }
+    InCurrent { future: Some(future), work: Work::current() }
 }
 
 pin_project! {
@@ -89,6 +89,13 @@ struct Within<'a> {
 }
 
 impl Work {
+    fn current() -> Self {
+        if !HAS_TELEMETRY {
+            return Self { span: Span::none(), request: None, context: None };
+        }
+        Self { span: Span::current(), request: current_request_id(), context: Context::current() }
+    }
+
     fn enter(&self) -> Within<'_> {
         let _request = self.request.as_ref().map(RequestId::enter);
         let _context = self.context.as_ref().map(Context::enter);

@@ -16,6 +16,18 @@ pub(crate) struct Signals {
     pub(crate) ignored: Vec<String>,
 }
 
+impl Signals {
+    /// Those of a build without telemetry.
+    pub(crate) fn off() -> Self {
+        Self {
+            traces: obs_tracing::Builder::new("off").environment(|_| None),
+            push: obs_metrics::Push::new("").environment(|_| None),
+            records: obs_logging::Otlp::new("").environment(|_| None),
+            ignored: Vec::new(),
+        }
+    }
+}
+
 /// What is the same for all signals is explained once, as the traces'.
 const COMMON: [&str; 3] = ["disabled", "resource", "service.name"];
 

@@ -14,7 +14,7 @@ use super::table::{Found, RetiredTable, Table};
 use super::{Labels, Series};
 use crate::descriptor::Descriptor;
 use crate::expose::Expose;
-use crate::metric::Sealed;
+use crate::metric::{RECORDS, Sealed};
 use crate::names::OVERFLOW_LABEL;
 use crate::storage::{Pin, pin};
 
@@ -98,6 +98,13 @@ impl<M: Sealed> Family<M> {
         values: &[&str; N],
         pin: &Pin,
     ) -> ManuallyDrop<M> {
+        if !RECORDS && N > 0 {
+            // The number of any series would be 0: one stands for all.
+            let series = self.overflow_series();
+            return ManuallyDrop::new(M::from_series(ManuallyDrop::into_inner(
+                series.borrow_arc(),
+            )));
+        }
         let key = self.names.key(values);
         let series = match self.find(&key, values, pin) {
             Some(series) => series,
@@ -110,6 +117,9 @@ impl<M: Sealed> Family<M> {
 
     /// A handle of these values' series, made where there is none, that no expiry overtakes.
     pub(crate) fn handle<const N: usize>(&self, values: &[&str; N]) -> M {
+        if !RECORDS {
+            return M::clone(&self.find_or_make(values, &pin()));
+        }
         loop {
             let pin = pin();
             let key = self.names.key(values);
@@ -282,7 +292,8 @@ impl<M: Sealed> Collect for Family<M> {
         let mut live = self.lock();
         live.free_retired();
         self.expire(&mut live);
-        let all = live.series.iter().chain(self.overflow.get());
+        let overflow = self.overflow.get().filter(|_| RECORDS);
+        let all = live.series.iter().chain(overflow);
         let mut head = false;
         for series in all {
             if !std::mem::replace(&mut head, true) {

@@ -27,6 +27,9 @@ pub(crate) use native::{Native, ZERO};
 pub(crate) use snapshot::Snapshot;
 pub use summary::Summary;
 
+/// Whether numbers are kept: a constant, so that the operations are empty where they are not.
+pub(crate) const RECORDS: bool = cfg!(feature = "record");
+
 /// A metric type: [`Counter`], [`Gauge`], [`Histogram`], [`Summary`] or [`StateSet`].
 #[allow(private_bounds, reason = "sealed: the families need to know every type")]
 pub trait Metric: Sealed {}
