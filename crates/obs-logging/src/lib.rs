@@ -68,3 +68,8 @@ pub mod __private {
     pub use tracing::field::{debug, display};
     pub use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 }
+
+/// The guide's examples.
+#[cfg(all(doctest, feature = "otlp"))]
+#[doc = include_str!("../../../docs/logging.md")]
+mod guide {}

@@ -46,3 +46,8 @@ pub use span_ext::{
 };
 pub use sql::{Query, sql_with_trace};
 pub use traces::{Counts, Delivery, SpanCost, Traces};
+
+/// The guide's examples.
+#[cfg(all(doctest, feature = "http", feature = "otlp", feature = "otel-sdk", feature = "reqwest"))]
+#[doc = include_str!("../../../docs/tracing.md")]
+mod guide {}
