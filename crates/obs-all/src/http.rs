@@ -7,16 +7,16 @@
 use obs_context::Route;
 use obs_http::{ObserveLayer, ObserveService, RouteOf, unrouted};
 use obs_logging::http::{AccessLog, ForwardRequestId, RequestContext};
-use obs_metrics::http::{ClientMetrics, Red};
+use obs_metrics::http::{ClientMetrics, ServerMetrics};
 use obs_tracing::http::{ClientSpan, GrpcClientSpan, ServerSpan};
 use tower_layer::Layer;
 
 use crate::Obs;
 
 #[cfg(feature = "errors")]
-type Inner = (obs_errors::http::WatchErrors, Red);
+type Inner = (obs_errors::http::WatchErrors, ServerMetrics);
 #[cfg(not(feature = "errors"))]
-type Inner = Red;
+type Inner = ServerMetrics;
 type Server = (RequestContext, (ServerSpan, (Option<AccessLog>, Inner)));
 type Client = (ForwardRequestId, (ClientSpan, ClientMetrics));
 type GrpcClient = (ForwardRequestId, (GrpcClientSpan, ClientMetrics));

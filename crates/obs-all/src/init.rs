@@ -14,7 +14,7 @@ use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
 use obs_health::{Check, Health, ServerLimits};
 use obs_logging::{Delivery, LogLayer, Logging, Output};
-use obs_metrics::http::{ClientMetrics, Red};
+use obs_metrics::http::{ClientMetrics, ServerMetrics};
 use obs_metrics::{Buckets, Pusher, Registry};
 use obs_tracing::http::{ClientSpan, ServerSpan};
 use obs_tracing::{TraceFilter, Traces};
@@ -64,7 +64,7 @@ pub struct Obs {
     #[cfg(feature = "errors")]
     pub(crate) watch_errors: obs_errors::http::WatchErrors,
     pub(crate) push: Option<Arc<Pusher>>,
-    pub(crate) red: Red,
+    pub(crate) red: ServerMetrics,
     pub(crate) client_metrics: ClientMetrics,
     pub(crate) access_log: bool,
     pub(crate) health: Health,
@@ -163,8 +163,8 @@ impl Obs {
         #[cfg(feature = "errors")]
         let errors = Arc::new(errors);
         let red = match &push {
-            None => Red::new(registry),
-            Some(_) => Red::with_push(registry, Buckets::default()),
+            None => ServerMetrics::new(registry),
+            Some(_) => ServerMetrics::with_push(registry, Buckets::default()),
         };
         let red = red.map_err(Error::part("metrics"))?;
         #[cfg(feature = "profiling")]

@@ -71,7 +71,7 @@ impl Pillars {
     /// more.
     #[cfg(feature = "errors")]
     fn is_for_errors(&self, metadata: &Metadata<'_>) -> bool {
-        self.errors.as_ref().is_some_and(|errors| errors.reads(metadata))
+        self.errors.as_ref().is_some_and(|errors| errors.is_enabled(metadata))
     }
 
     #[cfg(not(feature = "errors"))]
@@ -82,11 +82,12 @@ impl Pillars {
     /// Tells errors of an event, and the others after them: what they write names the error.
     #[cfg(feature = "errors")]
     fn after_errors(&self, event: &Event<'_>, others: impl FnOnce()) {
-        let Some(errors) = self.errors.as_ref().filter(|errors| errors.reads(event.metadata()))
+        let Some(errors) =
+            self.errors.as_ref().filter(|errors| errors.is_enabled(event.metadata()))
         else {
             return others();
         };
-        let captured = errors.take(event, || None);
+        let captured = errors.record(event, || None);
         let is_error = *event.metadata().level() == ::tracing::Level::ERROR;
         match captured.or_else(|| obs_errors::current_error_id().filter(|_| is_error)) {
             None => others(),

@@ -8,7 +8,7 @@ use obs_all::Config;
 use obs_http::{ObserveLayer, matched_path};
 use obs_logging::http::RequestContext;
 use obs_metrics::Endpoint;
-use obs_metrics::http::Red;
+use obs_metrics::http::ServerMetrics;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -24,7 +24,9 @@ pub async fn run(more: Router) -> Result<(), Failure> {
     match Mode::from_environment()? {
         Mode::Bare => serve(listener().await?, app).await,
         Mode::Logs => with_logs(app, None).await,
-        Mode::Metrics => with_logs(app, Some(Red::new(obs_metrics::default_registry())?)).await,
+        Mode::Metrics => {
+            with_logs(app, Some(ServerMetrics::new(obs_metrics::default_registry())?)).await
+        }
         Mode::Traces => {
             let obs = Config::new("orders").database_system("sqlite").init()?;
             let app = obs.observe(app);
@@ -34,7 +36,7 @@ pub async fn run(more: Router) -> Result<(), Failure> {
     }
 }
 
-async fn with_logs(app: Router, red: Option<Red>) -> Result<(), Failure> {
+async fn with_logs(app: Router, red: Option<ServerMetrics>) -> Result<(), Failure> {
     let (layer, logging) = obs_logging::Builder::new().filter("info").build()?;
     tracing_subscriber::registry().with(layer).init();
     let endpoint = red.is_some().then(|| Endpoint::new(obs_metrics::default_registry().clone()));

@@ -1,4 +1,4 @@
-//! One HTTP request of the console's own.
+//! The console's HTTP client.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,22 +13,22 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// An answer, whole.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
 }
 
-/// Why there is none.
+/// Why there is no response.
 #[derive(Debug)]
-pub(crate) enum Failed {
+pub(crate) enum RequestError {
     TooSlow(Duration),
     TooLarge,
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooSlow(limit) => write!(f, "no answer within {} s", limit.as_secs()),
@@ -47,25 +47,25 @@ pub(crate) fn is_loopback(url: &Uri) -> bool {
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// Makes `request` of `url` on a connection of its own, and reads at most `largest` bytes.
-pub(crate) async fn ask(
+/// Makes `request` of `url` on a connection of its own, and reads at most `max_bytes` bytes.
+pub(crate) async fn send(
     url: &Uri,
     request: request::Builder,
-    largest: usize,
-    slowest: Duration,
-) -> Result<Answer, Failed> {
-    match tokio::time::timeout(slowest, exchange(url, request, largest)).await {
+    max_bytes: usize,
+    timeout: Duration,
+) -> Result<Answer, RequestError> {
+    match tokio::time::timeout(timeout, exchange(url, request, max_bytes)).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Failed::TooLarge),
-        Ok(Err(error)) => Err(Failed::Other(error)),
-        Err(_) => Err(Failed::TooSlow(slowest)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(RequestError::TooLarge),
+        Ok(Err(error)) => Err(RequestError::Other(error)),
+        Err(_) => Err(RequestError::TooSlow(timeout)),
     }
 }
 
 async fn exchange(
     url: &Uri,
     request: request::Builder,
-    largest: usize,
+    max_bytes: usize,
 ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
     let host = url.host().unwrap_or_default();
     let port = url.port_u16().unwrap_or(80);
@@ -82,10 +82,10 @@ async fn exchange(
     let answer = async move {
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), largest).collect().await?.to_bytes();
+        let body = Limited::new(response.into_body(), max_bytes).collect().await?.to_bytes();
         Ok(Answer { status, body })
     };
-    // The connection is driven here and ends with the answer, which tells of its errors.
+    // The connection is driven here and ends with the response, which carries its errors.
     let (answer, _) = tokio::join!(answer, connection);
     answer
 }

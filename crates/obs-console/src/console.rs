@@ -137,7 +137,7 @@ impl ConsoleBuilder {
 
         let evicted = |store: &Arc<Store>| {
             let store = Arc::clone(store);
-            move || store.evict_connection()
+            move || store.count_evicted_connection()
         };
         let receiver = Grpc::new(Arc::clone(&store));
         let with_grpc = receiver.clone();
@@ -149,7 +149,7 @@ impl ConsoleBuilder {
         let answer = move |request: Request<Incoming>, local| {
             let (grpc, store) = (with_grpc.clone(), Arc::clone(&receiver));
             async move {
-                match Grpc::is_spoken(request.headers()) {
+                match Grpc::is_grpc(request.headers()) {
                     true => grpc.answer(request, local).await.map(Either::Left),
                     false => answer_http(store, request, local).await.map(Either::Right),
                 }

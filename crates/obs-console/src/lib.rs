@@ -21,8 +21,8 @@ pub use console::{Console, ConsoleBuilder, Running};
 pub use document::{
     AttributeFilter, BadFilter, ErrorFilter, FamilySummary, Filter, InstanceState, Level,
     LineFilter, LinePage, MapEdge, MapNode, Needle, NodeKind, Numbered, PlacedSpan,
-    PlottedExemplar, RequestDocument, RequestSummary, SeriesCourse, SeriesFilter, ServiceMap,
-    ServiceState, StatusFilter,
+    PlottedExemplar, RequestDocument, RequestSummary, SeriesFilter, ServiceMap, ServiceState,
+    StatusFilter, TimeSeries,
 };
 pub use error::Error;
 pub use model::{
@@ -35,5 +35,5 @@ pub use run::{Program, Signals};
 pub use scrape::{Exposition, Target, parse_openmetrics};
 pub use state::{Change, HealthAt, HealthChange, Limits};
 pub use store::{
-    EvictedStats, ReceivedStats, Revision, Stats, Store, StoredStats, Taken, TurnedAwayStats,
+    AddOutcome, EvictedStats, ReceivedStats, RejectedStats, Revision, Stats, Store, StoredStats,
 };

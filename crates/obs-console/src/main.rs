@@ -14,13 +14,13 @@ use obs_console::{Action, Console, Error, Program, Running, Signals, Target, Tok
 #[command(version)]
 struct Options {
     #[command(flatten)]
-    common: Common,
+    common: CommonOptions,
     #[command(subcommand)]
-    verb: Option<Verb>,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Args)]
-struct Common {
+struct CommonOptions {
     /// Where OTLP over gRPC is taken; port 0 takes a free one [default: 127.0.0.1:4317]
     #[arg(long, value_name = "ADDR", global = true)]
     otlp_grpc: Option<SocketAddr>,
@@ -42,13 +42,13 @@ struct Common {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum Command {
     /// Starts a program with what joins everything of it, and ends with its exit code.
-    Run(Run),
+    Run(RunOptions),
 }
 
 #[derive(Debug, Args)]
-struct Run {
+struct RunOptions {
     /// The service's name; OTEL_SERVICE_NAME or the program's own by default.
     #[arg(long)]
     name: Option<String>,
@@ -65,58 +65,58 @@ struct Run {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Options { common, verb } = Options::parse();
-    let ended = match verb {
+    let Options { common, command } = Options::parse();
+    let ended = match command {
         None => serve(common).await,
-        Some(Verb::Run(run)) => self::run(common, run).await,
+        Some(Command::Run(run)) => self::run(common, run).await,
     };
     ended.unwrap_or_else(|(error, code)| {
-        say(&error);
+        report(&error);
         ExitCode::from(code)
     })
 }
 
-type Ended = Result<ExitCode, (String, u8)>;
+type Outcome = Result<ExitCode, (String, u8)>;
 
 fn failed(error: impl std::fmt::Display) -> (String, u8) {
     (error.to_string(), 1)
 }
 
-fn not_run(error: Error) -> (String, u8) {
+fn run_failed(error: Error) -> (String, u8) {
     (error.to_string(), error.exit_code())
 }
 
-async fn serve(common: Common) -> Ended {
-    // Before the line that says ready: whoever reads it may send a signal at once.
+async fn serve(common: CommonOptions) -> Outcome {
+    // Before the line with the addresses: its reader may send a signal at once.
     let mut signals = Signals::catch().map_err(failed)?;
     let running = start(common, false).await.map_err(failed)?;
-    announce(&running).map_err(failed)?;
+    print_addresses(&running).map_err(failed)?;
     signals.received().await;
     running.shutdown().await;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run(common: Common, run: Run) -> Ended {
+async fn run(common: CommonOptions, run: RunOptions) -> Outcome {
     let mut signals = Signals::catch().map_err(failed)?;
-    let first = Program::new(run.name.as_deref(), run.command).map_err(not_run)?;
+    let first = Program::new(run.name.as_deref(), run.command).map_err(run_failed)?;
     let running = start(common, true).await.map_err(failed)?;
-    say(&running.page());
+    report(&running.page());
     if std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() {
-        say(
+        report(
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, so traces go there and not here: unset it to see them",
         );
     }
     let ended = running.run(first, run.others, &mut signals).await;
     if run.stay && ended.is_ok() {
-        say(&format!("{} stays until Ctrl-C", running.page()));
+        report(&format!("{} stays until Ctrl-C", running.page()));
         signals.received().await;
     }
     running.shutdown().await;
-    ended.map(ExitCode::from).map_err(not_run)
+    ended.map(ExitCode::from).map_err(run_failed)
 }
 
-/// With `or_free`, a default port that is in use is replaced by a free one, and that is said.
-async fn start(common: Common, or_free: bool) -> Result<Running, Error> {
+/// With `or_free`, a default port that is in use is replaced by a free one, and that is reported.
+async fn start(common: CommonOptions, or_free: bool) -> Result<Running, Error> {
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let is_default =
         common.otlp_grpc.is_none() || common.otlp_http.is_none() || common.api.is_none();
@@ -142,13 +142,13 @@ async fn start(common: Common, or_free: bool) -> Result<Running, Error> {
     ] {
         let wanted = given.map_or(port, |address| address.port());
         if wanted != 0 && bound.port() != wanted {
-            say(&format!("port {wanted} is in use: {what} is at {bound}"));
+            report(&format!("port {wanted} is in use: {what} is at {bound}"));
         }
     }
     Ok(running)
 }
 
-fn announce(running: &Running) -> std::io::Result<()> {
+fn print_addresses(running: &Running) -> std::io::Result<()> {
     let line = serde_json::json!({
         "otlp_grpc": format!("http://{}", running.otlp_grpc()),
         "otlp_http": format!("http://{}", running.otlp_http()),
@@ -162,6 +162,6 @@ fn announce(running: &Running) -> std::io::Result<()> {
     stdout.flush()
 }
 
-fn say(text: &str) {
+fn report(text: &str) {
     let _ = writeln!(std::io::stderr(), "obs-console: {text}");
 }

@@ -21,23 +21,23 @@ use tokio::task::{AbortHandle, JoinSet};
 
 /// Connections of one listener that are open at once; past it the oldest that never had an answer is
 /// closed, or else the oldest.
-const CONNECTIONS: usize = 128;
-/// A connection that has said nothing for so long is closed.
-const SILENCE: Duration = Duration::from_secs(15);
+const MAX_CONNECTIONS: usize = 128;
+/// A connection is closed after this time without a byte.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// After a failed accept: out of file descriptors must not become a busy loop.
-const AFTER_FAILURE: Duration = Duration::from_millis(100);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// How long requests may take to end after the stop.
-const GRACE: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http1,
     Http2,
-    /// What the client begins with.
+    /// Detected from the client's first bytes.
     Either,
 }
 
-/// How a client of HTTP/2 begins (RFC 9113, 3.4); nobody sends it by parts.
+/// The start of an HTTP/2 client's preface (RFC 9113, 3.4). Clients send it in one packet.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
 /// Serves `listener` until `stop` turns true: `answer` is given every request with the address that
@@ -64,7 +64,7 @@ pub(crate) async fn serve<A, F, B>(
             accepted = accept(&listener) => accepted,
         };
         let Some(stream) = accepted else { continue };
-        if make_place(&mut open) {
+        if evict_if_full(&mut open) {
             evicted();
         }
         let Ok(local) = stream.local_addr() else { continue };
@@ -73,11 +73,11 @@ pub(crate) async fn serve<A, F, B>(
         let is_answered = Arc::new(AtomicBool::new(false));
         let answers = Arc::clone(&is_answered);
         let task = connections.spawn(async move {
-            if tokio::time::timeout(SILENCE, stream.readable()).await.is_err() {
+            if tokio::time::timeout(IDLE_TIMEOUT, stream.readable()).await.is_err() {
                 return;
             }
             let protocol = match protocol {
-                Protocol::Either => begun_with(&stream).await,
+                Protocol::Either => detect_protocol(&stream).await,
                 known => known,
             };
             let service = service_fn(move |request| {
@@ -89,49 +89,49 @@ pub(crate) async fn serve<A, F, B>(
                 }
             });
             let stream = TokioIo::new(stream);
-            // What breaks a connection is told to its other end; here nobody could mend it.
+            // The client sees what broke its connection; there is nothing to do here.
             let _ = match protocol {
                 Protocol::Http1 | Protocol::Either => {
                     let mut server = http1::Builder::new();
-                    server.timer(TokioTimer::new()).header_read_timeout(SILENCE);
+                    server.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
                     watcher.watch(server.serve_connection(stream, service)).await
                 }
                 Protocol::Http2 => {
                     let mut server = http2::Builder::new(TokioExecutor::new());
                     server
                         .timer(TokioTimer::new())
-                        .keep_alive_interval(SILENCE)
-                        .keep_alive_timeout(SILENCE)
+                        .keep_alive_interval(IDLE_TIMEOUT)
+                        .keep_alive_timeout(IDLE_TIMEOUT)
                         .max_concurrent_streams(64);
                     watcher.watch(server.serve_connection(stream, service)).await
                 }
             };
         });
-        open.push_back(Open { task, is_answered });
+        open.push_back(OpenConnection { task, is_answered });
     }
     drop(listener);
-    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await;
     connections.shutdown().await;
 }
 
-async fn begun_with(stream: &TcpStream) -> Protocol {
+async fn detect_protocol(stream: &TcpStream) -> Protocol {
     let mut begin = [0; PREFACE.len()];
     let count = stream.peek(&mut begin).await.unwrap_or(0);
     if begin.get(..count) == Some(PREFACE) { Protocol::Http2 } else { Protocol::Http1 }
 }
 
-struct Open {
+struct OpenConnection {
     task: AbortHandle,
-    /// Whether a request of it was answered: one that asks for something.
+    /// Whether it had an answer.
     is_answered: Arc<AtomicBool>,
 }
 
-/// Whether a connection had to give way.
-fn make_place(open: &mut VecDeque<Open>) -> bool {
-    if open.len() >= CONNECTIONS {
+/// Closes a connection where the limit is reached, and returns whether it did.
+fn evict_if_full(open: &mut VecDeque<OpenConnection>) -> bool {
+    if open.len() >= MAX_CONNECTIONS {
         open.retain(|one| !one.task.is_finished());
     }
-    if open.len() < CONNECTIONS {
+    if open.len() < MAX_CONNECTIONS {
         return false;
     }
     let unanswered = open.iter().position(|one| !one.is_answered.load(Ordering::Acquire));
@@ -144,12 +144,12 @@ fn make_place(open: &mut VecDeque<Open>) -> bool {
 async fn accept(listener: &TcpListener) -> Option<TcpStream> {
     match listener.accept().await {
         Ok((stream, _)) => {
-            // Without it an answer is late, not lost.
+            // A failure only delays the answer.
             let _ = stream.set_nodelay(true);
             Some(stream)
         }
         Err(_) => {
-            tokio::time::sleep(AFTER_FAILURE).await;
+            tokio::time::sleep(ACCEPT_BACKOFF).await;
             None
         }
     }

@@ -40,7 +40,7 @@ fn observation(path: &str, value: f64) -> Observation {
 }
 
 #[test]
-fn a_hundred_thousand_spans_stay_within_the_bounds() {
+fn hundred_thousand_spans_stay_within_the_limits() {
     let limits = limits(|limits| {
         limits.traces = 1_000;
         limits.span_bytes = 4 << 20;
@@ -62,7 +62,7 @@ fn a_hundred_thousand_spans_stay_within_the_bounds() {
 }
 
 #[test]
-fn bytes_bound_the_spans_too() {
+fn spans_past_the_byte_limit_are_evicted() {
     let store = Store::new(limits(|limits| limits.span_bytes = 100_000));
     for trace in 1..=100 {
         let mut large = span(trace, 1);
@@ -83,7 +83,7 @@ fn bytes_bound_the_spans_too() {
 }
 
 #[test]
-fn one_trace_takes_no_more_than_its_share() {
+fn spans_of_one_trace_past_the_limit_are_rejected() {
     let store = Store::new(limits(|limits| limits.spans_per_trace = 10));
     let taken = store.add_spans((1..=25).map(|id| span(1, id)));
     assert_eq!((taken.accepted, taken.rejected), (10, 15));
@@ -92,7 +92,7 @@ fn one_trace_takes_no_more_than_its_share() {
 }
 
 #[test]
-fn a_span_that_is_sent_again_is_kept_once() {
+fn repeated_span_is_kept_once() {
     let store = Store::default();
     store.add_spans([span(1, 1), span(1, 1)]);
     let mut again = span(1, 1);
@@ -105,7 +105,7 @@ fn a_span_that_is_sent_again_is_kept_once() {
 }
 
 #[test]
-fn ids_that_are_none_are_turned_away() {
+fn spans_with_invalid_ids_are_rejected() {
     let store = Store::default();
     let taken = store.add_spans([span(0, 1), span(1, 0)]);
     assert_eq!((taken.accepted, taken.rejected), (0, 2));
@@ -113,7 +113,7 @@ fn ids_that_are_none_are_turned_away() {
 }
 
 #[test]
-fn log_lines_are_bounded_by_number_and_by_bytes() {
+fn log_lines_past_count_or_byte_limit_are_evicted() {
     let store = Store::new(limits(|limits| limits.logs = 100));
     store.add_logs((0..1_000).map(|number| line(&number.to_string())));
     let stats = store.stats();
@@ -133,7 +133,7 @@ fn log_lines_are_bounded_by_number_and_by_bytes() {
 }
 
 #[test]
-fn series_are_bounded_and_stale_ones_make_room() {
+fn stale_series_are_evicted_at_the_limit() {
     let store = Store::new(limits(|limits| limits.series = 200));
     let look = |at: u64, paths: std::ops::Range<u32>| {
         let told = paths.map(|number| observation(&number.to_string(), 1.0));
@@ -152,7 +152,7 @@ fn series_are_bounded_and_stale_ones_make_room() {
 }
 
 #[test]
-fn the_history_of_series_is_bounded_by_bytes() {
+fn series_history_past_the_byte_limit_is_shortened() {
     let store = Store::new(limits(|limits| limits.series_bytes = 40_000));
     for at in 1..2_000_u32 {
         let told = (0..20).map(|number| observation(&number.to_string(), f64::from(at)));
@@ -164,7 +164,7 @@ fn the_history_of_series_is_bounded_by_bytes() {
 }
 
 #[test]
-fn huge_target_leaves_the_others_room() {
+fn series_of_one_service_take_half_of_the_limit() {
     let store = Store::new(limits(|limits| limits.series = 1_000));
     let look = |service: &str, at: u64, series: u32| {
         let told = (0..series).map(|number| observation(&number.to_string(), 1.0));
@@ -190,7 +190,7 @@ fn huge_target_leaves_the_others_room() {
 }
 
 #[test]
-fn services_are_bounded() {
+fn services_past_the_limit_are_rejected() {
     let store = Store::new(limits(|limits| limits.services = 2));
     for service in ["a", "b", "c"] {
         let told = [observation("/", 1.0)];

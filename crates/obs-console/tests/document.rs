@@ -65,7 +65,7 @@ fn names(values: &Value, key: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_joined_over_three_services_and_all_pillars() {
+async fn document_joins_three_services_and_all_pillars() {
     let orders_admin = Admin::start(&metrics(4, false));
     let target = Target::new("orders", &orders_admin.url()).unwrap();
     // Only the looks that the test asks for, after the first.
@@ -178,7 +178,7 @@ async fn a_request_is_joined_over_three_services_and_all_pillars() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_list_is_newest_first_and_filtered() {
+async fn list_is_newest_first_and_filtered() {
     let running = builder().start().await.unwrap();
     for (trace, route, status, ms) in
         [(1, "/a", 200, 5), (2, "/b", 404, 50), (3, "/a", 503, 500), (4, "/a", 200, 7)]
@@ -215,7 +215,7 @@ async fn the_list_is_newest_first_and_filtered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unknown_and_malformed_ids_are_told_apart() {
+async fn unknown_id_answers_404_and_malformed_id_400() {
     let running = builder().start().await.unwrap();
     for (id, status) in [
         (TRACE_TEXT, 404),
@@ -232,7 +232,7 @@ async fn unknown_and_malformed_ids_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_was_not_sampled_has_its_log_lines() {
+async fn unsampled_request_has_its_log_lines() {
     let running = builder().start().await.unwrap();
     let line = json!({"timestamp": "2026-06-19T10:00:01Z", "event": "only logged", "trace_id": TRACE_TEXT});
     authorized_post(running.api(), "/api/logs/orders", line.to_string().as_bytes());
@@ -243,7 +243,7 @@ async fn a_request_that_was_not_sampled_has_its_log_lines() {
 }
 
 #[test]
-fn spans_come_as_their_tree_even_when_it_is_none() {
+fn spans_are_ordered_as_a_tree_even_with_cycles() {
     let store = obs_console::Store::default();
     let child = |id: u64, parent: u64, start: u64| {
         let mut span = support::span(1, id);

@@ -46,7 +46,7 @@ fn listed(running: &Running) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_is_kept_with_what_leads_to_its_cause() {
+async fn error_event_keeps_exceptions_frames_and_breadcrumbs() {
     let running = start().await;
     let answer = send(
         &running,
@@ -108,7 +108,7 @@ async fn an_event_is_kept_with_what_leads_to_its_cause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_has_the_errors_of_its_trace_and_those_of_its_request_without_one() {
+async fn document_has_errors_of_its_trace_and_request_id() {
     let running = start().await;
     running.store().add_spans([span(10, 1)]);
     let trace = |id: &str| json!({"trace": {"trace_id": id}});
@@ -128,7 +128,7 @@ async fn a_document_has_the_errors_of_its_trace_and_those_of_its_request_without
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_event_leaves_out_or_misspells_costs_that_field_alone() {
+async fn malformed_event_field_is_ignored_alone() {
     let running = start().await;
     for (id, fields) in [
         json!({"exception": null, "breadcrumbs": 7, "tags": "x", "contexts": [], "timestamp": "soon"}),
@@ -153,7 +153,7 @@ async fn what_an_event_leaves_out_or_misspells_costs_that_field_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn envelopes_come_packed_from_pages_and_with_other_items() {
+async fn envelopes_are_accepted_compressed_from_pages_and_with_other_items() {
     let running = start().await;
     let address = running.otlp_http();
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
@@ -188,7 +188,7 @@ async fn envelopes_come_packed_from_pages_and_with_other_items() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_envelope_is_refused_with_a_sentence() {
+async fn malformed_envelope_request_is_rejected_with_a_sentence() {
     let running = start().await;
     let address = running.otlp_http();
     let one = envelope(&event(1));
@@ -229,7 +229,7 @@ async fn what_is_no_envelope_is_refused_with_a_sentence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_are_bounded_and_what_goes_is_counted() {
+async fn error_events_past_the_limit_are_evicted_and_counted() {
     let mut limits = Limits::default();
     (limits.errors, limits.error_bytes) = (3, 20_000);
     let running = builder().limits(limits).start().await.unwrap();
@@ -257,7 +257,7 @@ async fn events_are_bounded_and_what_goes_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_dsn_that_is_printed_leads_here_and_the_list_needs_the_token() {
+async fn printed_dsn_is_accepted_and_the_list_needs_the_token() {
     let running = start().await;
     let dsn = running.sentry_dsn();
     assert_eq!(dsn, format!("http://console@{}/1", running.otlp_http()));
@@ -331,7 +331,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn any_event_is_answered(event in json_of_the_protocol(), cut in 0_usize..400) {
+    fn arbitrary_event_is_answered(event in json_of_the_protocol(), cut in 0_usize..400) {
         let whole = envelope(&event);
         let has_id = event["event_id"].as_str().is_some_and(|id| {
             id.chars().filter(|digit| *digit != '-').count() == 32
@@ -343,7 +343,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_answered(
+    fn arbitrary_bytes_are_answered(
         lines in prop::collection::vec(
             prop_oneof![
                 Just(b"{}".to_vec()),

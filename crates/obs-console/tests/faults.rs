@@ -16,10 +16,10 @@ use support::{builder, get, post};
 
 const PROTOBUF: &str = "content-type: application/x-protobuf\r\n";
 /// Only a test that hangs takes so long.
-const HUNG: Duration = Duration::from_secs(120);
+const HANG_TIMEOUT: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hanging_connections_hold_neither_requests_nor_the_shutdown() {
+async fn hanging_connections_delay_neither_requests_nor_the_shutdown() {
     let running = builder().start().await.unwrap();
     let open = |address, sent: &[u8]| {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -40,9 +40,9 @@ async fn hanging_connections_hold_neither_requests_nor_the_shutdown() {
     let span = otlp::traces("a", vec![otlp::span(1, 1, 0, "", (0, 0))]).encode_to_vec();
     assert_eq!(post(running.otlp_http(), "/v1/traces", PROTOBUF, &span).status, 200);
     assert_eq!(get(running.api(), "/api/stats").status, 200);
-    assert!(tokio::time::timeout(HUNG, running.shutdown()).await.is_ok());
+    assert!(tokio::time::timeout(HANG_TIMEOUT, running.shutdown()).await.is_ok());
     for mut stream in hanging {
-        stream.set_read_timeout(Some(HUNG)).unwrap();
+        stream.set_read_timeout(Some(HANG_TIMEOUT)).unwrap();
         let mut rest = Vec::new();
         let ended = stream.read_to_end(&mut rest);
         assert!(ended.is_ok() || ended.is_err_and(|e| e.kind() != std::io::ErrorKind::WouldBlock));
@@ -50,7 +50,7 @@ async fn hanging_connections_hold_neither_requests_nor_the_shutdown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sender_that_breaks_off_leaves_nothing_behind() {
+async fn aborted_request_leaves_nothing_behind() {
     let running = builder().start().await.unwrap();
     let whole = otlp::traces("a", vec![otlp::span(1, 1, 0, "work", (0, 0))]).encode_to_vec();
     for kept in 0..whole.len() {
@@ -68,7 +68,7 @@ async fn a_sender_that_breaks_off_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_cut_of_a_message_is_refused_or_understood() {
+async fn truncated_message_of_any_length_is_answered() {
     let running = builder().start().await.unwrap();
     let mut span = otlp::span(1, 1, 2, "work", (1, 2));
     span.attributes = vec![otlp::text("key", "value")];
@@ -86,7 +86,7 @@ async fn every_cut_of_a_message_is_refused_or_understood() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_at_once_lose_nothing() {
+async fn concurrent_senders_lose_nothing() {
     let running = builder().start().await.unwrap();
     let (http, api) = (running.otlp_http(), running.api());
     let senders: Vec<_> = (1..=8_u128)

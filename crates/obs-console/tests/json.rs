@@ -36,7 +36,7 @@ fn shown(running: &Running) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn null_in_any_field_is_as_if_it_were_not_there() {
+async fn json_null_counts_as_absent() {
     let running = start().await;
     let body = json!({"resourceSpans": [{"resource": null, "schemaUrl": null, "scopeSpans": [{
         "scope": null,
@@ -53,7 +53,7 @@ async fn null_in_any_field_is_as_if_it_were_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_of_every_spelling_are_read() {
+async fn json_numbers_enums_and_names_of_each_spelling_are_accepted() {
     let running = start().await;
     let attributes = json!([
         {"key": "none", "value": {"arrayValue": {}}},
@@ -89,7 +89,7 @@ async fn values_of_every_spelling_are_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn item_that_is_not_understood_costs_itself_alone() {
+async fn malformed_json_item_is_skipped_alone() {
     let running = start().await;
     let bad = [json!({"spanId": "xyz"}), json!({"name": 5}), json!({"kind": "SPAN_KIND_TURTLE"})];
     let mut all: Vec<Value> = bad.into_iter().map(span).collect();
@@ -142,7 +142,7 @@ fn series(running: &Running) -> Vec<(String, f64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exponential_histograms_and_summaries_are_kept_and_bad_points_counted() {
+async fn exponential_histograms_and_summaries_are_kept_and_malformed_points_counted() {
     let running = start().await;
     let route = json!([{"key": "http.route", "value": {"stringValue": "/x"}}]);
     let metrics = json!([
@@ -199,7 +199,7 @@ fn from(host: &str, origin: Option<&str>, method: &str, more: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn receivers_take_requests_for_this_machine_from_its_own_pages_alone() {
+async fn receivers_reject_foreign_hosts_and_origins() {
     let running = start().await;
     let address = running.otlp_http();
     let port = address.port();

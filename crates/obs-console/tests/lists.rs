@@ -70,7 +70,7 @@ fn seqs(list: &Value) -> Vec<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_are_found_by_every_filter() {
+async fn requests_match_each_filter() {
     let running = filled().await;
     for (query, found) in [
         ("", &[3, 2, 1][..]),
@@ -122,7 +122,7 @@ async fn requests_are_found_by_every_filter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lines_are_found_by_every_filter() {
+async fn lines_match_each_filter() {
     let running = filled().await;
     for (query, found) in [
         ("", &[1, 2, 3, 4][..]),
@@ -155,7 +155,7 @@ async fn lines_are_found_by_every_filter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_through_100_000_lines_misses_none() {
+async fn paging_through_100_000_lines_misses_none() {
     let running = builder().start().await.unwrap();
     running.store().add_logs((0..100_000).map(|number| line(None, "info", &number.to_string())));
     let last = get(running.api(), "/api/logs?limit=1").json()["newest_seq"].as_u64().unwrap();
@@ -178,7 +178,7 @@ async fn a_page_through_100_000_lines_misses_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_is_there_without_a_token_and_talks_to_nobody_else() {
+async fn page_needs_no_token_and_connects_only_to_its_server() {
     let running = builder().start().await.unwrap();
     let answer = support::raw(
         running.api(),

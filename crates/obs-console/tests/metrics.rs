@@ -51,7 +51,7 @@ fn counter() -> Series {
 }
 
 #[test]
-fn only_looks_wholly_before_and_after_count() {
+fn change_uses_only_scrapes_before_and_after_the_request() {
     let store = store_with_request();
     look(&store, (10, 20), vec![told(counter(), 1.0)]);
     look(&store, (90, 110), vec![told(counter(), 2.0)]);
@@ -65,7 +65,7 @@ fn only_looks_wholly_before_and_after_count() {
 }
 
 #[test]
-fn a_series_that_the_request_made_began_at_zero() {
+fn change_of_a_new_counter_begins_at_zero() {
     let store = store_with_request();
     look(&store, (10, 20), vec![]);
     look(&store, (220, 230), vec![told(counter(), 1.0)]);
@@ -74,7 +74,7 @@ fn a_series_that_the_request_made_began_at_zero() {
 }
 
 #[test]
-fn nothing_is_said_of_a_time_that_nobody_looked_at() {
+fn change_without_a_later_scrape_has_no_after() {
     let store = store_with_request();
     look(&store, (220, 230), vec![told(counter(), 8.0)]);
     let change = &changes(&store)[0];
@@ -82,7 +82,7 @@ fn nothing_is_said_of_a_time_that_nobody_looked_at() {
 }
 
 #[test]
-fn a_counter_that_was_reset_counts_from_zero_and_a_gauge_may_fall() {
+fn change_of_a_reset_counter_counts_from_zero() {
     let store = store_with_request();
     let gauge = || series("in_progress", &[("path", "/orders")], SeriesKind::Gauge);
     look(&store, (10, 20), vec![told(counter(), 50.0), told(gauge(), 5.0)]);
@@ -92,7 +92,7 @@ fn a_counter_that_was_reset_counts_from_zero_and_a_gauge_may_fall() {
 }
 
 #[test]
-fn labels_choose_the_series() {
+fn change_selects_series_by_labels() {
     let store = store_with_request();
     let matching: [&[(&str, &str)]; 4] = [
         &[("path", "/orders")],
@@ -118,7 +118,7 @@ fn labels_choose_the_series() {
 }
 
 #[test]
-fn pushed_increases_add_up() {
+fn pushed_deltas_are_summed() {
     let store = store_with_request();
     for (ms, value) in [(10, 2.0), (20, 3.0), (220, 4.0)] {
         let mut told = told(counter(), value);

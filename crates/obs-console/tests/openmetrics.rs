@@ -9,7 +9,7 @@ use proptest::prelude::*;
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 #[test]
-fn a_page_is_read_with_its_families_labels_and_exemplars() {
+fn openmetrics_is_parsed_with_families_labels_and_exemplars() {
     let page = format!(
         r#"# HELP http_requests Requests.
 # TYPE http_requests counter
@@ -73,7 +73,7 @@ after_the_end 1
 }
 
 #[test]
-fn the_older_text_is_read_too() {
+fn prometheus_text_is_parsed() {
     let read = parse_openmetrics(
         "# TYPE requests_total counter\nrequests_total{a=\"b\"} 3 1700000000000\n",
     );
@@ -82,7 +82,7 @@ fn the_older_text_is_read_too() {
 }
 
 #[test]
-fn a_bad_line_is_counted_and_the_rest_is_read() {
+fn malformed_line_is_counted_and_the_rest_is_parsed() {
     for bad in [
         "novalue",
         "x{a=\"b\" 1",
@@ -105,7 +105,7 @@ fn a_bad_line_is_counted_and_the_rest_is_read() {
 }
 
 #[test]
-fn an_exemplar_that_names_no_trace_is_left_out() {
+fn exemplar_without_a_trace_is_ignored() {
     for exemplar in [
         "",
         "{}",
@@ -122,19 +122,19 @@ fn an_exemplar_that_names_no_trace_is_left_out() {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in "\\PC*") {
+    fn arbitrary_text_is_parsed_without_panic(text in "\\PC*") {
         parse_openmetrics(&text);
     }
 
     #[test]
-    fn no_text_of_its_own_characters_makes_it_panic(
+    fn arbitrary_openmetrics_characters_are_parsed_without_panic(
         text in r#"([a-z_]{0,3}[{}"\\=,# \n0-9.é+-]{0,6}|# TYPE a counter\n|trace_id="){0,30}"#
     ) {
         parse_openmetrics(&text);
     }
 
     #[test]
-    fn whatever_a_label_holds_comes_back(value in "\\PC{0,40}", number in any::<f64>()) {
+    fn label_values_parse_back(value in "\\PC{0,40}", number in any::<f64>()) {
         let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let read = parse_openmetrics(&format!("x{{a=\"{escaped}\"}} {number}\n"));
         prop_assert_eq!(read.bad_lines, 0);

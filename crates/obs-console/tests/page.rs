@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use support::{builder, raw};
 
 /// In all, as they are served.
-const MOST_BYTES: usize = 120 * 1024;
+const MAX_PAGE_BYTES: usize = 120 * 1024;
 
 fn files() -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/page");
@@ -26,7 +26,7 @@ fn files() -> Vec<(String, String)> {
 }
 
 #[test]
-fn nothing_of_it_parses_text_as_html_or_code() {
+fn page_never_parses_text_as_html_or_code() {
     let forbidden = [
         "innerHTML",
         "outerHTML",
@@ -54,7 +54,7 @@ fn nothing_of_it_parses_text_as_html_or_code() {
 }
 
 #[test]
-fn it_loads_nothing_from_elsewhere() {
+fn page_loads_nothing_from_other_origins() {
     for (name, text) in files() {
         // The namespace of SVG is a name; nobody fetches it.
         let text = text.replace("http://www.w3.org/2000/svg", "");
@@ -66,13 +66,13 @@ fn it_loads_nothing_from_elsewhere() {
 }
 
 #[test]
-fn it_weighs_little() {
+fn page_stays_within_its_size_limit() {
     let whole: usize = files().iter().map(|(_, text)| text.len()).sum();
-    assert!(whole <= MOST_BYTES, "{whole} bytes of at most {MOST_BYTES}");
+    assert!(whole <= MAX_PAGE_BYTES, "{whole} bytes of at most {MAX_PAGE_BYTES}");
 }
 
 #[test]
-fn no_file_is_long_or_unused() {
+fn page_files_are_short_and_imported() {
     let files = files();
     let all: String = files.iter().map(|(_, text)| text.as_str()).collect();
     for (name, text) in &files {
@@ -84,7 +84,7 @@ fn no_file_is_long_or_unused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_file_is_served_without_a_token_and_may_run_nothing_else() {
+async fn page_files_are_served_without_token_and_with_a_strict_csp() {
     let running = builder().start().await.unwrap();
     let mut served = BTreeSet::new();
     for (name, text) in files() {

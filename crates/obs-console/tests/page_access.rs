@@ -10,7 +10,7 @@ mod support;
 
 use std::time::Duration;
 
-use browser::{Browser, Look};
+use browser::{Browser, ColorScheme};
 use obs_console::{Running, Target};
 use obs_testing::skipped;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ fn views() -> Vec<(String, &'static str)> {
     views
 }
 
-async fn findings(look: Look) {
+async fn findings(look: ColorScheme) {
     let Some(axe) = std::env::var_os("OBS_AXE") else {
         skipped("axe-core is missing (npm pack axe-core; OBS_AXE is the path of its axe.min.js)");
         return;
@@ -83,18 +83,18 @@ async fn findings(look: Look) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_view_has_a_serious_finding_in_light_colours() {
-    findings(Look::Light).await;
+async fn views_in_light_colours_have_no_serious_axe_finding() {
+    findings(ColorScheme::Light).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_view_has_a_serious_finding_in_dark_colours() {
-    findings(Look::Dark).await;
+async fn views_in_dark_colours_have_no_serious_axe_finding() {
+    findings(ColorScheme::Dark).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_narrow_window_cuts_nothing_off() {
-    let Some(browser) = Browser::open(Look::Narrow).await else { return };
+async fn narrow_window_cuts_nothing_off() {
+    let Some(browser) = Browser::open(ColorScheme::Narrow).await else { return };
     let (running, _admin) = start().await;
     for (view, css) in views() {
         browser.visit(&running, &view).await;
@@ -116,8 +116,8 @@ async fn a_narrow_window_cuts_nothing_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_row_says_in_words_what_its_colour_says() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn rows_name_in_text_what_their_colour_means() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let (running, _admin) = start().await;
     browser.visit(&running, "/requests").await;
     browser.sees(".row.requests", "✓").await;

@@ -10,7 +10,7 @@ mod support;
 
 use std::time::Duration;
 
-use browser::{Browser, Look};
+use browser::{Browser, ColorScheme};
 use obs_console::Target;
 use shop::Order;
 use support::{Admin, TOKEN, builder};
@@ -18,8 +18,8 @@ use support::{Admin, TOKEN, builder};
 const ROW: &str = ".row.requests";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_followed_through_every_lane() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn request_view_shows_each_lane() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let order = Order::new(0xabc, 201);
     let admin = Admin::start(&order.metrics(1));
     let running = builder()
@@ -88,8 +88,8 @@ async fn a_request_is_followed_through_every_lane() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_request_shows_its_error_with_its_stack() {
-    let Some(browser) = Browser::open(Look::Dark).await else { return };
+async fn failed_request_shows_its_error_and_stack() {
+    let Some(browser) = Browser::open(ColorScheme::Dark).await else { return };
     let running = builder().start().await.unwrap();
     Order::new(7, 500).send(running.store());
 
@@ -112,8 +112,8 @@ async fn a_failed_request_shows_its_error_with_its_stack() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_is_searched_and_folded() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn waterfall_is_searched_and_folded() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     let order = Order::new(9, 201);
     order.send(running.store());

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use browser::{Browser, Look};
+use browser::{Browser, ColorScheme};
 use obs_console::{Limits, Span};
 use obs_context::SpanId;
 use serde_json::json;
@@ -22,11 +22,11 @@ use shop::Order;
 use support::builder;
 
 /// More than are ever in sight.
-const FEW: u64 = 200;
+const MAX_ELEMENTS: u64 = 200;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_of_ten_thousand_spans_opens_with_few_elements() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn trace_of_ten_thousand_spans_renders_few_elements() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let mut limits = Limits::default();
     limits.spans_per_trace = 20_000;
     let running = builder().limits(limits).start().await.unwrap();
@@ -48,7 +48,7 @@ async fn a_trace_of_ten_thousand_spans_opens_with_few_elements() {
         performance.getEntriesByName('request shown').at(-1)?.duration ?? -1]";
     let measured = browser.run(script, Vec::new()).await;
     eprintln!("10,000 spans are shown in {:.0} ms", measured[1].as_f64().unwrap());
-    assert!(measured[0].as_u64().unwrap() < FEW, "{measured}");
+    assert!(measured[0].as_u64().unwrap() < MAX_ELEMENTS, "{measured}");
 
     let start = std::time::Instant::now();
     browser.types(".find", "item 9992\u{e007}").await;
@@ -58,8 +58,8 @@ async fn a_trace_of_ten_thousand_spans_opens_with_few_elements() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_lines_are_scrolled_with_few_elements() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn list_of_a_hundred_thousand_lines_renders_few_elements() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let mut limits = Limits::default();
     limits.log_bytes = 1 << 30;
     let running = builder().limits(limits).start().await.unwrap();
@@ -86,14 +86,14 @@ async fn a_hundred_thousand_lines_are_scrolled_with_few_elements() {
     let measured = browser.run_async(script, Vec::new()).await;
     eprintln!("100,000 lines are scrolled: {measured}");
     assert_eq!(measured["whole"], json!(true), "{measured}");
-    assert!(measured["elements"].as_u64().unwrap() < FEW, "{measured}");
+    assert!(measured["elements"].as_u64().unwrap() < MAX_ELEMENTS, "{measured}");
     browser.sees(".logrow", "number=0").await;
     running.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_answers_while_spans_pour_in() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn page_responds_under_a_load_of_spans() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     let (store, ended) = (Arc::clone(running.store()), Arc::new(AtomicBool::new(false)));
     let until = Arc::clone(&ended);

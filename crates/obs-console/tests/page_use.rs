@@ -8,7 +8,7 @@ mod browser;
 mod shop;
 mod support;
 
-use browser::{Browser, Look};
+use browser::{Browser, ColorScheme};
 use serde_json::json;
 use shop::Order;
 use support::builder;
@@ -18,8 +18,8 @@ const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_are_in_the_address_and_are_switched_off_without_being_lost() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn filters_are_in_the_url_and_can_be_disabled() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     Order::new(1, 201).send(running.store());
     Order::new(2, 500).send(running.store());
@@ -55,8 +55,8 @@ async fn filters_are_in_the_address_and_are_switched_off_without_being_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_requests_are_held_back_while_one_reads() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn new_requests_are_held_back_while_the_list_is_scrolled() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     for trace in 1..=150 {
         Order::new(trace, 201).send(running.store());
@@ -100,8 +100,8 @@ async fn new_requests_are_held_back_while_one_reads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_keyboard_reaches_everything() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn every_control_is_reachable_by_keyboard() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     Order::new(1, 201).send(running.store());
     Order::new(2, 500).send(running.store());
@@ -149,8 +149,8 @@ async fn the_keyboard_reaches_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_copied_as_a_command_that_does_nothing_else() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn copied_curl_command_quotes_hostile_text() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     Order::new(1, 201).send(running.store());
     let script = "const done = arguments[1]; import('/assets/curl.js').then(({ curl }) => done(curl({ attributes: arguments[0] })))";
@@ -176,8 +176,8 @@ async fn a_request_is_copied_as_a_command_that_does_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_its_token_the_page_asks_for_it() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn page_without_a_token_asks_for_it() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     Order::new(1, 201).send(running.store());
     browser.visit_with(&running, "token=wrong&/requests").await;

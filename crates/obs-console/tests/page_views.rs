@@ -10,15 +10,15 @@ mod support;
 
 use std::time::Duration;
 
-use browser::{Browser, Look};
+use browser::{Browser, ColorScheme};
 use obs_console::{ErrorCause, LogLine, Span, Target};
 use serde_json::json;
 use shop::{Order, attributes};
 use support::{Admin, builder};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn log_lines_are_filtered_paged_and_lead_to_their_request() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn logs_view_filters_pages_and_links_to_requests() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     let order = Order::new(1, 201);
     for at in 0..2_500 {
@@ -62,8 +62,8 @@ async fn log_lines_are_filtered_paged_and_lead_to_their_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_are_plotted_and_an_exemplar_opens_its_request() {
-    let Some(browser) = Browser::open(Look::Dark).await else { return };
+async fn metrics_view_plots_series_and_exemplars_open_requests() {
+    let Some(browser) = Browser::open(ColorScheme::Dark).await else { return };
     let order = Order::new(0xabc, 201);
     let admin = Admin::start(&order.metrics(1));
     let running = builder()
@@ -98,8 +98,8 @@ async fn metrics_are_plotted_and_an_exemplar_opens_its_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_map_health_and_store_say_what_is_going_on() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn map_health_and_store_views_show_the_state() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let admin = Admin::start("# EOF\n");
     let running = builder()
         .scrape([Target::new("orders", &admin.url()).unwrap()])
@@ -141,8 +141,8 @@ async fn the_map_health_and_store_say_what_is_going_on() {
 const HOSTILE: &str = "<img src=x onerror=\"window.hit=1\"><script>window.hit=2</script>'\"`${window.hit=3}\u{202e}gnp.exe\u{0}\n\u{1b}[31m</textarea>";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_telemetry_stays_text_on_every_view() {
-    let Some(browser) = Browser::open(Look::Light).await else { return };
+async fn hostile_telemetry_is_shown_as_text_in_each_view() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     let order = Order::new(0xbad, 500);
     let all = json!({ HOSTILE: HOSTILE, "http.route": HOSTILE, "http.request.method": HOSTILE, "url.path": HOSTILE, "server.address": HOSTILE, "http.response.status_code": 500 });

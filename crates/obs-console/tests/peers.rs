@@ -67,7 +67,7 @@ json.dump({"text": text, "samples": samples}, sys.stdout)
 "#;
 
 #[test]
-fn what_prometheus_client_exposes_is_read_as_its_own_parser_reads_it() {
+fn exposition_parses_as_python_prometheus_client_parses_it() {
     let Some(output) = python(EXPOSE, &[]) else { return };
     let peer: Value = serde_json::from_str(&output).unwrap();
     let read = parse_openmetrics(peer["text"].as_str().unwrap());
@@ -115,7 +115,7 @@ with urllib.request.urlopen(sent) as answer:
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_another_protobuf_library_sends_is_understood_and_answered() {
+async fn python_protobuf_request_is_accepted_and_answered() {
     let running = builder().start().await.unwrap();
     let url = format!("http://{}", running.otlp_http());
     let Some(output) = python(EXPORT, &[&url]) else { return };

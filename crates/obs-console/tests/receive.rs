@@ -53,7 +53,7 @@ fn known(running: &Running, trace_id: u128) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn grpc_takes_all_three_signals_with_gzip() {
+async fn grpc_accepts_all_signals_with_gzip() {
     let running = start().await;
     let address = format!("http://{}", running.otlp_grpc());
     let mut traces = TraceServiceClient::connect(address.clone())
@@ -150,7 +150,7 @@ fn histogram() -> ExportMetricsServiceRequest {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn http_takes_protobuf_and_json_with_gzip_or_without() {
+async fn http_accepts_protobuf_and_json_with_and_without_gzip() {
     let running = start().await;
     let http = running.otlp_http();
     let answer = post(http, "/v1/traces", PROTOBUF, &one_span(1));
@@ -199,7 +199,7 @@ async fn http_takes_protobuf_and_json_with_gzip_or_without() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partial_success_says_how_much_was_turned_away() {
+async fn partial_success_has_the_rejected_count() {
     let running = start().await;
     let request =
         otlp::traces("a", vec![otlp::span(0, 1, 0, "", (0, 0)), otlp::span(1, 1, 0, "", (9, 3))]);
@@ -215,7 +215,7 @@ async fn a_partial_success_says_how_much_was_turned_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_otlp_is_answered_with_the_right_status() {
+async fn malformed_otlp_request_is_rejected_with_the_right_status() {
     let running = start().await;
     let http = running.otlp_http();
     let nested = "[".repeat(100_000);
@@ -265,7 +265,7 @@ async fn what_is_no_otlp_is_answered_with_the_right_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_grows_past_the_limit_without_telling_is_cut() {
+async fn chunked_body_past_the_limit_is_rejected() {
     let running = start().await;
     let head = "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\
                 content-type: application/x-protobuf\r\nconnection: close\r\n\r\n";
@@ -280,7 +280,7 @@ async fn a_body_that_grows_past_the_limit_without_telling_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_grpc_is_refused_and_the_next_request_works() {
+async fn malformed_grpc_is_rejected_and_the_next_request_works() {
     let running = start().await;
     let address = format!("http://{}", running.otlp_grpc());
     let mut client = TraceServiceClient::connect(address.clone()).await.unwrap();
@@ -309,7 +309,7 @@ async fn hostile_grpc_is_refused_and_the_next_request_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_metrics_take_no_memory() {
+async fn hostile_metrics_stay_within_the_memory_limit() {
     let running = start().await;
     let mut request = histogram();
     let of_scope = &mut request.resource_metrics[0].scope_metrics[0];
@@ -350,7 +350,7 @@ async fn attributes_past_the_limit_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn log_lines_are_taken_whatever_they_hold() {
+async fn posted_log_lines_of_any_content_are_kept() {
     let running = start().await;
     let api = running.api();
     let body = b"{\"event\": \"ok\", \"trace_id\": \"zz\", \"request_id\": 5, \"span_id\": null, \"level\": {}}\n\
@@ -369,7 +369,7 @@ async fn log_lines_are_taken_whatever_they_hold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_http_port_takes_grpc_as_well() {
+async fn http_port_accepts_grpc() {
     let running = builder().start().await.unwrap();
     let address = format!("http://{}", running.otlp_http());
     let mut client = TraceServiceClient::connect(address).await.unwrap();

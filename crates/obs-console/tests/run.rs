@@ -103,7 +103,7 @@ fn events(page: &Value) -> Vec<String> {
 }
 
 #[test]
-fn it_ends_with_the_programs_code_and_shows_its_output_unchanged() {
+fn run_returns_the_programs_exit_code_and_shows_its_output_unchanged() {
     let script = "printf '\\033[31mred\\033[0m no newline'; echo err >&2; exit 7";
     let (code, out, err) = start(&[], &shell(script)).end();
     assert_eq!(code, Some(7));
@@ -114,7 +114,7 @@ fn it_ends_with_the_programs_code_and_shows_its_output_unchanged() {
 }
 
 #[test]
-fn signals_are_passed_on() {
+fn run_forwards_signals() {
     for (signal, code) in [("TERM", 15), ("INT", 2), ("HUP", 1), ("QUIT", 3)] {
         let script = format!(
             "trap 'echo got; exit {}' {signal}; echo ready; while :; do sleep 0.05; done",
@@ -134,7 +134,7 @@ fn signals_are_passed_on() {
 }
 
 #[test]
-fn the_program_is_given_what_joins_everything_and_what_is_set_stays() {
+fn run_sets_missing_variables_and_keeps_set_ones() {
     let print = "echo {$OTEL_SERVICE_NAME,$OTEL_EXPORTER_OTLP_ENDPOINT,$OTEL_EXPORTER_OTLP_PROTOCOL,$OTEL_LOGS_EXPORTER,$SENTRY_DSN,$OBS_PRESET,$OBS_ADMIN_ADDR}";
     let mut child = command(&["--name", "shop"], &shell(print));
     child.env("OBS_PRESET", "production");
@@ -150,7 +150,7 @@ fn the_program_is_given_what_joins_everything_and_what_is_set_stays() {
 }
 
 #[test]
-fn lines_of_both_streams_are_joined_to_their_trace() {
+fn run_joins_lines_of_both_streams_to_their_trace() {
     let script = r#"echo '{"level":"info","event":"stored","trace_id":"0af7651916cd43dd8448eb211c80319c","service":"shop"}'
         printf '\033[1mWARN\033[0m slow trace_id=0af7651916cd43dd8448eb211c80319c\n' >&2
         echo plain; sleep 600"#;
@@ -169,7 +169,7 @@ fn lines_of_both_streams_are_joined_to_their_trace() {
 }
 
 #[test]
-fn stack_traces_are_one_line_each() {
+fn run_joins_each_stack_trace_to_one_line() {
     let script = r#"cat >&2 <<'END'
 before
 thread 'main' (12) panicked at src/main.rs:2:5:
@@ -220,7 +220,7 @@ sleep 600"#;
 }
 
 #[test]
-fn several_programs_run_until_the_first_ends() {
+fn run_of_several_programs_ends_with_the_first() {
     let other = "other=sh -c 'echo from other $OTEL_SERVICE_NAME $OBS_ADMIN_ADDR; trap \"echo bye; exit 0\" TERM; while :; do sleep 0.05; done'";
     let short = "short=sh -c 'exit 3'";
     let mut session = start(
@@ -246,7 +246,7 @@ fn several_programs_run_until_the_first_ends() {
 }
 
 #[test]
-fn a_program_that_cannot_start_is_one_sentence_with_a_remedy() {
+fn run_of_a_missing_program_is_an_error_with_a_remedy() {
     for (program, code) in [("./no-such-program", 127), ("/etc/passwd", 126)] {
         let output = command(&[], &[program]).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{program}");
@@ -260,7 +260,7 @@ fn a_program_that_cannot_start_is_one_sentence_with_a_remedy() {
 }
 
 #[test]
-fn an_endless_line_and_binary_output_are_bounded_and_counted() {
+fn run_truncates_endless_lines_and_counts_them() {
     let script = "head -c 20000000 /dev/zero | tr '\\0' x; echo; head -c 100000 /dev/urandom; echo; echo end; sleep 600";
     let mut session = start(&[], &shell(script));
     // Nobody reads our stdout: the program waits as it would for a terminal.
@@ -283,7 +283,7 @@ fn an_endless_line_and_binary_output_are_bounded_and_counted() {
 }
 
 #[test]
-fn a_flood_of_lines_is_bounded_and_counted() {
+fn run_of_a_flood_of_lines_stays_within_the_limits() {
     let mut session = start(&[], &shell("seq 1 400000; echo done >&2; sleep 600"));
     let mut out = session.child.stdout.take().unwrap();
     let reader = std::thread::spawn(move || {
@@ -303,7 +303,7 @@ fn a_flood_of_lines_is_bounded_and_counted() {
 }
 
 #[test]
-fn after_a_crash_the_page_stays_only_where_that_is_wanted() {
+fn run_with_stay_keeps_the_page_after_a_crash() {
     let session = start(&["--stay"], &shell("echo '{\"event\":\"last words\"}'; exit 9"));
     let page = session.wait_for("/api/logs", |page| events(page).len() == 2);
     assert_eq!(events(&page), ["last words", "the program ended with exit code 9"]);
@@ -312,7 +312,7 @@ fn after_a_crash_the_page_stays_only_where_that_is_wanted() {
 }
 
 #[test]
-fn taken_ports_are_replaced_and_an_admin_server_is_found() {
+fn run_replaces_used_ports_and_finds_the_admin_server() {
     let held = std::net::TcpListener::bind("127.0.0.1:4320").ok();
     let mut child = Command::new(env!("CARGO_BIN_EXE_obs-console"));
     let admin = support::Admin::start("");
@@ -344,7 +344,7 @@ fn taken_ports_are_replaced_and_an_admin_server_is_found() {
 }
 
 #[test]
-fn a_posted_line_and_an_otlp_span_meet_the_programs_lines() {
+fn run_joins_posted_lines_and_otlp_spans_with_output() {
     let script = r#"echo "$OTEL_EXPORTER_OTLP_ENDPOINT"; echo '{"event":"hello","trace_id":"0af7651916cd43dd8448eb211c80319c"}'; sleep 600"#;
     let mut session = start(&["--name", "shop"], &shell(script));
     let otlp: SocketAddr = session.first_line().strip_prefix("http://").unwrap().parse().unwrap();
@@ -363,7 +363,7 @@ fn a_posted_line_and_an_otlp_span_meet_the_programs_lines() {
 /// In a terminal, which `script` of util-linux makes: Ctrl-C is sent to the whole group by the kernel.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_ctrl_c_of_the_terminal_reaches_the_program_once() {
+fn run_leaves_ctrl_c_of_the_terminal_to_the_terminal() {
     use std::io::Write;
 
     let program = env!("CARGO_BIN_EXE_obs-console");

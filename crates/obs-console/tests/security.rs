@@ -15,7 +15,7 @@ fn ask(address: SocketAddr, target: &str, headers: &str) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_api_needs_the_token() {
+async fn api_without_the_token_answers_401() {
     let running = builder().start().await.unwrap();
     let api = running.api();
     let host = "host: localhost\r\n";
@@ -39,7 +39,7 @@ async fn the_api_needs_the_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_loopback_names_and_origins_are_answered() {
+async fn foreign_host_or_origin_answers_403() {
     let running = builder().start().await.unwrap();
     let api = running.api();
     let port = api.port();
@@ -79,7 +79,7 @@ async fn only_loopback_names_and_origins_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_are_new_at_each_start_and_never_shown() {
+async fn token_is_new_at_each_start_and_never_shown() {
     let free: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
     let start = || Console::builder().otlp_grpc(free).otlp_http(free).api(free).start();
     let (one, other) = (start().await.unwrap(), start().await.unwrap());
@@ -96,7 +96,7 @@ async fn tokens_are_new_at_each_start_and_never_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_token_the_api_stays_on_loopback() {
+async fn api_without_token_is_limited_to_loopback() {
     let running = builder().token(Token::NONE).start().await.unwrap();
     assert_eq!(ask(running.api(), "/api/stats", "host: localhost\r\n"), 200);
     assert_eq!(running.token().reveal(), None);
@@ -106,7 +106,7 @@ async fn without_a_token_the_api_stays_on_loopback() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_in_use_is_named_with_its_remedy() {
+async fn address_in_use_is_an_error_with_a_remedy() {
     let running = builder().start().await.unwrap();
     for (refused, option) in [
         (builder().otlp_grpc(running.otlp_grpc()).start().await, "--otlp-grpc"),

@@ -24,7 +24,7 @@ const SPANS_A_BATCH: u64 = 500;
 const BATCHES_A_SECOND: u64 = 10;
 
 /// What the page asks for, the costliest questions among it.
-const QUESTIONS: [&str; 7] = [
+const ENDPOINTS: [&str; 7] = [
     "/api/requests?min_ms=0",
     "/api/requests?q=nowhere+to+be+found",
     "/api/requests?attr=user:nobody",
@@ -35,7 +35,7 @@ const QUESTIONS: [&str; 7] = [
 ];
 
 #[tokio::test]
-async fn five_thousand_spans_a_second_stay_within_the_bounds() {
+async fn five_thousand_spans_a_second_stay_within_the_limits() {
     let seconds = std::env::var("OBS_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     let seconds: u64 = seconds.unwrap_or(SECONDS);
     let mut program = Command::new(env!("CARGO_BIN_EXE_obs-console"))
@@ -52,7 +52,7 @@ async fn five_thousand_spans_a_second_stay_within_the_bounds() {
     let mut client = TraceServiceClient::connect(url("otlp_grpc")).await.unwrap();
 
     let mut tick = tokio::time::interval(Duration::from_millis(1_000 / BATCHES_A_SECOND));
-    let mut slowest = [Duration::ZERO; QUESTIONS.len()];
+    let mut slowest = [Duration::ZERO; ENDPOINTS.len()];
     let mut all: Vec<Duration> = Vec::new();
     let batches = seconds * BATCHES_A_SECOND;
     let begun = Instant::now();
@@ -60,9 +60,9 @@ async fn five_thousand_spans_a_second_stay_within_the_bounds() {
         tick.tick().await;
         client.export(otlp::traces("orders", spans(batch))).await.unwrap();
         if batch % BATCHES_A_SECOND == 0 {
-            for (question, slowest) in QUESTIONS.iter().zip(&mut slowest) {
+            for (query, slowest) in ENDPOINTS.iter().zip(&mut slowest) {
                 let asked = Instant::now();
-                assert_eq!(get(api, question).status, 200, "{question}");
+                assert_eq!(get(api, query).status, 200, "{query}");
                 all.push(asked.elapsed());
                 *slowest = asked.elapsed().max(*slowest);
             }
@@ -87,8 +87,8 @@ async fn five_thousand_spans_a_second_stay_within_the_bounds() {
         all.get(all.len() / 2).unwrap(),
         all.get(all.len() * 99 / 100).unwrap(),
     );
-    for (question, slowest) in QUESTIONS.iter().zip(slowest) {
-        println!("  {question}: at most {slowest:.1?}");
+    for (query, slowest) in ENDPOINTS.iter().zip(slowest) {
+        println!("  {query}: at most {slowest:.1?}");
     }
     program.kill().unwrap();
     program.wait().unwrap();

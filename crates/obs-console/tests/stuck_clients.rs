@@ -16,7 +16,7 @@ use support::{builder, get, post};
 
 const PROTOBUF: &str = "content-type: application/x-protobuf\r\n";
 /// Any wait for a place that a stuck client holds would take 15 s.
-const PROMPT: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn assert_answered_while_held(addr: SocketAddr, ask: impl Fn()) {
     for kind in Client::ALL {
@@ -25,13 +25,13 @@ fn assert_answered_while_held(addr: SocketAddr, ask: impl Fn()) {
         let clients = Clients::connect(addr, kind, count).unwrap();
         let since = Instant::now();
         ask();
-        assert!(since.elapsed() < PROMPT, "{kind:?} held it for {:?}", since.elapsed());
+        assert!(since.elapsed() < RESPONSE_TIMEOUT, "{kind:?} held it for {:?}", since.elapsed());
         drop(clients);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_otlp_sender_over_http_is_answered() {
+async fn stuck_clients_leave_otlp_over_http_answered() {
     let running = builder().start().await.unwrap();
     let span = otlp::traces("a", vec![otlp::span(1, 1, 0, "", (0, 0))]).encode_to_vec();
     let addr = running.otlp_http();
@@ -42,7 +42,7 @@ async fn an_otlp_sender_over_http_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_api_is_answered() {
+async fn stuck_clients_leave_the_api_answered() {
     let running = builder().start().await.unwrap();
     let addr = running.api();
     assert_answered_while_held(addr, || assert_eq!(get(addr, "/api/stats").status, 200));
@@ -50,7 +50,7 @@ async fn the_api_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_otlp_sender_over_grpc_is_answered() {
+async fn stuck_clients_leave_otlp_over_grpc_answered() {
     let running = builder().start().await.unwrap();
     let addr = running.otlp_grpc();
     for kind in Client::ALL {
@@ -60,7 +60,7 @@ async fn an_otlp_sender_over_grpc_is_answered() {
         let mut client = TraceServiceClient::connect(format!("http://{addr}")).await.unwrap();
         let span = otlp::traces("a", vec![otlp::span(1, 1, 0, "", (0, 0))]);
         assert!(client.export(span).await.is_ok(), "{kind:?}");
-        assert!(since.elapsed() < PROMPT, "{kind:?} held it for {:?}", since.elapsed());
+        assert!(since.elapsed() < RESPONSE_TIMEOUT, "{kind:?} held it for {:?}", since.elapsed());
         drop(clients);
     }
     assert!(running.store().stats().evicted.connections > 0);

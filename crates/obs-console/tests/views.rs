@@ -29,7 +29,7 @@ fn with(mut span: Span, pairs: &[(&str, &str)]) -> Span {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn services_are_listed_with_instances_health_and_counts() {
+async fn services_list_has_instances_health_and_counts() {
     let admin = Admin::start("");
     let hour = Duration::from_secs(3_600);
     let target = Target::new("orders", &admin.url()).unwrap();
@@ -65,7 +65,7 @@ async fn services_are_listed_with_instances_health_and_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_is_told_as_its_changes() {
+async fn health_list_has_the_changes() {
     let running = builder().start().await.unwrap();
     for (at, ready) in [(1_000_000, true), (2_000_000, true), (3_000_000, false), (4_000_000, true)]
     {
@@ -85,7 +85,7 @@ async fn health_is_told_as_its_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_map_has_calls_databases_and_peers_outside() {
+async fn service_map_has_calls_databases_and_external_peers() {
     let running = builder().start().await.unwrap();
     for trace in 1..=20_u64 {
         let mut charged = of("payments", SpanKind::Server, span(trace.into(), 30), 20);
@@ -154,7 +154,7 @@ const METRICS: &str = "# HELP http_request_duration_seconds How long requests ta
     # TYPE jobs counter\njobs_total{kind=\"x\"} 1\njobs_total{kind=\"y\"} 2\n# EOF\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_have_kind_unit_help_points_and_exemplars() {
+async fn metric_list_has_kind_unit_help_points_and_exemplars() {
     let admin = Admin::start(METRICS);
     let hour = Duration::from_secs(3_600);
     let running = builder().scrape_interval(hour).start().await.unwrap();
@@ -228,7 +228,7 @@ fn serve_once(status: &str, body: Vec<u8>) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_profile_is_cut_by_its_labels_or_says_why_there_is_none() {
+async fn profile_is_filtered_by_labels_or_explains_its_absence() {
     let hour = Duration::from_secs(3_600);
     let running = builder().scrape_interval(hour).start().await.unwrap();
     let watch = |name: &str, address: SocketAddr| {
@@ -286,7 +286,7 @@ fn next_change(events: &mut BufReader<TcpStream>) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_new_is_told_and_listeners_are_bounded() {
+async fn changes_are_sent_as_events_to_bounded_listeners() {
     let running = builder().start().await.unwrap();
     let mut events = listen(running.api());
     assert_eq!(next_change(&mut events)["requests"], 0);
@@ -323,7 +323,7 @@ async fn what_is_new_is_told_and_listeners_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn actions_are_run_by_name_and_stay_on_this_machine() {
+async fn actions_run_by_name_on_loopback_only() {
     let admin = Admin::start("");
     let actions: Vec<Action> = [("look", "/readyz"), ("missing", "/nowhere")]
         .iter()
@@ -354,7 +354,7 @@ async fn actions_are_run_by_name_and_stay_on_this_machine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_services_than_are_kept_are_counted() {
+async fn services_past_the_limit_are_counted() {
     let running = builder().start().await.unwrap();
     let most = running.store().limits().services as u64;
     running.store().add_spans((1..=most + 3).map(|number| {

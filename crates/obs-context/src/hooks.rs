@@ -1,11 +1,11 @@
-//! How one pillar is plugged into another without naming it.
+//! Hooks by which one pillar uses another without naming it.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::ActiveSpan;
 
-/// Tells which trace a span of the same subscriber belongs to.
+/// Finds the trace of a span of the same subscriber.
 ///
 /// An event with an explicit parent (`info!(parent: &span, ...)`) belongs to that span, not to the
 /// active one. The tracing layer answers for this type in `Layer::downcast_raw`; the logging layer
@@ -36,7 +36,7 @@ impl fmt::Debug for SpanResolver {
     }
 }
 
-/// Learns of spans that its own layer is not told of.
+/// Receives the spans that a filter hides from its layer.
 pub trait FollowSpans: Send + Sync {
     /// The thread entered the span of this id.
     fn entered(&self, id: u64);
@@ -44,9 +44,9 @@ pub trait FollowSpans: Send + Sync {
     fn exited(&self, id: u64);
 }
 
-/// Keeps the active span right where a filter hides spans from the tracing layer: inside of one, the slot
-/// is to say its nearest traced ancestor. Found as [`SpanResolver`] is; the logging layer tells it of each
-/// span that it enters and exits itself.
+/// Keeps the active span right where a filter hides spans from the tracing layer: inside a hidden span, the slot
+/// has its nearest traced ancestor. Found as [`SpanResolver`] is; the logging layer calls it for each
+/// span that it enters and exits.
 #[derive(Clone)]
 pub struct SpanFollower(pub Arc<dyn FollowSpans>);
 
@@ -59,7 +59,7 @@ pub enum SampleKind {
     Gauge,
 }
 
-/// One number that a pillar tells about itself.
+/// One sample of a pillar's own metrics.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample<'a> {
     /// The metric's full name by Prometheus' conventions, such as `obs_log_lines_dropped_total`.
@@ -74,7 +74,7 @@ pub struct Sample<'a> {
     pub value: f64,
 }
 
-/// A pillar's numbers about itself: lines dropped, spans exported, checks failed.
+/// A pillar's own metrics: lines dropped, spans exported, checks failed.
 ///
 /// The pillar implements it and the facade mounts it in the metrics registry, which calls it at every
 /// scrape: it must read counters, never wait or do work.

@@ -113,7 +113,7 @@ impl SpanId {
     }
 }
 
-/// The text is no id.
+/// The text is not a valid id.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ParseIdError {
     what: &'static str,

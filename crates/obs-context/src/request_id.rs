@@ -1,4 +1,4 @@
-//! The request id: taken from the caller when it is harmless, else minted.
+//! The request id: the caller's where its characters are allowed, otherwise a new one.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::random_u64;
 
-/// The longest request id that is honoured, in bytes.
-const LONGEST: usize = 128;
+/// The longest request id that is accepted, in bytes.
+const MAX_LENGTH: usize = 128;
 
 /// A UUID with its hyphens: ids up to here need no allocation.
 const INLINE_CAPACITY: usize = 36;
@@ -33,9 +33,9 @@ enum Text {
 impl RequestId {
     /// The id that a caller sent, or `None` when its bytes are not acceptable.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let harmless =
+        let is_allowed =
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if bytes.is_empty() || bytes.len() > LONGEST || !bytes.iter().all(harmless) {
+        if bytes.is_empty() || bytes.len() > MAX_LENGTH || !bytes.iter().all(is_allowed) {
             return None;
         }
         let mut inline = [0; INLINE_CAPACITY];
@@ -99,7 +99,7 @@ thread_local! {
     static CURRENT: RefCell<Option<RequestId>> = const { RefCell::new(None) };
 }
 
-/// The id of the request that this thread works for at this moment.
+/// The id of this thread's current request.
 pub fn current_request_id() -> Option<RequestId> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }

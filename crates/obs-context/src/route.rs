@@ -4,16 +4,16 @@ use std::fmt;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// A service has as many routes as its source names: more than this is raw paths by mistake.
-const LIMIT: usize = 1024;
+/// A service has as many routes as its source names: more than this are raw paths by mistake.
+const MAX_ROUTES: usize = 1024;
 
-/// Twice as many as there can be names, so that a search soon comes upon a free one.
-const PLACES: usize = 2 * LIMIT;
+/// Twice the number of routes, so that probing soon finds a free slot.
+const TABLE_SIZE: usize = 2 * MAX_ROUTES;
 
-static NAMES: [OnceLock<&'static str>; LIMIT] = [const { OnceLock::new() }; LIMIT];
-/// Numbers and one, each near the place that its name's hash says; 0 where there is none.
-static TABLE: [AtomicU16; PLACES] = [const { AtomicU16::new(0) }; PLACES];
-/// How many names there are: held by whoever adds one.
+static NAMES: [OnceLock<&'static str>; MAX_ROUTES] = [const { OnceLock::new() }; MAX_ROUTES];
+/// An open-addressed table of route numbers plus one; 0 is a free slot.
+static TABLE: [AtomicU16; TABLE_SIZE] = [const { AtomicU16::new(0) }; TABLE_SIZE];
+/// The number of names. Locked while one is added.
 static COUNT: Mutex<usize> = Mutex::new(0);
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 
@@ -25,9 +25,9 @@ static REFUSED: AtomicU64 = AtomicU64::new(0);
 pub struct Route(u16);
 
 impl Route {
-    /// What stands for a request that no route matched.
+    /// A request that no route matched.
     pub const UNMATCHED: Self = Self(u16::MAX);
-    /// What stands for the templates past the limit.
+    /// The templates past the limit.
     pub const OTHER: Self = Self(u16::MAX - 1);
 
     /// The route of this template: for a known one, a hash and a comparison, and no lock.
@@ -52,28 +52,28 @@ impl Route {
         REFUSED.load(Ordering::Relaxed)
     }
 
-    /// The route of this template, or the place where it would be.
+    /// The route of this template, or its free slot.
     #[inline]
     fn find(template: &str) -> Result<Self, &'static AtomicU16> {
-        let (before, from) = TABLE.split_at(hash(template.as_bytes()) as usize % PLACES);
-        for place in from.iter().chain(before) {
-            let known = match place.load(Ordering::Acquire).checked_sub(1) {
+        let (before, from) = TABLE.split_at(hash(template.as_bytes()) as usize % TABLE_SIZE);
+        for slot in from.iter().chain(before) {
+            let known = match slot.load(Ordering::Acquire).checked_sub(1) {
                 Some(number) => Self(number),
-                None => return Err(place),
+                None => return Err(slot),
             };
             if known.as_str() == template {
                 return Ok(known);
             }
         }
-        Ok(Self::OTHER) // half of the places are free
+        Ok(Self::OTHER) // unreachable: half of the slots are free
     }
 
     #[cold]
     fn add(template: &str) -> Self {
         let mut count = COUNT.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = match Self::find(template) {
+        let slot = match Self::find(template) {
             Ok(route) => return route,
-            Err(place) => place,
+            Err(slot) => slot,
         };
         let Some(name) = NAMES.get(*count) else {
             REFUSED.fetch_add(1, Ordering::Relaxed);
@@ -82,7 +82,7 @@ impl Route {
         name.get_or_init(|| Box::leak(template.into()));
         let number = *count as u16;
         *count += 1;
-        place.store(number + 1, Ordering::Release);
+        slot.store(number + 1, Ordering::Release);
         Self(number)
     }
 

@@ -17,7 +17,7 @@ fn span(number: u64) -> ActiveSpan {
 }
 
 #[test]
-fn what_is_set_is_read_back() {
+fn active_span_is_read_back() {
     assert_eq!(active_span(), None);
     set_active_span(Some(span(7)));
     assert_eq!(active_span(), Some(span(7)));
@@ -28,7 +28,7 @@ fn what_is_set_is_read_back() {
 }
 
 #[test]
-fn sampled_is_told_without_the_span() {
+fn sampled_flag_is_read_without_the_ids() {
     assert!(!active_span_is_sampled());
     set_active_span(Some(span(7)));
     assert!(active_span_is_sampled());
@@ -42,13 +42,13 @@ fn sampled_is_told_without_the_span() {
 }
 
 #[test]
-fn an_invalid_trace_id_is_no_span() {
+fn invalid_trace_id_counts_as_no_span() {
     set_active_span(Some(ActiveSpan { trace_id: TraceId::INVALID, ..span(1) }));
     assert_eq!(active_span(), None);
 }
 
 #[test]
-fn threads_do_not_see_each_other() {
+fn active_span_is_per_thread() {
     set_active_span(Some(span(3)));
     std::thread::spawn(|| assert_eq!(active_span(), None)).join().unwrap();
     assert_eq!(active_span(), Some(span(3)));
@@ -73,7 +73,7 @@ extern "C" fn on_signal(_: libc::c_int) {
 
 #[test]
 #[allow(unsafe_code, reason = "a timer signal is the only way to interrupt a write")]
-fn a_signal_handler_never_reads_a_mixture() {
+fn signal_handler_reads_a_consistent_span_or_none() {
     let (odd, even) = (span(1), span(2));
     // SAFETY: the handler touches only atomics and the slot; the timer is disarmed before the end.
     unsafe {

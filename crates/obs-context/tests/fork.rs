@@ -34,7 +34,7 @@ fn ask_children(children: usize, answer: fn() -> Vec<u8>) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_forked_child_repeats_neither_its_parents_ids_nor_its_siblings() {
+fn forked_child_draws_other_ids_than_parent_and_siblings() {
     random_u64();
     let ids = || (0..8).flat_map(|_| TraceId::random().get().to_le_bytes()).collect();
     let mut all = ask_children(4, ids);
@@ -47,7 +47,7 @@ fn a_forked_child_repeats_neither_its_parents_ids_nor_its_siblings() {
 }
 
 #[test]
-fn a_forked_child_has_a_generation_of_its_own() {
+fn forked_child_has_its_own_generation() {
     random_u64();
     let before = fork_generation();
     let answers = ask_children(1, || fork_generation().to_le_bytes().to_vec());

@@ -8,7 +8,7 @@ use std::sync::Barrier;
 use obs_context::Route;
 
 #[test]
-fn threads_agree_on_every_template() {
+fn concurrent_interning_returns_equal_routes() {
     const TEMPLATES: usize = 1000;
     const THREADS: usize = 4;
     let template = |number: usize| format!("/tenants/{{tenant}}/things-{number}/{{id}}");

@@ -5,14 +5,14 @@ use proptest::prelude::*;
 
 proptest! {
     #[test]
-    fn a_trace_id_survives_its_text(value in any::<u128>()) {
+    fn trace_id_parses_back(value in any::<u128>()) {
         let id = TraceId::new(value);
         prop_assert_eq!(id.to_string().parse::<TraceId>(), Ok(id));
         prop_assert_eq!(id.hex().to_vec(), id.to_string().into_bytes());
     }
 
     #[test]
-    fn a_request_id_is_taken_only_when_harmless(sent in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn request_id_with_other_characters_is_rejected(sent in proptest::collection::vec(any::<u8>(), 0..200)) {
         let harmless = !sent.is_empty()
             && sent.len() <= 128
             && sent.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b));
@@ -24,7 +24,7 @@ proptest! {
 }
 
 #[test]
-fn ids_are_refused_in_any_other_form() {
+fn malformed_ids_are_rejected() {
     for text in [
         "",
         "0af7651916cd43dd8448eb211c80319",
@@ -48,13 +48,13 @@ fn minted_ids_differ_and_sort_by_time() {
 }
 
 #[test]
-fn threads_draw_different_numbers() {
+fn random_numbers_differ_between_threads() {
     let other = std::thread::spawn(random_u64).join().unwrap();
     assert_ne!(random_u64(), other);
 }
 
 #[test]
-fn the_current_request_nests_and_is_restored() {
+fn entered_request_ids_nest() {
     let (outer, inner) = (RequestId::mint(), RequestId::mint());
     assert_eq!(current_request_id(), None);
     {
@@ -69,7 +69,7 @@ fn the_current_request_nests_and_is_restored() {
 }
 
 #[test]
-fn routes_are_bounded_and_what_is_turned_away_is_counted() {
+fn routes_past_the_limit_are_other_and_counted() {
     let known = Route::intern("/orders/{id}");
     assert_eq!(known.as_str(), "/orders/{id}");
     assert_eq!(known, Route::intern("/orders/{id}"));
@@ -84,7 +84,7 @@ fn routes_are_bounded_and_what_is_turned_away_is_counted() {
 }
 
 #[test]
-fn ids_of_any_length_keep_their_text_and_their_equality() {
+fn request_ids_of_each_length_keep_text_and_equality() {
     for length in [1, 35, 36, 37, 128] {
         let text = "a".repeat(length);
         let id = RequestId::parse(text.as_bytes()).unwrap();

@@ -1,25 +1,25 @@
-//! An error as it was captured, and the report that is made of it off the request's thread.
+//! A captured error, and the report that the worker makes of it.
 
 use std::time::SystemTime;
 
 use obs_context::{ActiveSpan, RequestId};
 
+use crate::details::{ErrorDetails, normalized};
 use crate::fields::Fields;
-use crate::place::Key;
+use crate::place::PlaceKey;
 use crate::report::{Breadcrumb, ErrorId, Kind, Report, Request, SpanSoFar};
-use crate::scrub::Scrub;
-use crate::source::Sources;
+use crate::scrub::Scrubber;
+use crate::source::SourceCache;
 use crate::stack::Stack;
-use crate::told::{Told, normalised};
 
 #[derive(Debug)]
-pub(crate) struct Captured {
+pub(crate) struct CapturedError {
     pub(crate) id: ErrorId,
     pub(crate) time: SystemTime,
     pub(crate) kind: Kind,
-    pub(crate) place: Key,
+    pub(crate) place: PlaceKey,
     pub(crate) target: &'static str,
-    pub(crate) told: Told,
+    pub(crate) details: ErrorDetails,
     pub(crate) stack: Stack,
     pub(crate) span: Option<ActiveSpan>,
     pub(crate) spans: Vec<SpanSoFar>,
@@ -30,12 +30,17 @@ pub(crate) struct Captured {
     pub(crate) unreported: u64,
 }
 
-impl Captured {
-    /// Looks names up, and takes secrets out.
-    pub(crate) fn report(self, sources: &mut Sources, scrub: &Scrub, in_app: &[String]) -> Report {
+impl CapturedError {
+    /// Resolves the stack, and redacts secrets.
+    pub(crate) fn into_report(
+        self,
+        sources: &mut SourceCache,
+        scrub: &Scrubber,
+        in_app: &[String],
+    ) -> Report {
         let fingerprint = self.fingerprint();
-        let Self { told, mut breadcrumbs, .. } = self;
-        let mut fields = Fields::parse(&told.fields);
+        let Self { details, mut breadcrumbs, .. } = self;
+        let mut fields = Fields::parse(&details.fields);
         scrub.fields(&mut fields);
         for breadcrumb in &mut breadcrumbs {
             scrub.fields(&mut breadcrumb.fields);
@@ -46,8 +51,8 @@ impl Captured {
             kind: self.kind,
             place: self.place.text(),
             target: self.target.to_owned(),
-            message: told.message,
-            chain: told.chain,
+            message: details.message,
+            chain: details.chain,
             fields,
             stack: self.stack.resolve(sources, in_app),
             span: self.span,
@@ -61,7 +66,7 @@ impl Captured {
         }
     }
 
-    /// The same in every release, since it has no line, and for every user, since it has no number.
+    /// The fingerprint. It has no line, so it is the same in every release, and no number, so it is the same for every user.
     fn fingerprint(&self) -> Vec<String> {
         let place = match self.kind {
             Kind::Event => self.target,
@@ -70,8 +75,8 @@ impl Captured {
         vec![
             self.kind.as_str().to_owned(),
             place.to_owned(),
-            self.told.error_type().to_owned(),
-            normalised(self.told.summary()),
+            self.details.error_type().to_owned(),
+            normalized(self.details.summary()),
         ]
     }
 }

@@ -1,5 +1,5 @@
-//! What happens to an error: it is counted and, where there is somebody to tell and its place has not told
-//! enough, captured.
+//! The way of an error: it is counted and, where there is a sink and its place is within the limit, captured.
+//!
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,34 +10,34 @@ use obs_context::{active_span, current_request_id};
 use obs_guard::{Place, random_u64};
 use tracing::level_filters::LevelFilter;
 
-use crate::captured::Captured;
-use crate::place::{Key, Limit, Places, Seen};
+use crate::captured::CapturedError;
+use crate::details::ErrorDetails;
+use crate::place::{ErrorSummary, PlaceKey, Places, RateLimit};
 use crate::queue::Queue;
 use crate::report::{ErrorId, Kind, Request, SpanSoFar};
 use crate::requests::Requests;
 use crate::stack::Stack;
-use crate::told::Told;
 
 static SPANS: Place = Place::new("errors.spans");
 
-/// Tells the spans that the calling thread is in, the outermost first.
-pub(crate) type SpansOf = Box<dyn Fn() -> Vec<SpanSoFar> + Send + Sync>;
+/// Returns the spans that the calling thread is in, the outermost first.
+pub(crate) type SpansFn = Box<dyn Fn() -> Vec<SpanSoFar> + Send + Sync>;
 
 pub(crate) struct Core {
     pub(crate) places: Places,
     pub(crate) requests: Requests,
-    pub(crate) limit: Limit,
+    pub(crate) limit: RateLimit,
     pub(crate) sample_rate: f64,
-    /// None where nobody is told: then errors are counted alone.
+    /// `None` without a sink: then errors are only counted.
     pub(crate) queue: Option<Arc<Queue>>,
     pub(crate) breadcrumbs: LevelFilter,
-    pub(crate) spans: Option<SpansOf>,
+    pub(crate) spans: Option<SpansFn>,
     pub(crate) counts: Counts,
-    /// Whether the panic hook tells of panics.
-    pub(crate) hooked: std::sync::atomic::AtomicBool,
+    /// Whether the panic hook captures panics.
+    pub(crate) has_panic_hook: std::sync::atomic::AtomicBool,
 }
 
-/// What became of errors that were not told.
+/// Counts of all errors, and of those that were not reported.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) errors: AtomicU64,
@@ -45,43 +45,43 @@ pub(crate) struct Counts {
     pub(crate) sampled_out: AtomicU64,
 }
 
-/// An error that just happened.
-pub(crate) struct Happened {
+/// An error, before it is known whether it is reported.
+pub(crate) struct ErrorOccurrence {
     pub(crate) kind: Kind,
-    pub(crate) place: Key,
+    pub(crate) place: PlaceKey,
     pub(crate) target: &'static str,
-    pub(crate) told: Told,
-    pub(crate) stack: StackOf,
+    pub(crate) details: ErrorDetails,
+    pub(crate) stack: StackSource,
     pub(crate) spans: Option<Vec<SpanSoFar>>,
     pub(crate) request: Option<Request>,
 }
 
-/// Where the stack comes from.
-pub(crate) enum StackOf {
+/// Where the stack of an error comes from.
+pub(crate) enum StackSource {
     None,
-    Here,
+    Current,
     Text(String),
 }
 
 impl Core {
-    /// Whether somebody is told of errors, so that what leads to them is worth keeping.
+    /// Whether there is a sink, so that breadcrumbs are kept.
     #[inline]
-    pub(crate) fn tells(&self) -> bool {
+    pub(crate) fn has_sink(&self) -> bool {
         self.queue.is_some()
     }
 
-    /// Counts the error, and hands it over where it is to be told. Nothing is looked up or sent here.
-    pub(crate) fn happened(&self, happened: Happened) -> Option<ErrorId> {
+    /// Counts the error, and queues it where it is to be reported. This resolves no symbol and sends nothing.
+    pub(crate) fn record(&self, occurrence: ErrorOccurrence) -> Option<ErrorId> {
         self.counts.errors.fetch_add(1, Relaxed);
         self.requests.note_error();
         let span = active_span();
-        let seen = Seen {
-            error_type: happened.told.error_type(),
-            message: happened.told.summary(),
+        let summary = ErrorSummary {
+            error_type: occurrence.details.error_type(),
+            message: occurrence.details.summary(),
             trace: span.map(|span| span.trace_id),
         };
-        let Some(unreported) = self.places.count(happened.place, &seen, self.limit) else {
-            if self.tells() {
+        let Some(unreported) = self.places.count(occurrence.place, &summary, self.limit) else {
+            if self.has_sink() {
                 self.counts.limited.fetch_add(1, Relaxed);
             }
             return None;
@@ -92,31 +92,31 @@ impl Core {
             return None;
         }
         let id = ErrorId::random();
-        let (known, breadcrumbs) = self.requests.known();
-        let stack = match happened.stack {
-            StackOf::None => Stack::None,
-            StackOf::Here => Stack::here(),
-            StackOf::Text(text) => Stack::Text(text),
+        let (request, breadcrumbs) = self.requests.snapshot();
+        let stack = match occurrence.stack {
+            StackSource::None => Stack::None,
+            StackSource::Current => Stack::capture(),
+            StackSource::Text(text) => Stack::Text(text),
         };
-        let spans = happened.spans.or_else(|| SPANS.call(self.spans.as_ref()?));
-        let accepted = queue.push(Captured {
+        let spans = occurrence.spans.or_else(|| SPANS.call(self.spans.as_ref()?));
+        let accepted = queue.push(CapturedError {
             id,
             time: SystemTime::now(),
-            kind: happened.kind,
-            place: happened.place,
-            target: happened.target,
-            told: happened.told,
+            kind: occurrence.kind,
+            place: occurrence.place,
+            target: occurrence.target,
+            details: occurrence.details,
             stack,
             span,
             spans: spans.unwrap_or_default(),
             request_id: current_request_id(),
-            request: happened.request.or(known),
+            request: occurrence.request.or(request),
             breadcrumbs,
             thread: std::thread::current().name().map(str::to_owned),
             unreported,
         });
         accepted.then(|| {
-            self.places.reported(happened.place, id);
+            self.places.reported(occurrence.place, id);
             id
         })
     }

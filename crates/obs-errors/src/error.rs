@@ -1,4 +1,4 @@
-//! What can be wrong with the settings.
+//! The error of the builder.
 
 use std::error::Error as StdError;
 use std::{fmt, io};
@@ -11,11 +11,11 @@ pub enum Error {
         /// Which: `SENTRY_DSN`, or the builder's method.
         name: &'static str,
         /// What is wrong with it, without its value where that is a secret.
-        why: String,
+        loss: String,
         /// What would be right.
         remedy: &'static str,
     },
-    /// The thread that tells of errors could not be started.
+    /// The reporting thread could not be started.
     Thread(io::Error),
 }
 
@@ -29,7 +29,7 @@ impl fmt::Debug for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Setting { name, why, remedy } => write!(f, "{name} {why}: {remedy}"),
+            Self::Setting { name, loss, remedy } => write!(f, "{name} {loss}: {remedy}"),
             Self::Thread(cause) => write!(
                 f,
                 "the thread that reports errors could not be started ({cause}): raise the limit of threads"

@@ -1,24 +1,24 @@
-//! The handle, and the process's own.
+//! The handle, and the global one of the process.
 
 use std::error::Error as StdError;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::core::{Core, Happened, StackOf};
-use crate::place::Key;
+use crate::core::{Core, ErrorOccurrence, StackSource};
+use crate::details::{ErrorDetails, chain};
+use crate::metrics::ErrorMetrics;
+use crate::place::PlaceKey;
 use crate::queue::Flushed;
 use crate::report::{ErrorId, Kind};
-use crate::source_of::Numbers;
-use crate::told::{Told, chain};
 
-/// How long a dropped handle waits for what was captured.
-const AT_DROP: Duration = Duration::from_secs(2);
+/// How long dropping the handle waits for the reports.
+const DROP_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whom [`capture`] tells.
-static CURRENT: Mutex<Weak<Core>> = Mutex::new(Weak::new());
+/// The handle that [`capture`] uses.
+static GLOBAL: Mutex<Weak<Core>> = Mutex::new(Weak::new());
 
-/// The handle of error tracking. When it is dropped, what was captured is told, for at most two seconds.
+/// The handle of error tracking. Dropping it flushes the reports, for at most two seconds.
 #[derive(Debug)]
 #[must_use = "when the handle is dropped, error tracking ends: keep it as long as the service runs"]
 pub struct Errors {
@@ -35,9 +35,9 @@ impl Errors {
         crate::panic::install(&self.core);
     }
 
-    /// Makes this handle the one that [`capture`] tells, in place of any earlier one.
+    /// Makes this handle the one that [`capture`] uses, in place of any earlier one.
     pub fn make_global(&self) {
-        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&self.core);
+        *GLOBAL.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&self.core);
     }
 
     /// Captures an error with its causes; see [`capture`].
@@ -46,7 +46,7 @@ impl Errors {
         capture_in(&self.core, error, None)
     }
 
-    /// Waits until everything that was captured before is told or lost, for at most `deadline`.
+    /// Waits until everything that was captured before is delivered or lost, for at most `deadline`.
     pub fn flush(&self, deadline: Duration) -> Flushed {
         self.core.queue.as_ref().map(|queue| queue.flush(deadline)).unwrap_or_default()
     }
@@ -57,11 +57,11 @@ impl Errors {
         self.core.queue.as_ref().map(|queue| queue.close(deadline)).unwrap_or_default()
     }
 
-    /// Its own numbers, for whatever exposes metrics: `errors_total{type}`,
+    /// Its own metrics, for a registry: `errors_total{type}`,
     /// `obs_errors_reported_total`, `obs_errors_dropped_total{reason}`,
     /// `obs_errors_breadcrumbs_dropped_total`.
     pub fn source(&self) -> Arc<dyn obs_context::Source> {
-        Arc::new(Numbers(self.core.clone()))
+        Arc::new(ErrorMetrics(self.core.clone()))
     }
 
     /// Every place that an error came from since the process began: where, what, how often, when first and
@@ -73,18 +73,18 @@ impl Errors {
 
 impl Drop for Errors {
     fn drop(&mut self) {
-        self.shutdown(AT_DROP);
+        self.shutdown(DROP_FLUSH_TIMEOUT);
     }
 }
 
 /// Captures an error with its causes and the stack of the caller, for the handle that was made global;
-/// answers its id, unless it is left out: nobody is told, its place has told enough, or it is not in the
-/// sample. Costs a few microseconds; nothing is looked up or sent on this thread.
+/// returns its id, unless it is left out: there is no sink, its place is over its limit, or it is not in the
+/// sample. Costs a few microseconds; this thread resolves no symbol and sends nothing.
 ///
 /// An `error!(error = &error as &dyn std::error::Error)` does the same, and has a log line.
 #[track_caller]
 pub fn capture(error: &(dyn StdError + 'static)) -> Option<ErrorId> {
-    capture_in(&*current()?, error, None)
+    capture_in(&*global()?, error, None)
 }
 
 /// As [`capture`], with the error's own backtrace: `anyhow::Error::backtrace`, say.
@@ -95,11 +95,11 @@ pub fn capture_with_backtrace(
 ) -> Option<ErrorId> {
     use std::backtrace::BacktraceStatus::Captured;
     let text = (backtrace.status() == Captured).then(|| backtrace.to_string());
-    capture_in(&*current()?, error, text)
+    capture_in(&*global()?, error, text)
 }
 
-fn current() -> Option<Arc<Core>> {
-    CURRENT.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+fn global() -> Option<Arc<Core>> {
+    GLOBAL.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
 }
 
 #[track_caller]
@@ -109,12 +109,12 @@ fn capture_in(
     backtrace: Option<String>,
 ) -> Option<ErrorId> {
     let caller = Location::caller();
-    core.happened(Happened {
+    core.record(ErrorOccurrence {
         kind: Kind::Captured,
-        place: Key { kind: Kind::Captured, file: caller.file(), line: caller.line() },
+        place: PlaceKey { kind: Kind::Captured, file: caller.file(), line: caller.line() },
         target: "",
-        told: Told { chain: chain(error), ..Told::default() },
-        stack: backtrace.map_or(StackOf::Here, StackOf::Text),
+        details: ErrorDetails { chain: chain(error), ..ErrorDetails::default() },
+        stack: backtrace.map_or(StackSource::Current, StackSource::Text),
         spans: None,
         request: None,
     })

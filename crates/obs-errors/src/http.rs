@@ -1,4 +1,4 @@
-//! Requests: what an error belongs to, and 5xx whose cause nobody has told.
+//! Requests: which one an error belongs to, and 5xx whose request reported no error.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,11 +10,11 @@ use obs_context::Route;
 use obs_http::{End, Exchange, Observe, Outcome};
 
 use crate::Errors;
-use crate::core::{Core, Happened, StackOf};
-use crate::place::Key;
+use crate::core::{Core, ErrorOccurrence, StackSource};
+use crate::details::{ErrorDetails, chain};
+use crate::place::PlaceKey;
 use crate::report::{Cause, Kind, Request};
 use crate::requests::enter;
-use crate::told::{Told, chain};
 
 /// The error behind a response, as an extension of it: `response.extensions_mut().insert(HandlerError::new(error))`
 /// in a handler's `IntoResponse`. It becomes the cause of the 5xx that is captured.
@@ -35,7 +35,7 @@ impl fmt::Debug for HandlerError {
 }
 
 /// Watches requests for `obs-http`: errors know which request they belong to, and a response of 500 or above
-/// is captured, unless its request has told an error already. Belongs inside of the observer of spans.
+/// is captured, unless its request has reported an error. Goes inside the observer of spans.
 #[derive(Clone, Debug)]
 pub struct WatchErrors {
     core: Arc<Core>,
@@ -48,11 +48,11 @@ impl WatchErrors {
     }
 }
 
-/// A request that is watched.
+/// One watched request.
 #[derive(Debug)]
 pub struct WatchedRequest {
     core: Arc<Core>,
-    /// Unlike any other.
+    /// Unique in the process.
     number: u64,
     trace: Option<u128>,
     path: String,
@@ -76,11 +76,11 @@ impl Observe for WatchErrors {
     type Exchange = WatchedRequest;
 
     fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> WatchedRequest {
-        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
         let core = self.core.clone();
-        let number = NUMBER.fetch_add(1, Relaxed);
-        // Where nobody is told, nothing is remembered but that there was an error.
-        if !core.tells() {
+        let number = NEXT_NUMBER.fetch_add(1, Relaxed);
+        // Without a sink, only the fact of an error is kept.
+        if !core.has_sink() {
             let path = String::new();
             return WatchedRequest { core, number, trace: None, path, route, error: None };
         }
@@ -88,7 +88,7 @@ impl Observe for WatchErrors {
         let described = Request {
             method: request.method.as_str().to_owned(),
             path: path.clone(),
-            route: named(route),
+            route: route_template(route),
             status: None,
         };
         let trace = core.requests.begin(number, described);
@@ -106,8 +106,8 @@ impl Exchange for WatchedRequest {
     fn response(&mut self, response: &mut response::Parts) {
         self.error = response.extensions.get().cloned();
         self.route = response.extensions.get().copied().or(self.route);
-        if self.core.tells() {
-            let (status, route) = (response.status.as_u16(), named(self.route));
+        if self.core.has_sink() {
+            let (status, route) = (response.status.as_u16(), route_template(self.route));
             self.core.requests.change(self.number, |request| {
                 request.status = Some(status);
                 request.route = route.or(request.route);
@@ -117,15 +117,15 @@ impl Exchange for WatchedRequest {
 
     fn end(self, end: &End) {
         let code = end.status_code();
-        // A panic is the hook's.
+        // The hook captures panics.
         let failed = code >= 500 && end.outcome != Outcome::Panicked;
-        let told = failed && self.core.requests.has_error(self.number);
-        if failed && !told {
+        let has_reported = failed && self.core.requests.has_error(self.number);
+        if failed && !has_reported {
             let entered = self.enter();
             self.capture(end, code);
             drop(entered);
         }
-        if failed || self.core.tells() {
+        if failed || self.core.has_sink() {
             self.core.requests.end(self.number, self.trace);
         }
     }
@@ -133,34 +133,36 @@ impl Exchange for WatchedRequest {
 
 impl WatchedRequest {
     fn capture(&self, end: &End, code: u16) {
-        let (method, route) = (end.method.as_str(), named(self.route));
+        let (method, route) = (end.method.as_str(), route_template(self.route));
         let route = route.unwrap_or(Route::UNMATCHED.as_str());
         let message = format!("{method} {route} answered {code}");
-        let told = match &self.error {
-            Some(error) => Told { message, chain: chain(&*error.0), ..Told::default() },
+        let details = match &self.error {
+            Some(error) => {
+                ErrorDetails { message, chain: chain(&*error.0), ..ErrorDetails::default() }
+            }
             None => {
                 let cause = Cause { kind: code.to_string(), message: message.clone() };
-                Told { chain: vec![cause], ..Told::default() }
+                ErrorDetails { chain: vec![cause], ..ErrorDetails::default() }
             }
         };
         let request = Request {
             method: method.to_owned(),
             path: self.path.clone(),
-            route: named(self.route),
+            route: route_template(self.route),
             status: Some(code),
         };
-        self.core.happened(Happened {
+        self.core.record(ErrorOccurrence {
             kind: Kind::Response,
-            place: Key { kind: Kind::Response, file: route, line: u32::from(code) },
+            place: PlaceKey { kind: Kind::Response, file: route, line: u32::from(code) },
             target: "http",
-            told,
-            stack: StackOf::None,
+            details,
+            stack: StackSource::None,
             spans: None,
             request: Some(request),
         });
     }
 }
 
-fn named(route: Option<Route>) -> Option<&'static str> {
+fn route_template(route: Option<Route>) -> Option<&'static str> {
     route.filter(|route| *route != Route::UNMATCHED).map(Route::as_str)
 }

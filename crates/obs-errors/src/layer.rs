@@ -1,4 +1,4 @@
-//! `error!` events as errors, the others as what led to them.
+//! The layer: `error!` events become errors, the others breadcrumbs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::core::{Core, Happened, StackOf};
-use crate::place::Key;
+use crate::core::{Core, ErrorOccurrence, StackSource};
+use crate::details::ErrorDetails;
+use crate::place::PlaceKey;
 use crate::report::{ErrorId, Kind, SpanSoFar};
-use crate::told::Told;
 
-/// The target of the line that obs-logging writes of a panic, which the hook tells of.
-const PANIC: &str = "panic";
+/// The target of obs-logging's line of a panic, which the hook captures itself.
+const PANIC_TARGET: &str = "panic";
 
 /// The layer that captures events of level ERROR, and keeps those below as breadcrumbs of their request.
 ///
 /// Add it behind its own filter: `layer.with_filter(filter)`, with [`ErrorLayer::max_level`], so that it
-/// enables nothing that it does not read.
+/// enables nothing that it does not record.
 pub struct ErrorLayer {
     core: Arc<Core>,
 }
@@ -30,53 +30,53 @@ impl ErrorLayer {
         Self { core }
     }
 
-    /// The lowest level that it reads: that of the breadcrumbs or, where nobody is told of errors, ERROR.
+    /// The lowest level that it records: that of the breadcrumbs or, without a sink, ERROR.
     pub fn max_level(&self) -> LevelFilter {
-        match self.core.tells() {
+        match self.core.has_sink() {
             true => self.core.breadcrumbs.max(LevelFilter::ERROR),
             false => LevelFilter::ERROR,
         }
     }
 
-    /// Whether it reads such an event.
+    /// Whether it records events of this callsite.
     #[inline]
-    pub fn reads(&self, metadata: &Metadata<'_>) -> bool {
+    pub fn is_enabled(&self, metadata: &Metadata<'_>) -> bool {
         *metadata.level() <= self.max_level()
     }
 
-    /// Takes an event, and answers the id of the error that was captured. For a layer that holds this one;
+    /// Records an event, and returns the id of the error that was captured. For a layer that holds this one;
     /// as a layer it does so itself.
-    pub fn take(
+    pub fn record(
         &self,
         event: &Event<'_>,
         spans: impl FnOnce() -> Option<Vec<SpanSoFar>>,
     ) -> Option<ErrorId> {
         let metadata = event.metadata();
         if *metadata.level() != Level::ERROR {
-            if self.reads(metadata) {
+            if self.is_enabled(metadata) {
                 self.core.requests.add(event);
             }
             return None;
         }
-        if metadata.target() == PANIC && self.core.hooked.load(Relaxed) {
+        if metadata.target() == PANIC_TARGET && self.core.has_panic_hook.load(Relaxed) {
             return None;
         }
-        let mut told = Told::default();
-        event.record(&mut told);
-        let stack = match told.backtrace.take() {
-            Some(text) => StackOf::Text(text),
-            None => StackOf::Here,
+        let mut details = ErrorDetails::default();
+        event.record(&mut details);
+        let stack = match details.backtrace.take() {
+            Some(text) => StackSource::Text(text),
+            None => StackSource::Current,
         };
-        let place = Key {
+        let place = PlaceKey {
             kind: Kind::Event,
             file: metadata.file().unwrap_or(metadata.target()),
             line: metadata.line().unwrap_or(0),
         };
-        self.core.happened(Happened {
+        self.core.record(ErrorOccurrence {
             kind: Kind::Event,
             place,
             target: metadata.target(),
-            told,
+            details,
             stack,
             spans: spans(),
             request: None,
@@ -94,7 +94,7 @@ where
             let named = |name: &'static str| SpanSoFar { name: name.to_owned(), duration: None };
             Some(scope.from_root().map(|span| named(span.metadata().name())).collect())
         };
-        self.take(event, || match self.core.spans {
+        self.record(event, || match self.core.spans {
             Some(_) => None,
             None => spans(),
         });

@@ -1,10 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod breadcrumbs;
 mod builder;
 mod captured;
 mod core;
-mod crumbs;
 mod current;
+mod details;
 mod error;
 mod errors;
 mod exit;
@@ -12,6 +13,7 @@ mod fields;
 #[cfg(feature = "http")]
 pub mod http;
 mod layer;
+mod metrics;
 mod panic;
 mod place;
 mod queue;
@@ -22,9 +24,7 @@ mod scrub;
 mod sentry;
 mod sink;
 mod source;
-mod source_of;
 mod stack;
-mod told;
 mod worker;
 
 pub use builder::Builder;

@@ -10,17 +10,17 @@ use serde_json::json;
 
 use crate::report::{ErrorId, Kind};
 
-/// Places that are told apart; the others share one.
-const MOST: usize = 1024;
-/// Types of errors that are told apart.
-const MOST_TYPES: usize = 100;
-/// Traces that a place remembers.
-const TRACES: usize = 5;
+/// Places with a count of their own; further ones share `<other>`.
+const MAX_PLACES: usize = 1024;
+/// Error types with a count of their own; further ones share `<other>`.
+const MAX_TYPES: usize = 100;
+/// The last traces of a place.
+const MAX_TRACES: usize = 5;
 const OTHER: &str = "<other>";
 
 /// How many errors of one place are reported.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limit {
+pub(crate) struct RateLimit {
     /// At once.
     pub(crate) burst: u32,
     /// The time after which one more may be.
@@ -29,13 +29,13 @@ pub(crate) struct Limit {
 
 /// A place in the code, or a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
+pub(crate) struct PlaceKey {
     pub(crate) kind: Kind,
     pub(crate) file: &'static str,
     pub(crate) line: u32,
 }
 
-impl Key {
+impl PlaceKey {
     const OTHER: Self = Self { kind: Kind::Captured, file: OTHER, line: 0 };
 
     /// `src/orders.rs:42`, or a route.
@@ -69,26 +69,35 @@ struct Place {
 /// Every place with an error since the process began.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
-    known: Mutex<HashMap<Key, Place>>,
+    places: Mutex<HashMap<PlaceKey, Place>>,
     types: Mutex<HashMap<String, u64>>,
 }
 
-/// What an error of a place is told by.
-pub(crate) struct Seen<'a> {
+/// How a place shows its last error.
+pub(crate) struct ErrorSummary<'a> {
     pub(crate) error_type: &'a str,
     pub(crate) message: &'a str,
     pub(crate) trace: Option<TraceId>,
 }
 
 impl Places {
-    /// Counts an error; answers how many of its place went unreported before, where this one may be
+    /// Counts an error. Returns how many of its place went unreported before, where this one may be
     /// reported.
-    pub(crate) fn count(&self, key: Key, seen: &Seen<'_>, limit: Limit) -> Option<u64> {
-        self.count_type(seen.error_type);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = if known.len() < MOST || known.contains_key(&key) { key } else { Key::OTHER };
+    pub(crate) fn count(
+        &self,
+        key: PlaceKey,
+        summary: &ErrorSummary<'_>,
+        limit: RateLimit,
+    ) -> Option<u64> {
+        self.count_type(summary.error_type);
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = if places.len() < MAX_PLACES || places.contains_key(&key) {
+            key
+        } else {
+            PlaceKey::OTHER
+        };
         let (now, time) = (Instant::now(), SystemTime::now());
-        let place = known.entry(key).or_insert_with(|| Place {
+        let place = places.entry(key).or_insert_with(|| Place {
             error_type: String::new(),
             message: String::new(),
             count: 0,
@@ -103,12 +112,12 @@ impl Places {
         });
         place.count += 1;
         place.last = time;
-        if place.message != seen.message {
-            seen.error_type.clone_into(&mut place.error_type);
-            seen.message.clone_into(&mut place.message);
+        if place.message != summary.message {
+            summary.error_type.clone_into(&mut place.error_type);
+            summary.message.clone_into(&mut place.message);
         }
-        if let Some(trace) = seen.trace.filter(|trace| !place.traces.contains(trace)) {
-            if place.traces.len() == TRACES {
+        if let Some(trace) = summary.trace.filter(|trace| !place.traces.contains(trace)) {
+            if place.traces.len() == MAX_TRACES {
                 place.traces.remove(0);
             }
             place.traces.push(trace);
@@ -123,11 +132,11 @@ impl Places {
         Some(std::mem::take(&mut place.unreported))
     }
 
-    /// The last one of the place that was reported.
-    pub(crate) fn reported(&self, key: Key, id: ErrorId) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = if known.contains_key(&key) { key } else { Key::OTHER };
-        if let Some(place) = known.get_mut(&key) {
+    /// Notes the id of the place's last reported error.
+    pub(crate) fn reported(&self, key: PlaceKey, id: ErrorId) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = if places.contains_key(&key) { key } else { PlaceKey::OTHER };
+        if let Some(place) = places.get_mut(&key) {
             place.last_id = Some(id);
         }
     }
@@ -137,7 +146,7 @@ impl Places {
         if let Some(count) = types.get_mut(name) {
             *count += 1;
         } else {
-            let name = if types.len() < MOST_TYPES { name } else { OTHER };
+            let name = if types.len() < MAX_TYPES { name } else { OTHER };
             *types.entry(name.to_owned()).or_default() += 1;
         }
     }
@@ -152,8 +161,8 @@ impl Places {
 
     /// All places, the one with the latest error first.
     pub(crate) fn json(&self) -> serde_json::Value {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut places: Vec<_> = known.iter().collect();
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places: Vec<_> = places.iter().collect();
         places.sort_by_key(|(_, place)| std::cmp::Reverse(place.last));
         let places = places.into_iter().map(|(key, place)| {
             json!({
@@ -174,7 +183,7 @@ impl Places {
 }
 
 impl Place {
-    fn refill(&mut self, now: Instant, limit: Limit) {
+    fn refill(&mut self, now: Instant, limit: RateLimit) {
         let interval = limit.interval.max(Duration::from_millis(1));
         let due = now.duration_since(self.refilled).as_nanos() / interval.as_nanos();
         let due = u32::try_from(due).unwrap_or(u32::MAX);

@@ -1,4 +1,4 @@
-//! Between the threads that fail and the one that tells: bounded, and with an account.
+//! The bounded queue between the threads that fail and the one that reports. Each error is counted as delivered or lost.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use obs_guard::fork_generation;
 
-use crate::captured::Captured;
+use crate::captured::CapturedError;
 use crate::sink::{Loss, Outcome};
 
-/// Errors that wait: each is 100 KiB at most.
-const MOST: usize = 256;
+/// Errors that wait; each takes 100 KiB at most.
+const CAPACITY: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
-    /// The process that the worker lives in.
+    /// The fork generation of the worker's process.
     generation: u32,
     delivered: AtomicU64,
     lost: [AtomicU64; Loss::ALL.len()],
@@ -25,11 +25,11 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<Captured>,
-    /// Whether one is being told.
+    waiting: VecDeque<CapturedError>,
+    /// Whether the worker has one in hand.
     busy: bool,
     closed: bool,
-    /// How many were taken up so far, and how many are done with.
+    /// How many were accepted so far, and how many of them are settled.
     accepted: u64,
     done: u64,
 }
@@ -41,7 +41,7 @@ pub struct Flushed {
     pub delivered: u64,
     /// It is lost, and counted.
     pub lost: u64,
-    /// Still waiting, or under way: its fate is not known.
+    /// Still waiting, or in flight.
     pub unknown: u64,
 }
 
@@ -63,35 +63,35 @@ impl Queue {
         }
     }
 
-    /// Whether the error was taken; else it is counted as lost.
-    pub(crate) fn push(&self, captured: Captured) -> bool {
-        let why = if fork_generation() != self.generation {
+    /// Whether the error was accepted; otherwise it is counted as lost.
+    pub(crate) fn push(&self, error: CapturedError) -> bool {
+        let loss = if fork_generation() != self.generation {
             Loss::Forked
         } else {
             let mut state = self.lock();
             if state.closed {
                 Loss::Closed
-            } else if state.waiting.len() >= MOST {
+            } else if state.waiting.len() >= CAPACITY {
                 Loss::QueueFull
             } else {
-                state.waiting.push_back(captured);
+                state.waiting.push_back(error);
                 state.accepted += 1;
                 drop(state);
                 self.changed.notify_all();
                 return true;
             }
         };
-        self.lose(why, 1);
+        self.count_lost(loss, 1);
         false
     }
 
     /// The next error, for the worker; none once the queue is closed.
-    pub(crate) fn next(&self) -> Option<Captured> {
+    pub(crate) fn next(&self) -> Option<CapturedError> {
         let mut state = self.lock();
         loop {
-            if let Some(captured) = state.waiting.pop_front() {
+            if let Some(error) = state.waiting.pop_front() {
                 state.busy = true;
-                return Some(captured);
+                return Some(error);
             }
             if state.closed {
                 return None;
@@ -100,13 +100,13 @@ impl Queue {
         }
     }
 
-    /// What became of the one that was taken last.
+    /// Counts the outcome of the error that [`Queue::next`] returned last.
     pub(crate) fn settle(&self, outcome: Outcome) {
         match outcome {
             Outcome::Delivered => {
                 self.delivered.fetch_add(1, Relaxed);
             }
-            Outcome::Lost(why) => self.lose(why, 1),
+            Outcome::Lost(loss) => self.count_lost(loss, 1),
         }
         let mut state = self.lock();
         state.busy = false;
@@ -116,43 +116,43 @@ impl Queue {
     }
 
     /// Waits until everything that was captured before is settled.
-    pub(crate) fn flush(&self, at_most: Duration) -> Flushed {
+    pub(crate) fn flush(&self, timeout: Duration) -> Flushed {
         let state = self.lock();
         let until = state.accepted;
         if fork_generation() == self.generation {
-            drop(self.wait(state, at_most, |state| state.done >= until));
+            drop(self.wait(state, timeout, |state| state.done >= until));
         } else {
             drop(state);
         }
-        self.account()
+        self.totals()
     }
 
-    /// The same; later errors are lost, and what still waits at the deadline is.
-    pub(crate) fn close(&self, at_most: Duration) -> Flushed {
+    /// [`Queue::flush`]; errors that wait at the deadline, and later ones, are counted as lost.
+    pub(crate) fn close(&self, timeout: Duration) -> Flushed {
         let mut state = self.lock();
         state.closed = true;
         self.changed.notify_all();
         if fork_generation() == self.generation {
             let settled = |state: &State| state.waiting.is_empty() && !state.busy;
-            state = self.wait(state, at_most, settled);
+            state = self.wait(state, timeout, settled);
         }
         let abandoned = state.waiting.len() as u64;
         state.waiting.clear();
         state.done += abandoned;
         drop(state);
-        self.lose(Loss::Closed, abandoned);
-        self.account()
+        self.count_lost(Loss::Closed, abandoned);
+        self.totals()
     }
 
     fn wait<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        at_most: Duration,
+        timeout: Duration,
         is_done: impl Fn(&State) -> bool,
     ) -> MutexGuard<'a, State> {
-        let end = Instant::now().checked_add(at_most);
+        let end = Instant::now().checked_add(timeout);
         while !is_done(&state) {
-            let left = end.map_or(at_most, |end| end.saturating_duration_since(Instant::now()));
+            let left = end.map_or(timeout, |end| end.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 break;
             }
@@ -162,23 +162,23 @@ impl Queue {
         state
     }
 
-    fn account(&self) -> Flushed {
+    fn totals(&self) -> Flushed {
         let state = self.lock();
         Flushed {
             delivered: self.delivered.load(Relaxed),
-            lost: Loss::ALL.iter().map(|why| self.lost(*why)).sum(),
+            lost: Loss::ALL.iter().map(|loss| self.lost(*loss)).sum(),
             unknown: state.accepted - state.done,
         }
     }
 
-    fn lose(&self, why: Loss, how_many: u64) {
-        if let Some(lost) = self.lost.get(why as usize) {
-            lost.fetch_add(how_many, Relaxed);
+    fn count_lost(&self, loss: Loss, count: u64) {
+        if let Some(lost) = self.lost.get(loss as usize) {
+            lost.fetch_add(count, Relaxed);
         }
     }
 
-    pub(crate) fn lost(&self, why: Loss) -> u64 {
-        self.lost.get(why as usize).map_or(0, |lost| lost.load(Relaxed))
+    pub(crate) fn lost(&self, loss: Loss) -> u64 {
+        self.lost.get(loss as usize).map_or(0, |lost| lost.load(Relaxed))
     }
 
     pub(crate) fn delivered(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! What is told of one error: what a sink gets.
+//! The report of one error, as a sink gets it.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -33,14 +33,14 @@ impl fmt::Debug for ErrorId {
     }
 }
 
-/// How an error came to be known.
+/// How an error was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A panic, by the hook.
     Panic,
     /// An event of level ERROR.
     Event,
-    /// A response of 500 or above whose cause nobody had told.
+    /// A response of 500 or above whose request reported no error.
     Response,
     /// Handed over by [`capture`](crate::capture).
     Captured,
@@ -66,7 +66,7 @@ pub struct Report {
     pub id: ErrorId,
     /// When it happened.
     pub time: SystemTime,
-    /// How it came to be known.
+    /// How it was captured.
     pub kind: Kind,
     /// Where the code reported it: `src/orders.rs:42`, or the route of a response.
     pub place: String,
@@ -94,7 +94,7 @@ pub struct Report {
     pub thread: Option<String>,
     /// Errors of this place that were not reported since the last one that was: its limit was reached.
     pub unreported: u64,
-    /// What this error has in common with its like, in any release.
+    /// Equal for errors of one issue, in any release.
     pub fingerprint: Vec<String>,
 }
 

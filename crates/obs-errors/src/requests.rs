@@ -1,4 +1,4 @@
-//! What is known of the requests that are under way, by their traces.
+//! The requests in flight with their breadcrumbs, by exchange or trace.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -10,63 +10,63 @@ use foldhash::HashMap;
 use obs_context::{active_span, current_request_id};
 use tracing::Event;
 
-use crate::crumbs::{Crumbs, MOST_BYTES, Written};
+use crate::breadcrumbs::{Breadcrumbs, FormattedEvent, MAX_REQUEST_BYTES};
 use crate::report::{Breadcrumb, Request};
 
 const SHARDS: usize = 16;
 /// Requests of one shard: 16,384 in all.
-const MOST: usize = 1024;
+const MAX_REQUESTS_PER_SHARD: usize = 1024;
 /// Bytes of all breadcrumbs.
-const MOST_CRUMBS: usize = 32 * 1024 * 1024;
+const MAX_BREADCRUMB_BYTES: usize = 32 * 1024 * 1024;
 
-/// The requests that are under way. What belongs to no HTTP exchange, such as a job with a span of its own,
-/// is here from its first breadcrumb until there are too many.
+/// The requests in flight. A trace without an HTTP exchange, such as a job with a span of its own,
+/// is here from its first breadcrumb until it is evicted.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     shards: [Mutex<Shard>; SHARDS],
     bytes: AtomicUsize,
-    /// Breadcrumbs that found no room.
-    lost: AtomicU64,
+    /// Breadcrumbs that were dropped at the limit.
+    dropped: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Shard {
-    known: HashMap<u128, State>,
-    /// In the order of their coming; those that are over may still be here.
+    states: HashMap<u128, RequestState>,
+    /// In the order of arrival; ended requests may still be here.
     order: VecDeque<u128>,
-    /// The exchanges of a trace: one, or how many.
+    /// The exchanges in flight of each trace.
     exchanges: HashMap<u128, Exchanges>,
 }
 
 #[derive(Debug)]
 struct Exchanges {
-    /// The first one.
+    /// The number of the first.
     number: u64,
     count: usize,
 }
 
 /// One request.
 #[derive(Debug, Default)]
-pub(crate) struct State {
-    crumbs: Crumbs,
+pub(crate) struct RequestState {
+    breadcrumbs: Breadcrumbs,
     pub(crate) request: Option<Request>,
-    /// Whether an error of it is known.
+    /// Whether an error of it was counted.
     has_error: bool,
 }
 
 thread_local! {
-    /// The HTTP exchange that this thread works for.
-    static CURRENT: Cell<u64> = const { Cell::new(0) };
+    /// The HTTP exchange that this thread is polling.
+    static CURRENT_EXCHANGE: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Makes an exchange the thread's own; answers which one was.
+/// Sets the thread's current exchange. Returns the former one.
 #[cfg(feature = "http")]
 pub(crate) fn enter(number: u64) -> u64 {
-    CURRENT.try_with(|current| current.replace(number)).unwrap_or_default()
+    CURRENT_EXCHANGE.try_with(|current| current.replace(number)).unwrap_or_default()
 }
 
-/// Tells traces apart: by their ids or, where there are none, by the request's.
-fn trace() -> Option<u128> {
+/// The current trace's id or, without one, a hash of the request id.
+fn trace_key() -> Option<u128> {
     if let Some(span) = active_span() {
         return Some(span.trace_id.get());
     }
@@ -86,12 +86,12 @@ impl Requests {
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The request that the thread works for: its exchange, also in a task of its own where the trace has
-    /// but one here; else whatever has this trace.
+    /// The request of the current thread: its exchange, also in a spawned task where the trace has
+    /// only one here; otherwise its trace.
     fn key(&self) -> Option<u128> {
-        match CURRENT.try_with(Cell::get).unwrap_or_default() {
+        match CURRENT_EXCHANGE.try_with(Cell::get).unwrap_or_default() {
             0 => {
-                let trace = trace()?;
+                let trace = trace_key()?;
                 let shard = self.shard(trace);
                 let alone = shard.exchanges.get(&trace).filter(|exchanges| exchanges.count == 1);
                 Some(alone.map_or(trace, |exchanges| exchanges.number.into()))
@@ -100,10 +100,10 @@ impl Requests {
         }
     }
 
-    /// The exchange of this number is known from now on; the caller is in its span. Answers its trace.
+    /// Registers an exchange; the caller is in its span. Returns its trace.
     #[cfg(feature = "http")]
     pub(crate) fn begin(&self, number: u64, request: Request) -> Option<u128> {
-        let trace = trace();
+        let trace = trace_key();
         if let Some(trace) = trace {
             let mut shard = self.shard(trace);
             let exchanges = shard.exchanges.entry(trace).or_insert(Exchanges { number, count: 0 });
@@ -114,9 +114,9 @@ impl Requests {
         trace
     }
 
-    /// It is over: what is known of it is forgotten.
+    /// Removes an exchange that has ended.
     #[cfg(feature = "http")]
-    pub(crate) fn end(&self, number: u64, trace: Option<u128>) -> Option<State> {
+    pub(crate) fn end(&self, number: u64, trace: Option<u128>) -> Option<RequestState> {
         if let Some(trace) = trace {
             let mut shard = self.shard(trace);
             if let Some(exchanges) = shard.exchanges.get_mut(&trace) {
@@ -127,45 +127,45 @@ impl Requests {
             }
         }
         let mut shard = self.shard(number.into());
-        let state = shard.known.remove(&number.into())?;
+        let state = shard.states.remove(&number.into())?;
         drop(shard);
-        self.bytes.fetch_sub(state.crumbs.capacity(), Relaxed);
+        self.bytes.fetch_sub(state.breadcrumbs.capacity(), Relaxed);
         Some(state)
     }
 
-    /// Changes what is known of an exchange.
+    /// Updates the request of an exchange.
     #[cfg(feature = "http")]
     pub(crate) fn change(&self, number: u64, change: impl FnOnce(&mut Request)) {
         let mut shard = self.shard(number.into());
         if let Some(request) =
-            shard.known.get_mut(&number.into()).and_then(|state| state.request.as_mut())
+            shard.states.get_mut(&number.into()).and_then(|state| state.request.as_mut())
         {
             change(request);
         }
     }
 
-    /// Whether an error of this exchange is known.
+    /// Whether an error of this exchange was counted.
     #[cfg(feature = "http")]
     pub(crate) fn has_error(&self, number: u64) -> bool {
         let shard = self.shard(number.into());
-        shard.known.get(&number.into()).is_some_and(|state| state.has_error)
+        shard.states.get(&number.into()).is_some_and(|state| state.has_error)
     }
 
-    /// Keeps an event for the error that may come.
+    /// Keeps an event as a breadcrumb.
     pub(crate) fn add(&self, event: &Event<'_>) {
         let Some(key) = self.key() else { return };
-        if self.bytes.load(Relaxed) + MOST_BYTES > MOST_CRUMBS {
-            self.lost.fetch_add(1, Relaxed);
+        if self.bytes.load(Relaxed) + MAX_REQUEST_BYTES > MAX_BREADCRUMB_BYTES {
+            self.dropped.fetch_add(1, Relaxed);
             return;
         }
-        let written = Written::of(event);
+        let event_text = FormattedEvent::format(event);
         let mut shard = self.shard(key);
-        let crumbs = &mut self.state(&mut shard, key).crumbs;
-        let before = crumbs.capacity();
-        crumbs.add(&written);
-        let after = crumbs.capacity();
+        let breadcrumbs = &mut self.state(&mut shard, key).breadcrumbs;
+        let before = breadcrumbs.capacity();
+        breadcrumbs.add(&event_text);
+        let after = breadcrumbs.capacity();
         drop(shard);
-        written.discard();
+        event_text.discard();
         if after != before {
             self.bytes.fetch_add(after.wrapping_sub(before), Relaxed);
         }
@@ -179,33 +179,33 @@ impl Requests {
         }
     }
 
-    /// What the request is, and what it has logged.
-    pub(crate) fn known(&self) -> (Option<Request>, Vec<Breadcrumb>) {
+    /// The current request and its breadcrumbs.
+    pub(crate) fn snapshot(&self) -> (Option<Request>, Vec<Breadcrumb>) {
         let Some(key) = self.key() else { return (None, Vec::new()) };
         let mut shard = self.shard(key);
         let state = self.state(&mut shard, key);
-        (state.request.clone(), state.crumbs.read())
+        (state.request.clone(), state.breadcrumbs.read())
     }
 
-    /// Breadcrumbs that found no room.
-    pub(crate) fn lost(&self) -> u64 {
-        self.lost.load(Relaxed)
+    /// Breadcrumbs that were dropped at the limit.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
     }
 
-    fn state<'a>(&self, shard: &'a mut Shard, key: u128) -> &'a mut State {
-        let Shard { known, order, .. } = shard;
-        if !known.contains_key(&key) {
-            while known.len() >= MOST {
+    fn state<'a>(&self, shard: &'a mut Shard, key: u128) -> &'a mut RequestState {
+        let Shard { states, order, .. } = shard;
+        if !states.contains_key(&key) {
+            while states.len() >= MAX_REQUESTS_PER_SHARD {
                 let Some(oldest) = order.pop_front() else { break };
-                if let Some(oldest) = known.remove(&oldest) {
-                    self.bytes.fetch_sub(oldest.crumbs.capacity(), Relaxed);
+                if let Some(oldest) = states.remove(&oldest) {
+                    self.bytes.fetch_sub(oldest.breadcrumbs.capacity(), Relaxed);
                 }
             }
-            if order.len() >= 2 * MOST {
-                order.retain(|key| known.contains_key(key));
+            if order.len() >= 2 * MAX_REQUESTS_PER_SHARD {
+                order.retain(|key| states.contains_key(key));
             }
             order.push_back(key);
         }
-        known.entry(key).or_default()
+        states.entry(key).or_default()
     }
 }

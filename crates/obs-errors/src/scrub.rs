@@ -1,10 +1,10 @@
-//! Secrets stay here.
+//! Redaction of secrets in reports.
 
 use obs_guard::redact::{REDACTED, Redaction};
 use serde_json::Value;
 
 /// Names that are redacted unless it is said otherwise: those of Sentry's own scrubbers, and their variants.
-const SECRETS: [&str; 36] = [
+const DEFAULT_SECRETS: [&str; 36] = [
     "password",
     "passwd",
     "passphrase",
@@ -45,17 +45,17 @@ const SECRETS: [&str; 36] = [
 
 /// The engine of the logs' redaction, for fields.
 #[derive(Clone, Debug)]
-pub(crate) struct Scrub(Redaction);
+pub(crate) struct Scrubber(Redaction);
 
-impl Default for Scrub {
+impl Default for Scrubber {
     fn default() -> Self {
         let mut scrub = Self(Redaction::default());
-        scrub.add(SECRETS);
+        scrub.add(DEFAULT_SECRETS);
         scrub
     }
 }
 
-impl Scrub {
+impl Scrubber {
     pub(crate) fn add(&mut self, names: impl IntoIterator<Item = impl AsRef<str>>) {
         for name in names {
             self.0.add(escaped(name.as_ref()));
@@ -106,14 +106,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_replaced_however_deep() {
+    fn secrets_at_any_depth_are_redacted() {
         let mut fields = vec![
             ("user.Password".to_owned(), Value::from("hunter2")),
             ("body".to_owned(), r#"{"a": [{"token": "hunter2"}], "b": 1}"#.into()),
             ("object".to_owned(), serde_json::json!({"deep": {"cookie": "hunter2"}})),
             ("order".to_owned(), 7.into()),
         ];
-        Scrub::default().fields(&mut fields);
+        Scrubber::default().fields(&mut fields);
         let text = format!("{fields:?}");
         assert!(!text.contains("hunter2") && text.contains("order"), "{text}");
         assert_eq!(fields[1].1, r#"{"a":[{"token":"[redacted]"}],"b":1}"#);

@@ -1,4 +1,4 @@
-//! Who is told of errors.
+//! The interface of a sink.
 
 use crate::report::Report;
 
@@ -7,7 +7,7 @@ use crate::report::Report;
 /// It is called on a thread of its own, one report at a time, and may take its time: meanwhile up to 256
 /// wait, and further ones are counted as lost. A panic costs that report.
 pub trait Sink: Send + 'static {
-    /// Tells of one error.
+    /// Sends one report.
     fn send(&mut self, report: &Report) -> Outcome;
 }
 
@@ -38,7 +38,7 @@ pub enum Loss {
     TooLarge,
     /// The receiver refused it: a wrong key, a wrong project, a malformed report.
     Refused,
-    /// Nobody answered, or the connection failed.
+    /// There was no answer, or the connection failed.
     Unreachable,
     /// The application's own code did not want it, or the sink failed.
     Discarded,

@@ -1,4 +1,4 @@
-//! From a stack as the thread had it to one that people read.
+//! Captures a stack as addresses, and resolves it to frames.
 
 mod addresses;
 
@@ -6,12 +6,12 @@ use std::fmt::Write;
 use std::ptr::without_provenance_mut;
 
 use crate::report::{Frame, Source};
-use crate::source::Sources;
+use crate::source::SourceCache;
 
 /// Frames of one stack.
-const MOST: usize = 128;
-/// So many frames of libraries in a row stand for themselves; more are folded into one.
-const UNFOLDED: usize = 3;
+const MAX_FRAMES: usize = 128;
+/// Library frames in a row that are shown; of more, those between the first and the last are folded into one.
+const MAX_UNFOLDED: usize = 3;
 
 /// A stack as it was taken: its addresses, or the text of an error's own backtrace.
 #[derive(Debug, Default)]
@@ -23,39 +23,39 @@ pub(crate) enum Stack {
 }
 
 impl Stack {
-    /// The calling thread's, without looking anything up.
-    pub(crate) fn here() -> Self {
-        Self::Addresses(addresses::taken())
+    /// The calling thread's stack, without symbols.
+    pub(crate) fn capture() -> Self {
+        Self::Addresses(addresses::capture())
     }
 
-    /// Looks names and lines up, which takes a while: not on a request's thread.
-    pub(crate) fn resolve(self, sources: &mut Sources, in_app: &[String]) -> Vec<Frame> {
+    /// Resolves names and lines. This is slow: it must not run on a request's thread.
+    pub(crate) fn resolve(self, sources: &mut SourceCache, in_app: &[String]) -> Vec<Frame> {
         let frames = match self {
             Self::None => Vec::new(),
-            Self::Addresses(taken) => resolved(&taken),
-            Self::Text(text) => parsed(&text),
+            Self::Addresses(list) => resolve_addresses(&list),
+            Self::Text(text) => parse_backtrace(&text),
         };
-        let mut frames = without_ends(frames);
-        frames.truncate(MOST);
+        let mut frames = trim_ends(frames);
+        frames.truncate(MAX_FRAMES);
         for frame in &mut frames {
             frame.in_app = is_in_app(frame, in_app);
             if frame.in_app {
                 frame.source = source_of(frame, sources);
             }
         }
-        folded(frames)
+        fold_library_frames(frames)
     }
 }
 
-fn source_of(frame: &Frame, sources: &mut Sources) -> Option<Box<Source>> {
+fn source_of(frame: &Frame, sources: &mut SourceCache) -> Option<Box<Source>> {
     let (file, line) = (frame.file.as_deref()?, frame.line?);
-    sources.around(file, line).map(Box::new)
+    sources.context(file, line).map(Box::new)
 }
 
 /// One address at a time: the crate's lock is held while one is looked up, and the application may want it.
-fn resolved(taken: &[usize]) -> Vec<Frame> {
-    let mut frames = Vec::with_capacity(taken.len());
-    for &address in taken {
+fn resolve_addresses(addresses: &[usize]) -> Vec<Frame> {
+    let mut frames = Vec::with_capacity(addresses.len());
+    for &address in addresses {
         let known = frames.len();
         backtrace::resolve(without_provenance_mut(address), |symbol| {
             // The alternate form leaves the hash out.
@@ -79,7 +79,7 @@ fn resolved(taken: &[usize]) -> Vec<Frame> {
 
 /// The text of `std::backtrace::Backtrace`, as errors show it: `  3: app::work` and, behind it,
 /// `             at ./src/main.rs:7:5`.
-fn parsed(text: &str) -> Vec<Frame> {
+fn parse_backtrace(text: &str) -> Vec<Frame> {
     let mut frames: Vec<Frame> = Vec::new();
     for line in text.lines().map(str::trim) {
         if let Some(place) = line.strip_prefix("at ") {
@@ -102,14 +102,14 @@ fn parsed(text: &str) -> Vec<Frame> {
                 Some((address, function)) if address.starts_with("0x") => function,
                 _ => function,
             };
-            frames.push(Frame { function: without_hash(function).to_owned(), ..Frame::default() });
+            frames.push(Frame { function: strip_hash(function).to_owned(), ..Frame::default() });
         }
     }
     frames
 }
 
 /// `app::work::h0123456789abcdef` without its hash.
-fn without_hash(function: &str) -> &str {
+fn strip_hash(function: &str) -> &str {
     match function.rsplit_once("::h") {
         Some((name, hash))
             if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
@@ -120,11 +120,11 @@ fn without_hash(function: &str) -> &str {
     }
 }
 
-/// Without what took the stack, and without what stands below every thread.
-fn without_ends(mut frames: Vec<Frame>) -> Vec<Frame> {
-    let led_here = frames.iter().take_while(|frame| leads_here(frame)).count();
-    if led_here < frames.len() {
-        frames.drain(..led_here);
+/// Without the frames that captured the stack, and without those below every thread.
+fn trim_ends(mut frames: Vec<Frame>) -> Vec<Frame> {
+    let capture_frames = frames.iter().take_while(|frame| is_capture_frame(frame)).count();
+    if capture_frames < frames.len() {
+        frames.drain(..capture_frames);
     }
     let below =
         frames.iter().position(|frame| frame.function.contains("__rust_begin_short_backtrace"));
@@ -134,9 +134,9 @@ fn without_ends(mut frames: Vec<Frame>) -> Vec<Frame> {
     frames
 }
 
-/// What leads from the application into this crate: the panic hook, or the layer below the macro, with what
-/// both use of the standard library. What the compiler has inlined has no path in its name, but a file.
-fn leads_here(frame: &Frame) -> bool {
+/// Whether the frame lies between the application and this crate: the panic hook, or the layer below the macro, with the
+/// parts of the standard library that both use. An inlined function has no path in its name, but a file.
+fn is_capture_frame(frame: &Frame) -> bool {
     const NAMES: [&str; 9] = [
         "backtrace::",
         "tracing",
@@ -151,14 +151,14 @@ fn leads_here(frame: &Frame) -> bool {
     const FILES: [&str; 4] = ["/backtrace-", "/tracing-", "/rustc/", "/rustlib/src/"];
     const CRATES: [&str; 6] =
         ["obs_all", "obs_context", "obs_errors", "obs_guard", "obs_logging", "obs_tracing"];
-    let name = path_of(&frame.function);
+    let name = type_path(&frame.function);
     crate_of(frame).is_some_and(|name| CRATES.contains(&&*name))
         || NAMES.iter().any(|known| name.starts_with(known))
         || frame.file.as_ref().is_some_and(|file| FILES.iter().any(|known| file.contains(known)))
 }
 
 /// The path of a function in a type's brackets: of `<app::Job as Future>::poll` that of `app::Job`.
-fn path_of(function: &str) -> &str {
+fn type_path(function: &str) -> &str {
     function
         .trim_start_matches(['<', '&', '*'])
         .trim_start_matches("mut ")
@@ -169,7 +169,7 @@ fn path_of(function: &str) -> &str {
 /// in a folder named so: `poll<T>` of `/tokio-1.54.1/src/park.rs` in `tokio`.
 fn crate_of(frame: &Frame) -> Option<String> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let path = path_of(&frame.function);
+    let path = type_path(&frame.function);
     if let Some((root, _)) = path.split_once("::")
         && root.bytes().all(is_name)
     {
@@ -239,7 +239,7 @@ fn is_in_app(frame: &Frame, in_app: &[String]) -> bool {
 }
 
 /// Long runs of library code as their first and last call, with the number of those between.
-fn folded(frames: Vec<Frame>) -> Vec<Frame> {
+fn fold_library_frames(frames: Vec<Frame>) -> Vec<Frame> {
     let mut kept = Vec::with_capacity(frames.len());
     let mut rest = frames.into_iter().peekable();
     while let Some(frame) = rest.next() {
@@ -251,7 +251,7 @@ fn folded(frames: Vec<Frame>) -> Vec<Frame> {
         while let Some(next) = rest.next_if(|next| !next.in_app) {
             run.push(next);
         }
-        if run.len() <= UNFOLDED {
+        if run.len() <= MAX_UNFOLDED {
             kept.append(&mut run);
             continue;
         }
@@ -279,17 +279,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_errors_own_backtrace_is_read() {
+    fn backtrace_text_of_an_error_is_parsed() {
         let text = "   0: app::load::h0123456789abcdef\n             at ./src/load.rs:12:9\n   1: \
                     <app::Job as core::future::future::Future>::poll\n             at ./src/job.rs:7\n   2: \
                     0x55d0c0ffee - std::rt::lang_start\n";
-        let frames = Stack::Text(text.to_owned()).resolve(&mut Sources::default(), &[]);
-        let seen: Vec<_> = frames
+        let frames = Stack::Text(text.to_owned()).resolve(&mut SourceCache::default(), &[]);
+        let summary: Vec<_> = frames
             .iter()
             .map(|frame| (frame.function.as_str(), frame.file.as_deref(), frame.line, frame.in_app))
             .collect();
         assert_eq!(
-            seen,
+            summary,
             [
                 ("app::load", Some("./src/load.rs"), Some(12), true),
                 (
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_libraries_are_folded() {
+    fn library_frames_in_a_row_are_folded() {
         let of = |function: &str| Frame { function: function.to_owned(), ..Frame::default() };
         let mut frames = vec![of("app::inner")];
         frames.extend(["tokio::a", "hyper::b", "hyper::c", "axum::d", "std::e"].map(of));
@@ -312,7 +312,8 @@ mod tests {
         for frame in &mut frames {
             frame.in_app = is_in_app(frame, &[]);
         }
-        let names: Vec<_> = folded(frames).into_iter().map(|frame| frame.function).collect();
+        let names: Vec<_> =
+            fold_library_frames(frames).into_iter().map(|frame| frame.function).collect();
         assert_eq!(
             names,
             ["app::inner", "tokio::a", "[3 frames of hyper, axum]", "std::e", "app::main"]
@@ -320,11 +321,11 @@ mod tests {
     }
 
     #[test]
-    fn inlined_frames_are_told_apart_by_their_files() {
+    fn inlined_frames_are_classified_by_file() {
         let of = |function: &str, file: &str| {
             let file = Some(file.to_owned());
             let frame = Frame { function: function.to_owned(), file, ..Frame::default() };
-            (crate_of(&frame).unwrap_or_default(), is_in_app(&frame, &[]), leads_here(&frame))
+            (crate_of(&frame).unwrap_or_default(), is_in_app(&frame, &[]), is_capture_frame(&frame))
         };
         let registry = "/usr/local/cargo/registry/src/index-1a2b";
         for (function, file, name, in_app, leads) in [
@@ -350,8 +351,9 @@ mod tests {
     }
 
     #[test]
-    fn this_tests_stack_begins_with_this_test() {
-        let frames = Stack::here().resolve(&mut Sources::default(), &["obs_errors".to_owned()]);
+    fn captured_stack_begins_at_the_caller() {
+        let frames =
+            Stack::capture().resolve(&mut SourceCache::default(), &["obs_errors".to_owned()]);
         // The crate's own frames are what a user never sees; here nothing else is left but the harness.
         assert!(
             frames.iter().all(|frame| !frame.function.starts_with("obs_errors::")),
@@ -361,9 +363,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC{0,200}|([ 0-9:a-z\n./]|at ){0,80}") {
-            let frames = Stack::Text(text).resolve(&mut Sources::default(), &[]);
-            proptest::prop_assert!(frames.len() <= MOST);
+        fn arbitrary_text_is_parsed_without_panic(text in "\\PC{0,200}|([ 0-9:a-z\n./]|at ){0,80}") {
+            let frames = Stack::Text(text).resolve(&mut SourceCache::default(), &[]);
+            proptest::prop_assert!(frames.len() <= MAX_FRAMES);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The thread that looks stacks up and tells the sink.
+//! The thread that resolves stacks and calls the sink.
 
 use std::io;
 use std::sync::Arc;
@@ -6,23 +6,23 @@ use std::thread;
 
 use obs_guard::Place;
 
-use crate::captured::Captured;
+use crate::captured::CapturedError;
 use crate::queue::Queue;
 use crate::report::Report;
-use crate::scrub::Scrub;
+use crate::scrub::Scrubber;
 use crate::sink::{Loss, Outcome, Sink};
-use crate::source::Sources;
+use crate::source::SourceCache;
 
 static SINK: Place = Place::new("errors.sink");
 static BEFORE_SEND: Place = Place::new("errors.before_send");
 
-/// Changes a report before it is told; `false` discards it.
+/// Changes a report before it is sent; `false` discards it.
 pub(crate) type BeforeSend = Box<dyn FnMut(&mut Report) -> bool + Send>;
 
 pub(crate) struct Worker {
     pub(crate) queue: Arc<Queue>,
     pub(crate) sink: Box<dyn Sink>,
-    pub(crate) scrub: Scrub,
+    pub(crate) scrub: Scrubber,
     pub(crate) in_app: Vec<String>,
     pub(crate) before_send: Option<BeforeSend>,
 }
@@ -30,17 +30,17 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn start(mut self) -> io::Result<()> {
         let run = move || {
-            let mut sources = Sources::default();
+            let mut sources = SourceCache::default();
             while let Some(captured) = self.queue.next() {
-                let outcome = self.tell(captured, &mut sources);
+                let outcome = self.deliver(captured, &mut sources);
                 self.queue.settle(outcome);
             }
         };
         thread::Builder::new().name("obs-errors".to_owned()).spawn(run).map(drop)
     }
 
-    fn tell(&mut self, captured: Captured, sources: &mut Sources) -> Outcome {
-        let mut report = captured.report(sources, &self.scrub, &self.in_app);
+    fn deliver(&mut self, captured: CapturedError, sources: &mut SourceCache) -> Outcome {
+        let mut report = captured.into_report(sources, &self.scrub, &self.in_app);
         if let Some(before_send) = &mut self.before_send
             && BEFORE_SEND.call(|| before_send(&mut report)) != Some(true)
         {

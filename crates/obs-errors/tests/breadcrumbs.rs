@@ -9,7 +9,7 @@ use serde_json::json;
 use tracing::{error, info};
 
 #[test]
-fn values_of_every_kind_come_back() {
+fn breadcrumb_values_of_each_type_are_kept() {
     let reports = reported(builder(), |_| {
         let (trace_id, span_id) = (TraceId::random(), SpanId::random());
         let (name, route) = ("work", None);

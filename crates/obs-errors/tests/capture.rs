@@ -33,7 +33,7 @@ fn no_stock() -> NoStock {
 }
 
 #[test]
-fn an_error_event_has_chain_stack_fields_and_spans() {
+fn error_event_has_chain_stack_fields_and_spans() {
     let reports = reported(builder(), |_| {
         info_span!("request").in_scope(|| {
             info_span!("checkout").in_scope(|| {
@@ -65,7 +65,7 @@ fn an_error_event_has_chain_stack_fields_and_spans() {
 }
 
 #[test]
-fn an_error_that_is_handed_over_is_captured_where_it_was() {
+fn captured_error_has_the_callers_place() {
     let reports = reported(builder(), |errors| {
         let id = errors.capture(&no_stock()).unwrap();
         assert_eq!(id.to_string().len(), 32);
@@ -76,7 +76,7 @@ fn an_error_that_is_handed_over_is_captured_where_it_was() {
 }
 
 #[test]
-fn errors_of_one_place_are_limited_counted_and_say_how_many_were_left_out() {
+fn errors_of_one_place_are_limited_and_the_next_report_has_the_count() {
     let kept = Kept::default();
     let (layer, errors) =
         builder().limit(3, Duration::from_millis(200)).sink(kept.sink()).build().unwrap();
@@ -99,7 +99,7 @@ fn errors_of_one_place_are_limited_counted_and_say_how_many_were_left_out() {
 }
 
 #[test]
-fn without_a_sink_errors_are_counted_by_place_and_nothing_is_kept() {
+fn errors_without_a_sink_are_only_counted_by_place() {
     let (layer, errors) = builder().build().unwrap();
     assert_eq!(layer.max_level(), tracing::level_filters::LevelFilter::ERROR);
     tracing::dispatcher::with_default(&common::dispatch(layer), || {
@@ -126,7 +126,7 @@ fn without_a_sink_errors_are_counted_by_place_and_nothing_is_kept() {
 }
 
 #[test]
-fn the_like_of_an_error_has_its_fingerprint() {
+fn similar_errors_share_a_fingerprint() {
     let reports = reported(builder(), |_| {
         for (user, order) in [("ada", 17), ("bob", 4711)] {
             error!("order {order} of '{user}' failed");
@@ -139,7 +139,7 @@ fn the_like_of_an_error_has_its_fingerprint() {
 }
 
 #[test]
-fn the_application_may_change_discard_and_panic() {
+fn before_send_may_change_discard_and_panic() {
     let before = |report: &mut Report| {
         assert!(report.message != "panic", "before_send panics");
         report.message.push_str(", changed");
@@ -161,7 +161,7 @@ fn the_application_may_change_discard_and_panic() {
 }
 
 #[test]
-fn a_sink_that_panics_or_refuses_costs_its_report_alone() {
+fn sink_that_panics_or_refuses_loses_one_report() {
     let mut turn = 0;
     let sink = move |_: &Report| {
         turn += 1;
@@ -182,7 +182,7 @@ fn a_sink_that_panics_or_refuses_costs_its_report_alone() {
 }
 
 #[test]
-fn a_sink_that_hangs_blocks_nobody_and_everything_is_accounted_for() {
+fn sink_that_hangs_blocks_no_caller_and_all_reports_are_counted() {
     let (release, hold) = std::sync::mpsc::channel::<()>();
     let sink = move |_: &Report| {
         let _ended = hold.recv();
@@ -205,7 +205,7 @@ fn a_sink_that_hangs_blocks_nobody_and_everything_is_accounted_for() {
 }
 
 #[test]
-fn what_the_log_filter_hides_costs_nothing_and_is_no_breadcrumb() {
+fn event_below_the_level_is_no_breadcrumb() {
     let reports = reported(builder(), |_| {
         let _request = obs_context::RequestId::mint().enter();
         struct Never;
@@ -227,7 +227,7 @@ fn what_the_log_filter_hides_costs_nothing_and_is_no_breadcrumb() {
 }
 
 #[test]
-fn hostile_values_neither_unwind_nor_fill_the_memory() {
+fn hostile_values_are_bounded_and_do_not_unwind() {
     struct Hostile(u8);
     impl fmt::Debug for Hostile {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -68,7 +68,7 @@ fn child(which: &str) {
 }
 
 #[test]
-fn whatever_ends_the_process_its_errors_are_told() {
+fn errors_are_reported_at_each_end_of_the_process() {
     if let Ok(which) = std::env::var(WHICH) {
         return child(&which);
     }
@@ -81,7 +81,7 @@ fn whatever_ends_the_process_its_errors_are_told() {
         ("nounwind", &["in a function that cannot unwind"]),
     ] {
         let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--nocapture", "whatever_ends_the_process_its_errors_are_told"])
+            .args(["--nocapture", "errors_are_reported_at_each_end_of_the_process"])
             .env(WHICH, which)
             .stderr(Stdio::null())
             .output()

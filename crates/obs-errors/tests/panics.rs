@@ -10,7 +10,7 @@ use obs_errors::Kind;
 use tracing::error;
 
 #[test]
-fn panics_are_captured_once_with_their_stack_and_place() {
+fn panic_is_captured_once_with_stack_and_place() {
     let kept = Kept::default();
     let (layer, errors) =
         builder().limit(5, Duration::from_secs(3600)).sink(kept.sink()).build().unwrap();

@@ -66,7 +66,7 @@ fn told(builder: Builder, work: impl FnOnce()) -> Flushed {
 }
 
 #[test]
-fn an_error_arrives_with_everything_that_links_it() {
+fn envelope_has_all_ids_that_link_the_error() {
     let (dsn, posted) = receiver(vec![FINE]);
     let builder = Builder::new("orders").environment(move |name| match name {
         "SENTRY_DSN" => Some(dsn.clone()),
@@ -123,7 +123,7 @@ fn an_error_arrives_with_everything_that_links_it() {
 }
 
 #[test]
-fn receivers_that_misbehave_cost_counted_reports_and_nothing_else() {
+fn misbehaving_receiver_loses_counted_reports_only() {
     let answer = |status: &str, more: &str| {
         let text =
             format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n{more}\r\n");
@@ -161,7 +161,7 @@ fn receivers_that_misbehave_cost_counted_reports_and_nothing_else() {
 }
 
 #[test]
-fn a_receiver_that_hangs_blocks_neither_the_application_nor_its_end() {
+fn hanging_receiver_blocks_neither_callers_nor_shutdown() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let dsn = format!("http://public@{}/42", listener.local_addr().unwrap());
     let (layer, errors) = builder().limit(5000, Duration::from_secs(1)).dsn(dsn).build().unwrap();
@@ -178,7 +178,7 @@ fn a_receiver_that_hangs_blocks_neither_the_application_nor_its_end() {
 }
 
 #[test]
-fn a_wrong_setting_says_what_would_be_right_and_not_the_key() {
+fn invalid_setting_is_an_error_with_remedy_and_without_the_key() {
     for (name, value) in [
         ("SENTRY_DSN", "hunter2"),
         ("SENTRY_DSN", "https://sentry.example.com/hunter2"),
@@ -204,7 +204,7 @@ proptest::proptest! {
 
     /// Whatever a secret is, and however deep its field lies.
     #[test]
-    fn no_secret_leaves(
+    fn reports_contain_no_secrets(
         secret in "[a-zA-Z0-9\"\\\\\u{1d}\u{1f}]{8,20}x7",
         name in proptest::sample::select(vec!["Password", "api_key", "AUTHORIZATION", "set-cookie", "token"]),
     ) {

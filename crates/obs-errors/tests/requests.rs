@@ -63,7 +63,7 @@ fn answer(status: u16) -> Response<Full<Bytes>> {
 }
 
 #[test]
-fn an_error_knows_its_request() {
+fn error_event_has_its_request() {
     let reports = answered(|_| async {
         info!("looking");
         error!("not found in time");
@@ -78,7 +78,7 @@ fn an_error_knows_its_request() {
 }
 
 #[test]
-fn a_5xx_that_nobody_told_of_is_captured_with_its_cause() {
+fn response_5xx_without_a_report_is_captured_with_its_cause() {
     let reports = answered(|_| async { Ok(answer(503)) });
     let [report] = &reports[..] else { panic!("{reports:#?}") };
     assert_eq!((report.kind, report.place.as_str()), (Kind::Response, "/orders/{id}:503"));
@@ -99,7 +99,7 @@ fn a_5xx_that_nobody_told_of_is_captured_with_its_cause() {
 
 /// Its place has told enough: that is no reason to tell of its 500 instead.
 #[test]
-fn the_500_of_an_error_that_is_left_out_is_no_error_of_its_own() {
+fn response_500_after_a_limited_error_is_not_counted_again() {
     let kept = Kept::default();
     let (layer, errors) =
         builder().limit(1, Duration::from_secs(3600)).sink(kept.sink()).build().unwrap();
@@ -125,7 +125,7 @@ fn the_500_of_an_error_that_is_left_out_is_no_error_of_its_own() {
 
 /// Also where nobody is told, and errors are counted alone.
 #[test]
-fn without_a_sink_the_500_of_an_error_is_no_error_of_its_own() {
+fn response_500_after_an_error_without_a_sink_is_not_counted_again() {
     let (layer, errors) = builder().build().unwrap();
     tracing::dispatcher::with_default(&common::dispatch(layer), || {
         let watch = ObserveLayer::new(WatchErrors::new(&errors), ROUTE);
@@ -146,7 +146,7 @@ fn without_a_sink_the_500_of_an_error_is_no_error_of_its_own() {
 }
 
 #[test]
-fn without_a_sink_a_5xx_is_counted_at_its_route() {
+fn response_5xx_without_a_sink_is_counted_at_its_route() {
     let (layer, errors) = builder().build().unwrap();
     tracing::dispatcher::with_default(&common::dispatch(layer), || {
         let watch = ObserveLayer::new(WatchErrors::new(&errors), ROUTE);
@@ -168,7 +168,7 @@ fn without_a_sink_a_5xx_is_counted_at_its_route() {
 
 /// Ten thousand requests under way at once, half of them of one trace, which fail one after another.
 #[test]
-fn breadcrumbs_never_mix() {
+fn breadcrumbs_of_concurrent_requests_do_not_mix() {
     const REQUESTS: usize = 10_000;
     let kept = Kept::default();
     let sink = kept.sink();
@@ -249,7 +249,7 @@ async fn in_trace<F: Future>(trace: u128, work: F) -> F::Output {
 
 /// A task that was spawned for a request belongs to it by its trace.
 #[test]
-fn a_spawned_task_of_the_only_request_of_its_trace_belongs_to_it() {
+fn spawned_task_belongs_to_the_only_request_of_its_trace() {
     let kept = Kept::default();
     let (layer, errors) = builder().sink(kept.sink()).build().unwrap();
     let dispatch = common::dispatch(layer);

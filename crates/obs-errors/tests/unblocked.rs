@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{Kept, builder};
 
 #[test]
-fn an_error_is_captured_while_symbols_are_looked_up() {
+fn error_is_captured_while_symbols_are_resolved() {
     let kept = Kept::default();
     let (_layer, errors) = builder().sink(kept.sink()).build().unwrap();
     let (begun, has_begun) = channel();
@@ -19,7 +19,7 @@ fn an_error_is_captured_while_symbols_are_looked_up() {
     // Holds the lock of the crate that looks symbols up, as it does for as long as it reads a program.
     let reader = std::thread::spawn(move || {
         // Addresses of stacks are those behind a call.
-        let here = an_error_is_captured_while_symbols_are_looked_up as fn() as *mut c_void;
+        let here = error_is_captured_while_symbols_are_resolved as fn() as *mut c_void;
         let here = here.wrapping_byte_add(1);
         let mut waited = false;
         backtrace::resolve(here, |_| {

@@ -1,4 +1,4 @@
-//! What is still to be done when the process exits by itself.
+//! Hooks for when the process exits by itself.
 
 #![allow(unsafe_code, reason = "libc's hook for exit has no safe counterpart")]
 
@@ -6,19 +6,19 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use crate::place::Place;
 
-static LAST: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
+static HOOKS: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 static AT_EXIT: Place = Place::new("exit");
 
-/// Calls `last` when the process exits by itself: by `std::process::exit`, or at the end of `main`; not when
+/// Calls `hook` when the process exits by itself: by `std::process::exit`, or at the end of `main`; not when
 /// it is killed or aborts. In the order of registering; what is registered twice is called once.
 ///
 /// It runs on the exiting thread while others still run, and delays the exit for as long as it takes.
-pub fn at_exit(last: fn()) {
+pub fn at_exit(hook: fn()) {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(register);
-    let mut known = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if !known.iter().any(|known| std::ptr::fn_addr_eq(*known, last)) {
-        known.push(last);
+    let mut hooks = HOOKS.lock().unwrap_or_else(PoisonError::into_inner);
+    if !hooks.iter().any(|hooks| std::ptr::fn_addr_eq(*hooks, hook)) {
+        hooks.push(hook);
     }
 }
 
@@ -26,9 +26,9 @@ pub fn at_exit(last: fn()) {
 fn register() {
     extern "C" fn at_exit() {
         // A forked child may find the lock held by a thread that it does not have.
-        let Ok(last) = LAST.try_lock().map(|last| last.clone()) else { return };
-        for work in last {
-            let _panicked_and_counted = AT_EXIT.call(work);
+        let Ok(hook) = HOOKS.try_lock().map(|hook| hook.clone()) else { return };
+        for hook in hook {
+            let _panicked_and_counted = AT_EXIT.call(hook);
         }
     }
     // SAFETY: the function lives as long as the program, takes nothing, and does not unwind, since what it

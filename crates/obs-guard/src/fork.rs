@@ -1,4 +1,4 @@
-//! Whether this process has been forked from one that used these crates.
+//! Detects that the process was forked.
 
 #![allow(unsafe_code, reason = "libc's hook for fork has no safe counterpart")]
 
@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
-static WATCHED: AtomicBool = AtomicBool::new(false);
+static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
 
-/// A number that is another one in every forked child: what was made at another number has lost its
-/// threads, and its locks may be held by them for ever. [`watch_forks`] makes it so.
+/// A number that differs in every forked child: what was made at another number has lost its
+/// threads, and its locks may be held for ever. Needs [`watch_forks`].
 #[inline]
 pub fn fork_generation() -> u32 {
     GENERATION.load(Relaxed)
@@ -19,9 +19,9 @@ pub fn fork_generation() -> u32 {
 /// numbers.
 pub fn watch_forks() {
     // Two threads may both register the hook: a fork counts twice then. Neither forks unwatched.
-    if !WATCHED.load(Relaxed) {
+    if !IS_REGISTERED.load(Relaxed) {
         register();
-        WATCHED.store(true, Relaxed);
+        IS_REGISTERED.store(true, Relaxed);
     }
 }
 
@@ -29,7 +29,7 @@ pub fn watch_forks() {
 fn register() {
     unsafe extern "C" fn in_child() {
         GENERATION.fetch_add(1, Relaxed);
-        crate::state::forget_state();
+        crate::state::reset_state();
     }
     // SAFETY: the function lives as long as the program, takes nothing and does not unwind. It stores to
     // an atomic and to a constant-initialised thread-local without a destructor, which is allowed between

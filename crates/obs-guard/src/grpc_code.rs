@@ -1,7 +1,7 @@
 //! gRPC's status codes by name.
 
 /// `google.rpc.Code`, by number.
-const NAMES: [&str; 17] = [
+const CODE_NAMES: [&str; 17] = [
     "OK",
     "CANCELLED",
     "UNKNOWN",
@@ -23,5 +23,5 @@ const NAMES: [&str; 17] = [
 
 /// The name of a gRPC status code, such as `NOT_FOUND` of 5; `None` of one that gRPC does not define.
 pub fn grpc_code_name(code: u32) -> Option<&'static str> {
-    NAMES.get(code as usize).copied()
+    CODE_NAMES.get(code as usize).copied()
 }

@@ -1,4 +1,4 @@
-//! Taking JSON apart that is known to be well-formed, without making anything of it.
+//! Splits JSON that is known to be well-formed, without building values.
 
 /// The escaped name at the beginning of an object's inside, and what is behind its colon.
 pub fn name(fields: &[u8]) -> Option<(&[u8], &[u8])> {

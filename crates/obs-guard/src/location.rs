@@ -1,4 +1,4 @@
-//! Where code stands, without where it was built.
+//! Source paths without the build machine's part.
 
 /// The crate and the path inside of it, of a source file as the compiler knows it: `sqlx-core-0.8.6/src/pool/mod.rs`
 /// of one in a registry, `std/src/panicking.rs` of the standard library, `crates/shop/src/main.rs` as it is. An

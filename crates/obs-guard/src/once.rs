@@ -1,4 +1,4 @@
-//! One formatting for two readers: a value that changes by being formatted says the same to both.
+//! Formats a value once for several readers, so that all get the same text.
 
 use std::cell::Cell;
 use std::fmt::{Arguments, Debug};
@@ -14,8 +14,8 @@ thread_local! {
     static CURRENT: Cell<Option<Box<Memo>>> = const { Cell::new(None) };
     /// An empty one, for its buffers.
     static SPARE: Cell<Option<Box<Memo>>> = const { Cell::new(None) };
-    /// Whether the value that is being formatted wants to be asked by each reader.
-    static ASKED_AGAIN: Cell<bool> = const { Cell::new(false) };
+    /// Whether the value that is being formatted must be formatted for each reader.
+    static FORMAT_AGAIN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A field's number and its value's address: either alone may be that of another value.
@@ -32,7 +32,7 @@ struct Memo {
 /// than `limit`, and its text is kept until `code` returns.
 ///
 /// Make it around the readers of one event or span, and give the largest of their limits. A scope inside
-/// another one knows nothing of its values.
+/// another one does not share its values.
 pub fn scope<T>(limit: usize, code: impl FnOnce() -> T) -> T {
     let mut memo = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
     // Readers cut at a character's boundary, and see from the bytes behind it that they must.
@@ -63,17 +63,17 @@ impl Drop for Restore {
 pub fn debug_once<T>(field: usize, value: &dyn Debug, read: impl FnOnce(Arguments<'_>) -> T) -> T {
     match CURRENT.try_with(Cell::take).ok().flatten() {
         None => read(format_args!("{value:?}")),
-        Some(memo) => remembered(memo, (field, (&raw const *value).cast()), value, read),
+        Some(memo) => format_once(memo, (field, (&raw const *value).cast()), value, read),
     }
 }
 
-/// For a `Debug` that answers its readers differently: each reader of the value being formatted gets its
+/// For a `Debug` whose text depends on the reader: each reader of the value being formatted gets its
 /// own formatting.
 pub fn format_again() {
-    let _thread_ends = ASKED_AGAIN.try_with(|asked| asked.set(true));
+    let _thread_ends = FORMAT_AGAIN.try_with(|asked| asked.set(true));
 }
 
-fn remembered<T>(
+fn format_once<T>(
     mut memo: Box<Memo>,
     key: Key,
     value: &dyn Debug,
@@ -84,11 +84,11 @@ fn remembered<T>(
         Some((_, range)) => range.clone(),
         None => {
             let start = memo.text.len();
-            let outer = ASKED_AGAIN.replace(false);
-            // Its code may log: the memo is out of reach then.
+            let outer = FORMAT_AGAIN.replace(false);
+            // Its code may log: the memo must not be reachable then.
             write_debug(&mut memo.text, value, memo.limit);
             let range = start..memo.text.len();
-            let is_for_all = !ASKED_AGAIN.replace(outer);
+            let is_for_all = !FORMAT_AGAIN.replace(outer);
             memo.known.push((key, is_for_all.then(|| range.clone())));
             Some(range)
         }

@@ -1,10 +1,10 @@
-//! Values that must not be seen: the one rule of logs and errors.
+//! Redaction of secrets, the same for logs and errors.
 
 use std::sync::Arc;
 
 use crate::json;
 
-/// What stands in a redacted value's place.
+/// The replacement of a redacted value.
 pub const REDACTED: &str = "[redacted]";
 
 /// Structures deeper than any that the pillars write are replaced whole.
@@ -54,46 +54,52 @@ impl Redaction {
         })
     }
 
-    /// Whether something is to be replaced in the value of this name, or the value itself.
+    /// Whether the value of this name, or a part of it, must be redacted.
     pub fn concerns(&self, name: &[u8], value: &[u8]) -> bool {
         if self.matches(name) {
             return !is_redacted(value);
         }
-        has_inside(value) && {
+        is_container(value) && {
             let mut path = name.to_vec();
-            self.replaced(&mut path, value, &mut Vec::new(), 0)
+            self.write_redacted(&mut path, value, &mut Vec::new(), 0)
         }
     }
 
-    /// Replaces what must not be seen of the JSON value that begins at `start` and has this name: the value
+    /// Redacts the JSON value that begins at `start` and has this name: the value
     /// itself, or parts of it.
     pub fn redact_json(&self, name: &[u8], out: &mut Vec<u8>, start: usize) {
         if !name.is_empty() && self.matches(name) {
             out.truncate(start);
-            put_redacted(out);
+            push_redacted(out);
         } else {
             self.redact_inside(name, out, start);
         }
     }
 
-    /// The same of what is inside of the value alone.
+    /// [`Self::redact_json`] of the parts of the value alone.
     pub fn redact_inside(&self, name: &[u8], out: &mut Vec<u8>, start: usize) {
-        let Some(json) = out.get(start..).filter(|json| has_inside(json)) else { return };
+        let Some(json) = out.get(start..).filter(|json| is_container(json)) else { return };
         let mut redacted = Vec::with_capacity(json.len());
-        if self.replaced(&mut name.to_vec(), json, &mut redacted, 0) {
+        if self.write_redacted(&mut name.to_vec(), json, &mut redacted, 0) {
             out.truncate(start);
             out.extend_from_slice(&redacted);
         }
     }
 
-    /// Appends the value without what must not be seen; answers whether anything was replaced.
-    fn replaced(&self, path: &mut Vec<u8>, json: &[u8], out: &mut Vec<u8>, depth: usize) -> bool {
+    /// Appends the redacted value, and returns whether anything was replaced.
+    fn write_redacted(
+        &self,
+        path: &mut Vec<u8>,
+        json: &[u8],
+        out: &mut Vec<u8>,
+        depth: usize,
+    ) -> bool {
         let (Some(open), Some((close, mut rest))) = (json.first(), inside(json)) else {
             out.extend_from_slice(json);
             return false;
         };
         if depth == MAX_DEPTH {
-            put_redacted(out);
+            push_redacted(out);
             return true;
         }
         let mut was_replaced = false;
@@ -112,9 +118,9 @@ impl Redaction {
             let shown = json::value(rest);
             if *open == b'{' && self.matches(path) {
                 was_replaced |= !is_redacted(shown);
-                put_redacted(out);
+                push_redacted(out);
             } else {
-                was_replaced |= self.replaced(path, shown, out, depth + 1);
+                was_replaced |= self.write_redacted(path, shown, out, depth + 1);
             }
             path.truncate(before);
             rest = &rest[shown.len()..];
@@ -131,11 +137,11 @@ impl Redaction {
 /// What is between the brackets, and the closing one.
 fn inside(json: &[u8]) -> Option<(u8, &[u8])> {
     let close = *json.last()?;
-    has_inside(json).then(|| (close, &json[1..json.len() - 1]))
+    is_container(json).then(|| (close, &json[1..json.len() - 1]))
 }
 
 /// Whether the value is a list or an object that is not empty.
-fn has_inside(value: &[u8]) -> bool {
+fn is_container(value: &[u8]) -> bool {
     matches!(value.first(), Some(b'{' | b'[')) && value.len() > 2
 }
 
@@ -144,7 +150,7 @@ fn is_redacted(value: &[u8]) -> bool {
         == Some(REDACTED.as_bytes())
 }
 
-fn put_redacted(out: &mut Vec<u8>) {
+fn push_redacted(out: &mut Vec<u8>) {
     out.push(b'"');
     out.extend_from_slice(REDACTED.as_bytes());
     out.push(b'"');

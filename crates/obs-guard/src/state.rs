@@ -1,4 +1,4 @@
-//! The state of a thread's random numbers, which a fork makes void.
+//! The state of a thread's random numbers, reset by a fork.
 
 use std::cell::Cell;
 
@@ -9,6 +9,6 @@ thread_local! {
 
 /// Seeds this thread's generator again at its next number.
 #[cfg(unix)]
-pub(crate) fn forget_state() {
+pub(crate) fn reset_state() {
     STATE.with(|state| state.set((0, 0)));
 }

@@ -134,7 +134,7 @@ fn display_that_panics_is_marked() {
 
 proptest! {
     #[test]
-    fn any_text_is_cut_at_a_boundary_or_whole(text in ".*", limit in 0_usize..64) {
+    fn arbitrary_text_is_truncated_at_a_boundary(text in ".*", limit in 0_usize..64) {
         let mut out = String::new();
         let formatted = write_display(&mut out, &text, limit);
         if text.len() <= limit {

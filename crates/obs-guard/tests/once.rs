@@ -50,7 +50,7 @@ fn format_again_lets_each_reader_ask() {
 }
 
 #[test]
-fn a_text_past_the_limit_is_longer_than_the_limit() {
+fn debug_text_past_the_limit_is_formatted_again() {
     let text = "ü".repeat(100);
     let read = scope(9, || [read(0, &text), read(0, &text)]);
     assert_eq!(read[0], read[1]);
@@ -58,7 +58,7 @@ fn a_text_past_the_limit_is_longer_than_the_limit() {
 }
 
 #[test]
-fn a_scope_that_unwinds_leaves_the_outer_one() {
+fn scope_that_unwinds_restores_the_outer_one() {
     let value = Counting::default();
     scope(100, || {
         let first = read(0, &value);

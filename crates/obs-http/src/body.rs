@@ -12,7 +12,7 @@ use crate::running::Running;
 use crate::{Exchange, Outcome};
 
 pin_project! {
-    /// A response body that tells how it ended, also when nobody reads it to its end.
+    /// A response body that reports how it ended, also when it is not read to its end.
     pub struct ObservedBody<B: Body, X: Exchange> {
         #[pin]
         inner: Option<B>,
@@ -74,7 +74,7 @@ impl<B: Body, X: Exchange> Body for ObservedBody<B, X> {
             Some(Ok(frame)) => {
                 if let Some(running) = this.running {
                     if let Some(data) = frame.data_ref() {
-                        running.sent(data.remaining() as u64);
+                        running.count_sent(data.remaining() as u64);
                     } else if let Some(trailers) = frame.trailers_ref() {
                         running.trailers(trailers);
                     }

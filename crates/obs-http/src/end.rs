@@ -12,7 +12,7 @@ use crate::grpc;
 pub enum Outcome {
     /// The response's body was sent (server) or read (client) to its end.
     Completed,
-    /// The body was dropped before its end: the peer went away, or the reader lost interest.
+    /// The body was dropped before its end: the peer disconnected, or the reader stopped.
     BodyAborted,
     /// The body failed while it was produced.
     BodyFailed,
@@ -25,7 +25,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// A word for a label or a field: `completed`, `body_aborted`, `body_failed`, `cancelled`,
+    /// The value of a label or a field: `completed`, `body_aborted`, `body_failed`, `cancelled`,
     /// `panicked`, `failed`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -58,7 +58,7 @@ where
         let polled = {
             let (Some(running), Some(inner)) = (&this.running, this.inner.as_mut().as_pin_mut())
             else {
-                return Poll::Pending; // polled again after its end: nothing will ever come
+                return Poll::Pending; // polled again after its end
             };
             let _entered = running.enter();
             let polled = catch_unwind(AssertUnwindSafe(|| inner.poll(context)));
@@ -76,7 +76,7 @@ where
                 running.end(Outcome::Failed);
                 Poll::Ready(Err(error))
             }
-            Err(panic) if *this.catch_panics => Poll::Ready(Ok(after_panic(running, panic))),
+            Err(panic) if *this.catch_panics => Poll::Ready(Ok(answer_panic(running, panic))),
             Err(panic) => {
                 running.end(Outcome::Panicked);
                 resume_unwind(panic)
@@ -94,14 +94,14 @@ fn observed<B: Body, X: Exchange>(
     Response::from_parts(head, ObservedBody::new(body, running))
 }
 
-fn after_panic<B: Body, X: Exchange>(
+fn answer_panic<B: Body, X: Exchange>(
     mut running: Running<X>,
     panic: Box<dyn std::any::Any + Send>,
 ) -> Response<ObservedBody<B, X>> {
     HANDLER.caught(panic);
     let (mut head, ()) = Response::new(()).into_parts();
     match running.is_grpc() {
-        true => grpc::internal(&mut head),
+        true => grpc::set_internal(&mut head),
         false => head.status = StatusCode::INTERNAL_SERVER_ERROR,
     }
     running.response(&mut head);

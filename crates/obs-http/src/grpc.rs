@@ -1,4 +1,4 @@
-//! What a gRPC call says of its end: a code in the trailers, or in the head of an answer without a body.
+//! gRPC status codes: in the trailers, or in the head of an answer without a body.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header, response};
 
@@ -38,7 +38,7 @@ pub(crate) fn http_status(code: u16) -> u16 {
 }
 
 /// Turns the head into the answer of a call whose handler panicked: INTERNAL, without a body.
-pub(crate) fn internal(head: &mut response::Parts) {
+pub(crate) fn set_internal(head: &mut response::Parts) {
     head.status = StatusCode::OK;
     let headers = &mut head.headers;
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));

@@ -10,23 +10,23 @@ use crate::End;
 /// A pair `(A, B)` watches as both: `A` outside, `B` inside. `A` begins first, is entered first, and
 /// ends last, after `B` has ended with `A` still entered. `Option<A>` watches when it is `Some`.
 pub trait Observe: Clone + Send + Sync + 'static {
-    /// What is kept for one exchange.
+    /// The state of one exchange.
     type Exchange: Exchange;
 
     /// Whether beginning takes nothing from the outer observers, so that they need not be entered for it:
     /// entering a span costs more than most beginnings.
     const BEGINS_ALONE: bool = false;
 
-    /// A request has come (server) or is about to leave (client).
+    /// A request has arrived (server) or is about to be sent (client).
     ///
-    /// `route` is what [`RouteOf`](crate::RouteOf) told, or the [`Route`] of the request's extensions.
+    /// `route` is what [`RouteOf`](crate::RouteOf) returned, or the [`Route`] of the request's extensions.
     /// Called with the outer observers entered, unless [`Observe::BEGINS_ALONE`].
     fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> Self::Exchange;
 }
 
 /// One exchange that is watched.
 ///
-/// Exactly one call of [`Exchange::end`] closes every exchange, whatever becomes of it.
+/// Each exchange gets exactly one call of [`Exchange::end`], however it ends.
 pub trait Exchange: Send + 'static {
     /// Held while the handler or the body is polled: what the handler's own telemetry finds current.
     type Entered<'a>

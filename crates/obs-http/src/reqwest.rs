@@ -49,7 +49,7 @@ impl<O: Observe<Exchange: Sync>> Middleware for ObserveReqwest<O> {
             Ok::<_, Error>(response)
         });
         let (head, body) = observed.await?.into_parts();
-        // A response of reqwest's remembers its URL, which no header tells.
+        // reqwest's response has its URL, which no header carries.
         let mut builder = http::Response::builder();
         if let Some(Target(url)) = head.extensions.get() {
             builder = builder.url(url.clone());

@@ -1,12 +1,12 @@
-//! Which route a request belongs to: asked once, at its head.
+//! The route of a request, found once, at its head.
 
 use http::request;
 use obs_context::Route;
 
-/// Answers the route template of a request, or `None` where none matches.
+/// Returns the route template of a request, or `None` where none matches.
 ///
 /// Given once, when the layer is made, so that no service falls back to raw paths by omission:
-/// `matched_path` under axum, [`unrouted`] where the handler tells the route itself, or a
+/// `matched_path` under axum, [`unrouted`] where the handler sets the route itself, or a
 /// function of your own.
 pub type RouteOf = fn(&request::Parts) -> Option<Route>;
 

@@ -56,14 +56,14 @@ impl<X: Exchange> Running<X> {
         self.grpc_status = grpc::code_in(&response.headers);
         self.expected = match self.is_grpc && self.grpc_status.is_some() {
             true => Some(0), // such an answer has no body
-            false => self.promised_length(response),
+            false => self.expected_length(response),
         };
         if let Some(exchange) = &mut self.exchange {
             exchange.response(response);
         }
     }
 
-    fn promised_length(&self, response: &response::Parts) -> Option<u64> {
+    fn expected_length(&self, response: &response::Parts) -> Option<u64> {
         let bodyless = self.method == Method::HEAD
             || matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
             || response.status.is_informational();
@@ -86,7 +86,7 @@ impl<X: Exchange> Running<X> {
         self.is_grpc
     }
 
-    pub(crate) fn sent(&mut self, bytes: u64) {
+    pub(crate) fn count_sent(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
@@ -96,24 +96,24 @@ impl<X: Exchange> Running<X> {
 
     pub(crate) fn end(&mut self, outcome: Outcome) {
         let Some(exchange) = self.exchange.take() else { return };
-        let (told, status) = (self.grpc_status, self.status);
+        let (trailer_code, status) = (self.grpc_status, self.status);
         exchange.end(&End {
             outcome,
             method: self.method.clone(),
             route: self.route,
             status,
-            grpc_status: self.is_grpc.then(|| grpc_code(told, outcome, status)),
+            grpc_status: self.is_grpc.then(|| grpc_code(trailer_code, outcome, status)),
             duration: self.started.elapsed(),
             response_bytes: self.bytes,
         });
     }
 }
 
-/// The code of a call that came to this end; by gRPC's own table where an HTTP status alone tells of it.
-fn grpc_code(told: Option<u16>, outcome: Outcome, status: Option<StatusCode>) -> u16 {
+/// The code of a call with this outcome; by gRPC's own table where there is only an HTTP status.
+fn grpc_code(trailer_code: Option<u16>, outcome: Outcome, status: Option<StatusCode>) -> u16 {
     const CANCELLED: u16 = 1;
     const UNKNOWN: u16 = 2;
-    match (outcome, told, status.map(|status| status.as_u16())) {
+    match (outcome, trailer_code, status.map(|status| status.as_u16())) {
         (Outcome::Panicked, ..) => grpc::INTERNAL,
         (_, Some(code), _) => code,
         (Outcome::Cancelled | Outcome::BodyAborted, ..) => CANCELLED,

@@ -19,19 +19,19 @@ pub struct ObserveLayer<O> {
 }
 
 impl<O: Observe> ObserveLayer<O> {
-    /// A layer for this observer; `route_of` tells the route of a request.
+    /// A layer for this observer; `route_of` finds the route of a request.
     pub fn new(observer: O, route_of: RouteOf) -> Self {
         Self { observer, route_of, catch_panics: false }
     }
 
     /// Answers 500 with an empty body, or INTERNAL to a gRPC call, when the handler panics, instead of letting the panic end the
-    /// connection. The observer is told [`crate::Outcome::Panicked`] either way.
+    /// connection. The observer gets [`crate::Outcome::Panicked`] either way.
     pub fn catch_panics(mut self) -> Self {
         self.catch_panics = true;
         self
     }
 
-    /// Watches one exchange that no tower service stands for: `send` begins it.
+    /// Watches one exchange without a tower service: `send` begins it.
     pub fn observe<B, F>(
         &self,
         request: Request<B>,

@@ -92,7 +92,7 @@ where
 }
 
 #[tokio::test]
-async fn a_body_read_to_its_end_is_completed() {
+async fn body_read_to_its_end_is_completed() {
     let diary = Diary::default();
     let response = answer(&diary, Response::new(Full::new(Bytes::from_static(b"hello")))).await;
     assert!(diary.ends.lock().unwrap().is_empty(), "not before the body's end");
@@ -103,7 +103,7 @@ async fn a_body_read_to_its_end_is_completed() {
 }
 
 #[tokio::test]
-async fn a_body_dropped_early_is_aborted_and_an_empty_one_is_not() {
+async fn body_dropped_early_is_aborted_unless_empty() {
     let diary = Diary::default();
     drop(answer(&diary, Response::new(Full::new(Bytes::from_static(b"hello")))).await);
     assert_eq!(diary.the_end().outcome, Outcome::BodyAborted);
@@ -120,7 +120,7 @@ async fn a_body_dropped_early_is_aborted_and_an_empty_one_is_not() {
 }
 
 #[tokio::test]
-async fn a_cancelled_future_is_cancelled_with_499() {
+async fn future_dropped_before_its_response_is_cancelled_with_499() {
     let diary = Diary::default();
     let inner = service_fn(|_: Request<()>| {
         std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>()
@@ -134,7 +134,7 @@ async fn a_cancelled_future_is_cancelled_with_499() {
 }
 
 #[tokio::test]
-async fn a_panic_is_counted_and_goes_on_or_becomes_500() {
+async fn handler_that_panics_is_counted_and_unwinds_or_answers_500() {
     let panics = || service_fn(|_: Request<()>| async { panic_in_handler() });
     let diary = Diary::default();
     let layer = ObserveLayer::new(diary.clone(), unrouted);
@@ -156,7 +156,7 @@ fn panic_in_handler() -> Result<Response<Empty<Bytes>>, Infallible> {
 }
 
 #[tokio::test]
-async fn an_error_of_the_service_is_failed() {
+async fn service_error_ends_as_failed() {
     let diary = Diary::default();
     let inner = service_fn(|_: Request<()>| async { Err::<Response<Empty<Bytes>>, _>("no") });
     let layer = ObserveLayer::new(diary.clone(), unrouted);
@@ -188,7 +188,7 @@ impl Body for Breaks {
 }
 
 #[tokio::test]
-async fn a_body_that_fails_or_panics_is_told_apart() {
+async fn body_that_fails_or_panics_has_its_own_outcome() {
     let diary = Diary::default();
     let response = answer(&diary, Response::new(Breaks { frames: 0, panics: false })).await;
     assert!(response.into_body().collect().await.is_err());
@@ -202,7 +202,7 @@ async fn a_body_that_fails_or_panics_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_length_that_is_reached_is_an_end() {
+async fn body_that_reaches_its_length_is_completed() {
     let diary = Diary::default();
     let promised =
         Response::builder().header("content-length", "4").body(Breaks { frames: 0, panics: false });
@@ -213,7 +213,7 @@ async fn a_length_that_is_reached_is_an_end() {
 }
 
 #[tokio::test]
-async fn a_pair_is_nested() {
+async fn pair_of_observers_is_nested() {
     let entries = Arc::new(Mutex::new(Vec::new()));
     let diary = |name| Diary { name, entries: Arc::clone(&entries), ..Diary::default() };
     let inner = service_fn(|_: Request<()>| async {
@@ -243,7 +243,7 @@ impl Observe for Alone {
 }
 
 #[tokio::test]
-async fn who_begins_alone_has_nobody_entered_for_it() {
+async fn observer_that_begins_alone_begins_without_entering_others() {
     let entries = Arc::new(Mutex::new(Vec::new()));
     let diary = |name| Diary { name, entries: Arc::clone(&entries), ..Diary::default() };
     let inner = service_fn(|_: Request<()>| async {
@@ -258,7 +258,7 @@ async fn who_begins_alone_has_nobody_entered_for_it() {
 }
 
 #[tokio::test]
-async fn a_body_of_one_frame_is_polled_and_dropped_in_one_go() {
+async fn body_of_one_frame_is_entered_once() {
     let diary = Diary::default();
     let response = answer(&diary, Response::new(Full::new(Bytes::from_static(b"hello")))).await;
     let mut body = response.into_body();
@@ -271,7 +271,7 @@ async fn a_body_of_one_frame_is_polled_and_dropped_in_one_go() {
 }
 
 #[tokio::test]
-async fn the_route_comes_from_the_router_or_the_handler() {
+async fn route_comes_from_the_router_or_the_handler() {
     let diary = Diary::default();
     let router: axum::Router = axum::Router::new()
         .route("/orders/{id}", axum::routing::get(|| async { "order" }))
@@ -298,7 +298,7 @@ fn call() -> Request<()> {
 }
 
 #[tokio::test]
-async fn a_grpc_call_ends_with_the_code_of_its_trailers_or_of_its_head() {
+async fn grpc_call_ends_with_the_code_of_trailers_or_head() {
     let told = |code: &'static str| {
         http::HeaderMap::from_iter([("grpc-status".parse().unwrap(), code.parse().unwrap())])
     };
@@ -333,7 +333,7 @@ async fn a_grpc_call_ends_with_the_code_of_its_trailers_or_of_its_head() {
 }
 
 #[tokio::test]
-async fn a_grpc_handler_that_panics_is_answered_with_internal() {
+async fn grpc_handler_that_panics_answers_internal() {
     let diary = Diary::default();
     let inner = service_fn(|_: Request<()>| async { panic_in_handler() });
     let layer = ObserveLayer::new(diary.clone(), unrouted).catch_panics();

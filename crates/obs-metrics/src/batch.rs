@@ -1,4 +1,4 @@
-//! What one source said at one scrape.
+//! The samples of one source at one scrape.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use obs_context::{Sample, SampleKind};
 /// Samples, copied so that they outlive the call of the source. Its memory is used again.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    samples: Vec<Copied>,
+    samples: Vec<OwnedSample>,
     labels: Vec<(&'static str, Range<usize>)>,
     /// The values of all labels.
     values: String,
@@ -15,11 +15,11 @@ pub(crate) struct Batch {
     pub(crate) is_foreign: bool,
     pub(crate) text: String,
     /// Whether the text stops before its end.
-    pub(crate) is_cut: bool,
+    pub(crate) is_truncated: bool,
 }
 
 #[derive(Debug)]
-struct Copied {
+struct OwnedSample {
     name: &'static str,
     help: &'static str,
     kind: SampleKind,
@@ -44,7 +44,7 @@ impl Batch {
         self.labels.clear();
         self.values.clear();
         self.text.clear();
-        self.is_cut = false;
+        self.is_truncated = false;
     }
 
     pub(crate) fn push(&mut self, sample: &Sample<'_>) {
@@ -56,7 +56,7 @@ impl Batch {
         }
         let Sample { name, help, kind, value, .. } = *sample;
         let labels = first..self.labels.len();
-        self.samples.push(Copied { name, help, kind, labels, value });
+        self.samples.push(OwnedSample { name, help, kind, labels, value });
     }
 
     pub(crate) fn samples(&self) -> impl Iterator<Item = BatchSample<'_>> {
@@ -73,7 +73,7 @@ impl Batch {
 
 impl<'a> BatchSample<'a> {
     /// A counter is neither negative nor NaN: strict parsers of OpenMetrics refuse the whole scrape.
-    pub(crate) fn is_possible(&self) -> bool {
+    pub(crate) fn is_valid(&self) -> bool {
         self.kind != SampleKind::Counter || self.value >= 0.0
     }
 

@@ -21,7 +21,7 @@ use crate::{global, names};
 pub struct Builder {
     prefix: String,
     labels: Vec<(String, String)>,
-    created: bool,
+    shows_created: bool,
     series_budget: Option<usize>,
 }
 
@@ -50,10 +50,10 @@ impl Builder {
     }
 
     /// Shows when each counter, histogram and summary began: `_created` in OpenMetrics, the created
-    /// timestamp in protobuf. Prometheus reads it with `--enable-feature=created-timestamp-zero-ingestion`;
+    /// timestamp in protobuf. Prometheus reads it with `--enable-feature=shows_created-timestamp-zero-ingestion`;
     /// in OpenMetrics it costs a line a series, so it is off unless asked for.
     pub fn created_timestamps(mut self) -> Self {
-        self.created = true;
+        self.shows_created = true;
         self
     }
 
@@ -86,7 +86,7 @@ impl Builder {
     }
 
     fn check(self) -> Result<Common, Error> {
-        let Self { mut prefix, labels, created, .. } = self;
+        let Self { mut prefix, labels, shows_created, .. } = self;
         if !prefix.is_empty() {
             names::check_prefix(&prefix)?;
             prefix.push('_');
@@ -97,6 +97,6 @@ impl Builder {
         for (name, value) in &labels {
             push_label(&mut block, name, value);
         }
-        Ok(Common { prefix, labels, block, created })
+        Ok(Common { prefix, labels, block, shows_created })
     }
 }

@@ -1,4 +1,4 @@
-//! Which metrics have how many series, and which label is to blame.
+//! How many series each metric has, and by which label.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write};
@@ -7,7 +7,7 @@ use crate::family::parse_block;
 use crate::registry::Registry;
 
 /// Values of a label that are shown.
-const SHOWN: usize = 5;
+const MAX_SHOWN_VALUES: usize = 5;
 
 /// How many series each metric has, the largest first: what every series costs in memory here, and in
 /// Prometheus.
@@ -148,7 +148,7 @@ impl LabelCardinality {
         let count = values.len();
         let mut most_frequent: Vec<_> = values.into_iter().collect();
         most_frequent.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        most_frequent.truncate(SHOWN);
+        most_frequent.truncate(MAX_SHOWN_VALUES);
         Self { name, values: count, most_frequent }
     }
 }

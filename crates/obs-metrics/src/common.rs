@@ -10,12 +10,12 @@ pub(crate) struct Common {
     pub(crate) labels: Vec<(String, String)>,
     /// The labels as the text formats write them.
     pub(crate) block: String,
-    pub(crate) created: bool,
+    pub(crate) shows_created: bool,
 }
 
 impl Common {
     /// Whether a family may have these labels beside the common ones.
-    pub(crate) fn admits(&self, name: &str, labels: &[&str]) -> Result<(), Error> {
+    pub(crate) fn check_labels(&self, name: &str, labels: &[&str]) -> Result<(), Error> {
         match self.labels.iter().find(|(common, _)| labels.contains(&common.as_str())) {
             Some((label, _)) => Err(Error::invalid(format!(
                 "label `{label}` of `{name}`: every series of this registry has it already: drop one"

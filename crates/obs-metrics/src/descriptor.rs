@@ -12,7 +12,7 @@ use crate::names;
 /// Who sees a family: what Prometheus and OpenTelemetry name differently has one for each.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Audience {
-    Everybody,
+    All,
     Scrapes,
     Pushes,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Descriptor {
     pub(crate) labels: Box<[Box<str>]>,
     /// What else two registrations must have in common: buckets, quantiles, states.
     pub(crate) settings: Box<str>,
-    pub(crate) place: &'static Location<'static>,
+    pub(crate) location: &'static Location<'static>,
     audience: AtomicU8,
     pub(crate) classic_head: Box<str>,
     pub(crate) openmetrics_head: Box<str>,
@@ -40,12 +40,12 @@ impl Descriptor {
         help: &str,
         labels: &[&str],
         settings: String,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Result<Self, Error> {
         names::check_metric(name, kind)?;
         names::check_labels(name, kind, labels)?;
         names::check_help(name, help)?;
-        Ok(Self::unchecked(name, kind, help, labels, settings, place))
+        Ok(Self::unchecked(name, kind, help, labels, settings, location))
     }
 
     /// A definition that serves although it breaks a rule: it is never registered.
@@ -55,7 +55,7 @@ impl Descriptor {
         help: &str,
         labels: &[&str],
         settings: String,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
     ) -> Self {
         let base = base_name(name, kind);
         let mut openmetrics = format!("# TYPE {base} {}\n", kind.as_str());
@@ -76,8 +76,8 @@ impl Descriptor {
             help: help.into(),
             labels: labels.iter().map(|label| Box::from(*label)).collect(),
             settings: settings.into(),
-            place,
-            audience: AtomicU8::new(Audience::Everybody as u8),
+            location,
+            audience: AtomicU8::new(Audience::All as u8),
             classic_head: classic.into(),
             openmetrics_head: openmetrics.into(),
         }
@@ -97,7 +97,7 @@ impl Descriptor {
 
     /// From now on it is shown to these alone.
     #[cfg(all(feature = "http", feature = "otlp-push"))]
-    pub(crate) fn show_to(&self, audience: Audience) {
+    pub(crate) fn restrict_to(&self, audience: Audience) {
         self.audience.store(audience as u8, Relaxed);
     }
 
@@ -109,7 +109,7 @@ impl Descriptor {
     }
 
     /// Whether both stand for the same metric.
-    pub(crate) fn same_as(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.name == other.name
             && self.kind == other.kind
             && self.help == other.help
@@ -122,7 +122,7 @@ impl Descriptor {
         Error::conflict(format!(
             "{self}, defined at {}, conflicts with {taken}, defined at {}: give one of them another \
              name, or both the same definition",
-            self.place, taken.place
+            self.location, taken.location
         ))
     }
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use obs_context::{ActiveSpan, SpanId, TraceId};
 
-/// A fresher exemplar replaces one only after so many milliseconds: under load, one thread in many
-/// thousands observations pays for the store.
-const HOLD: u64 = 10;
+/// An exemplar is replaced after this many milliseconds at the earliest: under load, one observation in
+/// many thousands pays for the store.
+const MIN_REPLACE_MILLIS: u64 = 10;
 
 /// The trace of one observation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,8 +19,8 @@ pub(crate) struct Exemplar {
     pub(crate) time: Duration,
 }
 
-/// The last exemplar of a counter or of a bucket. Writers never wait: the one that comes second while
-/// another stores goes on without.
+/// The last exemplar of a counter or of a bucket. A writer never waits: while another thread
+/// stores, it skips the store.
 #[derive(Debug, Default)]
 pub(crate) struct ExemplarSlot {
     /// Odd while it is written; 0 before the first.
@@ -33,11 +33,11 @@ pub(crate) struct ExemplarSlot {
 }
 
 impl ExemplarSlot {
-    /// Keeps this observation, unless a fresh one is there.
+    /// Keeps this observation, unless the last one is younger than [`MIN_REPLACE_MILLIS`].
     pub(crate) fn store(&self, span: ActiveSpan, value: f64) {
         let now = milliseconds_now();
         let last = self.milliseconds.load(Relaxed);
-        if now < last.saturating_add(HOLD) && last <= now {
+        if now < last.saturating_add(MIN_REPLACE_MILLIS) && last <= now {
             return;
         }
         let version = self.version.load(Relaxed);
@@ -56,7 +56,7 @@ impl ExemplarSlot {
         self.version.store(version + 2, Release);
     }
 
-    /// The exemplar, if there is one and nobody is writing at this moment.
+    /// The exemplar, if there is one and no thread is writing it.
     pub(crate) fn load(&self) -> Option<Exemplar> {
         for _ in 0..8 {
             let version = self.version.load(Acquire);

@@ -11,18 +11,18 @@ use crate::family::{CounterVec, Family, GaugeVec, HistogramVec, MetricVec, singl
 use crate::metric::{Counter, Gauge, Histogram, Sealed};
 use crate::registry::Registry;
 
-static DEFAULT: OnceLock<Registry> = OnceLock::new();
+static DEFAULT_REGISTRY: OnceLock<Registry> = OnceLock::new();
 
 /// The registry that [`counter`] and its like register in: one a process.
 pub fn default_registry() -> &'static Registry {
-    DEFAULT.get_or_init(Registry::new)
+    DEFAULT_REGISTRY.get_or_init(Registry::new)
 }
 
 /// Makes this registry the default one.
 pub(crate) fn install(registry: Registry) -> Result<&'static Registry, Error> {
-    let mut mine = Some(registry);
-    let default = DEFAULT.get_or_init(|| mine.take().unwrap_or_default());
-    match mine {
+    let mut registry = Some(registry);
+    let default = DEFAULT_REGISTRY.get_or_init(|| registry.take().unwrap_or_default());
+    match registry {
         None => Ok(default),
         Some(_) => Err(Error::conflict(
             "the default registry is in use already: install another one first thing in `main`, before \
@@ -50,28 +50,28 @@ pub(crate) fn install(registry: Registry) -> Result<&'static Registry, Error> {
 #[track_caller]
 pub fn counter(name: &str, help: &str) -> Counter {
     let registered = default_registry().counter(name, help);
-    registered.unwrap_or_else(|error| single(&stand_in(name, &[], (), &error)))
+    registered.unwrap_or_else(|error| single(&fallback(name, &[], (), &error)))
 }
 
 /// A family of counters of the default registry; fails as [`counter`] does.
 #[track_caller]
 pub fn counter_vec<const N: usize>(name: &str, help: &str, labels: [&str; N]) -> CounterVec<N> {
     let registered = default_registry().counter_vec(name, help, labels);
-    registered.unwrap_or_else(|error| MetricVec::new(stand_in(name, &labels, (), &error)))
+    registered.unwrap_or_else(|error| MetricVec::new(fallback(name, &labels, (), &error)))
 }
 
 /// A gauge of the default registry; fails as [`counter`] does.
 #[track_caller]
 pub fn gauge(name: &str, help: &str) -> Gauge {
     let registered = default_registry().gauge(name, help);
-    registered.unwrap_or_else(|error| single(&stand_in(name, &[], (), &error)))
+    registered.unwrap_or_else(|error| single(&fallback(name, &[], (), &error)))
 }
 
 /// A family of gauges of the default registry; fails as [`counter`] does.
 #[track_caller]
 pub fn gauge_vec<const N: usize>(name: &str, help: &str, labels: [&str; N]) -> GaugeVec<N> {
     let registered = default_registry().gauge_vec(name, help, labels);
-    registered.unwrap_or_else(|error| MetricVec::new(stand_in(name, &labels, (), &error)))
+    registered.unwrap_or_else(|error| MetricVec::new(fallback(name, &labels, (), &error)))
 }
 
 /// A histogram of the default registry; fails as [`counter`] does.
@@ -79,7 +79,7 @@ pub fn gauge_vec<const N: usize>(name: &str, help: &str, labels: [&str; N]) -> G
 pub fn histogram(name: &str, help: &str, buckets: Buckets) -> Histogram {
     let registered = default_registry().histogram(name, help, buckets);
     let bounds = || Bounds::new(Buckets::default());
-    registered.unwrap_or_else(|error| single(&stand_in(name, &[], bounds(), &error)))
+    registered.unwrap_or_else(|error| single(&fallback(name, &[], bounds(), &error)))
 }
 
 /// A family of histograms of the default registry; fails as [`counter`] does.
@@ -92,10 +92,10 @@ pub fn histogram_vec<const N: usize>(
 ) -> HistogramVec<N> {
     let registered = default_registry().histogram_vec(name, help, labels, buckets);
     let bounds = || Bounds::new(Buckets::default());
-    registered.unwrap_or_else(|error| MetricVec::new(stand_in(name, &labels, bounds(), &error)))
+    registered.unwrap_or_else(|error| MetricVec::new(fallback(name, &labels, bounds(), &error)))
 }
 
-fn stand_in<M: Sealed>(
+fn fallback<M: Sealed>(
     name: &str,
     labels: &[&str],
     settings: M::Settings,
@@ -106,10 +106,10 @@ fn stand_in<M: Sealed>(
     unregistered(name, labels, settings)
 }
 
-/// A family that no registry knows: it works, and is never shown.
+/// A family of no registry: it counts, and is never shown.
 #[track_caller]
 fn unregistered<M: Sealed>(name: &str, labels: &[&str], settings: M::Settings) -> Arc<Family<M>> {
-    let place = Location::caller();
-    let descriptor = Descriptor::unchecked(name, M::KIND, "", labels, String::new(), place);
+    let location = Location::caller();
+    let descriptor = Descriptor::unchecked(name, M::KIND, "", labels, String::new(), location);
     Arc::new(Family::new(descriptor, settings, false, Arc::default()))
 }

@@ -26,7 +26,7 @@ use crate::registry::Registry;
 /// | `http_request_duration_seconds` | `method`, `path` |
 /// | `http_requests_in_progress` | |
 ///
-/// or, by [`Red::semantic_conventions`], the names of OpenTelemetry.
+/// or, by [`ServerMetrics::semantic_conventions`], the names of OpenTelemetry.
 ///
 /// The path is the route template, never the raw path: `<unmatched>` where no route matched. A method
 /// that is not registered with IANA for HTTP is `_OTHER`. Each request is counted once, when it is over:
@@ -36,7 +36,7 @@ use crate::registry::Registry;
 /// It is an [`Observe`], to be put together with those of other pillars; [`layer`] makes a tower layer
 /// of it alone. Ended inside a sampled span, it leaves the trace as exemplar.
 #[derive(Clone, Debug)]
-pub struct Red(Arc<Metrics>);
+pub struct ServerMetrics(Arc<Metrics>);
 
 #[derive(Debug)]
 struct Metrics {
@@ -58,7 +58,7 @@ enum Totals {
     },
 }
 
-impl Red {
+impl ServerMetrics {
     /// Registers the metrics, with the default buckets.
     #[track_caller]
     pub fn new(registry: &Registry) -> Result<Self, Error> {
@@ -87,7 +87,7 @@ impl Red {
         Ok(Self(Arc::new(Metrics { totals, in_progress })))
     }
 
-    /// As [`Red::with_buckets`]; and where the registry is pushed, `http.server.request.duration` has
+    /// As [`ServerMetrics::with_buckets`]; and where the registry is pushed, `http.server.request.duration` has
     /// `http.response.status_code` as the conventions have it, which Prometheus' histogram has not: a second
     /// histogram, for the pushes alone.
     #[cfg(feature = "otlp-push")]
@@ -98,8 +98,8 @@ impl Red {
         if let Some(Metrics { totals: Totals::Prometheus { duration, pushed, .. }, .. }) =
             Arc::get_mut(&mut red.0)
         {
-            duration.show_to(Audience::Scrapes);
-            conventions.show_to(Audience::Pushes);
+            duration.restrict_to(Audience::Scrapes);
+            conventions.restrict_to(Audience::Pushes);
             *pushed = Some(conventions);
         }
         Ok(red)
@@ -118,22 +118,22 @@ impl Red {
     }
 }
 
-impl Observe for Red {
-    type Exchange = Counting;
+impl Observe for ServerMetrics {
+    type Exchange = ServerRequest;
 
     const BEGINS_ALONE: bool = true;
 
-    fn begin(&self, _request: &mut request::Parts, _: Option<Route>) -> Counting {
+    fn begin(&self, _request: &mut request::Parts, _: Option<Route>) -> ServerRequest {
         self.0.in_progress.inc();
-        Counting(self.0.clone())
+        ServerRequest(self.0.clone())
     }
 }
 
 /// One request in progress.
 #[derive(Debug)]
-pub struct Counting(Arc<Metrics>);
+pub struct ServerRequest(Arc<Metrics>);
 
-impl Exchange for Counting {
+impl Exchange for ServerRequest {
     type Entered<'a> = ();
 
     fn enter(&self) {}
@@ -160,7 +160,7 @@ impl Exchange for Counting {
     }
 }
 
-impl Drop for Counting {
+impl Drop for ServerRequest {
     fn drop(&mut self) {
         self.0.in_progress.dec();
     }
@@ -178,7 +178,7 @@ fn convention_duration(registry: &Registry, buckets: Buckets) -> Result<Histogra
 
 /// A tower layer that counts with `red`; `route_of` tells the route of a request: under axum
 /// `obs_http::matched_path`.
-pub fn layer(red: Red, route_of: RouteOf) -> ObserveLayer<Red> {
+pub fn layer(red: ServerMetrics, route_of: RouteOf) -> ObserveLayer<ServerMetrics> {
     ObserveLayer::new(red, route_of)
 }
 

@@ -29,7 +29,7 @@ mod names;
 #[cfg(feature = "otlp-push")]
 mod push;
 mod registry;
-mod source;
+mod source_samples;
 mod sources;
 mod storage;
 pub mod testing;

@@ -1,11 +1,11 @@
-//! What is allowed but ill-advised.
+//! Advice on definitions that are allowed but break a convention.
 
 use crate::descriptor::Descriptor;
 use crate::kind::Kind;
 use crate::registry::Registry;
 
 /// Units that Prometheus' conventions replace by a base unit.
-const UNITS: [(&str, &str); 16] = [
+const UNITS_BY_BASE: [(&str, &str); 16] = [
     ("ms", "seconds"),
     ("us", "seconds"),
     ("ns", "seconds"),
@@ -25,7 +25,7 @@ const UNITS: [(&str, &str); 16] = [
 ];
 
 /// Labels that name an identity, and so have no bound.
-const IDENTITIES: [&str; 12] = [
+const UNBOUNDED_LABELS: [&str; 12] = [
     "user",
     "user_id",
     "email",
@@ -55,12 +55,13 @@ impl Registry {
         let mut advice = Vec::new();
         for family in self.collectors().iter() {
             let family = family.descriptor();
-            let mut say = |text: String| {
-                advice.push(format!("{}: `{}` {text}", family.place, family.name));
+            let mut advise = |text: String| {
+                advice.push(format!("{}: `{}` {text}", family.location, family.name));
             };
-            names(family, &mut say);
-            for label in family.labels.iter().filter(|label| IDENTITIES.contains(&&***label)) {
-                say(format!(
+            names(family, &mut advise);
+            for label in family.labels.iter().filter(|label| UNBOUNDED_LABELS.contains(&&***label))
+            {
+                advise(format!(
                     "has the label `{label}`, which has no bound: put it into the log line and the span"
                 ));
             }
@@ -69,22 +70,22 @@ impl Registry {
     }
 }
 
-fn names(family: &Descriptor, say: &mut dyn FnMut(String)) {
+fn names(family: &Descriptor, advise: &mut dyn FnMut(String)) {
     let words = || family.base().split('_');
-    for (unit, base) in UNITS {
+    for (unit, base) in UNITS_BY_BASE {
         if words().any(|word| word == unit) {
-            say(format!("is in {unit}: use the base unit, {base}"));
+            advise(format!("is in {unit}: use the base unit, {base}"));
         }
     }
     if family.name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        say("has capitals: write it in snake_case".into());
+        advise("has capitals: write it in snake_case".into());
     }
     let kind = family.kind.as_str();
     if words().any(|word| word == kind) {
-        say(format!("names its type: leave `{kind}` out"));
+        advise(format!("names its type: leave `{kind}` out"));
     }
     let is_timing = words().any(|word| matches!(word, "duration" | "latency"));
     if is_timing && family.kind == Kind::Histogram && !family.name.ends_with("_seconds") {
-        say("is a duration without a unit: end it in `_seconds`".into());
+        advise("is a duration without a unit: end it in `_seconds`".into());
     }
 }

@@ -1,10 +1,10 @@
-//! What may be a name.
+//! The rules for names.
 
 use crate::error::Error;
 use crate::kind::Kind;
 
 /// Series names that other types derive from theirs.
-const RESERVED: [&str; 6] = ["_total", "_bucket", "_sum", "_count", "_created", "_info"];
+const RESERVED_SUFFIXES: [&str; 6] = ["_total", "_bucket", "_sum", "_count", "_created", "_info"];
 
 /// Units that OpenMetrics' `# UNIT` line may name.
 const UNITS: [&str; 9] =
@@ -15,7 +15,7 @@ pub(crate) const OVERFLOW_LABEL: &str = "otel_metric_overflow";
 
 /// Whether this may name a metric of this kind.
 pub(crate) fn check_metric(name: &str, kind: Kind) -> Result<(), Error> {
-    if !is_word(name) {
+    if !is_identifier(name) {
         return Err(Error::invalid(format!(
             "`{name}` is no metric name: use letters, digits and `_`, not starting with a digit \
              (colons belong to recording rules)"
@@ -39,7 +39,7 @@ pub(crate) fn check_metric(name: &str, kind: Kind) -> Result<(), Error> {
 }
 
 fn check_suffix(base: &str, name: &str, kind: Kind) -> Result<(), Error> {
-    let reserved = RESERVED.iter().find(|suffix| base.ends_with(**suffix));
+    let reserved = RESERVED_SUFFIXES.iter().find(|suffix| base.ends_with(**suffix));
     // `build_info` as a gauge of 1 is an old and harmless custom.
     match reserved {
         Some(&"_info") if kind == Kind::Gauge => Ok(()),
@@ -55,7 +55,7 @@ fn check_suffix(base: &str, name: &str, kind: Kind) -> Result<(), Error> {
 /// Whether these may be the labels of a metric of this kind.
 pub(crate) fn check_labels(name: &str, kind: Kind, labels: &[&str]) -> Result<(), Error> {
     for (at, label) in labels.iter().enumerate() {
-        let wrong = if !is_word(label) {
+        let wrong = if !is_identifier(label) {
             "use letters, digits and `_`, not starting with a digit"
         } else if label.starts_with("__") {
             "a leading `__` is reserved for Prometheus itself: drop it"
@@ -77,7 +77,7 @@ pub(crate) fn check_labels(name: &str, kind: Kind, labels: &[&str]) -> Result<()
 
 /// Whether this may be put before every name.
 pub(crate) fn check_prefix(prefix: &str) -> Result<(), Error> {
-    if !is_word(prefix) || prefix.ends_with('_') {
+    if !is_identifier(prefix) || prefix.ends_with('_') {
         return Err(Error::invalid(format!(
             "`{prefix}` is no prefix: use letters, digits and `_`, neither starting with a digit nor \
              ending with `_`, which is put after it"
@@ -105,7 +105,7 @@ pub(crate) fn unit(base: &str) -> Option<&'static str> {
     UNITS.into_iter().find(|unit| base.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')))
 }
 
-fn is_word(text: &str) -> bool {
+fn is_identifier(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

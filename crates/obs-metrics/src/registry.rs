@@ -19,8 +19,8 @@ use crate::family::{
     Budget, Collect, CounterVec, Family, GaugeVec, HistogramVec, MetricVec, SummaryVec, single,
 };
 use crate::metric::{Counter, Gauge, Histogram, Info, Sealed, StateSet, Summary};
-use crate::source::Gathered;
-use crate::sources::{Asked, Sources};
+use crate::source_samples::SourceSamples;
+use crate::sources::{ScrapeSource, Sources};
 
 /// A set of metrics that is scraped as a whole. A clone is the same registry.
 ///
@@ -48,12 +48,23 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     families: RwLock<Families>,
     sources: Sources,
-    /// What the last scrape gathered: out of its place while a scrape uses it.
-    gathered: Mutex<Gathered>,
+    /// The samples of the last scrape's sources. Taken out while a scrape uses them.
+    source_samples: Mutex<SourceSamples>,
     #[cfg(feature = "otlp-push")]
-    born: Born,
+    created: CreatedAt,
     common: Common,
     budget: Arc<Budget>,
+}
+
+/// When a registry was created: the start time of cumulative numbers.
+#[cfg(feature = "otlp-push")]
+struct CreatedAt(std::time::SystemTime);
+
+#[cfg(feature = "otlp-push")]
+impl Default for CreatedAt {
+    fn default() -> Self {
+        Self(std::time::SystemTime::now())
+    }
 }
 
 /// How many series a registry may have: told by [`Registry::series_budget`].
@@ -67,24 +78,13 @@ pub struct SeriesBudget {
     pub shed: u64,
 }
 
-/// When a registry was made: cumulative numbers count from there.
-#[cfg(feature = "otlp-push")]
-struct Born(std::time::SystemTime);
-
-#[cfg(feature = "otlp-push")]
-impl Default for Born {
-    fn default() -> Self {
-        Self(std::time::SystemTime::now())
-    }
-}
-
 #[derive(Default)]
 struct Families {
     /// By name, so that every scrape has the same order.
     by_name: BTreeMap<Box<str>, Entry>,
     /// Every family and series name that is taken, and by which family.
     claims: HashMap<String, Box<str>>,
-    /// The values of `by_name`, for scrapes; made anew after each registration.
+    /// The values of `by_name`, for scrapes; rebuilt after each registration.
     list: OnceLock<Collectors>,
 }
 
@@ -93,7 +93,7 @@ pub(crate) type Collectors = Arc<[Arc<dyn Collect>]>;
 #[derive(Clone)]
 struct Entry {
     collect: Arc<dyn Collect>,
-    /// The same family, to be given out again by its type.
+    /// The same family, to be downcast to its type.
     any: Arc<dyn Any + Send + Sync>,
 }
 
@@ -238,12 +238,12 @@ impl Registry {
     /// [`Endpoint`](crate::Endpoint); 10 s for the `encode_` methods) is left out until it answers, and
     /// counted in `obs_metrics_sources_late_total`.
     pub fn mount(&self, source: Arc<dyn Source>) {
-        self.0.sources.mount(None, Asked::Source(source));
+        self.0.sources.mount(None, ScrapeSource::Source(source));
     }
 
     /// [`Registry::mount`], unless a source of this name is mounted already.
     pub(crate) fn mount_once(&self, name: &'static str, source: Arc<dyn Source>) {
-        self.0.sources.mount(Some(name), Asked::Source(source));
+        self.0.sources.mount(Some(name), ScrapeSource::Source(source));
     }
 
     /// Shows the metrics of a prometheus-client registry in the same answer.
@@ -255,7 +255,7 @@ impl Registry {
     /// The other way round, a `Registry` is a `prometheus_client::collector::Collector`.
     #[cfg(feature = "prometheus-client")]
     pub fn mount_prometheus_client(&self, registry: prometheus_client::registry::Registry) {
-        self.0.sources.mount(None, Asked::Foreign(Arc::new(registry)));
+        self.0.sources.mount(None, ScrapeSource::ForeignFamily(Arc::new(registry)));
     }
 
     /// The families, by name.
@@ -310,21 +310,21 @@ impl Registry {
         settings: M::Settings,
         settings_text: String,
     ) -> Result<Arc<Family<M>>, Error> {
-        let place = Location::caller();
+        let location = Location::caller();
         let common = &self.0.common;
         let name = &*format!("{}{name}", common.prefix);
-        let new = Descriptor::new(name, M::KIND, help, labels, settings_text, place)?;
-        common.admits(name, labels)?;
+        let new = Descriptor::new(name, M::KIND, help, labels, settings_text, location)?;
+        common.check_labels(name, labels)?;
         let mut families = self.0.families.write().unwrap_or_else(PoisonError::into_inner);
         let taken = new.claims().find_map(|claim| families.claims.get(&claim));
         if let Some(entry) = taken.and_then(|name| families.by_name.get(name)) {
             let there = entry.collect.descriptor();
-            let same = there.same_as(&new).then(|| entry.any.clone().downcast().ok()).flatten();
+            let same = there.is_same(&new).then(|| entry.any.clone().downcast().ok()).flatten();
             return same.ok_or_else(|| new.conflict_with(there));
         }
         let claims: Vec<_> = new.claims().collect();
         let budget = self.0.budget.clone();
-        let family = Arc::new(Family::<M>::new(new, settings, common.created, budget));
+        let family = Arc::new(Family::<M>::new(new, settings, common.shows_created, budget));
         for claim in claims {
             families.claims.insert(claim, name.into());
         }

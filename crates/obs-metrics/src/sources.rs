@@ -1,7 +1,7 @@
-//! Asking the application's sources at a scrape, with a deadline.
+//! Collects the application's sources at a scrape, with a deadline.
 //!
-//! A source is asked on a thread of its own: one that blocks costs its own samples, from the deadline of
-//! that scrape until it answers, and nothing else.
+//! Sources are collected on a thread of their own. One that blocks costs its own samples, from the deadline of
+//! that scrape until it returns, and nothing else.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -14,30 +14,30 @@ use obs_guard::Place;
 
 use crate::batch::Batch;
 
-/// How long a scrape waits for the sources where nothing else is said: Prometheus' own
+/// How long a scrape waits for the sources by default: Prometheus' own
 /// `scrape_timeout`.
 pub(crate) const COLLECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 static SOURCE: Place = Place::new("metrics.source");
 #[cfg(feature = "prometheus-client")]
-static FOREIGN: Place = Place::new("metrics.prometheus_client");
+static FOREIGN_REGISTRY: Place = Place::new("metrics.prometheus_client");
 
 /// Sources that a scrape went on without, in the whole process.
-static LATE: AtomicU64 = AtomicU64::new(0);
+static LATE_SOURCES: AtomicU64 = AtomicU64::new(0);
 
-pub(crate) fn late() -> u64 {
-    LATE.load(Relaxed)
+pub(crate) fn late_count() -> u64 {
+    LATE_SOURCES.load(Relaxed)
 }
 
-/// What is asked at a scrape.
+/// What a scrape collects from.
 #[derive(Clone)]
-pub(crate) enum Asked {
+pub(crate) enum ScrapeSource {
     Source(Arc<dyn Source>),
     #[cfg(feature = "prometheus-client")]
-    Foreign(Arc<prometheus_client::registry::Registry>),
+    ForeignFamily(Arc<prometheus_client::registry::Registry>),
 }
 
-/// The mounted sources, and the thread that asks them.
+/// The mounted sources, and the thread that collects them.
 #[derive(Debug, Default)]
 pub(crate) struct Sources(Arc<Shared>);
 
@@ -49,10 +49,10 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    mounted: Vec<Mounted>,
+    mounted: Vec<MountedSource>,
     /// The number of the newest scrape.
     scrape: u64,
-    /// The thread that works for it: an older one ends once its source has answered.
+    /// The thread that collects for it: an older one ends once its source has returned.
     worker: Option<Worker>,
     is_closed: bool,
 }
@@ -64,9 +64,9 @@ struct Worker {
     process: u32,
 }
 
-struct Mounted {
-    asked: Asked,
-    /// What must not be mounted twice.
+struct MountedSource {
+    source: ScrapeSource,
+    /// A second source of this name is not mounted.
     name: Option<&'static str>,
     /// The scrape that its batch was made for.
     answered: u64,
@@ -85,18 +85,25 @@ enum Progress {
 }
 
 impl Sources {
-    /// Adds what is to be asked, unless something of this name is there already.
-    pub(crate) fn mount(&self, name: Option<&'static str>, asked: Asked) {
+    /// Adds a source, unless one of this name is mounted already.
+    pub(crate) fn mount(&self, name: Option<&'static str>, source: ScrapeSource) {
         let mut state = self.0.lock();
         if name.is_none() || state.mounted.iter().all(|mounted| mounted.name != name) {
             let (progress, process) = (Progress::Waiting, std::process::id());
             let batch = Batch::default();
-            state.mounted.push(Mounted { asked, name, answered: 0, progress, process, batch });
+            state.mounted.push(MountedSource {
+                source,
+                name,
+                answered: 0,
+                progress,
+                process,
+                batch,
+            });
         }
     }
 
-    /// Asks all sources, and calls `each` with what those said that answered before the deadline.
-    pub(crate) fn collect(&self, deadline: Instant, mut each: impl FnMut(&mut Batch)) {
+    /// Collects all sources, and calls `handle` with the batch of each that returned before the deadline.
+    pub(crate) fn collect(&self, deadline: Instant, mut handle: impl FnMut(&mut Batch)) {
         let mut state = self.0.lock();
         if state.mounted.is_empty() {
             return;
@@ -115,8 +122,8 @@ impl Sources {
         }
         for mounted in &mut state.mounted {
             match mounted.answered >= scrape {
-                true => each(&mut mounted.batch),
-                false => _ = LATE.fetch_add(1, Relaxed),
+                true => handle(&mut mounted.batch),
+                false => _ = LATE_SOURCES.fetch_add(1, Relaxed),
             }
         }
     }
@@ -151,7 +158,7 @@ impl Shared {
             Ok(_) => Some(worker),
             Err(_) => None, // The next scrape tries again; this one goes on without its sources.
         };
-        // What ran in the parent of this process runs here no more.
+        // A source that was running in the parent process is not running in this one.
         for mounted in state.mounted.iter_mut().filter(|mounted| mounted.process != process) {
             (mounted.progress, mounted.process) = (Progress::Waiting, process);
         }
@@ -160,20 +167,20 @@ impl Shared {
     fn run(&self, worker: Worker) {
         let mut state = self.lock();
         while !state.is_closed && state.worker == Some(worker) {
-            let Some(at) = state.next() else {
+            let Some(at) = state.next_waiting() else {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let scrape = state.scrape;
             let mounted = &mut state.mounted[at];
             mounted.progress = Progress::Running;
-            let asked = mounted.asked.clone();
+            let source = mounted.source.clone();
             let mut batch = std::mem::take(&mut mounted.batch);
             drop(state);
             batch.clear();
-            asked.ask(&mut batch);
+            source.collect_into(&mut batch);
             state = self.lock();
-            // Sources are never unmounted, so it still stands there.
+            // Sources are never unmounted, so the index is still right.
             let mounted = &mut state.mounted[at];
             mounted.batch = batch;
             mounted.answered = scrape;
@@ -184,14 +191,14 @@ impl Shared {
 }
 
 impl State {
-    /// A source that the newest scrape has not asked yet.
-    fn next(&self) -> Option<usize> {
+    /// A source that the newest scrape has not started yet.
+    fn next_waiting(&self) -> Option<usize> {
         self.mounted.iter().position(|mounted| {
             mounted.progress == Progress::Waiting && mounted.answered < self.scrape
         })
     }
 
-    /// Whether a source may still answer this scrape.
+    /// Whether a source may still return for this scrape.
     fn is_awaited(&self, scrape: u64) -> bool {
         self.worker.is_some()
             && self
@@ -200,7 +207,7 @@ impl State {
                 .any(|mounted| mounted.progress != Progress::Late && mounted.answered < scrape)
     }
 
-    /// Leaves the source that is being asked, with its thread, to itself.
+    /// Abandons the running source and its thread.
     fn give_up(&mut self) {
         for mounted in &mut self.mounted {
             if mounted.progress == Progress::Running {
@@ -211,26 +218,26 @@ impl State {
     }
 }
 
-impl Asked {
-    fn ask(&self, batch: &mut Batch) {
+impl ScrapeSource {
+    fn collect_into(&self, batch: &mut Batch) {
         match self {
             Self::Source(source) => {
-                // What it gave before a panic is as good as ever.
+                // The samples that it gave before a panic are valid.
                 let _panicked_and_counted =
                     SOURCE.call(|| source.collect(&mut |sample| batch.push(&sample)));
             }
             #[cfg(feature = "prometheus-client")]
-            Self::Foreign(registry) => {
+            Self::ForeignFamily(registry) => {
                 let encode = prometheus_client::encoding::text::encode_registry;
-                let encoded = FOREIGN.call(|| encode(&mut batch.text, registry));
+                let encoded = FOREIGN_REGISTRY.call(|| encode(&mut batch.text, registry));
                 batch.is_foreign = true;
-                batch.is_cut = !matches!(encoded, Some(Ok(())));
+                batch.is_truncated = !matches!(encoded, Some(Ok(())));
             }
         }
     }
 }
 
-impl fmt::Debug for Mounted {
+impl fmt::Debug for MountedSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mounted").field("progress", &self.progress).finish_non_exhaustive()
     }

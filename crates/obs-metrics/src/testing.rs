@@ -1,7 +1,7 @@
 //! Asking a registry what it would show: for tests.
 
 use crate::descriptor::Descriptor;
-use crate::expose::Flavour;
+use crate::expose::Format;
 use crate::family::parse_block;
 use crate::registry::Registry;
 
@@ -29,7 +29,7 @@ use crate::registry::Registry;
 pub fn expect(registry: &Registry, families: &[&str], wanted: &str) -> Result<(), String> {
     let mut shown = Vec::new();
     let is_wanted = |family: &Descriptor| families.contains(&&*family.name);
-    registry.encode_into(&mut shown, Flavour::Classic, &is_wanted);
+    registry.encode_into(&mut shown, Format::Classic, &is_wanted);
     let shown = String::from_utf8_lossy(&shown);
     let wanted: Vec<_> = wanted.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let lines: Vec<_> = shown.lines().collect();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use obs_context::{Sample, SampleKind, Source};
 use obs_metrics::{Buckets, Endpoint, Registry};
 
-struct Counting;
+struct ServerRequest;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -18,7 +18,7 @@ thread_local! {
 }
 
 // SAFETY: everything is handed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for ServerRequest {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         BYTES.set(BYTES.get().wrapping_add(layout.size()));
@@ -34,7 +34,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static COUNTING: ServerRequest = ServerRequest;
 
 fn allocations(work: impl FnOnce()) -> usize {
     let before = ALLOCATIONS.get();
@@ -43,7 +43,7 @@ fn allocations(work: impl FnOnce()) -> usize {
 }
 
 #[test]
-fn counting_and_looking_up_allocate_nothing() {
+fn counting_and_lookup_allocate_nothing() {
     let registry = Registry::new();
     let counters = registry.counter_vec("a_total", "A.", ["x", "y"]).unwrap();
     let histograms = registry.histogram_vec("b_seconds", "B.", ["x"], Buckets::default()).unwrap();
@@ -70,7 +70,7 @@ impl Source for Numbers {
 }
 
 #[test]
-fn a_scrape_allocates_five_times_at_most_whatever_it_shows() {
+fn scrape_of_any_size_allocates_at_most_five_times() {
     for (series, accept) in [
         (10, "text/plain"),
         (10_000, "text/plain"),
@@ -96,7 +96,7 @@ fn a_scrape_allocates_five_times_at_most_whatever_it_shows() {
 }
 
 #[test]
-fn a_series_is_small() {
+fn series_takes_few_bytes() {
     let registry = Registry::new();
     let family = registry.counter_vec("a_total", "A.", ["path"]).unwrap().limit_series(20_000);
     let values: Vec<String> = (0..16_384).map(|number| format!("/path/{number}")).collect();

@@ -56,7 +56,7 @@ fn prefix_and_labels_are_on_every_series() {
 }
 
 #[test]
-fn a_prefix_or_a_label_that_breaks_a_rule_is_refused() {
+fn invalid_prefix_or_common_label_is_rejected() {
     for prefix in ["1", "a-b", "a_", " "] {
         assert!(Registry::builder().prefix(prefix).build().unwrap_err().is_invalid(), "{prefix:?}");
     }
@@ -68,7 +68,7 @@ fn a_prefix_or_a_label_that_breaks_a_rule_is_refused() {
 }
 
 #[test]
-fn only_the_first_default_registry_is_installed() {
+fn second_default_registry_is_rejected() {
     let installed = Registry::builder().prefix("first").install().unwrap();
     let counter = obs_metrics::counter("installed_total", "Installed.");
     counter.inc();
@@ -77,7 +77,7 @@ fn only_the_first_default_registry_is_installed() {
 }
 
 #[test]
-fn created_timestamps_are_shown_where_they_are_asked_for() {
+fn created_timestamps_are_shown_when_enabled() {
     let registry = Registry::builder().created_timestamps().build().unwrap();
     let plain = Registry::new();
     for registry in [&registry, &plain] {
@@ -108,7 +108,7 @@ labels! {
 }
 
 #[test]
-fn structs_are_label_sets() {
+fn label_struct_selects_the_series() {
     let registry = Registry::new();
     let orders: TypedVec<Counter, Order<'_>, 3> =
         registry.counter_vec("orders_total", "Orders.", Order::NAMES).unwrap().typed();

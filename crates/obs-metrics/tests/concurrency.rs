@@ -15,7 +15,7 @@ fn bucket_and_count(text: &str) -> (u64, u64) {
 }
 
 #[test]
-fn the_count_of_a_scrape_is_the_sum_of_its_buckets() {
+fn count_in_a_scrape_is_the_sum_of_its_buckets() {
     let registry = Registry::new();
     let histogram = registry.histogram("a_seconds", "A.", Buckets::default()).unwrap();
     let done = AtomicBool::new(false);
@@ -48,7 +48,7 @@ fn the_count_of_a_scrape_is_the_sum_of_its_buckets() {
 }
 
 #[test]
-fn threads_that_come_and_go_lose_nothing() {
+fn counts_of_ended_threads_are_kept() {
     let registry = Registry::new();
     let counter = registry.counter("a_total", "A.").unwrap();
     for _ in 0..100 {
@@ -62,7 +62,7 @@ fn threads_that_come_and_go_lose_nothing() {
 }
 
 #[test]
-fn more_threads_than_slabs_lose_nothing() {
+fn counts_of_more_threads_than_slabs_are_kept() {
     let registry = Registry::new();
     let family = registry.counter_vec("a_total", "A.", ["x"]).unwrap();
     let barrier = std::sync::Barrier::new(400);
@@ -95,7 +95,7 @@ fn gauges_return_to_zero() {
 }
 
 #[test]
-fn lookups_removals_growth_and_scrapes_at_once_are_safe() {
+fn concurrent_lookups_removals_growth_and_scrapes_are_safe() {
     let registry = Registry::new();
     let family = registry.counter_vec("a_total", "A.", ["x", "y"]).unwrap().limit_series(500);
     let stable = family.handle(["stable", ""]);

@@ -12,7 +12,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, StreamBody};
 use obs_context::{ActiveSpan, Route, SpanId, TraceId, set_active_span};
 use obs_http::{End, Exchange, Observe, ObserveLayer};
-use obs_metrics::http::{Red, layer};
+use obs_metrics::http::{ServerMetrics, layer};
 use obs_metrics::{Buckets, Endpoint, Registry};
 use tower::{Layer, Service};
 use tower::{ServiceExt, service_fn};
@@ -32,9 +32,9 @@ fn value(registry: &Registry, series: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn a_router_is_counted_by_template() {
+async fn routed_requests_are_counted_by_template() {
     let registry = Registry::new();
-    let red = Red::new(&registry).unwrap();
+    let red = ServerMetrics::new(&registry).unwrap();
     let app = Router::new()
         .route("/orders/{id}", get(|| async { "order" }))
         .layer(layer(red, obs_http::matched_path));
@@ -55,9 +55,9 @@ async fn a_router_is_counted_by_template() {
 }
 
 #[tokio::test]
-async fn a_scanner_leaves_one_series() {
+async fn unmatched_paths_share_one_series() {
     let registry = Registry::new();
-    let red = Red::new(&registry).unwrap();
+    let red = ServerMetrics::new(&registry).unwrap();
     let mut service = layer(red, obs_http::unrouted).layer(service_fn(|_: Request<Body>| async {
         Ok::<_, Infallible>(Response::builder().status(404).body(Full::<Bytes>::default()).unwrap())
     }));
@@ -82,9 +82,9 @@ async fn a_scanner_leaves_one_series() {
 }
 
 #[tokio::test]
-async fn every_end_is_counted_once_and_leaves_nothing_in_progress() {
+async fn each_outcome_is_counted_once_and_leaves_nothing_in_progress() {
     let registry = Registry::new();
-    let red = Red::new(&registry).unwrap();
+    let red = ServerMetrics::new(&registry).unwrap();
     let service = layer(red, |head| Some(Route::intern(head.uri.path()))).catch_panics().layer(
         service_fn(|request: Request<Body>| async move {
             match request.uri().path() {
@@ -135,9 +135,9 @@ async fn every_end_is_counted_once_and_leaves_nothing_in_progress() {
 }
 
 #[tokio::test]
-async fn opentelemetrys_names_are_an_option() {
+async fn semantic_conventions_use_opentelemetry_names() {
     let registry = Registry::new();
-    let red = Red::semantic_conventions(&registry, Buckets::default()).unwrap();
+    let red = ServerMetrics::semantic_conventions(&registry, Buckets::default()).unwrap();
     let app = Router::new().route("/a", get(|| async {})).layer(layer(red, obs_http::matched_path));
     let response = app.oneshot(request("GET", "/a")).await.unwrap();
     response.into_body().collect().await.unwrap();
@@ -189,9 +189,9 @@ impl Exchange for Span {
 }
 
 #[tokio::test]
-async fn a_traced_request_leaves_its_exemplar() {
+async fn traced_request_has_an_exemplar() {
     let registry = Registry::new();
-    let observers = (Traced, Red::new(&registry).unwrap());
+    let observers = (Traced, ServerMetrics::new(&registry).unwrap());
     let app = Router::new()
         .route("/a", get(|| async { "a" }))
         .layer(ObserveLayer::new(observers, obs_http::matched_path));
@@ -255,7 +255,7 @@ fn text(response: &Response<Bytes>) -> &str {
 }
 
 #[test]
-fn the_format_is_negotiated() {
+fn format_follows_the_accept_header() {
     let endpoint = endpoint();
     let classic = scrape(&endpoint, Method::GET, "/metrics", &[]);
     assert_eq!(classic.headers()[header::CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
@@ -272,7 +272,7 @@ fn the_format_is_negotiated() {
 }
 
 #[test]
-fn head_has_no_body_and_other_methods_are_refused() {
+fn head_has_no_body_and_other_methods_are_rejected() {
     let endpoint = endpoint();
     let head = scrape(&endpoint, Method::HEAD, "/metrics", &[]);
     assert_eq!(head.status(), StatusCode::OK);
@@ -284,7 +284,7 @@ fn head_has_no_body_and_other_methods_are_refused() {
 }
 
 #[test]
-fn names_filter_families() {
+fn name_parameter_filters_families() {
     let endpoint = endpoint();
     let some =
         scrape(&endpoint, Method::GET, "/metrics?name[]=a_total&name%5B%5D=c_seconds_sum", &[]);
@@ -294,7 +294,7 @@ fn names_filter_families() {
 }
 
 #[test]
-fn a_scraper_that_has_given_up_is_told_so() {
+fn scrape_past_the_scrapers_timeout_answers_503() {
     let endpoint = endpoint();
     let header = "x-prometheus-scrape-timeout-seconds";
     let late = scrape(&endpoint, Method::GET, "/metrics", &[(header, "0")]);
@@ -317,7 +317,7 @@ fn scrapes_are_counted() {
 }
 
 #[test]
-fn cardinality_is_a_table_or_json() {
+fn cardinality_page_is_a_table_or_json() {
     let endpoint = endpoint();
     let ask = |uri: &str, accept: &str| {
         let request = Request::get(uri).header("accept", accept).body(()).unwrap();
@@ -333,7 +333,7 @@ fn cardinality_is_a_table_or_json() {
 
 #[cfg(feature = "gzip")]
 #[test]
-fn answers_are_compressed_where_that_is_taken() {
+fn answer_is_compressed_where_accept_encoding_allows_it() {
     use std::io::Read;
 
     let endpoint = endpoint();
@@ -346,7 +346,7 @@ fn answers_are_compressed_where_that_is_taken() {
 
 #[cfg(feature = "zstd")]
 #[test]
-fn zstd_is_used_where_it_is_preferred() {
+fn answer_is_zstd_where_preferred() {
     let endpoint = endpoint();
     let codings = [("accept-encoding", "gzip;q=0.8, zstd")];
     let packed = scrape(&endpoint, Method::GET, "/metrics", &codings);
@@ -356,7 +356,7 @@ fn zstd_is_used_where_it_is_preferred() {
 }
 
 #[test]
-fn the_debug_pages_answer_people_and_programs() {
+fn debug_pages_are_text_or_json() {
     let registry = Registry::new();
     registry.gauge("wait_ms", "Wait \"quoted\".").unwrap();
     let endpoint = Endpoint::new(registry);

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
-use obs_metrics::http::{Red, layer};
+use obs_metrics::http::{ServerMetrics, layer};
 use obs_metrics::{Registry, testing};
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer, service_fn};
@@ -38,7 +38,7 @@ async fn answer(request: Request<hyper::body::Incoming>) -> Result<Response<Body
 }
 
 async fn serve(registry: &Registry) -> u16 {
-    let red = Red::new(registry).unwrap();
+    let red = ServerMetrics::new(registry).unwrap();
     let service = layer(red, obs_http::unrouted).layer(service_fn(answer));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -90,7 +90,7 @@ async fn eventually(what: &str, is_so: impl Fn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_stream_is_counted_once_whatever_its_end() {
+async fn http2_stream_of_each_outcome_is_counted_once() {
     let registry = Registry::new();
     let port = serve(&registry).await;
     let (client, socket) = connect(port).await;

@@ -3,7 +3,7 @@
 use obs_metrics::Registry;
 
 #[test]
-fn past_the_limit_new_sets_share_one_series() {
+fn label_sets_past_the_limit_share_one_series() {
     let registry = Registry::new();
     let family = registry.counter_vec("a_total", "A.", ["user"]).unwrap().limit_series(10);
     for user in 0..100 {
@@ -19,7 +19,7 @@ fn past_the_limit_new_sets_share_one_series() {
 }
 
 #[test]
-fn removed_series_leave_room_and_their_handles_stay_safe() {
+fn removed_series_free_their_place_and_handles_stay_valid() {
     let registry = Registry::new();
     let family = registry.counter_vec("a_total", "A.", ["x", "y"]).unwrap().limit_series(3);
     let kept = family.handle(["1", "\\"]);
@@ -42,7 +42,7 @@ fn removed_series_leave_room_and_their_handles_stay_safe() {
 }
 
 #[test]
-fn values_that_are_not_finite_are_left_out() {
+fn observations_that_are_not_finite_are_left_out() {
     let registry = Registry::new();
     let sizes = registry.histogram("a_bytes", "A.", Default::default()).unwrap();
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0] {
@@ -53,7 +53,7 @@ fn values_that_are_not_finite_are_left_out() {
 }
 
 #[test]
-fn idle_series_go_at_a_scrape_unless_somebody_holds_them() {
+fn idle_series_without_a_handle_expire_at_a_scrape() {
     let registry = Registry::new();
     let family = registry.counter_vec("a_total", "A.", ["x"]).unwrap();
     let family = family.expire_after(std::time::Duration::ZERO);
@@ -74,7 +74,7 @@ fn idle_series_go_at_a_scrape_unless_somebody_holds_them() {
 }
 
 #[test]
-fn cardinality_names_the_label_to_blame() {
+fn cardinality_lists_the_label_with_most_values_first() {
     let registry = Registry::new();
     let family =
         registry.counter_vec("a_total", "A.", ["user", "status"]).unwrap().limit_series(50);

@@ -21,9 +21,9 @@ mod storage {
         pub(crate) use loom::sync::Mutex;
         pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, fence};
 
-        pub(crate) const PAGE: usize = 2;
-        pub(crate) const PAGES: usize = 2;
-        pub(crate) const SLABS: usize = 3;
+        pub(crate) const PAGE_SIZE: usize = 2;
+        pub(crate) const PAGES_PER_SLAB: usize = 2;
+        pub(crate) const MAX_SLABS: usize = 3;
 
         macro_rules! shared {
             (static $name:ident: $type:ty = $value:expr) => {
@@ -37,27 +37,27 @@ mod storage {
             };
         }
 
-        macro_rules! each {
+        macro_rules! array_of {
             ($value:expr; $number:expr) => {
                 std::array::from_fn(|_| $value)
             };
         }
 
-        macro_rules! constant {
+        macro_rules! const_fn {
             ($function:item) => {
                 $function
             };
         }
 
-        pub(crate) use {constant, each, local, shared};
+        pub(crate) use {array_of, const_fn, local, shared};
     }
 
     pub(crate) mod membarrier {
-        pub(crate) fn is_offered() -> bool {
+        pub(crate) fn is_supported() -> bool {
             false
         }
 
-        pub(crate) fn make() -> bool {
+        pub(crate) fn issue() -> bool {
             true
         }
     }
@@ -76,22 +76,22 @@ mod storage {
 
     /// Leaves no slab for the threads that come.
     pub(crate) fn exhaust() {
-        while thread::take().is_some() {}
+        while thread::acquire().is_some() {}
     }
 
     /// What all threads have counted.
     pub(crate) fn total() -> u64 {
-        let words = thread::all().filter_map(|slab| slab.word(0));
-        words.map(|word| word.load(std::sync::atomic::Ordering::Relaxed)).sum()
+        let words = thread::all().filter_map(|slab| slab.cell(0));
+        words.map(|cell| cell.load(std::sync::atomic::Ordering::Relaxed)).sum()
     }
 
     /// Counts one, as `Words::add` does.
     pub(crate) fn count() {
         use std::sync::atomic::Ordering::Relaxed;
 
-        let word = thread::current_or_take().and_then(|slab| slab.word_or_make(0));
-        if let Some(word) = word {
-            word.store(word.load(Relaxed) + 1, Relaxed);
+        let cell = thread::current_or_acquire().and_then(|slab| slab.cell_or_create(0));
+        if let Some(cell) = cell {
+            cell.store(cell.load(Relaxed) + 1, Relaxed);
         }
     }
 }
@@ -169,7 +169,7 @@ fn find(table: &Table<Core>, number: u64) -> Option<bool> {
 }
 
 #[test]
-fn a_series_that_was_found_is_not_freed_before_the_pin() {
+fn found_series_is_freed_only_after_the_pin() {
     model(3, || {
         let table = Arc::new(Table::new());
         let all = [series(1)];
@@ -179,7 +179,7 @@ fn a_series_that_was_found_is_not_freed_before_the_pin() {
             move || find(&table, 1)
         });
         let mut retired = table.replace(&[], Vec::from(all));
-        while !retired.is_over() {
+        while !retired.is_reclaimable() {
             thread::yield_now();
         }
         drop(retired);
@@ -188,7 +188,7 @@ fn a_series_that_was_found_is_not_freed_before_the_pin() {
 }
 
 #[test]
-fn a_series_that_was_found_without_a_slab_is_not_freed_before_the_pin() {
+fn found_series_without_slab_is_freed_only_after_the_pin() {
     model(3, || {
         storage::exhaust();
         let table = Arc::new(Table::new());
@@ -199,7 +199,7 @@ fn a_series_that_was_found_without_a_slab_is_not_freed_before_the_pin() {
             move || find(&table, 1)
         });
         let mut retired = table.replace(&[], Vec::from(all));
-        while !retired.is_over() {
+        while !retired.is_reclaimable() {
             thread::yield_now();
         }
         drop(retired);
@@ -208,7 +208,7 @@ fn a_series_that_was_found_without_a_slab_is_not_freed_before_the_pin() {
 }
 
 #[test]
-fn pins_within_pins_hold_until_the_last_is_dropped() {
+fn nested_pins_hold_until_the_last_is_dropped() {
     model(3, || {
         let table = Arc::new(Table::new());
         let all = [series(1)];
@@ -224,7 +224,7 @@ fn pins_within_pins_hold_until_the_last_is_dropped() {
             }
         });
         let mut retired = table.replace(&[], Vec::from(all));
-        while !retired.is_over() {
+        while !retired.is_reclaimable() {
             thread::yield_now();
         }
         drop(retired);
@@ -233,7 +233,7 @@ fn pins_within_pins_hold_until_the_last_is_dropped() {
 }
 
 #[test]
-fn a_table_that_grows_loses_nobody() {
+fn table_that_grows_keeps_all_series() {
     model(3, || {
         let table = Arc::new(Table::new());
         let mut all = vec![series(1)];
@@ -246,7 +246,7 @@ fn a_table_that_grows_loses_nobody() {
         all.push(series(9));
         assert!(table.add(&all).is_none());
         let mut outgrown = table.replace(&all, Vec::new());
-        while !outgrown.is_over() {
+        while !outgrown.is_reclaimable() {
             thread::yield_now();
         }
         drop(outgrown);
@@ -258,7 +258,7 @@ fn a_table_that_grows_loses_nobody() {
 }
 
 #[test]
-fn a_slab_that_is_handed_over_loses_no_count() {
+fn slab_handed_to_another_thread_keeps_its_counts() {
     model(3, || {
         let first = spawn(storage::count);
         let second = spawn(|| {

@@ -109,7 +109,7 @@ fn full() -> Registry {
 }
 
 #[test]
-fn python_reads_our_openmetrics() {
+fn python_parses_our_openmetrics() {
     let text = full().encode_openmetrics();
     let Some(read) = python("openmetrics", &text) else { return };
     for expected in [
@@ -137,7 +137,7 @@ fn python_reads_our_openmetrics() {
 /// It refuses a whole text for one such sum or counter.
 #[cfg(feature = "prometheus-client")]
 #[test]
-fn python_reads_a_text_with_what_a_foreign_registry_may_hold() {
+fn python_parses_a_scrape_with_a_foreign_registry() {
     use prometheus_client::metrics::{counter::ConstCounter, histogram::Histogram};
     let mut theirs = prometheus_client::registry::Registry::default();
     for (name, bounds, observed) in
@@ -160,7 +160,7 @@ fn python_reads_a_text_with_what_a_foreign_registry_may_hold() {
 }
 
 #[test]
-fn python_reads_our_classic_text() {
+fn python_parses_our_classic_text() {
     let text = full().encode_text();
     let Some(read) = python("classic", &text) else { return };
     let orders = r#"('by', 'a "quoted" \\ back\nand a {brace}, ünïcödé'), ('status', 'created')], 4294967295.0"#;
@@ -169,7 +169,7 @@ fn python_reads_our_classic_text() {
 }
 
 #[test]
-fn promtool_finds_nothing_to_improve() {
+fn promtool_lint_finds_nothing() {
     let text = full().encode_text();
     let Some((good, said)) = ask("promtool", &["check", "metrics"], &text) else { return };
     assert!(good && said.is_empty(), "{said}\n{text}");
@@ -184,7 +184,7 @@ proptest! {
 
     /// Whatever registration accepts is read back as it was given.
     #[test]
-    fn what_is_accepted_is_parsed_back(
+    fn accepted_definitions_parse_back(
         names in prop::collection::vec((name(), name(), ".{1,20}", ".{0,20}", any::<f64>()), 20..60),
     ) {
         let registry = Registry::new();

@@ -136,7 +136,7 @@ fn number(results: &Value) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn prometheus_reads_openmetrics_and_gives_the_trace_back() {
+async fn prometheus_ingests_openmetrics_with_exemplars() {
     let registry = registry();
     let target = serve(&registry).await;
     let Some(prometheus) = Prometheus::start(target, "exemplar-storage") else {
@@ -155,7 +155,7 @@ async fn prometheus_reads_openmetrics_and_gives_the_trace_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn prometheus_reads_the_classic_text() {
+async fn prometheus_ingests_classic_text() {
     let registry = registry();
     let target = serve_as(&registry, Some("text/plain")).await;
     let Some(prometheus) = Prometheus::start(target, "exemplar-storage") else {
@@ -174,7 +174,7 @@ async fn prometheus_reads_the_classic_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn prometheus_reads_protobuf_and_native_histograms() {
+async fn prometheus_ingests_protobuf_with_native_histograms() {
     let registry = registry();
     let target = serve(&registry).await;
     let features = "exemplar-storage,native-histograms";

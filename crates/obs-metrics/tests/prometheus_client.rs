@@ -11,7 +11,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry as Theirs, Unit};
 
 #[test]
-fn a_foreign_registry_is_shown_in_both_formats() {
+fn foreign_registry_is_shown_in_both_formats() {
     let mut theirs = Theirs::default();
     let requests = Family::<Vec<(String, String)>, Counter>::default();
     requests.get_or_create(&vec![("path".into(), "a\"}b".into())]).inc();
@@ -35,7 +35,7 @@ fn a_foreign_registry_is_shown_in_both_formats() {
 }
 
 #[test]
-fn what_would_spoil_the_scrape_is_left_out_and_counted() {
+fn foreign_lines_that_break_a_scrape_are_left_out_and_counted() {
     let mut theirs = Theirs::default();
     theirs.register("fine", "Has\n# HELP in it\nand \\ too", ConstCounter::new(1_u64));
     theirs.register("taken", "Ours already", Gauge::<i64>::default());
@@ -64,7 +64,7 @@ fn what_would_spoil_the_scrape_is_left_out_and_counted() {
 }
 
 #[test]
-fn one_native_only_histogram_does_not_fail_the_scrape() {
+fn foreign_native_histogram_does_not_fail_the_scrape() {
     let mut theirs = Theirs::default();
     theirs.register("before", "Before", Gauge::<i64>::default());
     theirs.register("native", "Native", NativeOnly);
@@ -111,7 +111,7 @@ fn with_impossible_values() -> Theirs {
 }
 
 #[test]
-fn openmetrics_shows_no_sum_and_no_counter_that_it_forbids() {
+fn openmetrics_leaves_out_forbidden_sums_and_counters() {
     let ours = Registry::new();
     ours.mount_prometheus_client(with_impossible_values());
     let text = ours.encode_openmetrics();
@@ -133,7 +133,7 @@ fn openmetrics_shows_no_sum_and_no_counter_that_it_forbids() {
 }
 
 #[test]
-fn our_registry_is_a_collector_of_theirs() {
+fn registry_is_a_collector_for_prometheus_client() {
     let ours = Registry::new();
     ours.counter_vec("a_total", "A\nB.", ["x"]).unwrap().with(["\"1\""]).inc_by(3);
     ours.gauge("g", "G.").unwrap().set(1.5);

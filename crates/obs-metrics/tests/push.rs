@@ -49,7 +49,7 @@ fn once(url: String) -> Push {
 }
 
 #[test]
-fn a_push_is_what_the_official_messages_say() {
+fn push_decodes_with_the_official_protobuf_types() {
     let (url, received) = collector("200 OK");
     let registry = Registry::new();
     let orders = registry.counter_vec("orders_total", "Orders.", ["status"]).unwrap();
@@ -97,7 +97,7 @@ fn a_push_is_what_the_official_messages_say() {
 }
 
 #[test]
-fn pushes_come_by_themselves() {
+fn pushes_follow_the_interval() {
     let (url, received) = collector("200 OK");
     let push = Push::new(url).interval(Duration::from_millis(5));
     let pusher = push.start(&Registry::new()).unwrap();
@@ -106,7 +106,7 @@ fn pushes_come_by_themselves() {
 }
 
 #[test]
-fn a_push_that_fails_is_counted() {
+fn push_that_fails_is_counted() {
     let registry = Registry::new();
     let (url, _received) = collector("503 Service Unavailable");
     let pusher = once(url).start(&registry).unwrap();
@@ -118,7 +118,7 @@ fn a_push_that_fails_is_counted() {
 }
 
 #[test]
-fn a_collector_that_never_answers_delays_a_flush_no_longer_than_its_deadline() {
+fn flush_to_a_silent_collector_ends_at_its_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let pusher = Push::new(url).timeout(LONG).start(&Registry::new()).unwrap();
@@ -131,7 +131,7 @@ fn a_collector_that_never_answers_delays_a_flush_no_longer_than_its_deadline() {
 }
 
 #[test]
-fn an_endpoint_that_cannot_be_pushed_to_is_refused() {
+fn endpoint_that_is_not_a_url_is_rejected() {
     for endpoint in ["127.0.0.1:4318", "ftp://collector/", "http:///x"] {
         let error = Push::new(endpoint).start(&Registry::new()).unwrap_err();
         assert!(error.is_invalid() && error.to_string().contains("give a URL"), "{error}");
@@ -139,7 +139,7 @@ fn an_endpoint_that_cannot_be_pushed_to_is_refused() {
 }
 
 #[test]
-fn a_header_that_cannot_be_sent_is_refused_without_telling_it() {
+fn invalid_header_is_rejected_without_showing_its_value() {
     for (name, value) in [("a b", "secret"), ("authorization", "secret\r\nx: y"), ("", "secret")] {
         let push = Push::new("http://127.0.0.1:4318/v1/metrics").header(name, value);
         let error = push.start(&Registry::new()).unwrap_err();
@@ -148,7 +148,7 @@ fn a_header_that_cannot_be_sent_is_refused_without_telling_it() {
 }
 
 #[test]
-fn https_needs_its_feature() {
+fn https_without_its_feature_is_rejected() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/v1/metrics", listener.local_addr().unwrap());
     std::thread::spawn(move || listener.incoming().for_each(drop));
@@ -166,7 +166,7 @@ fn https_needs_its_feature() {
 
 #[cfg(feature = "otlp-gzip")]
 #[test]
-fn a_push_may_be_compressed() {
+fn push_with_gzip_is_compressed() {
     let (url, received) = collector("200 OK");
     let registry = Registry::new();
     registry.counter("orders_total", "Orders.").unwrap().inc();
@@ -182,7 +182,7 @@ fn a_push_may_be_compressed() {
 }
 
 #[test]
-fn only_success_counts_as_delivered() {
+fn push_counts_as_delivered_only_on_success() {
     for (status, is_delivered) in [
         ("200 OK", true),
         ("202 Accepted", true),
@@ -207,7 +207,7 @@ fn only_success_counts_as_delivered() {
 }
 
 #[test]
-fn durations_without_an_end_are_taken() {
+fn longest_durations_are_accepted() {
     let (url, received) = collector("200 OK");
     let push = Push::new(url).interval(Duration::MAX).timeout(Duration::MAX);
     let pusher = push.start(&Registry::new()).unwrap();
@@ -219,7 +219,7 @@ fn durations_without_an_end_are_taken() {
 }
 
 #[test]
-fn the_environment_may_turn_it_off() {
+fn environment_turns_the_push_off() {
     let (url, received) = collector("200 OK");
     for (name, value) in [
         ("OTEL_SDK_DISABLED", "true"),
@@ -245,7 +245,7 @@ fn the_environment_may_turn_it_off() {
 
 /// A request that was answered with 200 on a route, and one that matched none.
 #[cfg(feature = "http")]
-fn requests(red: &obs_metrics::http::Red) {
+fn requests(red: &obs_metrics::http::ServerMetrics) {
     use obs_context::Route;
     use obs_http::{End, Exchange, Observe, Outcome};
 
@@ -266,11 +266,11 @@ fn requests(red: &obs_metrics::http::Red) {
 
 #[cfg(feature = "http")]
 #[test]
-fn http_and_queries_are_told_under_the_names_of_the_conventions() {
+fn push_names_http_and_db_metrics_by_the_conventions() {
     use obs_context::Route;
     use obs_http::{End, Exchange, Observe, Outcome};
     use obs_metrics::db::{DbMetrics, Operation};
-    use obs_metrics::http::{ClientMetrics, Red};
+    use obs_metrics::http::{ClientMetrics, ServerMetrics};
     use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value as Any};
 
     let (url, received) = collector("200 OK");
@@ -302,7 +302,7 @@ fn http_and_queries_are_told_under_the_names_of_the_conventions() {
     };
 
     let prometheus = Registry::new();
-    requests(&Red::new(&prometheus).unwrap());
+    requests(&ServerMetrics::new(&prometheus).unwrap());
     let shown = prometheus.encode_text();
     assert!(shown.contains("http_request_duration_seconds_count{method=\"GET\""), "{shown}");
     let duration = metric(&push(&prometheus), "http.server.request.duration");
@@ -312,7 +312,7 @@ fn http_and_queries_are_told_under_the_names_of_the_conventions() {
     assert_eq!(points(&duration), expected);
 
     let both = Registry::new();
-    requests(&Red::with_push(&both, Buckets::default()).unwrap());
+    requests(&ServerMetrics::with_push(&both, Buckets::default()).unwrap());
     let shown = both.encode_text();
     assert!(shown.contains("http_request_duration_seconds_count{method=\"GET\""), "{shown}");
     assert!(!shown.contains("http_server_request_duration_seconds"), "{shown}");
@@ -330,7 +330,7 @@ fn http_and_queries_are_told_under_the_names_of_the_conventions() {
     assert_eq!(points(&metric(&metrics, "http.server.request.duration")), with_status);
 
     let conventions = Registry::new();
-    requests(&Red::semantic_conventions(&conventions, Buckets::default()).unwrap());
+    requests(&ServerMetrics::semantic_conventions(&conventions, Buckets::default()).unwrap());
     let metrics = push(&conventions);
     let duration = metric(&metrics, "http.server.request.duration");
     assert_eq!(points(&duration), with_status);

@@ -8,7 +8,7 @@ use obs_metrics::{Buckets, Compression, Protocol, Push, Registry};
 use obs_testing::{Rotel, Signal};
 
 #[test]
-fn understands_what_we_push() {
+fn rotel_accepts_pushes_of_each_protocol() {
     let Some(rotel) = Rotel::start(Signal::Metrics) else { return };
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
         let endpoint = match protocol {

@@ -7,7 +7,7 @@ use obs_context::{Sample, SampleKind, Source};
 use obs_metrics::{Buckets, Registry};
 
 #[test]
-fn the_same_definition_is_the_same_metric() {
+fn same_definition_returns_the_same_metric() {
     let registry = Registry::new();
     registry.counter_vec("a_total", "A.", ["x"]).unwrap().with(["1"]).inc();
     registry.counter_vec("a_total", "A.", ["x"]).unwrap().with(["1"]).inc();
@@ -20,7 +20,7 @@ fn the_same_definition_is_the_same_metric() {
 }
 
 #[test]
-fn duplicate_names_with_another_definition_are_refused_with_both_places() {
+fn conflicting_definition_is_rejected_with_both_locations() {
     let registry = Registry::new();
     let first = line!() + 1;
     registry.counter("a_total", "A.").unwrap();
@@ -39,7 +39,7 @@ fn duplicate_names_with_another_definition_are_refused_with_both_places() {
 }
 
 #[test]
-fn a_series_never_belongs_to_two_metrics() {
+fn series_name_of_another_family_is_rejected() {
     let registry = Registry::new();
     registry.counter("jobs_total", "Jobs.").unwrap();
     // In OpenMetrics the counter's family is `jobs`.
@@ -78,7 +78,7 @@ fn label_names_are_validated_and_not_duplicated() {
 }
 
 #[test]
-fn a_counter_is_never_exposed_as_total_total() {
+fn counter_name_ends_in_one_total() {
     let registry = Registry::new();
     let error = registry.counter("orders", "Orders.").unwrap_err();
     assert!(error.to_string().contains("name it `orders_total`"), "{error}");
@@ -107,7 +107,7 @@ fn buckets_are_finite_sorted_and_distinct() {
 }
 
 #[test]
-fn help_is_escaped() {
+fn help_with_special_characters_is_escaped() {
     let registry = Registry::new();
     registry.gauge("a", "One\nline, a \\ and a \" quote.").unwrap();
     let text = registry.encode_text();
@@ -117,7 +117,7 @@ fn help_is_escaped() {
 }
 
 #[test]
-fn two_children_in_one_statement_do_not_deadlock() {
+fn two_children_held_at_once_do_not_deadlock() {
     let registry = Registry::new();
     let family = registry.gauge_vec("a", "A.", ["x"]).unwrap();
     let (one, two) = (family.with(["1"]), family.with(["2"]));
@@ -150,7 +150,7 @@ impl Source for Odd {
 }
 
 #[test]
-fn a_source_is_shown_and_its_mistakes_are_counted() {
+fn source_is_shown_and_its_invalid_samples_are_counted() {
     let registry = Registry::new();
     registry.gauge("a", "A.").unwrap();
     registry.mount(Arc::new(Odd));
@@ -169,7 +169,7 @@ fn a_source_is_shown_and_its_mistakes_are_counted() {
 }
 
 #[test]
-fn the_default_registry_never_fails() {
+fn default_registry_with_invalid_definition_returns_a_metric() {
     let refused = obs_metrics::counter_vec("no counter", "", ["__x"]);
     refused.with(["1"]).inc();
     assert_eq!(refused.with(["1"]).value(), 1);
@@ -180,7 +180,7 @@ fn the_default_registry_never_fails() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_process_is_shown_once() {
+fn process_metrics_registered_twice_are_shown_once() {
     let registry = Registry::new();
     obs_metrics::collect::process(&registry).unwrap();
     obs_metrics::collect::process(&registry).unwrap();
@@ -203,7 +203,7 @@ fn the_process_is_shown_once() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_runtime_is_shown() {
+async fn tokio_runtime_is_shown() {
     let registry = Registry::new();
     obs_metrics::collect::tokio(&registry, tokio::runtime::Handle::current());
     let text = registry.encode_text();
@@ -213,7 +213,7 @@ async fn a_runtime_is_shown() {
 }
 
 #[test]
-fn infos_states_and_summaries_are_checked() {
+fn info_state_set_and_summary_definitions_are_validated() {
     let registry = Registry::new();
     registry.info("build_info", "Build.", [("version", "1")]).unwrap();
     registry.info("build_info", "Build.", [("version", "1")]).unwrap();
@@ -271,7 +271,7 @@ impl Source for Moody {
 }
 
 #[test]
-fn a_source_may_change_from_scrape_to_scrape() {
+fn source_that_changes_between_scrapes_is_shown_as_it_is() {
     let registry = Registry::new();
     registry.mount(Arc::new(Moody(0.into())));
     let shown = || {

@@ -96,7 +96,7 @@ mod scrapes {
     }
 
     #[test]
-    fn blocked_source_is_left_out_until_it_answers() {
+    fn blocked_source_is_left_out_until_it_returns() {
         let registry = Registry::new();
         let (blocking, has_begun, go) = Blocking::new();
         registry.mount(Arc::new(Steady("before")));
@@ -130,7 +130,7 @@ mod scrapes {
     }
 
     #[test]
-    fn scrape_timeouts_of_any_kind_are_answered() {
+    fn scrape_timeout_header_of_any_value_is_answered() {
         let endpoint = Endpoint::new(Registry::new());
         for timeout in
             ["0", "-1", "NaN", "inf", "1e300", "1e-300", "", "ten", "18446744073709551615"]
@@ -180,7 +180,7 @@ mod foreign {
     }
 
     #[test]
-    fn failing_collector_takes_no_innocent_family_with_it() {
+    fn failing_collector_leaves_other_families_in() {
         for how in [How::AtOnce, How::AfterOne, How::Panics] {
             let what = format!("{how:?}");
             let mut theirs = Theirs::default();
@@ -202,7 +202,7 @@ mod foreign {
 }
 
 #[test]
-fn sums_that_are_no_counters_are_not_shown_as_such() {
+fn negative_sums_are_left_out_of_openmetrics() {
     let registry = Registry::new();
     let drift =
         registry.histogram("drift_seconds", "D.", obs_metrics::Buckets::new([-1.0, 0.0, 1.0]));

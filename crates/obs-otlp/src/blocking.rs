@@ -17,19 +17,19 @@ use crate::outcome::Outcome;
 ///
 /// In a forked child nothing is sent: the connections are the parent's.
 pub struct Blocking {
-    /// Taken by the drop alone.
+    /// `None` only while it is dropped.
     inner: Option<(Exporter, Runtime)>,
     closing: Closing,
-    /// The process that it was made in.
+    /// The fork generation of the process that made it.
     generation: u32,
 }
 
 impl Blocking {
-    /// `closing` says when deliveries have to be over.
+    /// `closing` sets the deadline of deliveries.
     ///
     /// # Errors
     ///
-    /// The process may open no more files.
+    /// The process has reached its limit of open files.
     pub fn new(exporter: Exporter, closing: Closing) -> Result<Self, Error> {
         watch_forks();
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
@@ -45,7 +45,7 @@ impl Blocking {
         &mut self,
         buffer: Vec<u8>,
         start: usize,
-        failing: &mut (dyn FnMut(&str) + Send),
+        on_failure: &mut (dyn FnMut(&str) + Send),
     ) -> Outcome {
         let lost = |reason: &str| Outcome::Lost { reason: reason.to_owned() };
         if self.is_inherited() {
@@ -54,28 +54,28 @@ impl Blocking {
         if Handle::try_current().is_ok() {
             return lost("after the shutdown nothing is exported");
         }
-        let Some((exporter, runtime)) = &self.inner else { return lost("it is over") };
+        let Some((exporter, runtime)) = &self.inner else { return lost("the exporter is closed") };
         let closing = &mut self.closing;
         if closing.deadline().is_some_and(|deadline| deadline <= std::time::Instant::now()) {
             return lost("after the shutdown nothing is exported");
         }
-        let package = exporter.pack(buffer, start);
+        let body = exporter.pack(buffer, start);
         runtime.block_on(async {
-            // What came while the runtime stood still is seen first: a connection that was closed, a ping.
+            // First process what arrived while the runtime was parked: a closed connection, a ping.
             for _ in 0..2 {
                 tokio::task::yield_now().await;
             }
-            exporter.deliver(&package, closing, failing).await
+            exporter.deliver(&body, closing, on_failure).await
         })
     }
 
-    /// Waits so long, or until a shutdown has begun.
+    /// Waits for this long, or until a shutdown begins.
     pub fn wait(&mut self, wait: Duration) {
         if let (Some((_, runtime)), false) = (&self.inner, self.is_inherited())
             && !wait.is_zero()
             && Handle::try_current().is_err()
         {
-            let _ = runtime.block_on(async { timeout(wait, self.closing.known()).await });
+            let _ = runtime.block_on(async { timeout(wait, self.closing.begun()).await });
         }
     }
 
@@ -88,12 +88,12 @@ impl Drop for Blocking {
     fn drop(&mut self) {
         let Some((exporter, runtime)) = self.inner.take() else { return };
         if self.is_inherited() {
-            // Its sockets are in the parent's epoll: to drop them here would deafen the parent.
+            // Its sockets are in the parent's epoll set: dropping them here would remove them there.
             std::mem::forget((exporter, runtime));
             return;
         }
         drop(exporter);
-        runtime.shutdown_background(); // a look-up of a name may still be under way
+        runtime.shutdown_background(); // a name lookup may still be running
     }
 }
 

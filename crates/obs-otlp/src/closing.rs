@@ -1,11 +1,11 @@
-//! When an export has to be over.
+//! The deadline of a shutdown.
 
 use std::time::Instant;
 
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
-/// Tells an export thread by when it must be done.
+/// Sets the deadline of an export thread.
 #[derive(Debug)]
 pub struct Closer(watch::Sender<Option<Instant>>);
 
@@ -13,14 +13,14 @@ pub struct Closer(watch::Sender<Option<Instant>>);
 #[derive(Clone, Debug)]
 pub struct Closing(watch::Receiver<Option<Instant>>);
 
-/// Both ends. A [`Closer`] that is dropped means: now.
+/// Both ends. Dropping the [`Closer`] closes at once.
 pub fn closing() -> (Closer, Closing) {
     let (send, receive) = watch::channel(None);
     (Closer(send), Closing(receive))
 }
 
 impl Closer {
-    /// What is under way ends by then; waits between two attempts are cut short.
+    /// Requests in flight end by then; a wait for a retry ends at once.
     pub fn close_by(&self, deadline: Instant) {
         let _ = self.0.send_replace(Some(deadline));
     }
@@ -37,26 +37,26 @@ impl Closing {
         *self.0.borrow()
     }
 
-    /// Completes when the deadline becomes known, or its [`Closer`] is gone.
-    pub async fn known(&mut self) {
+    /// Completes when a deadline is set, or the [`Closer`] is dropped.
+    pub async fn begun(&mut self) {
         if self.0.borrow_and_update().is_none() {
             let _ = self.0.changed().await;
         }
     }
 
-    /// Whether the deadline is known, or will never be.
+    /// Whether a deadline is set, or the [`Closer`] is dropped.
     pub fn is_closing(&self) -> bool {
         self.0.borrow().is_some() || self.0.has_changed().is_err()
     }
 
     /// Completes at the deadline.
-    pub async fn over(&self) {
-        let mut of_this = self.0.clone();
+    pub async fn deadline_reached(&self) {
+        let mut receiver = self.0.clone();
         loop {
-            let known = *of_this.borrow_and_update();
-            match known {
+            let deadline = *receiver.borrow_and_update();
+            match deadline {
                 Some(end) => return sleep_until(end.into()).await,
-                None if of_this.changed().await.is_err() => return,
+                None if receiver.changed().await.is_err() => return,
                 None => {}
             }
         }

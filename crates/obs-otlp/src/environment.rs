@@ -1,7 +1,7 @@
-//! Settings: the code's word before the environment's, and that before the default.
+//! Settings. The code counts more than the environment, and the environment more than the default.
 //!
-//! A variable that holds what it must not is left out, and said: the next variable or the default takes its
-//! place. Only where that would send telemetry or secrets to another place than was meant is it an error.
+//! An invalid variable is ignored with a warning: the next variable or the default takes its
+//! place. It is an error only where that would send telemetry or secrets to another place than was meant.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 
-/// One setting as it is in force.
+/// One resolved setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// The builder's method of that name sets it.
@@ -24,11 +24,11 @@ pub struct Setting {
 /// Where a setting's value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The builder was told.
+    /// The code.
     Code,
     /// This environment variable.
     Environment(&'static str),
-    /// Nobody said anything.
+    /// Neither code nor environment.
     Default,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for Setting {
 /// Looks environment variables up.
 pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// Finds out what each setting is, and keeps the list.
+/// Resolves settings, and keeps the list.
 #[derive(Default)]
 pub struct Resolver {
     lookup: Option<Lookup>,
@@ -59,13 +59,13 @@ pub struct Resolver {
     ignored: Vec<String>,
 }
 
-/// What a variable may hold.
+/// A variable, and what is valid in it.
 pub struct Variable<'a, T> {
-    /// By their rank: the first that holds a value counts.
+    /// In order of rank: the first that is set counts.
     pub names: &'a [&'static str],
-    /// `None` for what it must not hold.
+    /// `None` for an invalid text.
     pub parse: &'a dyn Fn(&str) -> Option<T>,
-    /// What it may hold: `give grpc, http/protobuf or http/json`.
+    /// What is valid: `give grpc, http/protobuf or http/json`.
     pub remedy: &'a str,
 }
 
@@ -87,13 +87,13 @@ impl Resolver {
         variables.iter().find_map(|&name| Some((name, self.variable(name)?)))
     }
 
-    /// Notes a setting whose value is known.
+    /// Adds a setting whose value is known.
     pub fn note(&mut self, name: &'static str, value: impl Into<String>, origin: Origin) {
         self.settings.push(Setting { name, value: value.into(), origin });
     }
 
-    /// The value of a setting: the code's, or the first variable's that is right, or the default. What is
-    /// wrong is left out, see [`Resolver::ignored`].
+    /// The value of a setting: the code's, or the first valid variable's, or the default. Invalid variables
+    /// are ignored, see [`Resolver::ignored`].
     pub fn choose<T>(
         &mut self,
         name: &'static str,
@@ -104,17 +104,17 @@ impl Resolver {
     ) -> T {
         let (value, origin) = match code {
             Some(value) => (value, Origin::Code),
-            None => self.of_environment(variable).unwrap_or((default, Origin::Default)),
+            None => self.resolve_variable(variable).unwrap_or((default, Origin::Default)),
         };
         self.note(name, show(&value), origin);
         value
     }
 
-    /// As [`Resolver::choose`], for what must not be guessed: where telemetry goes, and with which secrets.
+    /// [`Resolver::choose`] for what must not be guessed: where telemetry goes, and with which secrets.
     ///
     /// # Errors
     ///
-    /// The variable holds what it must not.
+    /// The variable is invalid.
     pub fn require<T>(
         &mut self,
         name: &'static str,
@@ -128,16 +128,16 @@ impl Resolver {
             (None, None) => (default, Origin::Default),
             (None, Some((known, text))) => match (variable.parse)(&text) {
                 Some(value) => (value, Origin::Environment(known)),
-                None => return Err(wrong(known, &text, variable.remedy)),
+                None => return Err(invalid_variable(known, &text, variable.remedy)),
             },
         };
         self.note(name, show(&value), origin);
         Ok(value)
     }
 
-    /// Leaves the variable out, and says so, where it does not hold what it may.
+    /// Ignores the variable, with a warning, where it is invalid.
     pub fn check(&mut self, variable: &Variable<'_, ()>) {
-        let _ = self.of_environment(variable);
+        let _ = self.resolve_variable(variable);
     }
 
     /// A whole number.
@@ -153,7 +153,7 @@ impl Resolver {
         self.choose(name, code, &Variable { names, parse: &parse, remedy }, default, u32::to_string)
     }
 
-    /// A time above zero, in milliseconds where a variable says it.
+    /// A duration above zero; variables are in milliseconds.
     pub fn millis(
         &mut self,
         name: &'static str,
@@ -167,17 +167,17 @@ impl Resolver {
         self.choose(name, code, &Variable { names, parse: &parse, remedy }, default, show)
     }
 
-    /// Leaves a variable's value out, and keeps what is to be said of it.
+    /// Ignores a variable's value, and keeps the warning.
     pub fn ignore(&mut self, variable: &str, text: &str, remedy: &str) {
-        self.ignored.push(format!("{}, and is left out", wrong(variable, text, remedy)));
+        self.ignored.push(format!("{}, and is left out", invalid_variable(variable, text, remedy)));
     }
 
-    /// What each setting is.
+    /// The resolved settings.
     pub fn settings(&self) -> &[Setting] {
         &self.settings
     }
 
-    /// Variables that were left out because of what they hold: each as a sentence with its remedy.
+    /// The warnings of ignored variables, each with its remedy.
     pub fn ignored(&self) -> &[String] {
         &self.ignored
     }
@@ -187,7 +187,7 @@ impl Resolver {
         (self.settings, self.ignored)
     }
 
-    fn of_environment<T>(&mut self, variable: &Variable<'_, T>) -> Option<(T, Origin)> {
+    fn resolve_variable<T>(&mut self, variable: &Variable<'_, T>) -> Option<(T, Origin)> {
         for name in variable.names {
             let Some(text) = self.variable(name) else { continue };
             match (variable.parse)(&text) {
@@ -212,13 +212,13 @@ impl<T> fmt::Debug for Variable<'_, T> {
     }
 }
 
-/// What is wrong with a variable; no secret is in the text.
-pub fn wrong(variable: &str, text: &str, remedy: &str) -> Error {
+/// The error of an invalid variable, without secrets.
+pub fn invalid_variable(variable: &str, text: &str, remedy: &str) -> Error {
     let shown = without_secrets(variable, text);
     Error::new(format_args!("the environment variable {variable} is `{shown}`"), remedy)
 }
 
-/// Headers are credentials, and so are what stands before the `@` of a URL and its query.
+/// Redacts headers, the part of a URL before the `@`, and its query.
 fn without_secrets<'a>(variable: &str, text: &'a str) -> Cow<'a, str> {
     if variable.ends_with("HEADERS") {
         return "***".into();
@@ -235,20 +235,20 @@ fn without_secrets<'a>(variable: &str, text: &'a str) -> Cow<'a, str> {
 
 /// `key=value,key=value`, both percent-encoded, as in `OTEL_RESOURCE_ATTRIBUTES` and in headers. `None` where
 /// one pair is none.
-pub fn pairs(text: &str) -> Option<Vec<(String, String)>> {
+pub fn parse_pairs(text: &str) -> Option<Vec<(String, String)>> {
     text.split(',')
         .map(str::trim)
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (key, value) = pair.split_once('=')?;
-            let (key, value) = (decoded(key.trim())?, decoded(value.trim())?);
+            let (key, value) = (percent_decode(key.trim())?, percent_decode(value.trim())?);
             (!key.is_empty()).then_some((key, value))
         })
         .collect()
 }
 
 /// The decoder would take what follows a lone percent sign as it is.
-pub(crate) fn decoded(text: &str) -> Option<String> {
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut codes = text.split('%').skip(1).map(|part| part.as_bytes().get(..2));
     if !codes.all(|code| code.is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit))) {
         return None;

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-/// Why nothing can be exported like this. Its text names the cause and what to do about it.
+/// Why the export cannot be set up. Its text names the cause and the remedy.
 pub struct Error(String);
 
 impl Error {
-    /// From what is wrong, and what mends it.
+    /// From a cause and a remedy.
     pub fn new(cause: impl fmt::Display, remedy: impl fmt::Display) -> Self {
         Self(format!("{cause}: {remedy}"))
     }

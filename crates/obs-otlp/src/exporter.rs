@@ -1,4 +1,4 @@
-//! From an encoded request to a collector's word about it.
+//! Sends an encoded request, and retries it.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, TE};
 use http::{Method, Request, Uri};
 use tokio::time::sleep;
 
-use crate::answer::{GRPC_PREFIX, Verdict};
+use crate::answer::{GRPC_PREFIX_LENGTH, Verdict};
 use crate::client::Client;
 use crate::closing::Closing;
 use crate::json;
@@ -16,8 +16,8 @@ use crate::outcome::Outcome;
 use crate::protocol::{Compression, Protocol};
 use crate::signal::Signal;
 
-/// The longest wait between two attempts, in first waits.
-const LONGEST_BACKOFF: u32 = 25;
+/// The longest backoff, as a multiple of the first.
+const MAX_BACKOFF_FACTOR: u32 = 25;
 
 /// Where to send, and how.
 #[derive(Debug)]
@@ -41,11 +41,11 @@ pub struct Exporter {
     target: Target,
 }
 
-/// A request's body as it goes over the wire, made once and sent as often as it takes.
+/// A request's body as it is sent: encoded once for all attempts.
 #[derive(Clone, Debug)]
-pub struct Package(Bytes);
+pub struct RequestBody(Bytes);
 
-impl Package {
+impl RequestBody {
     /// Bytes on the wire, without headers.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -64,12 +64,12 @@ impl Exporter {
 
     /// Where it sends to, without user, password and query.
     pub fn endpoint(&self) -> String {
-        crate::client::shown(&self.target.uri)
+        crate::client::redacted(&self.target.uri)
     }
 
-    /// Makes the body of an encoded `Export{Trace,Metrics,Logs}ServiceRequest`, which begins at `start`: five
+    /// Makes the body from an encoded `Export{Trace,Metrics,Logs}ServiceRequest`, which begins at `start`: five
     /// bytes of room before it save a copy.
-    pub fn pack(&self, buffer: Vec<u8>, start: usize) -> Package {
+    pub fn pack(&self, buffer: Vec<u8>, start: usize) -> RequestBody {
         let target = &self.target;
         let (buffer, start) = match target.protocol {
             Protocol::HttpJson => {
@@ -81,12 +81,12 @@ impl Exporter {
                 (buffer, start)
             }
         };
-        Package(match (target.protocol, target.compression) {
+        RequestBody(match (target.protocol, target.compression) {
             (Protocol::Grpc, Compression::None) => frame(buffer, start),
             (_, Compression::None) => Bytes::from(buffer).slice(start..),
             #[cfg(feature = "gzip")]
             (Protocol::Grpc, Compression::Gzip) => {
-                let mut framed = gzip(buffer.get(start..).unwrap_or_default(), GRPC_PREFIX);
+                let mut framed = gzip(buffer.get(start..).unwrap_or_default(), GRPC_PREFIX_LENGTH);
                 write_prefix(&mut framed, true);
                 framed.into()
             }
@@ -95,19 +95,19 @@ impl Exporter {
         })
     }
 
-    /// Sends until the request's fate is known: again after a failure that may pass, until `retry_for` is over or
-    /// the deadline of the shutdown has come.
+    /// Sends the request, and retries it after a transient failure until `retry_for` has elapsed or
+    /// the deadline of the shutdown is reached.
     ///
-    /// `failing` is told of each attempt that failed.
+    /// Calls `on_failure` after each attempt that failed.
     pub async fn deliver(
         &self,
-        package: &Package,
+        body: &RequestBody,
         closing: &mut Closing,
-        failing: &mut (dyn FnMut(&str) + Send),
+        on_failure: &mut (dyn FnMut(&str) + Send),
     ) -> Outcome {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut backoff = self.target.backoff;
-        let longest = backoff.saturating_mul(LONGEST_BACKOFF);
+        let max_backoff = backoff.saturating_mul(MAX_BACKOFF_FACTOR);
         loop {
             if closing.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
                 let reason = "shut down before it was sent".to_owned();
@@ -115,8 +115,8 @@ impl Exporter {
             }
             let verdict = tokio::select! {
                 biased;
-                verdict = self.attempt(package) => verdict,
-                () = closing.over() => {
+                verdict = self.attempt(body) => verdict,
+                () = closing.deadline_reached() => {
                     let reason = "shut down before the collector had answered".to_owned();
                     return match self.client.has_connected() {
                         true => Outcome::Unknown { reason },
@@ -129,32 +129,32 @@ impl Exporter {
                     return Outcome::Delivered { rejected, message };
                 }
                 Verdict::Refused { reason } => {
-                    failing(&reason);
+                    on_failure(&reason);
                     return Outcome::Lost { reason };
                 }
                 Verdict::Retry { after, reason } => (after, reason),
             };
-            failing(&reason);
+            on_failure(&reason);
             let wait = after.unwrap_or_else(|| jittered(backoff));
-            backoff = backoff.saturating_mul(2).min(longest);
-            if begun.elapsed().saturating_add(wait) > self.target.retry_for
-                || !wait_for(wait, closing).await
+            backoff = backoff.saturating_mul(2).min(max_backoff);
+            if started.elapsed().saturating_add(wait) > self.target.retry_for
+                || !wait_before_retry(wait, closing).await
             {
                 return Outcome::Lost { reason };
             }
         }
     }
 
-    async fn attempt(&self, package: &Package) -> Verdict {
-        match self.client.send(self.request(package), self.target.timeout).await {
-            Ok(answer) => Verdict::of(&answer, self.target.signal, self.target.protocol),
+    async fn attempt(&self, body: &RequestBody) -> Verdict {
+        match self.client.send(self.request(body), self.target.timeout).await {
+            Ok(answer) => Verdict::from_answer(&answer, self.target.signal, self.target.protocol),
             Err(failure) => Verdict::retry(failure.to_string()),
         }
     }
 
-    fn request(&self, package: &Package) -> Request<Bytes> {
+    fn request(&self, body: &RequestBody) -> Request<Bytes> {
         let target = &self.target;
-        let mut request = Request::new(package.0.clone());
+        let mut request = Request::new(body.0.clone());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = target.uri.clone();
         let headers = request.headers_mut();
@@ -183,30 +183,30 @@ impl fmt::Debug for Exporter {
     }
 }
 
-/// Waits before the next attempt; a shutdown cuts it short. `false` when there is no time left.
-async fn wait_for(wait: Duration, closing: &mut Closing) -> bool {
+/// Waits before the next attempt; a shutdown ends the wait. `false` when no time is left.
+async fn wait_before_retry(wait: Duration, closing: &mut Closing) -> bool {
     match closing.deadline() {
         None => tokio::select! {
             () = sleep(wait) => true,
-            () = closing.known() => true,
+            () = closing.begun() => true,
         },
         Some(_) => tokio::select! {
             () = sleep(wait) => true,
-            () = closing.over() => false,
+            () = closing.deadline_reached() => false,
         },
     }
 }
 
-/// Between half of it and all of it, so that a fleet does not come back at the same moment.
+/// Between half of the backoff and all of it, so that the instances of a service do not retry at the same moment.
 fn jittered(backoff: Duration) -> Duration {
     let share = obs_context::random_u64() as f64 / u64::MAX as f64 / 2.0;
     backoff / 2 + backoff.mul_f64(share)
 }
 
-/// The message in gRPC's frame; the room before `start` takes the prefix.
+/// The message in gRPC's frame; the bytes before `start` take the prefix.
 fn frame(mut buffer: Vec<u8>, start: usize) -> Bytes {
-    let Some(at) = start.checked_sub(GRPC_PREFIX) else {
-        let mut framed = vec![0; GRPC_PREFIX];
+    let Some(at) = start.checked_sub(GRPC_PREFIX_LENGTH) else {
+        let mut framed = vec![0; GRPC_PREFIX_LENGTH];
         framed.extend_from_slice(buffer.get(start..).unwrap_or_default());
         write_prefix(&mut framed, false);
         return framed.into();
@@ -218,19 +218,19 @@ fn frame(mut buffer: Vec<u8>, start: usize) -> Bytes {
 /// Whether the message that follows is compressed, and its length.
 fn write_prefix(framed: &mut [u8], is_compressed: bool) {
     if let Some(([compressed, length @ ..], message)) =
-        framed.split_first_chunk_mut::<GRPC_PREFIX>()
+        framed.split_first_chunk_mut::<GRPC_PREFIX_LENGTH>()
     {
         *compressed = u8::from(is_compressed);
         length.copy_from_slice(&(message.len() as u32).to_be_bytes());
     }
 }
 
-/// Compressed, after so many bytes of room.
+/// The compressed bytes, after this many bytes of headroom.
 #[cfg(feature = "gzip")]
-fn gzip(bytes: &[u8], room: usize) -> Vec<u8> {
+fn gzip(bytes: &[u8], headroom: usize) -> Vec<u8> {
     use std::io::Write;
-    let mut compressed = Vec::with_capacity(room + bytes.len() / 4);
-    compressed.resize(room, 0);
+    let mut compressed = Vec::with_capacity(headroom + bytes.len() / 4);
+    compressed.resize(headroom, 0);
     let mut encoder = flate2::write::GzEncoder::new(compressed, flate2::Compression::fast());
     let _ = encoder.write_all(bytes); // a vector takes everything
     encoder.finish().unwrap_or_default()

@@ -3,24 +3,24 @@
 use crate::environment::{Origin, Resolver, Variable};
 use crate::signal::Signal;
 
-/// The exporters of a signal that are asked for. What nobody names is on: OpenTelemetry's default is `otlp`,
+/// The exporters of a signal. Default: all, since OpenTelemetry's default is `otlp`,
 /// and lines and scrapes are the service's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exporters {
     /// Requests to a collector, where there is an endpoint.
     pub otlp: bool,
-    /// Whether `otlp` was said, and not only left as it is: then the specification's endpoint stands in for none.
-    pub otlp_is_asked_for: bool,
+    /// Whether `otlp` was named: then the specification's endpoint is the default.
+    pub otlp_is_explicit: bool,
     /// Lines, or the answer to a scrape: what needs no collector.
     pub local: bool,
 }
 
 impl Exporters {
-    /// What holds where the environment is not asked.
-    pub const DEFAULT: Self = Self { otlp: true, otlp_is_asked_for: false, local: true };
+    /// Without an environment.
+    pub const DEFAULT: Self = Self { otlp: true, otlp_is_explicit: false, local: true };
 
     /// By `OTEL_SDK_DISABLED` and `OTEL_{TRACES,METRICS,LOGS}_EXPORTER`, a list of `otlp`, `none`, and for logs
-    /// `console`, for metrics `prometheus`. A name that nobody knows is left out.
+    /// `console`, for metrics `prometheus`. An unknown name is ignored.
     pub fn resolve(signal: Signal, resolver: &mut Resolver) -> Self {
         let local_name = match signal {
             Signal::Metrics => Some("prometheus"),
@@ -36,10 +36,10 @@ impl Exporters {
         let mut exporters = Self::DEFAULT;
         let (mut shown, mut origin) = ("otlp".to_owned(), Origin::Default);
         if let Some(text) = resolver.variable(variable) {
-            exporters = Self { otlp: false, otlp_is_asked_for: false, local: false };
+            exporters = Self { otlp: false, otlp_is_explicit: false, local: false };
             for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
                 match name {
-                    "otlp" => (exporters.otlp, exporters.otlp_is_asked_for) = (true, true),
+                    "otlp" => (exporters.otlp, exporters.otlp_is_explicit) = (true, true),
                     "none" => {}
                     name if Some(name) == local_name => exporters.local = true,
                     _ => resolver.ignore(variable, name, &remedy),

@@ -1,4 +1,4 @@
-//! From OTLP's protobuf to its JSON, message by message: one encoder makes both.
+//! Converts OTLP's protobuf to its JSON, message by message: one encoder serves both.
 //!
 //! OTLP's JSON is protobuf's with exceptions: ids are hexadecimal, enums are numbers.
 
@@ -41,7 +41,7 @@ fn message(out: &mut String, protobuf: &[u8], known: &'static Message) {
                 out.push(',');
             }
             let _ = write!(out, "\"{name}\":"); // a string takes everything
-            if matches!(kind, Kind::Many(_)) {
+            if matches!(kind, Kind::Repeated(_)) {
                 out.push('[');
                 list = Some(number);
             }
@@ -62,7 +62,7 @@ fn value(out: &mut String, kind: Kind, content: &Content<'_>) {
         Content::Bytes(bytes) => (0, *bytes),
     };
     let _ = match kind {
-        Kind::One(known) | Kind::Many(known) => {
+        Kind::Message(known) | Kind::Repeated(known) => {
             message(out, bytes, known);
             Ok(())
         }
@@ -74,13 +74,13 @@ fn value(out: &mut String, kind: Kind, content: &Content<'_>) {
             });
             out.write_char('"')
         }
-        Kind::Small => write!(out, "{number}"),
-        Kind::Large => write!(out, "\"{number}\""),
-        Kind::Signed => write!(out, "\"{}\"", number as i64),
+        Kind::Int32 => write!(out, "{number}"),
+        Kind::Uint64 => write!(out, "\"{number}\""),
+        Kind::Int64 => write!(out, "\"{}\"", number as i64),
         Kind::Bool => write!(out, "{}", number != 0),
         Kind::Double => double(out, number),
         Kind::Bytes => write!(out, "\"{}\"", BASE64_STANDARD.encode(bytes)),
-        Kind::LargeList => list(out, bytes, |out, number| write!(out, "\"{number}\"")),
+        Kind::Uint64List => list(out, bytes, |out, number| write!(out, "\"{number}\"")),
         Kind::DoubleList => list(out, bytes, double),
     };
 }
@@ -111,15 +111,15 @@ fn list(
 
 fn text(out: &mut String, text: &str) -> std::fmt::Result {
     out.push('"');
-    for sign in text.chars() {
-        match sign {
+    for character in text.chars() {
+        match character {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            sign if sign < ' ' => write!(out, "\\u{:04x}", u32::from(sign))?,
-            sign => out.push(sign),
+            character if character < ' ' => write!(out, "\\u{:04x}", u32::from(character))?,
+            character => out.push(character),
         }
     }
     out.write_char('"')
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_and_numbers_that_json_knows_not() {
+    fn control_characters_and_non_finite_numbers_are_valid_json() {
         let mut out = String::new();
         let _ = text(&mut out, "a\"b\\c\n\u{1}ö");
         assert_eq!(out, "\"a\\\"b\\\\c\\n\\u0001ö\"");

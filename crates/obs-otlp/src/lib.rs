@@ -35,9 +35,9 @@ pub use closing::{Closer, Closing, closing};
 pub use environment::{Lookup, Origin, Resolver, Setting};
 pub use error::Error;
 #[cfg(feature = "export")]
-pub use exporter::{Exporter, Package};
+pub use exporter::{Exporter, RequestBody};
 pub use exporters::Exporters;
-pub use options::{Identity, Options};
+pub use options::{Options, TlsIdentity};
 #[cfg(feature = "worker")]
 pub use outcome::Outcome;
 pub use protocol::{Compression, Protocol};

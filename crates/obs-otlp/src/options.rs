@@ -1,34 +1,34 @@
-//! What the code says of a signal's export.
+//! The options of a signal's export.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::protocol::{Compression, Protocol};
 
-/// What the code says of a signal's export; `Options::exporter` (feature `export`) adds the environment's word.
+/// The options of a signal's export; `Options::exporter` (feature `export`) adds the environment's.
 #[derive(Clone, Default)]
 pub struct Options {
     /// `http://host:4317`, `https://...`, or `unix:/path`.
     pub endpoint: Option<String>,
-    /// By default the port's or the path's.
+    /// Default: by the port or the path.
     pub protocol: Option<Protocol>,
-    /// By default none.
+    /// Default: none.
     pub compression: Option<Compression>,
     /// Sent with every request.
     pub headers: Vec<(String, String)>,
-    /// The longest that one attempt takes.
+    /// The time for one attempt.
     pub timeout: Option<Duration>,
-    /// The longest that all attempts take.
+    /// The time for all attempts.
     pub retry_for: Option<Duration>,
     /// The wait after the first failure, doubled with each further one up to 25 times that.
     pub backoff: Option<Duration>,
-    /// Who is trusted, and who we are.
-    pub identity: Identity,
+    /// Trusted roots and the client's certificate.
+    pub identity: TlsIdentity,
 }
 
-/// Who is trusted and who we are at `https://` URLs: files in PEM, read when the client is made.
+/// Trusted roots and the client's certificate for `https://` URLs: PEM files, read when the client is built.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub struct TlsIdentity {
     /// Roots to trust in place of the system's.
     pub roots: Option<String>,
     /// Our own certificate with its chain, and its key.
@@ -47,7 +47,7 @@ impl fmt::Debug for Options {
 #[macro_export]
 macro_rules! option_methods {
     ($field:ident) => {
-        /// How to speak to the collector. By default gRPC, or protobuf over HTTP where the endpoint's port is
+        /// The protocol. Default: gRPC, or protobuf over HTTP where the endpoint's port is
         /// 4318 or it has a path.
         pub fn protocol(mut self, protocol: $crate::Protocol) -> Self {
             self.$field.protocol = Some(protocol);
@@ -66,13 +66,13 @@ macro_rules! option_methods {
             self
         }
 
-        /// The longest that one attempt of an export takes. 10 s.
+        /// The time for one attempt of an export. Default: 10 s.
         pub fn timeout(mut self, timeout: ::std::time::Duration) -> Self {
             self.$field.timeout = Some(timeout);
             self
         }
 
-        /// The longest that all attempts of an export take together; then what it holds is dropped and
+        /// The time for all attempts of an export together; then its items are dropped and
         /// counted. Zero tries once.
         pub fn retry_for(mut self, retry_for: ::std::time::Duration) -> Self {
             self.$field.retry_for = Some(retry_for);
@@ -80,7 +80,7 @@ macro_rules! option_methods {
         }
 
         /// The wait after the first failed attempt; it doubles with each further one, up to 25 times this. A
-        /// collector's own word (`Retry-After`) counts first. 200 ms.
+        /// collector's `Retry-After` counts more. Default: 200 ms.
         pub fn backoff(mut self, first: ::std::time::Duration) -> Self {
             self.$field.backoff = Some(first);
             self

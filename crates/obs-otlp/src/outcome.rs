@@ -1,24 +1,24 @@
-//! What became of a request.
+//! The outcome of a request.
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "it tells whether telemetry was lost"]
+#[must_use = "it says whether telemetry was lost"]
 pub enum Outcome {
-    /// The collector has it.
+    /// The collector accepted it.
     Delivered {
-        /// How many of its items the collector refused.
+        /// How many of its items the collector rejected.
         rejected: u64,
-        /// What the collector said of that.
+        /// The collector's message.
         message: String,
     },
-    /// The collector does not have it, and will not get it.
+    /// The collector does not have it, and it is not retried.
     Lost {
         /// Why.
         reason: String,
     },
-    /// An attempt was under way at the deadline: the collector may have it.
+    /// An attempt was in flight at the deadline: the collector may have it.
     Unknown {
-        /// What it was waited for.
+        /// Why the outcome is not known.
         reason: String,
     },
 }

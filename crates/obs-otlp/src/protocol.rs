@@ -1,15 +1,15 @@
-//! The shapes of a request.
+//! Protocols and compressions.
 
 use std::fmt;
 
-/// How OTLP is spoken.
+/// An OTLP protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// gRPC; collectors listen on port 4317.
     Grpc,
     /// Protobuf in plain HTTP requests; collectors listen on port 4318.
     HttpProtobuf,
-    /// JSON in plain HTTP requests, for what reads nothing else: about twice the bytes. Port 4318.
+    /// JSON in plain HTTP requests, for receivers that read nothing else: about twice the bytes. Port 4318.
     HttpJson,
 }
 

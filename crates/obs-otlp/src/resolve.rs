@@ -1,4 +1,4 @@
-//! From options and the environment to an exporter.
+//! Resolves options and the environment to an exporter.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,33 +7,34 @@ use http::header::{HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Scheme, Uri};
 
 use crate::client::{self, Proxies};
-use crate::environment::{Origin, Resolver, Variable, pairs};
+use crate::environment::{Origin, Resolver, Variable, parse_pairs};
 use crate::error::Error;
 use crate::exporter::{Exporter, Target};
 use crate::exporters::Exporters;
-use crate::options::{Identity, Options};
+use crate::options::{Options, TlsIdentity};
 use crate::protocol::{Compression, Protocol};
-use crate::signal::{Choice, Signal};
+use crate::signal::{Signal, SignalOption};
 
-const REMEDY: &str = "give a URL such as http://127.0.0.1:4317, or unix: and the path of a socket";
+const ENDPOINT_REMEDY: &str =
+    "give a URL such as http://127.0.0.1:4317, or unix: and the path of a socket";
 
-/// Where who asks for `otlp` and names no endpoint finds a collector (the specification's default).
+/// The endpoint where `otlp` is asked for without one (the specification's default).
 const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
 
-/// What a signal has of its own.
+/// The defaults of one signal.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults<'a> {
-    /// Variables that say the timeout, before OTLP's own.
+    /// Variables that set the timeout, before OTLP's own.
     pub timeout_variables: &'a [&'static str],
-    /// Variables that say for how long it is tried again.
+    /// Variables that set `retry_for`.
     pub retry_variables: &'a [&'static str],
-    /// For how long it is tried again.
+    /// How long a request is retried.
     pub retry_for: Duration,
 }
 
 impl Options {
-    /// What exports by these options and the environment; `None` where there is no endpoint, or the environment
-    /// wants no export.
+    /// The exporter by these options and the environment; `None` where there is no endpoint, or the environment
+    /// turns it off.
     ///
     /// # Errors
     ///
@@ -48,21 +49,21 @@ impl Options {
         if !wanted.otlp {
             return Ok(None);
         }
-        let Some((endpoint, whole)) = self.endpoint(signal, wanted, resolver)? else {
+        let Some((endpoint, is_full_url)) = self.endpoint(signal, wanted, resolver)? else {
             return Ok(None);
         };
         let protocol = self.protocol(signal, &endpoint, resolver);
         let compression = self.compression(signal, resolver);
         let headers = self.headers(signal, resolver)?;
         let mut timeouts = defaults.timeout_variables.to_vec();
-        timeouts.extend(signal.variables(Choice::Timeout));
+        timeouts.extend(signal.variables(SignalOption::Timeout));
         let timeout = resolver.millis("timeout", self.timeout, &timeouts, Duration::from_secs(10));
         let retries = defaults.retry_variables;
         let retry_for = resolver.millis("retry_for", self.retry_for, retries, defaults.retry_for);
         let secure = endpoint.uri.scheme() == Some(&Scheme::HTTPS);
         if secure && !cfg!(feature = "tls") {
             return Err(Error::new(
-                format_args!("the endpoint {} needs TLS", client::shown(&endpoint.uri)),
+                format_args!("the endpoint {} needs TLS", client::redacted(&endpoint.uri)),
                 "enable the feature `tls`, or give an http:// endpoint",
             ));
         }
@@ -94,7 +95,7 @@ impl Options {
                 signal,
                 protocol,
                 compression,
-                uri: service(endpoint.uri, signal, protocol, whole)?,
+                uri: service_uri(endpoint.uri, signal, protocol, is_full_url)?,
                 headers,
                 timeout,
                 retry_for,
@@ -103,7 +104,7 @@ impl Options {
         )))
     }
 
-    /// The endpoint, and whether it is the whole URL: a signal's own variable is, the general one is what
+    /// The endpoint, and whether it is the full URL: a signal's own variable is; to the common one
     /// paths are added to.
     fn endpoint(
         &self,
@@ -111,39 +112,39 @@ impl Options {
         wanted: Exporters,
         resolver: &mut Resolver,
     ) -> Result<Option<(Endpoint, bool)>, Error> {
-        let variables = signal.variables(Choice::Endpoint);
+        let variables = signal.variables(SignalOption::Endpoint);
         let code = match &self.endpoint {
             None => None,
             Some(text) => Some(Some(Endpoint::parse(text).ok_or_else(|| {
                 let shown = text.rsplit('@').next().unwrap_or_default();
-                Error::new(format_args!("the endpoint is `{shown}`"), REMEDY)
+                Error::new(format_args!("the endpoint is `{shown}`"), ENDPOINT_REMEDY)
             })?)),
         };
-        let whole = code.is_none() && resolver.variable(variables[0]).is_some();
+        let is_full_url = code.is_none() && resolver.variable(variables[0]).is_some();
         let parse = |text: &str| Endpoint::parse(text).map(Some);
-        let variable = Variable { names: &variables, parse: &parse, remedy: REMEDY };
+        let variable = Variable { names: &variables, parse: &parse, remedy: ENDPOINT_REMEDY };
         let show = |known: &Option<Endpoint>| {
             known.as_ref().map_or("none".to_owned(), Endpoint::to_string)
         };
         let default =
-            if wanted.otlp_is_asked_for { Endpoint::parse(DEFAULT_ENDPOINT) } else { None };
+            if wanted.otlp_is_explicit { Endpoint::parse(DEFAULT_ENDPOINT) } else { None };
         let endpoint = resolver.require("endpoint", code, &variable, default, show)?;
-        Ok(endpoint.map(|endpoint| (endpoint, whole)))
+        Ok(endpoint.map(|endpoint| (endpoint, is_full_url)))
     }
 
-    /// The port's: 4318, and a path, which gRPC has not, are those of HTTP.
+    /// By default HTTP for port 4318 or an endpoint with a path, otherwise gRPC.
     fn protocol(&self, signal: Signal, endpoint: &Endpoint, resolver: &mut Resolver) -> Protocol {
         let has_path = !endpoint.uri.path().trim_matches('/').is_empty();
         let is_http = endpoint.uri.port_u16() == Some(4318) || has_path;
         let default = if is_http { Protocol::HttpProtobuf } else { Protocol::Grpc };
-        let names = signal.variables(Choice::Protocol);
+        let names = signal.variables(SignalOption::Protocol);
         let remedy = "give grpc, http/protobuf or http/json";
         let variable = Variable { names: &names, parse: &Protocol::parse, remedy };
         resolver.choose("protocol", self.protocol, &variable, default, Protocol::to_string)
     }
 
     fn compression(&self, signal: Signal, resolver: &mut Resolver) -> Compression {
-        let names = signal.variables(Choice::Compression);
+        let names = signal.variables(SignalOption::Compression);
         let remedy = "give gzip (with the feature `gzip`) or none";
         let variable = Variable { names: &names, parse: &Compression::parse, remedy };
         let (code, default) = (self.compression, Compression::None);
@@ -156,11 +157,11 @@ impl Options {
         resolver: &mut Resolver,
     ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
         let code = (!self.headers.is_empty()).then(|| self.headers.clone());
-        let names = signal.variables(Choice::Headers);
+        let names = signal.variables(SignalOption::Headers);
         let remedy = "give `name=value,name=value`, percent-encoded";
-        let variable = Variable { names: &names, parse: &pairs, remedy };
-        let show = |pairs: &Vec<(String, String)>| {
-            pairs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",")
+        let variable = Variable { names: &names, parse: &parse_pairs, remedy };
+        let show = |parse_pairs: &Vec<(String, String)>| {
+            parse_pairs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",")
         };
         let headers = resolver.require("header", code, &variable, Vec::new(), show)?;
         headers.iter().map(|(name, value)| client::header(name, value)).collect()
@@ -171,9 +172,9 @@ impl Options {
         signal: Signal,
         secure: bool,
         resolver: &mut Resolver,
-    ) -> Result<Identity, Error> {
+    ) -> Result<TlsIdentity, Error> {
         if !secure {
-            return Ok(Identity::default());
+            return Ok(TlsIdentity::default());
         }
         let mut file = |name, code: Option<String>, choice| {
             let names = signal.variables(choice);
@@ -183,9 +184,9 @@ impl Options {
             resolver.choose(name, code.map(Some), &variable, None, show)
         };
         let (chain, key) = self.identity.client.clone().unzip();
-        let roots = file("trusted_roots", self.identity.roots.clone(), Choice::Certificate);
-        let chain = file("client_certificate", chain, Choice::ClientCertificate);
-        let key = file("client_key", key, Choice::ClientKey);
+        let roots = file("trusted_roots", self.identity.roots.clone(), SignalOption::Certificate);
+        let chain = file("client_certificate", chain, SignalOption::ClientCertificate);
+        let key = file("client_key", key, SignalOption::ClientKey);
         let client = match (chain, key) {
             (None, None) => None,
             (Some(chain), Some(key)) => Some((chain, key)),
@@ -196,11 +197,11 @@ impl Options {
                 ));
             }
         };
-        Ok(Identity { roots, client })
+        Ok(TlsIdentity { roots, client })
     }
 }
 
-/// A URL, or a socket of this machine.
+/// A URL, or a Unix-domain socket.
 #[derive(Clone)]
 struct Endpoint {
     uri: Uri,
@@ -225,17 +226,22 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.socket {
             Some(path) => write!(f, "unix:{path}"),
-            None => f.write_str(&client::shown(&self.uri)),
+            None => f.write_str(&client::redacted(&self.uri)),
         }
     }
 }
 
 /// The URL of the service below the endpoint; a query stays.
-fn service(endpoint: Uri, signal: Signal, protocol: Protocol, whole: bool) -> Result<Uri, Error> {
+fn service_uri(
+    endpoint: Uri,
+    signal: Signal,
+    protocol: Protocol,
+    is_full_url: bool,
+) -> Result<Uri, Error> {
     let base = endpoint.path().trim_end_matches('/');
     let path = match protocol {
         Protocol::Grpc => signal.grpc_path().to_owned(),
-        Protocol::HttpProtobuf | Protocol::HttpJson if whole => endpoint.path().to_owned(),
+        Protocol::HttpProtobuf | Protocol::HttpJson if is_full_url => endpoint.path().to_owned(),
         Protocol::HttpProtobuf | Protocol::HttpJson if base.ends_with(signal.http_path()) => {
             base.to_owned()
         }
@@ -247,5 +253,5 @@ fn service(endpoint: Uri, signal: Signal, protocol: Protocol, whole: bool) -> Re
     };
     let mut parts = endpoint.into_parts();
     parts.path_and_query = path.parse::<PathAndQuery>().ok();
-    Uri::from_parts(parts).map_err(|error| Error::new(error, REMEDY))
+    Uri::from_parts(parts).map_err(|error| Error::new(error, ENDPOINT_REMEDY))
 }

@@ -1,11 +1,11 @@
-//! Who tells: the attributes that all signals of this process share.
+//! The resource: the attributes that all signals of this process share.
 
 use std::sync::{Mutex, PoisonError};
 
 use obs_context::random_u64;
 use obs_guard::fork_generation;
 
-use crate::environment::{Origin, Resolver, Variable, pairs};
+use crate::environment::{Origin, Resolver, Variable, parse_pairs};
 use crate::wire::Write;
 
 /// Attributes of the process, each once.
@@ -15,18 +15,18 @@ pub struct Resource(Vec<(String, ResourceValue)>);
 /// The value of an attribute of a [`Resource`], of the type that the semantic conventions give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResourceValue {
-    /// Whatever code and variables say, too.
+    /// A text; code and variables set only these.
     Text(String),
     /// Such as `process.pid`.
     Int(i64),
 }
 
 impl Resource {
-    /// What can be found out without asking anybody, what `OTEL_RESOURCE_ATTRIBUTES` says, what the code says
-    /// and the service's name, each before the one in front of it.
+    /// The detected attributes, those of `OTEL_RESOURCE_ATTRIBUTES`, those of the code,
+    /// and the service's name; each counts more than the one before it.
     ///
-    /// `sdk` is the crate's name and version. Whoever deploys names the service: `OTEL_SERVICE_NAME`, then
-    /// `service.name` in `OTEL_RESOURCE_ATTRIBUTES`, then the code's name; an empty one is none.
+    /// `sdk` is the crate's name and version. The service's name is that of `OTEL_SERVICE_NAME`, else of
+    /// `service.name` in `OTEL_RESOURCE_ATTRIBUTES`, else of the code; an empty one counts as none.
     pub fn resolve(
         sdk: (&str, &str),
         service: &str,
@@ -34,26 +34,26 @@ impl Resource {
         resolver: &mut Resolver,
     ) -> Self {
         let mut resource = Self::detect(sdk, |name| resolver.variable(name));
-        let names = |pairs: &Vec<(String, String)>| {
-            pairs.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(",")
+        let names = |parse_pairs: &Vec<(String, String)>| {
+            parse_pairs.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(",")
         };
         let listed = Variable {
             names: &["OTEL_RESOURCE_ATTRIBUTES"],
-            parse: &pairs,
+            parse: &parse_pairs,
             remedy: "give `key=value,key=value`, percent-encoded, with commas in values as `%2C`",
         };
         let listed = resolver.choose("resource", None, &listed, Vec::new(), names);
         for (key, value) in listed.iter().chain(code) {
             resource.set(key, value.as_str());
         }
-        let name_of = |pairs: &[(String, String)]| {
-            let mut named = pairs.iter().rev().filter(|(key, _)| key == "service.name");
+        let name_of = |parse_pairs: &[(String, String)]| {
+            let mut named = parse_pairs.iter().rev().filter(|(key, _)| key == "service.name");
             named.next().map(|(_, name)| name.clone()).filter(|name| !name.is_empty())
         };
-        const LIST: Origin = Origin::Environment("OTEL_RESOURCE_ATTRIBUTES");
+        const RESOURCE_VARIABLE: Origin = Origin::Environment("OTEL_RESOURCE_ATTRIBUTES");
         let candidates = [
             (resolver.variable("OTEL_SERVICE_NAME"), Origin::Environment("OTEL_SERVICE_NAME")),
-            (name_of(&listed), LIST),
+            (name_of(&listed), RESOURCE_VARIABLE),
             (Some(service.to_owned()).filter(|name| !name.is_empty()), Origin::Code),
             (name_of(code), Origin::Code),
         ];
@@ -68,8 +68,8 @@ impl Resource {
     /// Adds an attribute, or changes the one of that name.
     pub fn set(&mut self, key: &str, value: impl Into<ResourceValue>) {
         let value = value.into();
-        match self.0.iter_mut().find(|(known, _)| known == key) {
-            Some((_, known)) => *known = value,
+        match self.0.iter_mut().find(|(name, _)| name == key) {
+            Some((_, instance)) => *instance = value,
             None => self.0.push((key.to_owned(), value)),
         }
     }
@@ -81,7 +81,7 @@ impl Resource {
 
     /// The text of an attribute; `None` where there is none, and of a number.
     pub fn text(&self, key: &str) -> Option<&str> {
-        match &self.0.iter().find(|(known, _)| known == key)?.1 {
+        match &self.0.iter().find(|(name, _)| name == key)?.1 {
             ResourceValue::Text(text) => Some(text),
             ResourceValue::Int(_) => None,
         }
@@ -153,12 +153,12 @@ impl From<i64> for ResourceValue {
 /// A random UUID (version 4), as the conventions ask for: one for all signals of a process, and another one in
 /// a forked child.
 fn instance_id() -> String {
-    static KNOWN: Mutex<Option<(u32, String)>> = Mutex::new(None);
+    static INSTANCE_ID: Mutex<Option<(u32, String)>> = Mutex::new(None);
     let here = fork_generation();
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    match &*known {
+    let mut instance = INSTANCE_ID.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*instance {
         Some((generation, id)) if *generation == here => id.clone(),
-        _ => known.insert((here, uuid())).1.clone(),
+        _ => instance.insert((here, uuid())).1.clone(),
     }
 }
 

@@ -15,7 +15,7 @@ pub enum Signal {
 /// `OTEL_EXPORTER_OTLP_TIMEOUT`.
 #[cfg(feature = "export")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub(crate) enum SignalOption {
     Endpoint,
     Protocol,
     Headers,
@@ -31,14 +31,14 @@ macro_rules! variables {
     ($signal:expr, $($known:path => $name:literal),+) => {
         match $signal {
             $($known => |option| match option {
-                Choice::Endpoint => variables!(@ $name, "ENDPOINT"),
-                Choice::Protocol => variables!(@ $name, "PROTOCOL"),
-                Choice::Headers => variables!(@ $name, "HEADERS"),
-                Choice::Compression => variables!(@ $name, "COMPRESSION"),
-                Choice::Timeout => variables!(@ $name, "TIMEOUT"),
-                Choice::Certificate => variables!(@ $name, "CERTIFICATE"),
-                Choice::ClientCertificate => variables!(@ $name, "CLIENT_CERTIFICATE"),
-                Choice::ClientKey => variables!(@ $name, "CLIENT_KEY"),
+                SignalOption::Endpoint => variables!(@ $name, "ENDPOINT"),
+                SignalOption::Protocol => variables!(@ $name, "PROTOCOL"),
+                SignalOption::Headers => variables!(@ $name, "HEADERS"),
+                SignalOption::Compression => variables!(@ $name, "COMPRESSION"),
+                SignalOption::Timeout => variables!(@ $name, "TIMEOUT"),
+                SignalOption::Certificate => variables!(@ $name, "CERTIFICATE"),
+                SignalOption::ClientCertificate => variables!(@ $name, "CLIENT_CERTIFICATE"),
+                SignalOption::ClientKey => variables!(@ $name, "CLIENT_KEY"),
             },)+
         }
     };
@@ -53,8 +53,8 @@ macro_rules! variables {
 impl Signal {
     /// The signal's own variable of an option, and the one of all signals.
     #[cfg(feature = "export")]
-    pub(crate) fn variables(self, option: Choice) -> [&'static str; 2] {
-        let of: fn(Choice) -> [&'static str; 2] = variables!(
+    pub(crate) fn variables(self, option: SignalOption) -> [&'static str; 2] {
+        let of: fn(SignalOption) -> [&'static str; 2] = variables!(
             self,
             Self::Traces => "TRACES",
             Self::Metrics => "METRICS",

@@ -1,4 +1,4 @@
-//! The one line that says that telemetry does not arrive.
+//! The warning that telemetry is not delivered.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::signal::Signal;
 
-const BETWEEN_WARNINGS: Duration = Duration::from_secs(30);
+const WARNING_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Texts that are remembered as said.
-const MOST_TEXTS: usize = 64;
+/// Texts that are remembered as reported.
+const MAX_REPORTED_TEXTS: usize = 64;
 
-/// A warning now and then, however often there is a reason.
+/// A rate-limited warning.
 #[derive(Debug)]
 pub struct Warning {
     signal: Signal,
@@ -20,14 +20,14 @@ pub struct Warning {
 }
 
 impl Warning {
-    /// Of this signal's export to there.
+    /// For this signal's export to this endpoint.
     pub fn new(signal: Signal, endpoint: impl Into<String>) -> Self {
         Self { signal, endpoint: endpoint.into(), last: None }
     }
 
-    /// Says why, how many items were lost just now, and how many in all; at most every 30 s.
-    pub fn tell(&mut self, reason: &str, lost_now: u64, lost: u64) {
-        if self.last.is_some_and(|last| last.elapsed() < BETWEEN_WARNINGS) {
+    /// Logs the reason, how many items were lost just now, and how many in all; at most once in 30 s.
+    pub fn report(&mut self, reason: &str, lost_now: u64, lost: u64) {
+        if self.last.is_some_and(|last| last.elapsed() < WARNING_INTERVAL) {
             return;
         }
         self.last = Some(Instant::now());
@@ -44,13 +44,13 @@ impl Warning {
     }
 }
 
-/// Says of each variable that was left out why, once in a process.
+/// Logs why a variable was ignored, once per process and text.
 pub fn warn_of_ignored(ignored: &[String]) {
-    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    static REPORTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     for text in ignored {
-        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() < MOST_TEXTS && said.insert(text.clone()) {
-            drop(said);
+        let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.len() < MAX_REPORTED_TEXTS && reported.insert(text.clone()) {
+            drop(reported);
             tracing::warn!(target: "obs_otlp", "{text}");
         }
     }

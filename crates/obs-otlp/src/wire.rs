@@ -75,7 +75,7 @@ impl Write for Vec<u8> {
     }
 }
 
-/// A varint, and how many of its bytes count.
+/// A length as a varint, and how many of its bytes are used.
 pub fn length_bytes(length: usize) -> ([u8; 10], usize) {
     let mut bytes = [0; 10];
     let mut used = 0;
@@ -93,7 +93,7 @@ pub fn length_bytes(length: usize) -> ([u8; 10], usize) {
     }
 }
 
-/// The fields of a message: number and content. Stops at what is no message.
+/// The fields of a message: number and content. Stops at the first malformed field.
 pub fn fields(mut message: &[u8]) -> impl Iterator<Item = (u64, Content<'_>)> {
     std::iter::from_fn(move || {
         let tag = read_varint(&mut message)?;

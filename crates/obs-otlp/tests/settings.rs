@@ -45,7 +45,7 @@ fn setting(resolver: &Resolver, name: &str) -> (String, Origin) {
 }
 
 #[test]
-fn endpoints_and_protocols() {
+fn protocol_follows_port_and_path_of_the_endpoint() {
     for (signal, upper, lower) in ALL {
         let own = format!("OTEL_EXPORTER_OTLP_{upper}_ENDPOINT");
         let general = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -74,7 +74,7 @@ fn endpoints_and_protocols() {
 }
 
 #[test]
-fn nothing_is_sent_until_somebody_says_so() {
+fn without_an_endpoint_there_is_no_exporter() {
     for (signal, upper, _) in ALL {
         let exporter = format!("OTEL_{upper}_EXPORTER");
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317");
@@ -91,7 +91,7 @@ fn nothing_is_sent_until_somebody_says_so() {
 }
 
 #[test]
-fn lists_of_exporters() {
+fn exporter_variables_select_exporters() {
     for (signal, upper, _) in ALL {
         let variable = format!("OTEL_{upper}_EXPORTER");
         let (local, has_local) = match signal {
@@ -118,7 +118,7 @@ fn lists_of_exporters() {
 }
 
 #[test]
-fn what_is_wrong_is_left_out_and_said() {
+fn invalid_variables_are_ignored_with_a_warning() {
     for (signal, upper, _) in ALL {
         let own = |option: &str| format!("OTEL_EXPORTER_OTLP_{upper}_{option}");
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318");
@@ -142,7 +142,7 @@ fn what_is_wrong_is_left_out_and_said() {
 }
 
 #[test]
-fn what_would_lead_elsewhere_is_an_error_without_a_secret() {
+fn invalid_endpoints_and_headers_are_errors_without_secrets() {
     for (signal, upper, _) in ALL {
         let own = |option: &str| format!("OTEL_EXPORTER_OTLP_{upper}_{option}");
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318");
@@ -168,7 +168,7 @@ fn what_would_lead_elsewhere_is_an_error_without_a_secret() {
 }
 
 #[test]
-fn secrets_are_not_listed() {
+fn settings_list_no_secrets() {
     let variables = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:s3cr3t@c:4318/base?key=s3cr3t"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20s3cr3t,x%2Dtenant=7"),
@@ -184,7 +184,7 @@ fn secrets_are_not_listed() {
 }
 
 #[test]
-fn code_counts_before_the_environment_but_for_the_services_name() {
+fn code_overrides_the_environment_except_the_service_name() {
     let options = Options {
         endpoint: Some("http://code:4318".to_owned()),
         timeout: Some(Duration::from_secs(3)),
@@ -215,7 +215,7 @@ fn code_counts_before_the_environment_but_for_the_services_name() {
 }
 
 #[test]
-fn a_resource_that_is_no_list_is_left_out_and_said() {
+fn malformed_resource_attributes_are_ignored_with_a_warning() {
     for wrong in ["deployment", "a=%zz", "a=%ff", "=b"] {
         let mut resolver = resolver(&[("OTEL_RESOURCE_ATTRIBUTES", wrong)]);
         let resource = Resource::resolve(("sdk", "1"), "code", &[], &mut resolver);
@@ -225,7 +225,7 @@ fn a_resource_that_is_no_list_is_left_out_and_said() {
 }
 
 #[test]
-fn signals_of_one_process_have_one_instance() {
+fn signals_of_one_process_share_the_instance_id() {
     let id = || {
         let resource = Resource::resolve(("sdk", "1"), "x", &[], &mut resolver(&[]));
         resource.text("service.instance.id").map(str::to_owned)
@@ -234,7 +234,7 @@ fn signals_of_one_process_have_one_instance() {
 }
 
 #[test]
-fn a_number_of_the_conventions_is_one_of_the_resource() {
+fn process_pid_is_an_integer_attribute() {
     let resource = Resource::resolve(("sdk", "1"), "x", &[], &mut resolver(&[]));
     let (_, pid) = resource.iter().find(|(key, _)| *key == "process.pid").unwrap();
     assert_eq!(*pid, ResourceValue::Int(i64::from(std::process::id())));
@@ -243,7 +243,7 @@ fn a_number_of_the_conventions_is_one_of_the_resource() {
 
 #[cfg(not(feature = "tls"))]
 #[test]
-fn https_needs_its_feature() {
+fn https_without_its_feature_is_rejected() {
     let options = Options { endpoint: Some("https://a.example".to_owned()), ..Options::default() };
     assert!(error(Signal::Logs, &options, &[]).contains("`tls`"));
 }

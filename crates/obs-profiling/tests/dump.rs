@@ -3,14 +3,12 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
 
-mod common;
-
-use common::Target;
 use obs_profiling::{Dump, Method, NoStackReason, Stack, dump};
+use obs_testing::target::{self, Target};
 
 #[test]
 fn child() {
-    common::be_the_target();
+    target::be_the_target();
 }
 
 /// What was read; `None` where the system does not let us look, which is said.
@@ -52,7 +50,7 @@ fn every_thread_is_whole_and_named() {
     );
     let ours = waiter.frames.iter().find(|frame| frame.function.contains("waits_for_ever"));
     let (file, line) = ours.unwrap().place.clone().unwrap();
-    assert!(file.ends_with("tests/common/mod.rs") && line > 0, "{file}:{line}");
+    assert!(file.ends_with("src/target/mod.rs") && line > 0, "{file}:{line}");
 }
 
 #[test]
@@ -78,7 +76,7 @@ fn the_process_goes_on_afterwards() {
         let Some(dump) = read(&target, Method::Stop) else { return };
         assert!(!dump.threads.is_empty());
     }
-    assert!(target.0.try_wait().unwrap().is_none());
+    assert!(target.is_running());
     let state = std::fs::read_to_string(format!("/proc/{}/stat", target.pid())).unwrap();
     assert!(!state.contains(") t "), "it is stopped: {state}");
 }
@@ -99,8 +97,8 @@ fn a_deleted_program_is_read_all_the_same() {
 fn no_such_process_is_said() {
     let mut target = Target::start();
     let pid = target.pid();
-    target.0.kill().unwrap();
-    target.0.wait().unwrap();
+    target.kill();
+    target.wait();
     let error = dump(pid, Method::Stop).unwrap_err();
     assert!(error.is_gone(), "{error}");
     assert!(error.to_string().contains(&format!("no process {pid}")), "{error}");

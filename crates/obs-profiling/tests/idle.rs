@@ -8,13 +8,11 @@
     reason = "a failed test is a panic"
 )]
 
-mod common;
-
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use common::Target;
 use obs_profiling::{Dump, Method, Stack, dump};
+use obs_testing::target::Target;
 
 #[test]
 fn child() {

@@ -3,15 +3,13 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::built::{Built, build};
 use obs_profiling::{Method, Recording, dump, record};
 use obs_testing::impossible;
+use obs_testing::target::{Built, build};
 
 /// With its own users, processes and mounts; ended with the command.
 fn unshare() -> Command {

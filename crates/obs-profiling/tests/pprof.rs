@@ -3,14 +3,12 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::built::{Built, build};
 use obs_profiling::{Format, Frame, Profile, Recording, record};
+use obs_testing::target::{Built, build};
 
 /// What a program prints; `None` where it is not installed, which is said.
 fn run(program: &str, arguments: &[&str], file: &Path) -> Option<String> {

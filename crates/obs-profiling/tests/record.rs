@@ -3,19 +3,17 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
 
-mod common;
-
 use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
 
-use common::Target;
 use obs_profiling::{Format, Profile, Recording, record};
+use obs_testing::target::{self, Target};
 use serde_json::Value;
 
 #[test]
 fn child() {
-    common::be_the_target();
+    target::be_the_target();
 }
 
 /// A profile of the target, of as many samples at least; `None` where the kernel does not let us sample, which is said.
@@ -68,7 +66,7 @@ fn every_format_tells_the_same() {
         shown.split("fill=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
     };
     assert_eq!(fill("__rust_begin_short_backtrace"), "rgb(222,222,222)");
-    assert_ne!(fill("record::common::burns"), "rgb(222,222,222)");
+    assert_ne!(fill("obs_testing::target::burns"), "rgb(222,222,222)");
 
     let mut speedscope = Vec::new();
     profile.write(Format::Speedscope, &mut speedscope).unwrap();
@@ -163,7 +161,7 @@ fn a_process_that_ends_keeps_what_was_recorded() {
     let recorded = record(target.pid(), recording, |progress| {
         if progress.samples > 20 && !killed {
             killed = true;
-            target.0.kill().unwrap();
+            target.kill();
         }
         true
     });

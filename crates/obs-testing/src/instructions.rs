@@ -1,4 +1,4 @@
-//! How many instructions a piece of work takes, which no noise of the machine changes.
+//! Counts instructions, which other load of the machine does not change.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ pub fn instructions(arguments: &[&str], function: Option<&str>) -> Option<u64> {
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     valgrind.args(function.map(|function| format!("--toggle-collect={function}")));
     let output = valgrind.arg(std::env::current_exe().ok()?).args(arguments).output().ok()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let collected = said.lines().find_map(|line| line.split("Collected : ").nth(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let collected = stderr.lines().find_map(|line| line.split("Collected : ").nth(1));
     collected.and_then(|number| number.trim().parse().ok())
 }

@@ -1,4 +1,4 @@
-//! Foreign programs that judge ours, and peers that are stuck, for the tests of several crates.
+//! For tests: foreign programs as oracles, stuck peers, and processes to look into.
 
 #![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "it is part of tests")]
 
@@ -8,6 +8,8 @@ pub mod otlp;
 pub mod peers;
 mod port;
 mod rotel;
+#[cfg(feature = "target")]
+pub mod target;
 
 pub use instructions::instructions;
 pub use port::free_port;

@@ -200,9 +200,8 @@ impl Pipeline {
             return;
         }
         if let Some(ceiling) = &self.ceiling {
-            let is_first =
-                |record: &&Box<Record>| record.identity.local_root && record.identity.sampled;
-            let traces = chunk.iter().filter(is_first).count();
+            let firsts = chunk.iter().map(|record| &record.identity);
+            let traces = firsts.filter(|span| span.local_root && span.sampled).count();
             ceiling.ended(chunk.len() as u64, traces as u64, sample::now());
         }
         if let Err(refused) = self.queue.push(chunk) {

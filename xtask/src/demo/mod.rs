@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     printer.step("building the console and three services (the first time takes minutes)");
     // Cargo shows its own progress on standard error.
     cargo(["build", "-p", "obs-console", "-p", "obs-demo", "--bins"])?;
-    cargo(["build", "-p", "obs-profiling", "--features", "program", "--bin", "obs-profile"])?;
+    cargo(["build", "-p", "obs-profile"])?;
     printer.step("starting them on free ports");
 
     let mut joins = Joins::default();

@@ -46,16 +46,16 @@ const ALL: [(&str, Scenario); 20] = [
 /// Runs all scenarios whose name contains `part`.
 pub(crate) fn run(part: Option<&str>) -> Result<(), Failure> {
     raise_open_files();
-    cargo(["build", "--quiet", "-p", "obs-console", "-p", "obs-demo", "--bins"])?;
     cargo([
         "build",
         "--quiet",
         "-p",
-        "obs-profiling",
-        "--features",
-        "program",
-        "--bin",
+        "obs-console",
+        "-p",
+        "obs-demo",
+        "-p",
         "obs-profile",
+        "--bins",
     ])?;
     let required = std::env::var_os("OBS_REQUIRE_PEERS").is_some_and(|value| value == "1");
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);

@@ -9,7 +9,7 @@ use crate::tidy::metadata::Package;
 
 /// Package, workspace packages that it may name, foreign crates that its default features may pull in
 /// directly.
-const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 13] = [
     ("obs-guard", &[], &["libc"]),
     ("obs-context", &["obs-guard"], &["uuid"]),
     (
@@ -111,6 +111,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
             "serde_json",
         ],
     ),
+    ("obs-profile", &["obs-profiling"], &["clap", "nix", "ratatui", "serde_json", "signal-hook"]),
     (
         "obs-console",
         &["obs-guard", "obs-context"],

@@ -1,4 +1,4 @@
-//! Requests that a button of the page makes: given at the start, and to this machine alone.
+//! Actions: requests to this machine that a button of the page makes.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use http::{Method, Request, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::json;
 
-use super::answer::{Answer, Refusal, ok};
+use super::answer::{Answer, Rejection, ok};
 use crate::Error;
 use crate::client;
 
-/// The longest that an action may take.
-const SLOWEST: Duration = Duration::from_secs(60);
-/// Of an action's answer so much is shown.
-const SHOWN: usize = 4_096;
+/// The time for one action.
+const ACTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of an action's answer that are shown.
+const MAX_SHOWN_BYTES: usize = 4_096;
 
 /// A button of the page: a name, and the request that it makes to a loopback address.
 ///
@@ -31,7 +31,7 @@ pub struct Action {
 }
 
 #[derive(Serialize)]
-struct Listed<'a> {
+struct ListedAction<'a> {
     name: &'a str,
     title: String,
 }
@@ -59,7 +59,7 @@ impl FromStr for Action {
 }
 
 pub(super) fn list(actions: &[Action]) -> Answer {
-    let listed = actions.iter().map(|action| Listed {
+    let listed = actions.iter().map(|action| ListedAction {
         name: &action.name,
         title: format!("{} {}", action.method, action.url),
     });
@@ -69,15 +69,17 @@ pub(super) fn list(actions: &[Action]) -> Answer {
 pub(super) async fn run(actions: &[Action], name: &str) -> Answer {
     let Some(action) = actions.iter().find(|action| *action.name == *name) else {
         let reason = "no action has this name: GET /api/actions lists them";
-        return Err(Refusal::new(StatusCode::NOT_FOUND, reason));
+        return Err(Rejection::new(StatusCode::NOT_FOUND, reason));
     };
     let request = Request::builder().method(action.method.clone());
-    let (is_ok, text) = match client::ask(&action.url, request, SHOWN, SLOWEST).await {
+    let (is_ok, text) = match client::send(&action.url, request, MAX_SHOWN_BYTES, ACTION_TIMEOUT)
+        .await
+    {
         Ok(answer) => {
             let text = String::from_utf8_lossy(&answer.body);
             (answer.status < 400, format!("{} {text}", answer.status))
         }
-        Err(client::Failed::TooLarge) => (true, String::from("an answer of more than 4 KiB")),
+        Err(client::RequestError::TooLarge) => (true, String::from("an answer of more than 4 KiB")),
         Err(error) => (false, error.to_string()),
     };
     Ok(ok(&json!({ "ok": is_ok, "text": text })))

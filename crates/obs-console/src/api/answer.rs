@@ -1,4 +1,4 @@
-//! Answers: JSON, and refusals with their cause.
+//! Responses in JSON, and rejections with their cause.
 
 use std::convert::Infallible;
 
@@ -17,54 +17,54 @@ use crate::document::BadFilter;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// A refusal: its status, a sentence with the cause and the remedy, and the header that goes with it.
-pub(super) struct Refusal {
+/// A rejected request: status, a sentence with cause and remedy, and an optional header.
+pub(super) struct Rejection {
     pub(super) status: StatusCode,
     pub(super) reason: String,
     pub(super) header: Option<(HeaderName, HeaderValue)>,
 }
 
-impl Refusal {
+impl Rejection {
     pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into(), header: None }
     }
 
-    pub(super) fn bad(reason: impl Into<String>) -> Self {
+    pub(super) fn bad_request(reason: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, reason)
     }
 
-    pub(super) fn with(self, name: HeaderName, value: &'static str) -> Self {
+    pub(super) fn with_header(self, name: HeaderName, value: &'static str) -> Self {
         Self { header: Some((name, HeaderValue::from_static(value))), ..self }
     }
 }
 
-pub(super) type Answer = Result<Response<Body>, Refusal>;
+pub(super) type Answer = Result<Response<Body>, Rejection>;
 
-/// What `answer` says, where the method is the one of the path; a HEAD is a GET without its body.
-pub(super) fn only<T>(
+/// Runs `answer` if the request has this method. HEAD counts as GET.
+pub(super) fn require_method<T>(
     head: &Parts,
     method: Method,
-    answer: impl FnOnce() -> Result<T, Refusal>,
-) -> Result<T, Refusal> {
+    answer: impl FnOnce() -> Result<T, Rejection>,
+) -> Result<T, Rejection> {
     if head.method == method || (method == Method::GET && head.method == Method::HEAD) {
         answer()
     } else {
         let allowed = if method == Method::GET { "GET, HEAD" } else { "POST" };
         let reason = format!("this path takes {allowed} only");
-        Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, reason).with(ALLOW, allowed))
+        Err(Rejection::new(StatusCode::METHOD_NOT_ALLOWED, reason).with_header(ALLOW, allowed))
     }
 }
 
-/// Gives `set` every pair of the query but the token; `known` names what there is.
-pub(super) fn filters(
+/// Calls `set` with every pair of the query except the token; `known` lists the valid names.
+pub(super) fn parse_filters(
     head: &Parts,
     known: &str,
     mut set: impl FnMut(&str, &str) -> Result<bool, BadFilter>,
-) -> Result<(), Refusal> {
+) -> Result<(), Rejection> {
     for (name, value) in query::pairs(head.uri.query()) {
-        let is_known = set(&name, &value).map_err(|bad| Refusal::bad(bad.to_string()))?;
+        let is_known = set(&name, &value).map_err(|bad| Rejection::bad_request(bad.to_string()))?;
         if !is_known && name != "token" {
-            return Err(Refusal::bad(format!("a filter is unknown: there are {known}")));
+            return Err(Rejection::bad_request(format!("a filter is unknown: there are {known}")));
         }
     }
     Ok(())

@@ -3,10 +3,10 @@
 use http::StatusCode;
 use http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 
-use super::answer::{Answer, Refusal, respond};
+use super::answer::{Answer, Rejection, respond};
 
-/// Scripts and styles of its own, no frame around it, and nobody to talk to but this server.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+/// Own scripts and styles only, no framing, connections to this server only.
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -42,17 +42,18 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("/assets/series.js", SCRIPT, include_bytes!("../page/series.js")),
     ("/assets/stats.js", SCRIPT, include_bytes!("../page/stats.js")),
     ("/assets/style.css", CSS, include_bytes!("../page/style.css")),
+    ("/assets/tags.js", SCRIPT, include_bytes!("../page/tags.js")),
     ("/assets/waterfall.js", SCRIPT, include_bytes!("../page/waterfall.js")),
 ];
 
 pub(super) fn answer(path: &str) -> Answer {
     let Some((_, content_type, text)) = FILES.iter().find(|(name, ..)| *name == path) else {
         let reason = "nothing is here: the page is at /, the API below /api/";
-        return Err(Refusal::new(StatusCode::NOT_FOUND, reason));
+        return Err(Rejection::new(StatusCode::NOT_FOUND, reason));
     };
     let mut response = respond(StatusCode::OK, content_type, *text);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     Ok(response)
 }

@@ -1,4 +1,4 @@
-//! What is new, told as it happens: server-sent events.
+//! Server-sent events: what has changed.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,37 +13,37 @@ use http_body_util::channel::{Channel, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::answer::{Answer, Refusal};
+use super::answer::{Answer, Rejection};
 use crate::store::{Revision, Store};
 
-/// Changes are told no more often than this.
-const INTERVAL: Duration = Duration::from_millis(250);
-/// After so long without a change a comment is sent, so that whoever listens knows that we are here.
-const QUIET: Duration = Duration::from_secs(15);
-/// A listener that has not taken so many messages is dropped.
-const BEHIND: usize = 8;
-const LISTENERS: usize = 16;
+/// The shortest time between two messages.
+const CHANGE_INTERVAL: Duration = Duration::from_millis(250);
+/// After this time without a change a comment is sent, which keeps the connection alive.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// A listener with this many unread messages is dropped.
+const LISTENER_CAPACITY: usize = 8;
+const MAX_LISTENERS: usize = 16;
 
-/// Who listens.
+/// The listeners.
 #[derive(Clone, Debug)]
 pub(crate) struct Events {
     store: Arc<Store>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
 
 impl Events {
     pub(crate) fn new(store: Arc<Store>, stop: watch::Receiver<bool>) -> Self {
-        Self { store, places: Arc::new(Semaphore::new(LISTENERS)), stop }
+        Self { store, permits: Arc::new(Semaphore::new(MAX_LISTENERS)), stop }
     }
 
     pub(super) fn listen(&self) -> Answer {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             let reason = "16 pages listen already: close one of them";
-            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason));
+            return Err(Rejection::new(StatusCode::SERVICE_UNAVAILABLE, reason));
         };
-        let (sender, body) = Channel::<Bytes, Infallible>::new(BEHIND);
-        tokio::spawn(tell(Arc::clone(&self.store), sender, place, self.stop.clone()));
+        let (sender, body) = Channel::<Bytes, Infallible>::new(LISTENER_CAPACITY);
+        tokio::spawn(send_changes(Arc::clone(&self.store), sender, permit, self.stop.clone()));
         let mut response = Response::new(body.boxed_unsync());
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -53,16 +53,16 @@ impl Events {
     }
 }
 
-/// Ends with the console, and when the listener is gone or has fallen behind.
-async fn tell(
+/// Sends changes until the console stops, or the listener is gone or too slow.
+async fn send_changes(
     store: Arc<Store>,
     mut sender: Sender<Bytes, Infallible>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut ticks = tokio::time::interval(INTERVAL);
+    let mut ticks = tokio::time::interval(CHANGE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told: Option<Revision> = None;
+    let mut sent: Option<Revision> = None;
     let mut last = Instant::now();
     loop {
         tokio::select! {
@@ -70,10 +70,10 @@ async fn tell(
             _ = ticks.tick() => {}
         }
         let now = store.revision();
-        let message = if told != Some(now) {
+        let message = if sent != Some(now) {
             let data = serde_json::to_string(&now).unwrap_or_default();
             format!("event: change\ndata: {data}\n\n")
-        } else if last.elapsed() >= QUIET {
+        } else if last.elapsed() >= KEEP_ALIVE_INTERVAL {
             String::from(": nothing new\n\n")
         } else {
             continue;
@@ -81,6 +81,6 @@ async fn tell(
         if sender.try_send(Frame::data(message.into())).is_err() {
             return;
         }
-        (told, last) = (Some(now), Instant::now());
+        (sent, last) = (Some(now), Instant::now());
     }
 }

@@ -1,11 +1,11 @@
-//! The secret that every question needs.
+//! The token of the API.
 
 use std::fmt;
 use std::hint::black_box;
 
 use crate::Error;
 
-/// What a caller of the API has to know. Its `Debug` does not show it.
+/// The token of the API. Its `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Option<Box<str>>);
 
@@ -32,8 +32,8 @@ impl Token {
         self.0.as_deref()
     }
 
-    /// Whether `given` is it, in a time that tells nothing of how much of it is right.
-    pub(super) fn admits(&self, given: Option<&[u8]>) -> bool {
+    /// Whether `given` is the token, in constant time.
+    pub(super) fn accepts(&self, given: Option<&[u8]>) -> bool {
         let Some(token) = &self.0 else { return true };
         let Some(given) = given.filter(|given| given.len() == token.len()) else { return false };
         let different =

@@ -4,9 +4,9 @@ use super::bad_filter::BadFilter;
 use super::search::{AttributeFilter, Needle};
 
 /// The most items that one answer lists.
-pub(super) const MOST: usize = 1_000;
+pub(super) const MAX_ITEMS: usize = 1_000;
 /// The most attributes that one question asks for.
-pub(super) const ATTRIBUTES: usize = 16;
+pub(super) const MAX_ATTRIBUTES: usize = 16;
 
 /// Which requests [`Store::requests`](crate::Store::requests) lists; all of them by default.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,7 +106,7 @@ pub(super) fn attribute(
     attributes: &mut Vec<AttributeFilter>,
     value: &str,
 ) -> Result<(), BadFilter> {
-    if attributes.len() >= ATTRIBUTES {
+    if attributes.len() >= MAX_ATTRIBUTES {
         return Err(BadFilter("attr comes too often: give at most 16"));
     }
     attributes.push(AttributeFilter::parse(value)?);
@@ -125,7 +125,7 @@ pub(super) fn number(value: &str) -> Result<u64, BadFilter> {
 }
 
 pub(super) fn limit(value: &str) -> Result<usize, BadFilter> {
-    let parsed = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+    let parsed = value.parse().ok().filter(|limit| (1..=MAX_ITEMS).contains(limit));
     parsed.ok_or(BadFilter("limit is out of range: give 1 to 1000"))
 }
 

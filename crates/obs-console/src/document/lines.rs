@@ -42,7 +42,7 @@ pub struct LineFilter {
     pub limit: usize,
 }
 
-/// How grave a line is.
+/// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// `trace`.
@@ -159,7 +159,7 @@ impl LineFilter {
     }
 
     fn accepts(&self, line: &LogLine) -> bool {
-        self.level.is_none_or(|least| Level::of(&line.level) >= least)
+        self.level.is_none_or(|least| Level::from_text(&line.level) >= least)
             && self.service.as_deref().is_none_or(|name| *line.service == *name)
             && self.instance.as_deref().is_none_or(|id| line.instance.as_deref() == Some(id))
             && self.trace_id.is_none_or(|id| line.trace_id == Some(id))
@@ -195,7 +195,7 @@ impl ErrorFilter {
 
 impl Level {
     /// The level of a line that was written so: loggers name them in many ways.
-    fn of(written: &str) -> Self {
+    fn from_text(written: &str) -> Self {
         Self::named(written).unwrap_or(Self::Info)
     }
 
@@ -215,16 +215,16 @@ impl Level {
     }
 }
 
-/// Looks through the next `turn` lines and adds those that pass; answers where to go on, or `None` where the
-/// page is complete. `from` is the place of the former turn.
+/// Reads the next `batch` lines and adds those that pass. Returns where to continue, or `None` when the
+/// page is complete. `from` is where the former batch ended.
 pub(crate) fn lines(
     state: &State,
     filter: &LineFilter,
     from: Option<u64>,
-    turn: usize,
+    batch: usize,
     page: &mut LinePage,
 ) -> Option<u64> {
-    (page.oldest_seq, page.newest_seq) = state.logs.numbers().unzip();
+    (page.oldest_seq, page.newest_seq) = state.logs.seq_range().unzip();
     page.evicted = state.counters.logs_evicted;
     let mut last = None;
     let mut take = |page: &mut LinePage, seq, line: &Arc<LogLine>| {
@@ -240,12 +240,12 @@ pub(crate) fn lines(
     };
     let is_full = match filter.after {
         Some(after) => {
-            let mut items = state.logs.after(from.unwrap_or(after)).take(turn);
+            let mut items = state.logs.after(from.unwrap_or(after)).take(batch);
             items.any(|(seq, line)| take(page, seq, line))
         }
         None => {
             let before = from.or(filter.before).unwrap_or(u64::MAX);
-            let mut items = state.logs.before(before).take(turn);
+            let mut items = state.logs.before(before).take(batch);
             items.any(|(seq, line)| take(page, seq, line))
         }
     };

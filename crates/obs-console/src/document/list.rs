@@ -3,26 +3,26 @@
 use obs_context::TraceId;
 
 use super::filter::{Filter, StatusFilter};
-use super::summary::{RequestSummary, summarise};
+use super::summary::{RequestSummary, summarize};
 use crate::state::{State, Trace};
 
-/// Adds those of the next `turn` traces before `before` that pass `filter`, and answers where to go on; `None`
+/// Adds those of the next `batch` traces before `before` that pass `filter`, and answers where to go on; `None`
 /// where the list is complete.
 pub(crate) fn list(
     state: &State,
     filter: &Filter,
     before: u64,
-    turn: usize,
+    batch: usize,
     found: &mut Vec<RequestSummary>,
 ) -> Option<u64> {
     let mut last = None;
-    for (seq, id, trace) in state.traces.before(before).take(turn) {
+    for (seq, id, trace) in state.traces.before(before).take(batch) {
         last = Some(seq);
         // A summary costs more than looking for a text.
         if !may_pass(filter, trace) || !has_text(state, filter, id, trace) {
             continue;
         }
-        let summary = summarise(state, seq, id, trace);
+        let summary = summarize(state, seq, id, trace);
         found.extend(summary.filter(|it| accepts(filter, it)));
         if found.len() >= filter.limit {
             return None;
@@ -31,7 +31,7 @@ pub(crate) fn list(
     last
 }
 
-/// What is asked of the spans alone.
+/// The conditions that the spans alone decide.
 fn may_pass(filter: &Filter, trace: &Trace) -> bool {
     let spans = || trace.spans.values();
     filter.route.as_deref().is_none_or(|route| spans().any(|it| it.route() == Some(route)))

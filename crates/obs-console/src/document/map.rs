@@ -65,7 +65,7 @@ pub struct MapEdge {
 }
 
 /// Names of databases and peers come from attributes: as many as these, then they share `<other>`.
-const OUTSIDE: usize = 64;
+const MAX_EXTERNAL_NODES: usize = 64;
 
 #[derive(Debug, Default)]
 struct Calls {
@@ -75,13 +75,13 @@ struct Calls {
 
 /// A map that grows by traces.
 #[derive(Debug, Default)]
-pub(crate) struct Mapping {
+pub(crate) struct MapBuilder {
     nodes: BTreeMap<(NodeKind, Box<str>), Calls>,
     edges: BTreeMap<(Box<str>, Box<str>), Calls>,
-    outside: HashSet<Box<str>>,
+    external: HashSet<Box<str>>,
 }
 
-impl Mapping {
+impl MapBuilder {
     pub(crate) fn add(&mut self, spans: &[Arc<Span>]) {
         let by_id: HashMap<SpanId, &Span> = spans.iter().map(|it| (it.span_id, &**it)).collect();
         let mut answered: HashSet<SpanId> = HashSet::new();
@@ -99,7 +99,7 @@ impl Mapping {
         for span in spans {
             let calls = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
             let Some((kind, name)) = (calls || span.attributes.find("db.system.name").is_some())
-                .then(|| outside(span))
+                .then(|| external(span))
                 .flatten()
                 .filter(|_| !answered.contains(&span.span_id))
             else {
@@ -116,11 +116,11 @@ impl Mapping {
     }
 
     fn bounded<'a>(&mut self, name: &'a str) -> &'a str {
-        if !self.outside.contains(name) {
-            if self.outside.len() >= OUTSIDE || name.len() > 256 {
+        if !self.external.contains(name) {
+            if self.external.len() >= MAX_EXTERNAL_NODES || name.len() > 256 {
                 return "<other>";
             }
-            self.outside.insert(name.into());
+            self.external.insert(name.into());
         }
         name
     }
@@ -163,7 +163,7 @@ impl Calls {
 }
 
 /// Whom a span calls that is no service of ours, by the semantic conventions' names of today and before.
-fn outside(span: &Span) -> Option<(NodeKind, &str)> {
+fn external(span: &Span) -> Option<(NodeKind, &str)> {
     let first = |keys: &[&str]| keys.iter().find_map(|key| span.attributes.text(key));
     if let Some(name) = first(&["db.system.name", "db.system"]) {
         return Some((NodeKind::Database, name));

@@ -12,9 +12,9 @@ use crate::model::{FamilyKind, Series, SeriesKind, as_text, optional_text};
 use crate::state::{State, label_map};
 
 /// Series that one answer has at most.
-const MOST: usize = 1_000;
+const MAX_ITEMS: usize = 1_000;
 /// Exemplars that a series has at most, the newest.
-const EXEMPLARS: usize = 64;
+const MAX_EXEMPLARS: usize = 64;
 
 /// A metric family of a service.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -35,7 +35,7 @@ pub struct FamilySummary {
 
 /// The course of one series.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct SeriesCourse {
+pub struct TimeSeries {
     /// Which service's.
     pub service: Arc<str>,
     /// Its name.
@@ -86,7 +86,7 @@ impl SeriesFilter {
             "service" => self.service = Some(value.into()),
             "family" => self.family = Some(value.into()),
             "label" => match value.split_once(':') {
-                Some((name, value)) if self.labels.len() < super::filter::ATTRIBUTES => {
+                Some((name, value)) if self.labels.len() < super::filter::MAX_ATTRIBUTES => {
                     self.labels.push((name.into(), value.into()));
                 }
                 _ => return Err(BadFilter("label is not understood: give name:value, at most 16")),
@@ -105,23 +105,23 @@ impl SeriesFilter {
 /// All families, by service and name.
 pub(crate) fn families(state: &State) -> Vec<FamilySummary> {
     let mut families = Vec::new();
-    for (service, of_service) in state.metrics.shown() {
+    for (service, of_service) in state.metrics.visible() {
         let mut counted: BTreeMap<&str, (usize, FamilyKind)> = BTreeMap::new();
         for (series, ..) in of_service.iter() {
             let (count, kind) = counted.entry(&series.family).or_default();
             *count += 1;
             if *kind != FamilyKind::Histogram {
-                *kind = look(series);
+                *kind = kind_of_series(series);
             }
         }
         for (name, (series, seen)) in counted {
-            let told = of_service.family(name);
+            let described = of_service.family(name);
             families.push(FamilySummary {
                 service: Arc::clone(service),
                 family: name.into(),
-                kind: told.map_or(seen, |told| told.kind),
-                unit: told.map(|told| told.unit.clone()).unwrap_or_default(),
-                help: told.map(|told| told.help.clone()).unwrap_or_default(),
+                kind: described.map_or(seen, |described| described.kind),
+                unit: described.map(|described| described.unit.clone()).unwrap_or_default(),
+                help: described.map(|described| described.help.clone()).unwrap_or_default(),
                 series,
             });
         }
@@ -131,7 +131,7 @@ pub(crate) fn families(state: &State) -> Vec<FamilySummary> {
     families
 }
 
-fn look(series: &Series) -> FamilyKind {
+fn kind_of_series(series: &Series) -> FamilyKind {
     match series.kind {
         SeriesKind::Counter if series.name.ends_with("_bucket") => FamilyKind::Histogram,
         SeriesKind::Counter => FamilyKind::Counter,
@@ -140,10 +140,10 @@ fn look(series: &Series) -> FamilyKind {
 }
 
 /// The series that pass `filter`, by service, name and labels; 1,000 at most.
-pub(crate) fn series(state: &State, filter: &SeriesFilter) -> Vec<SeriesCourse> {
+pub(crate) fn series(state: &State, filter: &SeriesFilter) -> Vec<TimeSeries> {
     let mut found = Vec::new();
     let wanted = |name: &str| filter.service.as_deref().is_none_or(|service| *service == *name);
-    for (service, of_service) in state.metrics.shown().filter(|(name, _)| wanted(name)) {
+    for (service, of_service) in state.metrics.visible().filter(|(name, _)| wanted(name)) {
         let mut exemplars: HashMap<&Arc<Series>, Vec<PlottedExemplar>> = HashMap::new();
         for (series, one) in of_service.exemplars().filter(|(series, _)| filter.accepts(series)) {
             exemplars.entry(series).or_default().push(PlottedExemplar {
@@ -163,8 +163,8 @@ pub(crate) fn series(state: &State, filter: &SeriesFilter) -> Vec<SeriesCourse> 
                 course.push((milliseconds(last_seen), *value));
             }
             let mut exemplars = exemplars.remove(series).unwrap_or_default();
-            exemplars.drain(..exemplars.len().saturating_sub(EXEMPLARS));
-            found.push(SeriesCourse {
+            exemplars.drain(..exemplars.len().saturating_sub(MAX_EXEMPLARS));
+            found.push(TimeSeries {
                 service: Arc::clone(service),
                 name: series.name.clone(),
                 labels: series.labels.clone(),
@@ -172,7 +172,7 @@ pub(crate) fn series(state: &State, filter: &SeriesFilter) -> Vec<SeriesCourse> 
                 points: course,
                 exemplars,
             });
-            if found.len() >= MOST {
+            if found.len() >= MAX_ITEMS {
                 break;
             }
         }
@@ -180,6 +180,6 @@ pub(crate) fn series(state: &State, filter: &SeriesFilter) -> Vec<SeriesCourse> 
     found.sort_by(|one, other| {
         (&one.service, &one.name, &one.labels).cmp(&(&other.service, &other.name, &other.labels))
     });
-    found.truncate(MOST);
+    found.truncate(MAX_ITEMS);
     found
 }

@@ -1,12 +1,12 @@
-//! What a person types into a search box, and where it is looked for.
+//! Search terms, and the fields that they match.
 
 use serde_json::Value;
 
 use super::bad_filter::BadFilter;
 use crate::model::{Attributes, ErrorEvent, LogLine, Span};
 
-/// Longer texts are not what somebody searches for.
-const LONGEST: usize = 1_024;
+/// The longest text of a search.
+const MAX_QUERY_BYTES: usize = 1_024;
 
 /// A text that is looked for, whatever its case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct AttributeFilter {
 impl Needle {
     /// The text, up to 1,024 bytes.
     pub fn new(text: &str) -> Result<Self, BadFilter> {
-        if text.len() > LONGEST {
+        if text.len() > MAX_QUERY_BYTES {
             return Err(BadFilter("q is too long: give at most 1,024 bytes"));
         }
         Ok(Self { lower: text.to_lowercase().into() })
@@ -97,7 +97,7 @@ impl AttributeFilter {
             Some((key, value)) => (key, Some(value.into())),
             None => (text, None),
         };
-        if key.is_empty() || text.len() > LONGEST {
+        if key.is_empty() || text.len() > MAX_QUERY_BYTES {
             return Err(BadFilter("attr is not understood: give key:value, or key"));
         }
         Ok(Self { key: key.into(), value })

@@ -49,7 +49,7 @@ pub struct RequestSummary {
     pub services: BTreeSet<Arc<str>>,
 }
 
-pub(super) fn summarise(
+pub(super) fn summarize(
     state: &State,
     seq: u64,
     trace_id: TraceId,

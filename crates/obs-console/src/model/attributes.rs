@@ -4,7 +4,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 /// The most pairs that one owner keeps: OpenTelemetry's default limit is 128.
-const MOST: usize = 256;
+const MAX_ATTRIBUTES: usize = 256;
 
 /// Attributes of a span, an event, a link or a log line: sorted by key, each key once.
 ///
@@ -22,8 +22,8 @@ impl Attributes {
         pairs.reverse();
         pairs.sort_by(|one, other| one.0.cmp(&other.0));
         pairs.dedup_by(|later, kept| later.0 == kept.0);
-        let dropped = u32::try_from(pairs.len().saturating_sub(MOST)).unwrap_or(u32::MAX);
-        pairs.truncate(MOST);
+        let dropped = u32::try_from(pairs.len().saturating_sub(MAX_ATTRIBUTES)).unwrap_or(u32::MAX);
+        pairs.truncate(MAX_ATTRIBUTES);
         pairs.shrink_to_fit();
         Self { pairs, dropped }
     }
@@ -62,7 +62,7 @@ impl Attributes {
     /// Adds a pair, where there is none of this key.
     pub(crate) fn add(&mut self, key: &str, value: Value) {
         if let Err(place) = self.pairs.binary_search_by(|(name, _)| name.as_ref().cmp(key))
-            && self.pairs.len() < MOST
+            && self.pairs.len() < MAX_ATTRIBUTES
         {
             self.pairs.insert(place, (key.into(), value));
         }

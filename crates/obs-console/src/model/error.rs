@@ -5,7 +5,7 @@ use std::sync::Arc;
 use obs_context::{SpanId, TraceId};
 use serde::{Serialize, Serializer};
 
-use super::{Attributes, Joined, optional_text, rfc3339};
+use super::{Attributes, Indexed, optional_text, rfc3339};
 
 /// One error event of one service.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -83,7 +83,7 @@ pub struct Breadcrumb {
     pub data: Attributes,
 }
 
-impl Joined for ErrorEvent {
+impl Indexed for ErrorEvent {
     fn trace_id(&self) -> Option<TraceId> {
         self.trace_id
     }

@@ -1,11 +1,11 @@
-//! A log line, from whichever road it came.
+//! A log line.
 
 use std::sync::Arc;
 
 use obs_context::{SpanId, TraceId};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Attributes, Joined, rfc3339};
+use super::{Attributes, Indexed, rfc3339};
 
 /// One log line of one service.
 ///
@@ -36,7 +36,7 @@ pub struct LogLine {
 }
 
 /// `seq` is its number in a list.
-const NAMED: [&str; 10] = [
+const RESERVED_NAMES: [&str; 10] = [
     "service",
     "service.instance.id",
     "timestamp",
@@ -49,7 +49,7 @@ const NAMED: [&str; 10] = [
     "seq",
 ];
 
-impl Joined for LogLine {
+impl Indexed for LogLine {
     fn trace_id(&self) -> Option<TraceId> {
         self.trace_id
     }
@@ -88,7 +88,7 @@ impl Serialize for LogLine {
             map.serialize_entry("request_id", id)?;
         }
         for (key, value) in self.fields.iter() {
-            if NAMED.contains(&key) {
+            if RESERVED_NAMES.contains(&key) {
                 map.serialize_entry(&format!("fields.{key}"), value)?;
             } else {
                 map.serialize_entry(key, value)?;

@@ -1,4 +1,4 @@
-//! Metric series, as a scrape or a push tells them.
+//! Metric series, from a scrape or a push.
 
 use obs_context::{SpanId, TraceId};
 use serde::Serialize;
@@ -12,7 +12,7 @@ pub struct Series {
     pub family: Box<str>,
     /// The sample's name, such as `http_request_duration_seconds_bucket`.
     pub name: Box<str>,
-    /// Its labels, in the order in which they were told.
+    /// Its labels, in the order of the exposition.
     pub labels: Vec<(Box<str>, Box<str>)>,
     /// Whether its value only grows.
     pub kind: SeriesKind,
@@ -42,7 +42,7 @@ pub enum SeriesKind {
     Gauge,
 }
 
-/// What is told of a metric family besides its series.
+/// The description of a metric family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Family {
     /// Its name.
@@ -71,8 +71,8 @@ pub enum FamilyKind {
 }
 
 impl Family {
-    /// Longer texts are cut, names are left out.
-    const LONGEST: usize = 512;
+    /// Longer texts are truncated.
+    const MAX_TEXT_BYTES: usize = 512;
 
     /// A family of this name of which nothing is known.
     pub fn new(name: &str) -> Self {
@@ -80,8 +80,9 @@ impl Family {
     }
 
     /// This text, cut at 512 bytes.
-    pub(crate) fn cut(text: &str) -> Box<str> {
-        let end = (0..=text.len().min(Self::LONGEST)).rev().find(|at| text.is_char_boundary(*at));
+    pub(crate) fn truncated(text: &str) -> Box<str> {
+        let end =
+            (0..=text.len().min(Self::MAX_TEXT_BYTES)).rev().find(|at| text.is_char_boundary(*at));
         text.get(..end.unwrap_or(0)).unwrap_or_default().into()
     }
 
@@ -91,8 +92,8 @@ impl Family {
     }
 }
 
-/// By which road a service's metrics come. The two are never mixed: a look by one road says nothing of
-/// the series of the other.
+/// How a service's metrics arrive. The two are never mixed: a scrape says nothing of
+/// pushed series, and the reverse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricSource {
     /// The console asked for all of them.

@@ -17,8 +17,8 @@ pub use span::{Span, SpanEvent, SpanKind, SpanLink, SpanStatus};
 use obs_context::TraceId;
 use serde::Serializer;
 
-/// What is found by trace and by request id.
-pub(crate) trait Joined {
+/// Items that are indexed by trace and request id.
+pub(crate) trait Indexed {
     fn trace_id(&self) -> Option<TraceId>;
     fn request_id(&self) -> Option<&str>;
     /// About how many bytes of memory it takes, its places in the indexes included.

@@ -1,7 +1,8 @@
 // One error event: what it says, its causes, its stack, and what came before it.
 
 import {copyButton, h, pairs} from './dom.js'
-import {instant, levelTag, line, serviceTag, time, value} from './format.js'
+import {instant, line, value} from './format.js'
+import {levelTag, serviceTag, time} from './tags.js'
 import {toRequest} from './route.js'
 
 export function errorCard(event, {isInRequest = false} = {}) {

@@ -1,7 +1,5 @@
 // Numbers, times and texts as a person reads them.
 
-import {h} from './dom.js'
-
 export function duration(ms) {
 	if (ms === null || ms === undefined || !Number.isFinite(ms)) return '–'
 	if (ms < 0.001) return ms <= 0 ? '0 ms' : `${Math.round(ms * 1e6)} ns`
@@ -71,27 +69,6 @@ export function ago(ms) {
 	return `${Math.floor(seconds / 86400)} d ago`
 }
 
-let relative = localStorage.getItem('time') === 'relative'
-const show = (ms) => (relative ? ago(ms) : clock(ms))
-
-export const isRelative = () => relative
-
-export function setRelative(value) {
-	relative = value
-	localStorage.setItem('time', value ? 'relative' : 'absolute')
-	refreshTimes()
-}
-
-export function refreshTimes() {
-	for (const node of document.querySelectorAll('time[data-ms]')) node.textContent = show(Number(node.dataset.ms))
-}
-
-export function time(ms) {
-	const valid = Number.isFinite(ms)
-	const iso = valid ? new Date(ms).toISOString() : ''
-	return h('time', {'data-ms': valid ? ms : null, datetime: iso, title: iso}, show(ms))
-}
-
 const HIDDEN = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
 
 /** A text with its control and direction characters made visible, and not without an end. */
@@ -119,27 +96,8 @@ export function colour(service) {
 	return `c${services.get(service)}`
 }
 
-export function serviceTag(name) {
-	return h('span', {class: `service ${colour(name)}`, title: name}, h('i', {'aria-hidden': 'true'}), line(name, 60))
-}
-
-const LEVELS = {trace: '·', debug: '○', info: 'ℹ', warn: '▲', warning: '▲', error: '✕', fatal: '✕', critical: '✕'}
-
 export function levelOf(text) {
 	const level = String(text ?? '').toLowerCase()
 	if (['error', 'fatal', 'critical', 'panic'].includes(level)) return 'error'
 	return level.startsWith('warn') ? 'warn' : level
-}
-
-export function levelTag(text) {
-	const level = levelOf(text)
-	return h('span', {class: `level ${level}`}, h('i', {'aria-hidden': 'true'}, LEVELS[level] ?? '·'), line(text || '–', 12).toUpperCase())
-}
-
-export function outcome(request) {
-	const code = request.status
-	const [kind, sign, word] = request.error || code >= 500
-		? ['bad', '✕', 'error']
-		: code >= 400 ? ['warn', '▲', 'refused'] : ['good', '✓', 'ok']
-	return h('span', {class: `outcome ${kind}`, title: word}, h('i', {label: word, role: 'img'}, sign), code ? String(code) : word)
 }

@@ -2,7 +2,8 @@
 
 import {get} from './api.js'
 import {empty, fill, h, pairs} from './dom.js'
-import {count, line, serviceTag, time, value} from './format.js'
+import {count, line, value} from './format.js'
+import {serviceTag, time} from './tags.js'
 import {said, strip} from './healthstrip.js'
 import {to} from './route.js'
 

@@ -1,7 +1,8 @@
 // What stands below a request's waterfall. Each lane fills an element, and may give back what ends it.
 
 import {copyButton, empty, fill, h, pairs, table} from './dom.js'
-import {digits, duration, instant, levelTag, line, measured, serviceTag, time, value} from './format.js'
+import {digits, duration, instant, line, measured, value} from './format.js'
+import {levelTag, serviceTag, time} from './tags.js'
 import {errorCard} from './errorcard.js'
 import {flame} from './flame.js'
 import {strip} from './healthstrip.js'

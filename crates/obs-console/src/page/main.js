@@ -2,7 +2,8 @@
 
 import {get, listen, post, setToken, takeToken} from './api.js'
 import {button, empty, fill, h, say, small} from './dom.js'
-import {count, isRelative, learnServices, refreshTimes, setRelative} from './format.js'
+import {count, learnServices} from './format.js'
+import {isRelative, refreshTimes, setRelative} from './tags.js'
 import {help} from './help.js'
 import {current, to} from './route.js'
 import errors from './errors.js'

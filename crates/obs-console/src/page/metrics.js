@@ -2,7 +2,8 @@
 
 import {get} from './api.js'
 import {empty, field, fill, h, split} from './dom.js'
-import {count, line, serviceTag} from './format.js'
+import {count, line} from './format.js'
+import {serviceTag} from './tags.js'
 import {List} from './list.js'
 import {current, toRequest} from './route.js'
 import {plot} from './plot.js'

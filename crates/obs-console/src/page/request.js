@@ -2,7 +2,8 @@
 
 import {get} from './api.js'
 import {closer, copy, copyButton, empty, fill, h, small, tabs} from './dom.js'
-import {count, duration, instant, learnServices, line, outcome, serviceTag, time} from './format.js'
+import {count, duration, instant, learnServices, line} from './format.js'
+import {outcome, serviceTag, time} from './tags.js'
 import {curl} from './curl.js'
 import {LANES} from './lanes.js'
 import {current, toRequest} from './route.js'

@@ -1,4 +1,4 @@
-//! The CPU profile of a service, cut by trace or route.
+//! The CPU profile of a service, filtered by trace or route.
 
 mod flame;
 mod pprof;
@@ -15,16 +15,16 @@ use crate::store::Store;
 use flame::Flame;
 use pprof::Profile;
 
-/// A service is sampled for so long at most.
-pub(crate) const LONGEST: u64 = 30;
-/// Profiles that are kept, each packed: one a service, those that were asked for last.
-const KEPT: usize = 8;
-/// A larger one is shown and not kept.
-const LARGEST_KEPT: usize = 4 << 20;
+/// The longest time that a service is sampled.
+pub(crate) const MAX_SECONDS: u64 = 30;
+/// Kept profiles, compressed: one a service, the most recent ones.
+const MAX_KEPT_PROFILES: usize = 8;
+/// A larger profile is shown, but not kept.
+const MAX_KEPT_BYTES: usize = 4 << 20;
 
-/// What is asked for.
+/// What to show.
 #[derive(Debug, Default)]
-pub(crate) struct Question {
+pub(crate) struct ProfileQuery {
     pub(crate) trace_id: Option<String>,
     pub(crate) route: Option<String>,
     pub(crate) seconds: Option<u64>,
@@ -39,31 +39,31 @@ pub(crate) struct FlameGraph {
     note: String,
 }
 
-/// The last profile of each service: a trace that ran while it was taken can be cut out of it later.
+/// The last profile of each service: a trace that ran while it was taken can be filtered from it later.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Profiles(Arc<Mutex<Kept>>);
+pub(crate) struct Profiles(Arc<Mutex<KeptProfiles>>);
 
-type Kept = VecDeque<(Arc<str>, Bytes)>;
+type KeptProfiles = VecDeque<(Arc<str>, Bytes)>;
 
 impl Profiles {
-    /// Cuts the kept profile where it has what is asked for; else takes a new one.
-    pub(crate) async fn answer(
+    /// Filters the kept profile where it has matching samples; otherwise takes a new one.
+    pub(crate) async fn flame_graph(
         &self,
         store: &Store,
         target: &Target,
-        question: &Question,
+        query: &ProfileQuery,
     ) -> Result<FlameGraph, String> {
-        let kept = self.kept(target.service()).filter(|_| question.seconds.is_none());
+        let kept = self.kept(target.service()).filter(|_| query.seconds.is_none());
         if let Some(file) = kept
-            && let Ok(graph) = cut(&file, question, "of the profile that was taken last")
+            && let Ok(graph) = filtered_graph(&file, query, "of the profile that was taken last")
             && graph.root.total() > 0
         {
             return Ok(graph);
         }
-        let seconds = question.seconds.unwrap_or(5).clamp(1, LONGEST);
+        let seconds = query.seconds.unwrap_or(5).clamp(1, MAX_SECONDS);
         let path = format!("/debug/pprof/profile?seconds={seconds}");
         let fetcher = Fetcher::new(target, store.own_trace_id());
-        let fetcher = fetcher.slowest(Duration::from_secs(seconds + 10));
+        let fetcher = fetcher.with_timeout(Duration::from_secs(seconds + 10));
         let answer = fetcher.fetch(&path, "application/octet-stream").await?;
         match answer.status {
             200 => {}
@@ -85,7 +85,7 @@ impl Profiles {
             status => return Err(format!("the service's admin server answered {status}")),
         }
         self.keep(target.service(), &answer.body);
-        cut(&answer.body, question, &format!("of {seconds} s"))
+        filtered_graph(&answer.body, query, &format!("of {seconds} s"))
     }
 
     fn kept(&self, service: &str) -> Option<Bytes> {
@@ -95,31 +95,31 @@ impl Profiles {
     }
 
     fn keep(&self, service: &Arc<str>, file: &Bytes) {
-        if file.len() > LARGEST_KEPT {
+        if file.len() > MAX_KEPT_BYTES {
             return;
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|(name, _)| name != service);
         kept.push_back((Arc::clone(service), file.clone()));
-        if kept.len() > KEPT {
+        if kept.len() > MAX_KEPT_PROFILES {
             kept.pop_front();
         }
     }
 }
 
-fn cut(file: &[u8], question: &Question, when: &str) -> Result<FlameGraph, String> {
+fn filtered_graph(file: &[u8], query: &ProfileQuery, when: &str) -> Result<FlameGraph, String> {
     let profile = Profile::read(file)
         .map_err(|error| format!("the service's profile is no pprof: {error}"))?;
-    let by_trace = question.trace_id.as_deref().map(|id| ("trace_id", id));
-    let by_route = question.route.as_deref().map(|route| ("route", route));
+    let by_trace = query.trace_id.as_deref().map(|id| ("trace_id", id));
+    let by_route = query.route.as_deref().map(|route| ("route", route));
     let labels: Vec<(&str, &str)> = by_trace.into_iter().chain(by_route).collect();
-    let root = Flame::of(profile.stacks(&labels));
+    let root = Flame::from_stacks(profile.stacks(&labels));
     let mut note = format!("{} of {} samples {when}", root.total(), profile.total());
     if root.total() == 0 && !labels.is_empty() {
         note += ": it did not run on a processor meanwhile. Send requests while it is taken";
     }
-    if root.cut > 0 {
-        note += &format!("; {} have deeper stacks than are shown", root.cut);
+    if root.truncated_samples > 0 {
+        note += &format!("; {} have deeper stacks than are shown", root.truncated_samples);
     }
     Ok(FlameGraph { unit: "samples", total: root.total(), root, note })
 }

@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 use prost::Message;
 
 /// Unpacked, a profile is no larger.
-const LARGEST: u64 = 64 << 20;
+const MAX_UNPACKED_BYTES: u64 = 64 << 20;
 
 #[derive(Message)]
 pub(super) struct Profile {
@@ -82,9 +82,9 @@ impl Profile {
     pub(super) fn read(file: &[u8]) -> Result<Self, String> {
         let mut unpacked = Vec::new();
         let bytes = if file.starts_with(&[0x1f, 0x8b]) {
-            let mut reader = MultiGzDecoder::new(file).take(LARGEST + 1);
+            let mut reader = MultiGzDecoder::new(file).take(MAX_UNPACKED_BYTES + 1);
             reader.read_to_end(&mut unpacked).map_err(|error| error.to_string())?;
-            if unpacked.len() as u64 > LARGEST {
+            if unpacked.len() as u64 > MAX_UNPACKED_BYTES {
                 return Err(String::from("it is larger than 64 MiB"));
             }
             &unpacked

@@ -11,10 +11,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::LARGEST_REQUEST;
+use super::MAX_REQUEST_BYTES;
 
-/// A sender that takes longer is not sending.
-const SLOWEST: Duration = Duration::from_secs(15);
+/// The time for a body to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,16 +47,16 @@ impl BodyError {
     }
 }
 
-/// A body takes a place of [`READERS`] once it is larger.
-const SMALL_REQUEST: usize = 16 * 1024;
+/// A larger body takes a permit of [`READERS`].
+const MAX_SMALL_BODY_BYTES: usize = 16 * 1024;
 
-/// Large bodies that are read at once, over all receivers: each may take [`LARGEST_REQUEST`].
+/// Large bodies that are read at once, over all receivers: each may take [`MAX_REQUEST_BYTES`].
 static READERS: Semaphore = Semaphore::const_new(32);
 /// A body of 4 MiB that holds nothing but empty spans decodes to a hundred times as much: one at a time.
 static DECODER: Semaphore = Semaphore::const_new(1);
 
-/// Waits until no other body is being decoded; the next one is when the answer is dropped.
-pub(crate) async fn decoding() -> Option<SemaphorePermit<'static>> {
+/// Waits until no other body is being decoded. Dropping the permit lets the next one in.
+pub(crate) async fn decode_permit() -> Option<SemaphorePermit<'static>> {
     DECODER.acquire().await.ok()
 }
 
@@ -68,35 +68,37 @@ pub(crate) async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, B
         Some(_) => return Err(BodyError::Encoding),
     };
     let sent = collect(body).await?;
-    if gzip { unpack(&sent).map(Bytes::from) } else { Ok(sent) }
+    if gzip { gunzip(&sent).map(Bytes::from) } else { Ok(sent) }
 }
 
 /// The whole body, as it was sent.
 pub(super) async fn collect(body: Incoming) -> Result<Bytes, BodyError> {
-    if body.size_hint().lower() > LARGEST_REQUEST as u64 {
+    if body.size_hint().lower() > MAX_REQUEST_BYTES as u64 {
         return Err(BodyError::TooLarge);
     }
-    let mut body = Limited::new(body, LARGEST_REQUEST);
+    let mut body = Limited::new(body, MAX_REQUEST_BYTES);
     let mut sent = BytesMut::new();
-    if !in_time(add(&mut sent, &mut body, SMALL_REQUEST)).await? {
-        // Those that stop early hold no place from those that go on.
-        let _place = READERS.acquire().await;
-        in_time(add(&mut sent, &mut body, usize::MAX)).await?;
+    if !with_timeout(read_up_to(&mut sent, &mut body, MAX_SMALL_BODY_BYTES)).await? {
+        // A sender that stops early holds no permit.
+        let _permit = READERS.acquire().await;
+        with_timeout(read_up_to(&mut sent, &mut body, usize::MAX)).await?;
     }
     Ok(sent.freeze())
 }
 
-async fn in_time<T>(reading: impl Future<Output = Result<T, BodyError>>) -> Result<T, BodyError> {
-    tokio::time::timeout(SLOWEST, reading).await.unwrap_or(Err(BodyError::TooSlow))
+async fn with_timeout<T>(
+    reading: impl Future<Output = Result<T, BodyError>>,
+) -> Result<T, BodyError> {
+    tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or(Err(BodyError::TooSlow))
 }
 
-/// Whether the body is over; else `sent` has passed `most`.
-async fn add(
+/// Reads until the body ends (`true`), or `sent` is longer than `limit`.
+async fn read_up_to(
     sent: &mut BytesMut,
     body: &mut Limited<Incoming>,
-    most: usize,
+    limit: usize,
 ) -> Result<bool, BodyError> {
-    while sent.len() <= most {
+    while sent.len() <= limit {
         match body.frame().await {
             None => return Ok(true),
             Some(Ok(frame)) => {
@@ -109,9 +111,9 @@ async fn add(
     Ok(false)
 }
 
-fn unpack(sent: &[u8]) -> Result<Vec<u8>, BodyError> {
+fn gunzip(sent: &[u8]) -> Result<Vec<u8>, BodyError> {
     let mut unpacked = Vec::new();
-    let mut limited = MultiGzDecoder::new(sent).take(LARGEST_REQUEST as u64 + 1);
+    let mut limited = MultiGzDecoder::new(sent).take(MAX_REQUEST_BYTES as u64 + 1);
     limited.read_to_end(&mut unpacked).map_err(|_| BodyError::Gzip)?;
-    if unpacked.len() > LARGEST_REQUEST { Err(BodyError::TooLarge) } else { Ok(unpacked) }
+    if unpacked.len() > MAX_REQUEST_BYTES { Err(BodyError::TooLarge) } else { Ok(unpacked) }
 }

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_with_and_without_length_are_told_apart() {
+    fn items_with_and_without_length_are_parsed() {
         let body = b"{\"event_id\":\"0000000000000000000000000000002a\"}\n\
             {\"type\":\"event\",\"length\":9}\n{\"a\":\n\"\"}\n\
             {\"type\":\"session\"}\n{}\n\
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_envelope_is_refused_with_a_remedy() {
+    fn malformed_envelope_is_rejected_with_a_remedy() {
         for (body, part) in [
             (&b""[..], "first line"),
             (b"[]\n", "first line"),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn event_ids_have_32_digits() {
+    fn event_id_of_another_length_is_rejected() {
         for (text, id) in [
             ("0000000000000000000000000000002a", Some(42)),
             ("00000000-0000-0000-0000-00000000002A", Some(42)),

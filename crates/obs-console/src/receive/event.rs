@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 use super::envelope::event_id;
 use crate::model::{Attributes, Breadcrumb, ErrorCause, ErrorEvent, ErrorFrame, now_nanos};
 
-/// The event of this payload; `of_envelope` is the id where it has none of its own.
-pub(super) fn parse(payload: &[u8], of_envelope: Option<u128>) -> Result<ErrorEvent, &'static str> {
+/// The event of this payload; `envelope_id` is the id where it has none of its own.
+pub(super) fn parse(payload: &[u8], envelope_id: Option<u128>) -> Result<ErrorEvent, &'static str> {
     let event: Value = serde_json::from_slice(payload)
         .ok()
         .filter(Value::is_object)
         .ok_or("an event is no JSON object: send it as Sentry's SDKs do")?;
-    let id = event.get("event_id").and_then(event_id).or(of_envelope);
+    let id = event.get("event_id").and_then(event_id).or(envelope_id);
     let id = id.ok_or("an event has no event_id: give 32 hexadecimal digits")?;
     let tags = tags(&event["tags"]);
     let trace = &event["contexts"]["trace"];
@@ -31,8 +31,8 @@ pub(super) fn parse(payload: &[u8], of_envelope: Option<u128>) -> Result<ErrorEv
         message: message(&event),
         exceptions: of_exceptions.map(cause).collect(),
         frames: stacks.map(frames).find(|frames| !frames.is_empty()).unwrap_or_default(),
-        trace_id: id_of(&trace["trace_id"]).filter(|id: &TraceId| id.is_valid()),
-        span_id: id_of(&trace["span_id"]).filter(|id: &SpanId| id.is_valid()),
+        trace_id: parse_id(&trace["trace_id"]).filter(|id: &TraceId| id.is_valid()),
+        span_id: parse_id(&trace["span_id"]).filter(|id: &SpanId| id.is_valid()),
         request_id: tags.text("request_id").map(Into::into),
         transaction: text(&event["transaction"]),
         release: text(&event["release"]),
@@ -48,7 +48,7 @@ fn values(of: &Value) -> std::slice::Iter<'_, Value> {
     list.map(Vec::as_slice).unwrap_or_default().iter()
 }
 
-fn id_of<T: FromStr>(value: &Value) -> Option<T> {
+fn parse_id<T: FromStr>(value: &Value) -> Option<T> {
     value.as_str()?.parse().ok()
 }
 

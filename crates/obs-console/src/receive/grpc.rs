@@ -34,9 +34,9 @@ use tonic::{Code, Status};
 use tower_service::Service;
 
 use super::body::{self, BodyError};
-use super::json_request::NotUnderstood;
+use super::json_request::SkippedItems;
 use super::origin::Caller;
-use super::{LARGEST_REQUEST, export};
+use super::{MAX_REQUEST_BYTES, export};
 use crate::store::Store;
 
 /// The three OTLP services of one store.
@@ -58,18 +58,18 @@ impl Grpc {
             store,
             traces: TraceServiceServer::from_arc(Arc::clone(&exports))
                 .accept_compressed(Gzip)
-                .max_decoding_message_size(LARGEST_REQUEST),
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
             logs: LogsServiceServer::from_arc(Arc::clone(&exports))
                 .accept_compressed(Gzip)
-                .max_decoding_message_size(LARGEST_REQUEST),
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
             metrics: MetricsServiceServer::from_arc(exports)
                 .accept_compressed(Gzip)
-                .max_decoding_message_size(LARGEST_REQUEST),
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
         }
     }
 
     /// Whether a request is one of gRPC.
-    pub(crate) fn is_spoken(headers: &HeaderMap) -> bool {
+    pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
         let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         content_type.is_some_and(|name| name.starts_with(b"application/grpc"))
     }
@@ -79,21 +79,21 @@ impl Grpc {
         request: Request<Incoming>,
         local: SocketAddr,
     ) -> Response<Body> {
-        if !Self::is_spoken(request.headers()) {
+        if !Self::is_grpc(request.headers()) {
             self.store.count_bad_request();
             let mut response = Response::new(Body::default());
             *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return response;
         }
         let (head, body) = request.into_parts();
-        if let Err(reason) = Caller::of(&head, local) {
+        if let Err(reason) = Caller::check(&head, local) {
             self.store.count_bad_request();
             return Status::permission_denied(reason).into_http();
         }
         let response = match body::collect(body).await {
-            Err(error) => refusal(error).into_http(),
+            Err(error) => rejection(error).into_http(),
             Ok(body) => {
-                let _turn = body::decoding().await;
+                let _permit = body::decode_permit().await;
                 self.export(Request::from_parts(head, Full::from(body))).await
             }
         };
@@ -120,7 +120,7 @@ impl Grpc {
 }
 
 /// Slow and broken requests with codes that OTLP lets a sender try again after, the others without.
-fn refusal(error: BodyError) -> Status {
+fn rejection(error: BodyError) -> Status {
     match error {
         BodyError::TooLarge => Status::resource_exhausted(error.reason()),
         BodyError::TooSlow => Status::deadline_exceeded(error.reason()),
@@ -138,7 +138,7 @@ impl TraceService for Exports {
         Ok(tonic::Response::new(export::traces(
             &self.0,
             request.into_inner(),
-            NotUnderstood::default(),
+            SkippedItems::default(),
         )))
     }
 }
@@ -152,7 +152,7 @@ impl LogsService for Exports {
         Ok(tonic::Response::new(export::logs(
             &self.0,
             request.into_inner(),
-            NotUnderstood::default(),
+            SkippedItems::default(),
         )))
     }
 }
@@ -166,7 +166,7 @@ impl MetricsService for Exports {
         Ok(tonic::Response::new(export::metrics(
             &self.0,
             request.into_inner(),
-            NotUnderstood::default(),
+            SkippedItems::default(),
         )))
     }
 }

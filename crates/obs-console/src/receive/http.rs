@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use prost::Message;
 use serde::Serialize;
 
-use super::json_request::{JsonRequest, NotUnderstood};
+use super::json_request::{JsonRequest, SkippedItems};
 use super::origin::Caller;
 use super::{body, export, sentry};
 use crate::store::Store;
@@ -25,7 +25,7 @@ enum Format {
 }
 
 /// A refusal with its status and its cause.
-type Refusal = (StatusCode, String);
+type Rejection = (StatusCode, String);
 
 pub(crate) async fn answer(
     store: Arc<Store>,
@@ -34,21 +34,21 @@ pub(crate) async fn answer(
 ) -> Response<Full<Bytes>> {
     let store = &*store;
     let (head, body) = request.into_parts();
-    let format = Format::of(&head.headers);
-    let caller = match Caller::of(&head, local) {
+    let format = Format::from_headers(&head.headers);
+    let caller = match Caller::check(&head, local) {
         Ok(caller) => caller,
-        Err(reason) => return refuse(store, format, (StatusCode::FORBIDDEN, reason.into())),
+        Err(reason) => return reject(store, format, (StatusCode::FORBIDDEN, reason.into())),
     };
     let mut response = match caller.is_preflight(&head) {
         true => no_content(),
         false if sentry::is_envelope(head.uri.path()) => sentry::answer(store, &head, body).await,
-        false => take(store, head, body, format).await,
+        false => ingest(store, head, body, format).await,
     };
-    caller.allow(response.headers_mut());
+    caller.add_cors_headers(response.headers_mut());
     response
 }
 
-async fn take(
+async fn ingest(
     store: &Store,
     head: Parts,
     body: Incoming,
@@ -57,42 +57,42 @@ async fn take(
     let path = head.uri.path();
     if !matches!(path, "/v1/traces" | "/v1/logs" | "/v1/metrics") {
         let cause = "nothing is taken here: OTLP at /v1/traces, /v1/logs and /v1/metrics, Sentry's envelopes at /api/{project}/envelope/";
-        return refuse(store, format, (StatusCode::NOT_FOUND, cause.into()));
+        return reject(store, format, (StatusCode::NOT_FOUND, cause.into()));
     }
     if head.method != Method::POST {
         let cause = (StatusCode::METHOD_NOT_ALLOWED, String::from("OTLP is sent with POST"));
-        let mut response = refuse(store, format, cause);
+        let mut response = reject(store, format, cause);
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
     let Some(format) = format else {
         let cause =
             "this content type is not OTLP: send application/x-protobuf or application/json";
-        return refuse(store, None, (StatusCode::UNSUPPORTED_MEDIA_TYPE, cause.into()));
+        return reject(store, None, (StatusCode::UNSUPPORTED_MEDIA_TYPE, cause.into()));
     };
-    let answered = match body::read(&head.headers, body).await {
-        Err(error) => Err((error.status(), error.reason().into())),
-        Ok(body) => {
-            let _turn = body::decoding().await;
-            match path {
-                "/v1/traces" => {
-                    format.exchange(&body, |request, lost| export::traces(store, request, lost))
+    let answered =
+        match body::read(&head.headers, body).await {
+            Err(error) => Err((error.status(), error.reason().into())),
+            Ok(body) => {
+                let _permit = body::decode_permit().await;
+                match path {
+                    "/v1/traces" => format
+                        .handle(&body, |request, skipped| export::traces(store, request, skipped)),
+                    "/v1/logs" => format
+                        .handle(&body, |request, skipped| export::logs(store, request, skipped)),
+                    _ => format
+                        .handle(&body, |request, skipped| export::metrics(store, request, skipped)),
                 }
-                "/v1/logs" => {
-                    format.exchange(&body, |request, lost| export::logs(store, request, lost))
-                }
-                _ => format.exchange(&body, |request, lost| export::metrics(store, request, lost)),
             }
-        }
-    };
+        };
     match answered {
         Ok(bytes) => respond(StatusCode::OK, format, bytes),
-        Err(refusal) => refuse(store, Some(format), refusal),
+        Err(rejection) => reject(store, Some(format), rejection),
     }
 }
 
 impl Format {
-    fn of(headers: &HeaderMap) -> Option<Self> {
+    fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
         let name = content_type.split(';').next().unwrap_or_default().trim();
         if name.eq_ignore_ascii_case("application/x-protobuf") {
@@ -111,11 +111,11 @@ impl Format {
         })
     }
 
-    fn exchange<Q, A>(
+    fn handle<Q, A>(
         self,
         body: &[u8],
-        export: impl Fn(Q, NotUnderstood) -> A,
-    ) -> Result<Vec<u8>, Refusal>
+        export: impl Fn(Q, SkippedItems) -> A,
+    ) -> Result<Vec<u8>, Rejection>
     where
         Q: Message + Default + JsonRequest,
         A: Message + Serialize,
@@ -125,11 +125,11 @@ impl Format {
         match self {
             Self::Protobuf => {
                 let request = Q::decode(body).map_err(|error| bad(error.to_string()))?;
-                Ok(export(request, NotUnderstood::default()).encode_to_vec())
+                Ok(export(request, SkippedItems::default()).encode_to_vec())
             }
             Self::Json => {
-                let (request, lost) = Q::from_json(body).map_err(bad)?;
-                Ok(answer_json(&export(request, lost)))
+                let (request, skipped) = Q::from_json(body).map_err(bad)?;
+                Ok(answer_json(&export(request, skipped)))
             }
         }
     }
@@ -145,9 +145,9 @@ fn answer_json(answer: &impl Serialize) -> Vec<u8> {
 }
 
 /// A refusal's body is a `google.rpc.Status` (OTLP, "Failures").
-fn refuse(store: &Store, format: Option<Format>, refusal: Refusal) -> Response<Full<Bytes>> {
+fn reject(store: &Store, format: Option<Format>, rejection: Rejection) -> Response<Full<Bytes>> {
     store.count_bad_request();
-    let (status, message) = refusal;
+    let (status, message) = rejection;
     let format = format.unwrap_or(Format::Json);
     let body = match format {
         Format::Protobuf => {

@@ -14,7 +14,7 @@ use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::Value;
 
-const DOUBLES: [&str; 10] = [
+const DOUBLE_FIELDS: [&str; 10] = [
     "asDouble",
     "doubleValue",
     "explicitBounds",
@@ -27,7 +27,7 @@ const DOUBLES: [&str; 10] = [
     "bounds",
 ];
 
-const INTEGERS: [&str; 19] = [
+const INTEGER_FIELDS: [&str; 19] = [
     "asInt",
     "bucketCounts",
     "count",
@@ -66,23 +66,23 @@ impl Node {
     /// The whole body; where it is no JSON, why.
     pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
         let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        Self::of("", value).ok_or_else(|| "it is null".into())
+        Self::from_value("", value).ok_or_else(|| "it is null".into())
     }
 
     /// What the field of this name holds; `None` where that is null, which is as if it were not there.
-    fn of(field: &str, value: Value) -> Option<Self> {
+    fn from_value(field: &str, value: Value) -> Option<Self> {
         Some(match value {
             Value::Null => return None,
             Value::Bool(value) => Self::Bool(value),
             Value::Number(number) => Self::number(&number),
             Value::String(text) => Self::text(field, text),
-            Value::Array(values) => {
-                Self::List(values.into_iter().filter_map(|value| Self::of(field, value)).collect())
-            }
+            Value::Array(values) => Self::List(
+                values.into_iter().filter_map(|value| Self::from_value(field, value)).collect(),
+            ),
             Value::Object(fields) => {
                 let fields = fields.into_iter().filter_map(|(name, value)| {
                     let name = camel_case(name);
-                    let node = Self::of(&name, value)?;
+                    let node = Self::from_value(&name, value)?;
                     Some((name, node))
                 });
                 let mut fields: Vec<_> = fields.collect();
@@ -97,7 +97,7 @@ impl Node {
 
     fn number(number: &serde_json::Number) -> Self {
         /// Up to here every whole float is the integer that was written.
-        const EXACT: f64 = 9_007_199_254_740_992.0;
+        const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
         if let Some(value) = number.as_i64() {
             return Self::Integer(value);
         }
@@ -105,7 +105,7 @@ impl Node {
             return Self::Unsigned(value);
         }
         match number.as_f64() {
-            Some(value) if value.fract() == 0.0 && value.abs() <= EXACT => {
+            Some(value) if value.fract() == 0.0 && value.abs() <= MAX_EXACT_INTEGER => {
                 Self::Integer(value as i64)
             }
             value => Self::Double(value.unwrap_or(f64::NAN)),
@@ -113,9 +113,9 @@ impl Node {
     }
 
     fn text(field: &str, text: String) -> Self {
-        let node = if INTEGERS.contains(&field) {
-            integer(&text).or_else(|| enumerator(field, &text).map(Self::Integer))
-        } else if DOUBLES.contains(&field) {
+        let node = if INTEGER_FIELDS.contains(&field) {
+            integer(&text).or_else(|| enum_number(field, &text).map(Self::Integer))
+        } else if DOUBLE_FIELDS.contains(&field) {
             double(&text).map(Self::Double)
         } else if field == "bytesValue" {
             return Self::Text(padded_base64(text));
@@ -172,7 +172,7 @@ fn double(text: &str) -> Option<f64> {
     }
 }
 
-fn enumerator(field: &str, name: &str) -> Option<i64> {
+fn enum_number(field: &str, name: &str) -> Option<i64> {
     let number = match field {
         "kind" => SpanKind::from_str_name(name)? as i32,
         "code" => StatusCode::from_str_name(name)? as i32,

@@ -13,12 +13,12 @@ use super::json::Node;
 
 /// Items that were not understood, and why the last of them was not.
 #[derive(Debug, Default)]
-pub(super) struct NotUnderstood {
+pub(super) struct SkippedItems {
     pub(super) count: u64,
     pub(super) reason: Option<String>,
 }
 
-impl NotUnderstood {
+impl SkippedItems {
     fn add(&mut self, items: usize, reason: String) {
         self.count += items as u64;
         self.reason = Some(reason);
@@ -33,33 +33,35 @@ impl NotUnderstood {
 /// A message of resources that hold scopes that hold items.
 pub(super) trait JsonRequest: Sized {
     /// The message and what of it was left out, or why the whole is none.
-    fn from_json(body: &[u8]) -> Result<(Self, NotUnderstood), String>;
+    fn from_json(body: &[u8]) -> Result<(Self, SkippedItems), String>;
 }
 
 macro_rules! request {
     ($request:ident { $resources:ident: $resource:ident { $scopes:ident: $scope:ident { $items:ident } } },
      $resource_field:literal, $scope_field:literal, $item_field:literal, $item:expr) => {
         impl JsonRequest for $request {
-            fn from_json(body: &[u8]) -> Result<(Self, NotUnderstood), String> {
+            fn from_json(body: &[u8]) -> Result<(Self, SkippedItems), String> {
                 let mut request = Node::parse(body)?;
-                let mut lost = NotUnderstood::default();
+                let mut skipped = SkippedItems::default();
                 let resources = request.take_list($resource_field);
                 let mut read: Self = request.read()?;
                 for mut of_resource in resources {
                     let scopes = of_resource.take_list($scope_field);
                     // A resource that is not understood leaves its items without a name, not without
                     // a place.
-                    let mut resource: $resource = lost.read(of_resource, 0).unwrap_or_default();
+                    let mut resource: $resource = skipped.read(of_resource, 0).unwrap_or_default();
                     for mut of_scope in scopes {
                         let items = of_scope.take_list($item_field);
-                        let mut scope: $scope = lost.read(of_scope, 0).unwrap_or_default();
-                        scope.$items =
-                            items.into_iter().filter_map(|item| $item(item, &mut lost)).collect();
+                        let mut scope: $scope = skipped.read(of_scope, 0).unwrap_or_default();
+                        scope.$items = items
+                            .into_iter()
+                            .filter_map(|item| $item(item, &mut skipped))
+                            .collect();
                         resource.$scopes.push(scope);
                     }
                     read.$resources.push(resource);
                 }
-                Ok((read, lost))
+                Ok((read, skipped))
             }
         }
     };
@@ -72,7 +74,7 @@ request!(
     "resourceSpans",
     "scopeSpans",
     "spans",
-    |item, lost: &mut NotUnderstood| lost.read(item, 1)
+    |item, skipped: &mut SkippedItems| skipped.read(item, 1)
 );
 request!(
     ExportLogsServiceRequest {
@@ -81,7 +83,7 @@ request!(
     "resourceLogs",
     "scopeLogs",
     "logRecords",
-    |item, lost: &mut NotUnderstood| lost.read(item, 1)
+    |item, skipped: &mut SkippedItems| skipped.read(item, 1)
 );
 request!(
     ExportMetricsServiceRequest {
@@ -94,24 +96,24 @@ request!(
 );
 
 /// A metric with those of its points that are understood.
-fn metric(mut node: Node, lost: &mut NotUnderstood) -> Option<Metric> {
+fn metric(mut node: Node, skipped: &mut SkippedItems) -> Option<Metric> {
     let kinds = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"];
     let points = kinds.iter().find_map(|kind| Some(node.field(kind)?.take_list("dataPoints")));
     let points = points.unwrap_or_default();
-    let mut metric: Metric = lost.read(node, points.len().max(1))?;
+    let mut metric: Metric = skipped.read(node, points.len().max(1))?;
     match &mut metric.data {
-        Some(Data::Gauge(gauge)) => gauge.data_points = read_all(points, lost),
-        Some(Data::Sum(sum)) => sum.data_points = read_all(points, lost),
-        Some(Data::Histogram(histogram)) => histogram.data_points = read_all(points, lost),
+        Some(Data::Gauge(gauge)) => gauge.data_points = read_all(points, skipped),
+        Some(Data::Sum(sum)) => sum.data_points = read_all(points, skipped),
+        Some(Data::Histogram(histogram)) => histogram.data_points = read_all(points, skipped),
         Some(Data::ExponentialHistogram(histogram)) => {
-            histogram.data_points = read_all(points, lost);
+            histogram.data_points = read_all(points, skipped);
         }
-        Some(Data::Summary(summary)) => summary.data_points = read_all(points, lost),
-        None => lost.add(points.len().max(1), "a metric has no data that is known".into()),
+        Some(Data::Summary(summary)) => summary.data_points = read_all(points, skipped),
+        None => skipped.add(points.len().max(1), "a metric has no data that is known".into()),
     }
     Some(metric)
 }
 
-fn read_all<T: DeserializeOwned>(points: Vec<Node>, lost: &mut NotUnderstood) -> Vec<T> {
-    points.into_iter().filter_map(|point| lost.read(point, 1)).collect()
+fn read_all<T: DeserializeOwned>(points: Vec<Node>, skipped: &mut SkippedItems) -> Vec<T> {
+    points.into_iter().filter_map(|point| skipped.read(point, 1)).collect()
 }

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use serde_json::Value;
 
 use super::ids::{span_id, trace_id};
-use super::value::{any, attributes, instance, service_name};
+use super::value::{attributes, instance, service_name, to_json};
 use crate::model::{LogLine, now_nanos};
 
 /// The log lines of a request.
@@ -35,7 +35,7 @@ fn line(
 ) -> LogLine {
     let fields = attributes(record.attributes);
     let told = [record.time_unix_nano, record.observed_time_unix_nano];
-    let event = match any(record.body) {
+    let event = match to_json(record.body) {
         Value::String(text) => text,
         Value::Null => record.event_name,
         value => value.to_string(),

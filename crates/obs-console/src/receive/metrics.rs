@@ -11,47 +11,47 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use serde_json::Value;
 
 use super::ids::{span_id, trace_id};
-use super::value::any;
+use super::value::to_json;
 use crate::model::{Exemplar, Family, FamilyKind, Observation, Series, SeriesKind};
 
-/// Past these a point is left out: every bucket is a series that repeats all labels.
-const LABELS: usize = 64;
-const LABEL_BYTES: usize = 1_024;
-const BUCKETS: usize = 512;
+/// A larger point is skipped: every bucket is a series that repeats all labels.
+const MAX_LABELS: usize = 64;
+const MAX_LABEL_BYTES: usize = 1_024;
+const MAX_BUCKETS: usize = 512;
 
 /// The samples of one metric, and how many points were left out for their size.
 pub(super) fn observations(metric: Metric) -> (Vec<Observation>, u64) {
-    let mut made = Made { family: metric.name, observations: Vec::new(), left_out: 0 };
+    let mut converter = Converter { family: metric.name, observations: Vec::new(), skipped: 0 };
     match metric.data {
         None => {}
-        Some(Data::Gauge(gauge)) => made.numbers(gauge.data_points, SeriesKind::Gauge, false),
+        Some(Data::Gauge(gauge)) => converter.numbers(gauge.data_points, SeriesKind::Gauge, false),
         Some(Data::Sum(sum)) => {
             let is_delta = is_delta(sum.aggregation_temporality);
             let kind = if sum.is_monotonic { SeriesKind::Counter } else { SeriesKind::Gauge };
-            made.numbers(sum.data_points, kind, is_delta);
+            converter.numbers(sum.data_points, kind, is_delta);
         }
         Some(Data::Histogram(histogram)) => {
             let is_delta = is_delta(histogram.aggregation_temporality);
             for point in histogram.data_points {
-                made.histogram(point, is_delta);
+                converter.histogram(point, is_delta);
             }
         }
         Some(Data::ExponentialHistogram(histogram)) => {
             let is_delta = is_delta(histogram.aggregation_temporality);
             for point in histogram.data_points {
-                match explicit(point) {
-                    Some(point) => made.histogram(point, is_delta),
-                    None => made.left_out += 1,
+                match to_explicit_buckets(point) {
+                    Some(point) => converter.histogram(point, is_delta),
+                    None => converter.skipped += 1,
                 }
             }
         }
         Some(Data::Summary(summary)) => {
             for point in summary.data_points {
-                made.summary(point);
+                converter.summary(point);
             }
         }
     }
-    (made.observations, made.left_out)
+    (converter.observations, converter.skipped)
 }
 
 /// What a metric tells of its family.
@@ -65,20 +65,20 @@ pub(super) fn family(metric: &Metric) -> Family {
     Family {
         name: metric.name.as_str().into(),
         kind,
-        unit: Family::cut(&metric.unit),
-        help: Family::cut(&metric.description),
+        unit: Family::truncated(&metric.unit),
+        help: Family::truncated(&metric.description),
     }
 }
 
 type Labels = Vec<(Box<str>, Box<str>)>;
 
-struct Made {
+struct Converter {
     family: String,
     observations: Vec<Observation>,
-    left_out: u64,
+    skipped: u64,
 }
 
-impl Made {
+impl Converter {
     fn numbers(&mut self, points: Vec<NumberDataPoint>, kind: SeriesKind, is_delta: bool) {
         for point in points {
             let Some(labels) = self.labels(point.attributes) else { continue };
@@ -86,7 +86,7 @@ impl Made {
                 Some(Number::AsDouble(value)) => value,
                 Some(Number::AsInt(value)) => value as f64,
                 None => {
-                    self.left_out += 1;
+                    self.skipped += 1;
                     continue;
                 }
             };
@@ -96,8 +96,8 @@ impl Made {
     }
 
     fn histogram(&mut self, point: HistogramDataPoint, is_delta: bool) {
-        if point.bucket_counts.len() > BUCKETS {
-            self.left_out += 1;
+        if point.bucket_counts.len() > MAX_BUCKETS {
+            self.skipped += 1;
             return;
         }
         let Some(labels) = self.labels(point.attributes.clone()) else { return };
@@ -119,8 +119,8 @@ impl Made {
     }
 
     fn summary(&mut self, point: SummaryDataPoint) {
-        if point.quantile_values.len() > BUCKETS {
-            self.left_out += 1;
+        if point.quantile_values.len() > MAX_BUCKETS {
+            self.skipped += 1;
             return;
         }
         let Some(labels) = self.labels(point.attributes.clone()) else { return };
@@ -163,19 +163,19 @@ impl Made {
 
     /// The point's attributes as labels, in a fixed order; `None`, counted, where they are too large.
     fn labels(&mut self, attributes: Vec<KeyValue>) -> Option<Labels> {
-        let mut labels: Labels = Vec::with_capacity(attributes.len().min(LABELS));
-        let too_many = attributes.len() > LABELS || self.family.len() > LABEL_BYTES;
-        for pair in attributes.into_iter().take(LABELS) {
-            let value = match any(pair.value) {
+        let mut labels: Labels = Vec::with_capacity(attributes.len().min(MAX_LABELS));
+        let too_many = attributes.len() > MAX_LABELS || self.family.len() > MAX_LABEL_BYTES;
+        for pair in attributes.into_iter().take(MAX_LABELS) {
+            let value = match to_json(pair.value) {
                 Value::String(text) => text,
                 value => value.to_string(),
             };
             labels.push((pair.key.into(), value.into()));
         }
         let too_long =
-            |(name, value): &(Box<str>, Box<str>)| name.len() + value.len() > LABEL_BYTES;
+            |(name, value): &(Box<str>, Box<str>)| name.len() + value.len() > MAX_LABEL_BYTES;
         if too_many || labels.iter().any(too_long) {
-            self.left_out += 1;
+            self.skipped += 1;
             return None;
         }
         labels.sort();
@@ -186,10 +186,10 @@ impl Made {
 /// The same point with explicit bounds: bucket `i` of an exponential histogram ends at
 /// `2^((offset + i + 1) / 2^scale)` (OpenTelemetry metrics data model, "ExponentialHistogram"). `None`
 /// where it has more buckets than are kept.
-fn explicit(point: ExponentialHistogramDataPoint) -> Option<HistogramDataPoint> {
+fn to_explicit_buckets(point: ExponentialHistogramDataPoint) -> Option<HistogramDataPoint> {
     let (negative, positive) =
         (point.negative.unwrap_or_default(), point.positive.unwrap_or_default());
-    if negative.bucket_counts.len() + positive.bucket_counts.len() > BUCKETS - 2 {
+    if negative.bucket_counts.len() + positive.bucket_counts.len() > MAX_BUCKETS - 2 {
         return None;
     }
     let width = f64::from(-point.scale).exp2();

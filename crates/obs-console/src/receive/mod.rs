@@ -17,10 +17,10 @@ mod sentry;
 mod spans;
 mod value;
 
-pub(crate) use body::{decoding, read as read_body};
+pub(crate) use body::{decode_permit, read as read_body};
 pub(crate) use grpc::Grpc;
 pub(crate) use http::answer as answer_http;
-pub(crate) use ndjson::{Lines, is_object, line, parse as parse_lines};
+pub(crate) use ndjson::{ParsedLines, is_object, line, parse as parse_lines};
 
 /// The largest request that a receiver takes, on the wire and unpacked: gRPC's usual 4 MiB.
-pub(crate) const LARGEST_REQUEST: usize = 4 << 20;
+pub(crate) const MAX_REQUEST_BYTES: usize = 4 << 20;

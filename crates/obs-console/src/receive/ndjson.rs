@@ -9,15 +9,15 @@ use crate::model::{Attributes, LogLine, now_nanos};
 
 /// The log lines of a text, and how many of them are no JSON objects.
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
+pub(crate) struct ParsedLines {
     pub(crate) lines: Vec<LogLine>,
     pub(crate) text: u64,
 }
 
 /// Reads every line of `body`; one that is no JSON object becomes a line whose event is its text.
-pub(crate) fn parse(service: &str, body: &[u8]) -> Lines {
+pub(crate) fn parse(service: &str, body: &[u8]) -> ParsedLines {
     let service: Arc<str> = service.into();
-    let mut parsed = Lines::default();
+    let mut parsed = ParsedLines::default();
     for line in body.split(|byte| *byte == b'\n') {
         let line = line.trim_ascii();
         if line.is_empty() {
@@ -44,31 +44,33 @@ pub(crate) fn is_object(text: &[u8]) -> bool {
     text.starts_with(b"{") && text.ends_with(b"}")
 }
 
-/// The names that loggers give to the same thing, ours first.
-const TIMESTAMP: [&str; 4] = ["timestamp", "time", "ts", "@timestamp"];
-const LEVEL: [&str; 3] = ["level", "severity", "lvl"];
-const EVENT: [&str; 3] = ["event", "message", "msg"];
-const TARGET: [&str; 2] = ["target", "logger"];
+/// The keys that loggers use for the same field, ours first.
+const TIMESTAMP_KEYS: [&str; 4] = ["timestamp", "time", "ts", "@timestamp"];
+const LEVEL_KEYS: [&str; 3] = ["level", "severity", "lvl"];
+const EVENT_KEYS: [&str; 3] = ["event", "message", "msg"];
+const TARGET_KEYS: [&str; 2] = ["target", "logger"];
 
 fn from_object(service: Arc<str>, mut object: Map<String, Value>) -> LogLine {
-    let trace_id = take(&mut object, &["trace_id"], |value| {
+    let trace_id = take_field(&mut object, &["trace_id"], |value| {
         let id: TraceId = value.as_str()?.parse().ok()?;
         id.is_valid().then_some(id)
     });
-    let span_id = take(&mut object, &["span_id"], |value| {
+    let span_id = take_field(&mut object, &["span_id"], |value| {
         let id: SpanId = value.as_str()?.parse().ok()?;
         id.is_valid().then_some(id)
     });
-    take(&mut object, &["service"], |value| (value.as_str()? == &*service).then_some(()));
+    take_field(&mut object, &["service"], |value| (value.as_str()? == &*service).then_some(()));
     LogLine {
-        instance: take(&mut object, &["service.instance.id"], |id| id.as_str().map(Into::into)),
-        unix_nanos: take(&mut object, &TIMESTAMP, unix_nanos).unwrap_or_else(now_nanos),
-        level: take(&mut object, &LEVEL, text).unwrap_or_default(),
-        event: take(&mut object, &EVENT, text).unwrap_or_default(),
-        target: take(&mut object, &TARGET, text).unwrap_or_default(),
+        instance: take_field(&mut object, &["service.instance.id"], |id| {
+            id.as_str().map(Into::into)
+        }),
+        unix_nanos: take_field(&mut object, &TIMESTAMP_KEYS, unix_nanos).unwrap_or_else(now_nanos),
+        level: take_field(&mut object, &LEVEL_KEYS, text).unwrap_or_default(),
+        event: take_field(&mut object, &EVENT_KEYS, text).unwrap_or_default(),
+        target: take_field(&mut object, &TARGET_KEYS, text).unwrap_or_default(),
         trace_id,
         span_id,
-        request_id: take(&mut object, &["request_id"], text),
+        request_id: take_field(&mut object, &["request_id"], text),
         fields: Attributes::new(
             object.into_iter().map(|(key, value)| (key.into(), value)).collect(),
         ),
@@ -76,7 +78,7 @@ fn from_object(service: Arc<str>, mut object: Map<String, Value>) -> LogLine {
     }
 }
 
-/// What a person reads first in a line: its level; and what it says by `name=value` of its request.
+/// A text line: finds its level, and ids written as `name=value`.
 fn from_text(service: Arc<str>, line: &[u8]) -> LogLine {
     let event = String::from_utf8_lossy(line);
     let named = |name: &str| {
@@ -112,7 +114,7 @@ fn level_in(line: &str) -> &'static str {
 
 /// Takes the first of `names` whose value `read` understands out of the object; what it does not
 /// understand stays a field.
-fn take<T>(
+fn take_field<T>(
     object: &mut Map<String, Value>,
     names: &[&str],
     read: impl Fn(&Value) -> Option<T>,

@@ -1,4 +1,4 @@
-//! Who may send: senders that reached us by a loopback name, and pages of this machine.
+//! Access control of the receivers: the request must use a loopback name, a page must be of this machine.
 
 use std::net::SocketAddr;
 
@@ -20,7 +20,7 @@ pub(super) struct Caller {
 impl Caller {
     /// Refuses what a foreign web page could make a browser send: a request under a name that it points
     /// at us (DNS rebinding), or one across origins.
-    pub(super) fn of(head: &Parts, local: SocketAddr) -> Result<Self, &'static str> {
+    pub(super) fn check(head: &Parts, local: SocketAddr) -> Result<Self, &'static str> {
         // HTTP/2 has the host in the request's target.
         let host = match head.uri.authority() {
             Some(authority) => Some(authority.as_str()),
@@ -49,7 +49,7 @@ impl Caller {
     }
 
     /// Lets the page read the answer, and send what the protocols need.
-    pub(super) fn allow(self, headers: &mut HeaderMap) {
+    pub(super) fn add_cors_headers(self, headers: &mut HeaderMap) {
         let Some(origin) = self.origin else { return };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));

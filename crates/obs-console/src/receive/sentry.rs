@@ -29,7 +29,7 @@ pub(super) async fn answer(store: &Store, head: &Parts, body: Incoming) -> Respo
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    match take(store, head, body).await {
+    match ingest(store, head, body).await {
         Ok(id) => respond(StatusCode::OK, &json!({ "id": id.map(|id| format!("{id:032x}")) })),
         Err((status, cause)) => {
             store.count_bad_request();
@@ -39,7 +39,7 @@ pub(super) async fn answer(store: &Store, head: &Parts, body: Incoming) -> Respo
 }
 
 /// Keeps the events of an envelope; answers the id of the first.
-async fn take(
+async fn ingest(
     store: &Store,
     head: &Parts,
     body: Incoming,
@@ -47,7 +47,7 @@ async fn take(
     let bad = |cause| (StatusCode::BAD_REQUEST, cause);
     let body = body::read(&head.headers, body).await;
     let body = body.map_err(|error| (error.status(), error.reason()))?;
-    let _turn = body::decoding().await;
+    let _permit = body::decode_permit().await;
     let envelope = envelope::parse(&body).map_err(bad)?;
     if !is_authenticated(head) && !envelope.has_dsn {
         let cause =

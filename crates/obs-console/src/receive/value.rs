@@ -30,12 +30,12 @@ pub(super) fn instance(resource: Option<&Resource>) -> Option<Arc<str>> {
 }
 
 pub(super) fn attributes(pairs: Vec<KeyValue>) -> Attributes {
-    let pairs = pairs.into_iter().map(|pair| (pair.key.into(), any(pair.value)));
+    let pairs = pairs.into_iter().map(|pair| (pair.key.into(), to_json(pair.value)));
     Attributes::new(pairs.collect())
 }
 
 /// Its depth is the decoder's: at most 100 in protobuf, 128 in JSON.
-pub(super) fn any(value: Option<AnyValue>) -> Value {
+pub(super) fn to_json(value: Option<AnyValue>) -> Value {
     match value.and_then(|value| value.value) {
         None => Value::Null,
         Some(Otlp::StringValue(text)) => Value::String(text),
@@ -46,10 +46,13 @@ pub(super) fn any(value: Option<AnyValue>) -> Value {
             None => Value::String(value.to_string()),
         },
         Some(Otlp::ArrayValue(array)) => {
-            array.values.into_iter().map(|value| any(Some(value))).collect()
+            array.values.into_iter().map(|value| to_json(Some(value))).collect()
         }
         Some(Otlp::KvlistValue(list)) => Value::Object(
-            list.values.into_iter().map(|pair| (pair.key, any(pair.value))).collect::<Map<_, _>>(),
+            list.values
+                .into_iter()
+                .map(|pair| (pair.key, to_json(pair.value)))
+                .collect::<Map<_, _>>(),
         ),
         Some(Otlp::BytesValue(bytes)) => Value::String(hex(&bytes)),
         // An index into a table that only profiles have.

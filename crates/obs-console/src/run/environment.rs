@@ -36,14 +36,18 @@ pub(super) fn free_address() -> std::io::Result<SocketAddr> {
 
 /// The service's name where none is given: the program's; of `cargo run` what it runs, of an interpreter the
 /// script.
-pub(super) fn name_of(command: &[OsString]) -> String {
+pub(super) fn default_name(command: &[OsString]) -> String {
     let text = |at: usize| command.get(at).map(|it| it.to_string_lossy().into_owned());
     let program = stem(&text(0).unwrap_or_default());
     let words: Vec<String> = (1..command.len()).filter_map(text).collect();
     let name = match &*program {
-        "cargo" => after(&words, &["--bin", "--example", "-p", "--package"]).or_else(directory),
+        "cargo" => {
+            option_value(&words, &["--bin", "--example", "-p", "--package"]).or_else(directory)
+        }
         "node" | "deno" | "bun" | "ruby" | "uv" | "poetry" => script(&words),
-        python if python.starts_with("python") => after(&words, &["-m"]).or_else(|| script(&words)),
+        python if python.starts_with("python") => {
+            option_value(&words, &["-m"]).or_else(|| script(&words))
+        }
         _ => None,
     };
     let name = name.unwrap_or(program);
@@ -52,11 +56,11 @@ pub(super) fn name_of(command: &[OsString]) -> String {
 }
 
 /// The value of the first of these options.
-fn after(words: &[String], options: &[&str]) -> Option<String> {
+fn option_value(words: &[String], options: &[&str]) -> Option<String> {
     let before_arguments = || words.iter().take_while(|word| *word != "--");
     options.iter().find_map(|option| {
-        let place = before_arguments().position(|word| word == option);
-        let next = place.and_then(|place| words.get(place + 1)).cloned();
+        let index = before_arguments().position(|word| word == option);
+        let next = index.and_then(|index| words.get(index + 1)).cloned();
         next.or_else(|| {
             let with_sign = format!("{option}=");
             before_arguments().find_map(|word| word.strip_prefix(&with_sign)).map(Into::into)

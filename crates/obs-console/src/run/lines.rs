@@ -1,4 +1,4 @@
-//! What a program writes, as lines: cut where they are endless, joined where they are one stack trace.
+//! A program's output as lines: truncated where they are endless, joined where they are one stack trace.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,27 +9,27 @@ use crate::model::LogLine;
 use crate::receive::{is_object, line};
 
 /// The rest of a longer line is left out.
-const LONGEST: usize = 64 << 10;
+const MAX_LINE_BYTES: usize = 64 << 10;
 /// Lines of one stack trace that are kept together.
-const JOINED: usize = 512;
-/// After so long without another line a stack trace is complete.
-pub(super) const PAUSE: Duration = Duration::from_millis(200);
+const MAX_JOINED_LINES: usize = 512;
+/// A stack trace is complete after this time without another line.
+pub(super) const JOIN_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Makes lines of bytes as they come.
+/// Assembles lines from bytes.
 #[derive(Debug)]
 pub(super) struct Assembler {
     service: Arc<str>,
     stream: &'static str,
     partial: Vec<u8>,
     /// Whether the line has been longer than what is kept of it.
-    is_cut: bool,
+    is_truncated: bool,
     group: Option<Group>,
-    made: Made,
+    assembled: AssembledLines,
 }
 
 /// Lines, and what was cut of them.
 #[derive(Debug, Default)]
-pub(super) struct Made {
+pub(super) struct AssembledLines {
     pub(super) lines: Vec<LogLine>,
     pub(super) text: u64,
     pub(super) cut: u64,
@@ -63,21 +63,21 @@ impl Assembler {
             service,
             stream,
             partial: Vec::new(),
-            is_cut: false,
+            is_truncated: false,
             group: None,
-            made: Made::default(),
+            assembled: AssembledLines::default(),
         }
     }
 
-    pub(super) fn push(&mut self, mut bytes: &[u8]) -> Made {
+    pub(super) fn push(&mut self, mut bytes: &[u8]) -> AssembledLines {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             let (begin, rest) = bytes.split_at(end);
-            self.keep(begin);
+            self.append(begin);
             self.end_line();
             bytes = rest.get(1..).unwrap_or_default();
         }
-        self.keep(bytes);
-        std::mem::take(&mut self.made)
+        self.append(bytes);
+        std::mem::take(&mut self.assembled)
     }
 
     /// Whether a stack trace waits for its next line.
@@ -85,31 +85,31 @@ impl Assembler {
         self.group.is_some()
     }
 
-    /// What waits for a next line that does not come.
-    pub(super) fn pause(&mut self) -> Made {
+    /// The stack trace that waits for a line that does not come.
+    pub(super) fn flush_pending(&mut self) -> AssembledLines {
         self.flush();
-        std::mem::take(&mut self.made)
+        std::mem::take(&mut self.assembled)
     }
 
     /// The program has closed the stream.
-    pub(super) fn finish(&mut self) -> Made {
-        if !self.partial.is_empty() || self.is_cut {
+    pub(super) fn finish(&mut self) -> AssembledLines {
+        if !self.partial.is_empty() || self.is_truncated {
             self.end_line();
         }
-        self.pause()
+        self.flush_pending()
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
-        let room = LONGEST.saturating_sub(self.partial.len());
+    fn append(&mut self, bytes: &[u8]) {
+        let room = MAX_LINE_BYTES.saturating_sub(self.partial.len());
         let kept = bytes.get(..room).unwrap_or(bytes);
-        self.is_cut |= kept.len() < bytes.len();
+        self.is_truncated |= kept.len() < bytes.len();
         self.partial.extend_from_slice(kept);
     }
 
     fn end_line(&mut self) {
         let mut whole = std::mem::take(&mut self.partial);
-        if std::mem::take(&mut self.is_cut) {
-            self.made.cut += 1;
+        if std::mem::take(&mut self.is_truncated) {
+            self.assembled.cut += 1;
             whole.extend_from_slice("…".as_bytes());
         }
         // A progress bar writes over its line: what one sees in the end is what counts.
@@ -120,9 +120,9 @@ impl Assembler {
         if is_object(&text) {
             self.flush();
             let (line, _) = line(&self.service, &text);
-            self.made.lines.push(line);
+            self.assembled.lines.push(line);
         } else if let Some(group) =
-            self.group.as_mut().and_then(|group| group.takes(&text).then_some(group))
+            self.group.as_mut().and_then(|group| group.continues_with(&text).then_some(group))
         {
             group.text.push(b'\n');
             group.text.extend_from_slice(&text);
@@ -145,13 +145,13 @@ impl Assembler {
         let Some(group) = self.group.take() else { return };
         let (mut line, is_text) = line(&self.service, &group.text);
         if is_text {
-            self.made.text += 1;
+            self.assembled.text += 1;
             if group.kind != Kind::Plain {
                 line.level = "error".into();
             }
             line.fields.add("stream", self.stream.into());
         }
-        self.made.lines.push(line);
+        self.assembled.lines.push(line);
     }
 }
 
@@ -170,11 +170,11 @@ impl Group {
         Self { text, lines: 1, last: Instant::now(), kind }
     }
 
-    /// Whether this line belongs to the ones before it.
-    fn takes(&mut self, line: &[u8]) -> bool {
-        if self.lines >= JOINED
-            || self.text.len() + line.len() > LONGEST
-            || self.last.elapsed() > PAUSE
+    /// Whether this line belongs to the group.
+    fn continues_with(&mut self, line: &[u8]) -> bool {
+        if self.lines >= MAX_JOINED_LINES
+            || self.text.len() + line.len() > MAX_LINE_BYTES
+            || self.last.elapsed() > JOIN_TIMEOUT
         {
             return false;
         }

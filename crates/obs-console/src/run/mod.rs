@@ -1,4 +1,4 @@
-//! Programs that are started with what joins everything.
+//! `obs-console run`: starts programs, and keeps their output.
 
 mod environment;
 mod lines;
@@ -25,14 +25,14 @@ use crate::Error;
 use crate::console::Running;
 use crate::model::{Attributes, LogLine, now_nanos};
 use crate::scrape::Target;
-use environment::{free_address, is_set, name_of, variables};
+use environment::{default_name, free_address, is_set, variables};
 
-/// How long the other programs have, after the first has ended, before they are killed.
-const GRACE: Duration = Duration::from_secs(10);
-/// How long the output of a program that has ended is waited for: a process of its own may still hold it.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How often an admin server is looked for that is not there yet.
-const LOOK: Duration = Duration::from_millis(250);
+/// How long the other programs may take to end after the first one before they are killed.
+const TERMINATE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait for the output of an ended program: a child process may still hold it.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often a missing admin server is tried.
+const CONNECT_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A program to start, and the service's name under which its lines are kept.
 #[derive(Clone, Debug)]
@@ -56,7 +56,7 @@ impl Program {
         let is_named = name.is_some();
         let of_environment = || std::env::var("OTEL_SERVICE_NAME").ok();
         let name = name.map(Into::into).or_else(of_environment).filter(|name| !name.is_empty());
-        let service = name.unwrap_or_else(|| name_of(&command));
+        let service = name.unwrap_or_else(|| default_name(&command));
         if service.len() > 128 || service.chars().any(char::is_control) {
             return Err(Error::command(&service, "give a name of 1 to 128 bytes"));
         }
@@ -77,7 +77,7 @@ impl FromStr for Program {
     }
 }
 
-struct Started {
+struct RunningProgram {
     service: Arc<str>,
     child: Child,
     outputs: JoinSet<()>,
@@ -114,18 +114,18 @@ impl Running {
                         }
                     }
                 }
-                (place, ended) = next_end(&mut started) => {
-                    let one = started.swap_remove(place);
-                    self.say_end(&one.service, ended).await;
-                    last_words(one.outputs).await;
+                (index, ended) = wait_any(&mut started) => {
+                    let one = started.swap_remove(index);
+                    self.report_end(&one.service, ended).await;
+                    drain_output(one.outputs).await;
                 }
             }
         };
-        last_words(first.outputs).await;
-        self.say_end(&first.service, status.as_ref().ok().copied()).await;
+        drain_output(first.outputs).await;
+        self.report_end(&first.service, status.as_ref().ok().copied()).await;
         self.end(started, signals).await;
         tasks.shutdown().await;
-        Ok(status.map_or(1, code_of))
+        Ok(status.map_or(1, exit_code))
     }
 
     fn start_program(
@@ -133,7 +133,7 @@ impl Running {
         program: Program,
         is_first: bool,
         tasks: &mut JoinSet<()>,
-    ) -> Result<Started, Error> {
+    ) -> Result<RunningProgram, Error> {
         let Program { service, command, is_named } = program;
         let failed = |source| Error::start(&service, &command, source);
         let mut words = command.iter();
@@ -161,7 +161,7 @@ impl Running {
             let watch = self.watcher(&service);
             tasks.spawn(async move {
                 while TcpStream::connect(address).await.is_err() {
-                    tokio::time::sleep(LOOK).await;
+                    tokio::time::sleep(CONNECT_INTERVAL).await;
                 }
                 watch(address);
             });
@@ -179,7 +179,7 @@ impl Running {
             let store = Arc::clone(self.store());
             outputs.spawn(output::pump(stderr, tokio::io::stderr(), name, store, watch));
         }
-        Ok(Started { service, child, outputs })
+        Ok(RunningProgram { service, child, outputs })
     }
 
     /// Looks at the admin server of a service from when its address is known.
@@ -205,19 +205,19 @@ impl Running {
         }
     }
 
-    /// Asks what still runs to end, and kills it where it does not.
-    async fn end(&self, mut started: Vec<Started>, signals: &mut Signals) {
+    /// Terminates the running programs, and kills those that do not end in time.
+    async fn end(&self, mut started: Vec<RunningProgram>, signals: &mut Signals) {
         for one in &started {
             signals::send(one.child.id(), Signal::TERM);
         }
-        let deadline = tokio::time::sleep(GRACE);
+        let deadline = tokio::time::sleep(TERMINATE_TIMEOUT);
         tokio::pin!(deadline);
         while !started.is_empty() {
             tokio::select! {
-                (place, ended) = next_end(&mut started) => {
-                    let one = started.swap_remove(place);
-                    last_words(one.outputs).await;
-                    self.say_end(&one.service, ended).await;
+                (index, ended) = wait_any(&mut started) => {
+                    let one = started.swap_remove(index);
+                    drain_output(one.outputs).await;
+                    self.report_end(&one.service, ended).await;
                 }
                 () = &mut deadline => break,
                 _ = signals.next() => break,
@@ -225,12 +225,12 @@ impl Running {
         }
         for mut one in started {
             let _ = one.child.kill().await;
-            self.say_end(&one.service, None).await;
+            self.report_end(&one.service, None).await;
         }
     }
 
     /// On stderr, and as a line of the service.
-    async fn say_end(&self, service: &Arc<str>, status: Option<ExitStatus>) {
+    async fn report_end(&self, service: &Arc<str>, status: Option<ExitStatus>) {
         let (how, is_well) = match status {
             None => (String::from("was killed, since it did not end"), false),
             Some(status) => match (status.code(), status.signal()) {
@@ -256,13 +256,13 @@ impl Running {
     }
 }
 
-/// Which of them ends next, and how.
-async fn next_end(started: &mut [Started]) -> (usize, Option<ExitStatus>) {
+/// Waits until one of them ends.
+async fn wait_any(started: &mut [RunningProgram]) -> (usize, Option<ExitStatus>) {
     let mut waiting: Vec<_> = started.iter_mut().map(|one| Box::pin(one.child.wait())).collect();
     std::future::poll_fn(move |context| {
-        for (place, wait) in waiting.iter_mut().enumerate() {
+        for (index, wait) in waiting.iter_mut().enumerate() {
             if let std::task::Poll::Ready(status) = wait.as_mut().poll(context) {
-                return std::task::Poll::Ready((place, status.ok()));
+                return std::task::Poll::Ready((index, status.ok()));
             }
         }
         std::task::Poll::Pending
@@ -270,12 +270,12 @@ async fn next_end(started: &mut [Started]) -> (usize, Option<ExitStatus>) {
     .await
 }
 
-async fn last_words(mut outputs: JoinSet<()>) {
+async fn drain_output(mut outputs: JoinSet<()>) {
     let all = async { while outputs.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(LAST_WORDS, all).await;
+    let _ = tokio::time::timeout(OUTPUT_TIMEOUT, all).await;
 }
 
-fn code_of(status: ExitStatus) -> u8 {
+fn exit_code(status: ExitStatus) -> u8 {
     let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     u8::try_from(code & 0xff).unwrap_or(1)
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::lines::{Assembler, Made, PAUSE};
+use super::lines::{AssembledLines, Assembler, JOIN_TIMEOUT};
 use crate::model::LogLine;
 use crate::store::Store;
 
 /// Reads `stream` to its end. A program that writes faster than its lines are kept waits, as it does for a
-/// terminal. `admin` is told of the admin server that a line names.
+/// terminal. Calls `admin` with the admin server that a line names.
 pub(super) async fn pump(
     mut stream: impl AsyncRead + Unpin,
     mut shown: impl AsyncWrite + Unpin,
@@ -23,10 +23,10 @@ pub(super) async fn pump(
     loop {
         let read = stream.read(&mut buffer);
         let read = if assembler.is_waiting() {
-            match tokio::time::timeout(PAUSE, read).await {
+            match tokio::time::timeout(JOIN_TIMEOUT, read).await {
                 Ok(read) => read,
                 Err(_) => {
-                    keep(&store, assembler.pause());
+                    store_lines(&store, assembler.flush_pending());
                     continue;
                 }
             }
@@ -36,22 +36,22 @@ pub(super) async fn pump(
         // An error is the end, as for every reader of a pipe.
         let count = read.unwrap_or(0);
         let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
-        // Where nobody reads our own output any more, the program goes on and the page has its lines.
+        // If our own output is closed, the program continues and the page has its lines.
         let _ = shown.write_all(bytes).await;
         let _ = shown.flush().await;
-        let made = assembler.push(bytes);
-        for address in made.lines.iter().filter_map(admin_server) {
+        let assembled = assembler.push(bytes);
+        for address in assembled.lines.iter().filter_map(admin_server) {
             admin(address);
         }
-        keep(&store, made);
+        store_lines(&store, assembled);
     }
-    keep(&store, assembler.finish());
+    store_lines(&store, assembler.finish());
 }
 
-fn keep(store: &Store, made: Made) {
-    store.count_text_lines(made.text);
-    store.count_cut_lines(made.cut);
-    store.add_logs(made.lines);
+fn store_lines(store: &Store, assembled: AssembledLines) {
+    store.count_text_lines(assembled.text);
+    store.count_cut_lines(assembled.cut);
+    store.add_logs(assembled.lines);
 }
 
 /// What obs-all says once it serves: `"event":"listening","admin":"127.0.0.1:9464"`.

@@ -6,28 +6,28 @@ use http::header::{ACCEPT, AUTHORIZATION};
 use http::{Request, Uri};
 use obs_context::{SpanId, TraceId};
 
-use super::Target;
+use super::target::Target;
 use crate::client::{self, Answer};
 use crate::state::OWN_REQUEST_ID_PREFIX;
 
-const LARGEST_ANSWER: usize = 16 << 20;
-/// A service that hangs must not hold the next look up for long.
-const SLOWEST: Duration = Duration::from_secs(2);
+const MAX_ANSWER_BYTES: usize = 16 << 20;
+/// A service that hangs must not delay the next scrape for long.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Asks one service, under a trace of the console's own that asks not to be recorded.
+/// Sends requests to one service, under an unsampled trace of the console's own.
 pub(crate) struct Fetcher<'a> {
     target: &'a Target,
     trace_id: TraceId,
-    slowest: Duration,
+    timeout: Duration,
 }
 
 impl<'a> Fetcher<'a> {
     pub(crate) fn new(target: &'a Target, trace_id: TraceId) -> Self {
-        Self { target, trace_id, slowest: SLOWEST }
+        Self { target, trace_id, timeout: FETCH_TIMEOUT }
     }
 
-    pub(crate) fn slowest(self, slowest: Duration) -> Self {
-        Self { slowest, ..self }
+    pub(crate) fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     pub(crate) async fn fetch(&self, path: &str, accept: &str) -> Result<Answer, String> {
@@ -45,7 +45,7 @@ impl<'a> Fetcher<'a> {
         if let Some(token) = self.target.token() {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let answer = client::ask(&url, request, LARGEST_ANSWER, self.slowest).await;
+        let answer = client::send(&url, request, MAX_ANSWER_BYTES, self.timeout).await;
         answer.map_err(|error| format!("{path}: {error}"))
     }
 }

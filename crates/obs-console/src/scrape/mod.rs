@@ -1,4 +1,4 @@
-//! Looks at the services' metrics and probes, every second and on demand.
+//! Scrapes the services' metrics and probes, every second and on demand.
 
 mod fetch;
 mod openmetrics;
@@ -22,32 +22,32 @@ pub(crate) use fetch::Fetcher;
 
 use crate::client::Answer;
 
-const METRICS_TYPES: &str = "application/openmetrics-text; version=1.0.0, text/plain; q=0.5";
+const METRICS_ACCEPT: &str = "application/openmetrics-text; version=1.0.0, text/plain; q=0.5";
 /// A readiness body is a few lines; one larger than this is kept without its checks.
-const LARGEST_CHECKS: usize = 16 << 10;
+const MAX_CHECKS_BYTES: usize = 16 << 10;
 
-/// The services that are looked at.
+/// The scraped services.
 #[derive(Clone, Debug)]
 pub(crate) struct Scraper {
     store: Arc<Store>,
-    places: Arc<watch::Sender<Vec<Place>>>,
+    targets: Arc<watch::Sender<Vec<ScrapedTarget>>>,
 }
 
-/// One of them.
+/// A target, and the lock of its scrapes.
 #[derive(Clone, Debug)]
-struct Place {
+struct ScrapedTarget {
     target: Target,
-    /// Two looks at one never overlap.
-    turn: Arc<Mutex<()>>,
+    /// Two scrapes of one target never overlap.
+    lock: Arc<Mutex<()>>,
 }
 
-/// What one look at one service found.
+/// The result of scraping one service once.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Look {
+pub(crate) struct ScrapeResult {
     service: Arc<str>,
     ready: bool,
     live: bool,
-    /// How many samples were taken and turned away, and how many lines were no samples.
+    /// How many samples were accepted and rejected, and how many lines were not samples.
     samples: u64,
     rejected: u64,
     bad_lines: u64,
@@ -57,77 +57,77 @@ pub(crate) struct Look {
 
 impl Scraper {
     pub(crate) fn new(store: Arc<Store>, targets: Vec<Target>) -> Self {
-        let places = targets.into_iter().map(Place::new).collect();
-        Self { store, places: Arc::new(watch::Sender::new(places)) }
+        let targets = targets.into_iter().map(ScrapedTarget::new).collect();
+        Self { store, targets: Arc::new(watch::Sender::new(targets)) }
     }
 
-    /// Looks at this one too, from now on; in place of one of the same name.
+    /// Scrapes this one too, from now on; replaces one of the same name.
     pub(crate) fn add(&self, target: Target) {
-        self.places.send_modify(|places| {
-            places.retain(|place| place.target.service() != target.service());
-            places.push(Place::new(target));
+        self.targets.send_modify(|targets| {
+            targets.retain(|known| known.target.service() != target.service());
+            targets.push(ScrapedTarget::new(target));
         });
     }
 
     /// The service of this name.
     pub(crate) fn target_of(&self, service: &str) -> Option<Target> {
-        let places = self.places.borrow();
-        let place = places.iter().find(|place| **place.target.service() == *service)?;
-        Some(place.target.clone())
+        let targets = self.targets.borrow();
+        let target = targets.iter().find(|known| **known.target.service() == *service)?;
+        Some(target.target.clone())
     }
 
-    /// Looks at every service now, at all of them at once.
-    pub(crate) async fn look(&self) -> Vec<Look> {
-        let mut looks = JoinSet::new();
-        let places = self.places.borrow().clone();
-        for place in places {
+    /// Scrapes all services now, concurrently.
+    pub(crate) async fn scrape_all(&self) -> Vec<ScrapeResult> {
+        let mut scrapes = JoinSet::new();
+        let targets = self.targets.borrow().clone();
+        for target in targets {
             let this = self.clone();
-            looks.spawn(async move { this.look_at(&place).await });
+            scrapes.spawn(async move { this.scrape(&target).await });
         }
-        let mut found: Vec<Look> = looks.join_all().await;
+        let mut found: Vec<ScrapeResult> = scrapes.join_all().await;
         found.sort_by(|one, other| one.service.cmp(&other.service));
         found
     }
 
-    /// Looks at every service, each at its own pace of once an `interval`, until `stop` changes.
+    /// Scrapes each service once an `interval`, until `stop` changes.
     pub(crate) async fn run(self, interval: Duration, mut stop: watch::Receiver<bool>) {
-        let mut places = self.places.subscribe();
+        let mut targets = self.targets.subscribe();
         loop {
-            // Dropping the set ends its tasks: where the list changes, all begin anew.
+            // Dropping the set ends its tasks: when the list changes, all start again.
             let mut running = JoinSet::new();
-            let current = places.borrow_and_update().clone();
-            for place in current {
+            let current = targets.borrow_and_update().clone();
+            for target in current {
                 let this = self.clone();
                 running.spawn(async move {
                     let mut ticks = tokio::time::interval(interval);
                     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
                     loop {
                         ticks.tick().await;
-                        this.look_at(&place).await;
+                        this.scrape(&target).await;
                     }
                 });
             }
             tokio::select! {
                 _ = stop.wait_for(|stopped| *stopped) => return,
-                changed = places.changed() => if changed.is_err() { return },
+                changed = targets.changed() => if changed.is_err() { return },
             }
         }
     }
 
-    async fn look_at(&self, place: &Place) -> Look {
-        let _turn = place.turn.lock().await;
-        let target = &place.target;
+    async fn scrape(&self, target: &ScrapedTarget) -> ScrapeResult {
+        let _lock = target.lock.lock().await;
+        let target = &target.target;
         let fetcher = Fetcher::new(target, self.store.own_trace_id());
-        let begun = now_nanos();
+        let started = now_nanos();
         let (metrics, ready, live) = tokio::join!(
-            fetcher.fetch("/metrics", METRICS_TYPES),
+            fetcher.fetch("/metrics", METRICS_ACCEPT),
             fetcher.fetch("/readyz", "application/json"),
             fetcher.fetch("/healthz", "application/json"),
         );
         let done = now_nanos();
         let service = Arc::clone(target.service());
         let health = health(&ready, &live);
-        let mut look = Look {
+        let mut result = ScrapeResult {
             service: Arc::clone(&service),
             ready: health.ready,
             live: health.live,
@@ -140,32 +140,32 @@ impl Scraper {
         match metrics {
             Ok(Answer { status: 200, body }) => {
                 let exposition = parse_openmetrics(&String::from_utf8_lossy(&body));
-                let times = (begun, done);
+                let times = (started, done);
                 let observations = exposition.observations;
                 let families = exposition.families;
                 let taken =
                     self.store.add_metrics(&service, MetricSource::Scrape, times, observations);
                 self.store.add_families(&service, MetricSource::Scrape, families);
-                look.samples = taken.accepted;
-                look.rejected = taken.rejected;
-                look.bad_lines = exposition.bad_lines;
+                result.samples = taken.accepted;
+                result.rejected = taken.rejected;
+                result.bad_lines = exposition.bad_lines;
             }
-            Ok(answer) => look.error = Some(format!("/metrics answered {}", answer.status)),
-            Err(error) => look.error = Some(error),
+            Ok(answer) => result.error = Some(format!("/metrics answered {}", answer.status)),
+            Err(error) => result.error = Some(error),
         }
-        look
+        result
     }
 }
 
-impl Place {
+impl ScrapedTarget {
     fn new(target: Target) -> Self {
-        Self { target, turn: Arc::default() }
+        Self { target, lock: Arc::default() }
     }
 }
 
 fn health(ready: &Result<Answer, String>, live: &Result<Answer, String>) -> Health {
     let checks = |answer: &Answer| -> Option<Value> {
-        if answer.body.len() > LARGEST_CHECKS {
+        if answer.body.len() > MAX_CHECKS_BYTES {
             return None;
         }
         let mut body: Value = serde_json::from_slice(&answer.body).ok()?;

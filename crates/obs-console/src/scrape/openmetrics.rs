@@ -5,8 +5,8 @@ use obs_context::{SpanId, TraceId};
 use crate::model::{self, Exemplar, Observation, Series, SeriesKind};
 
 /// Longer lines and more labels are no metrics.
-const LONGEST_LINE: usize = 16 << 10;
-const LABELS: usize = 64;
+const MAX_LINE_BYTES: usize = 16 << 10;
+const MAX_LABELS: usize = 64;
 
 /// What a page of metrics says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,16 +31,16 @@ pub fn parse(text: &str) -> Exposition {
         if let Some(comment) = line.strip_prefix('#') {
             match comment.trim_start().split_once(' ') {
                 Some(("TYPE", rest)) => {
-                    family = Family::of(rest);
-                    describe(&mut exposition.families, rest, |told, text| {
-                        told.kind = kind_of(text);
+                    family = Family::parse(rest);
+                    describe(&mut exposition.families, rest, |family, text| {
+                        family.kind = kind_of(text);
                     });
                 }
-                Some(("HELP", rest)) => describe(&mut exposition.families, rest, |told, text| {
-                    told.help = model::Family::cut(text);
+                Some(("HELP", rest)) => describe(&mut exposition.families, rest, |family, text| {
+                    family.help = model::Family::truncated(text);
                 }),
-                Some(("UNIT", rest)) => describe(&mut exposition.families, rest, |told, text| {
-                    told.unit = model::Family::cut(text);
+                Some(("UNIT", rest)) => describe(&mut exposition.families, rest, |family, text| {
+                    family.unit = model::Family::truncated(text);
                 }),
                 None if comment.trim() == "EOF" => break,
                 _ => {}
@@ -63,7 +63,7 @@ fn describe(
     set: impl FnOnce(&mut model::Family, &str),
 ) {
     let (name, text) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-    if name.is_empty() || line.len() > LONGEST_LINE {
+    if name.is_empty() || line.len() > MAX_LINE_BYTES {
         return;
     }
     if families.last().is_none_or(|last| *last.name != *name) {
@@ -98,7 +98,7 @@ struct Family<'a> {
 }
 
 impl<'a> Family<'a> {
-    fn of(declaration: &'a str) -> Self {
+    fn parse(declaration: &'a str) -> Self {
         let (name, kind) = declaration.trim().split_once(' ').unwrap_or((declaration, ""));
         let kind = match kind.trim() {
             "counter" => FamilyKind::Counter,
@@ -110,10 +110,10 @@ impl<'a> Family<'a> {
     }
 
     /// The family's name and the kind of the series of this name; `None` for a time of creation.
-    fn place(&self, sample: &'a str) -> Option<(&'a str, SeriesKind)> {
+    fn classify(&self, sample: &'a str) -> Option<(&'a str, SeriesKind)> {
         let suffix = match sample.strip_prefix(self.name) {
             Some(suffix) if !self.name.is_empty() => suffix,
-            _ => return Some((sample, by_name(sample))),
+            _ => return Some((sample, kind_by_name(sample))),
         };
         match (self.kind, suffix) {
             (FamilyKind::Counter | FamilyKind::Distribution, "_created") => None,
@@ -125,19 +125,19 @@ impl<'a> Family<'a> {
             (FamilyKind::Gauge, "" | "_bucket" | "_gcount" | "_gsum" | "_info") => {
                 Some((self.name, SeriesKind::Gauge))
             }
-            _ => Some((sample, by_name(sample))),
+            _ => Some((sample, kind_by_name(sample))),
         }
     }
 }
 
 /// What a name alone says, where no type is declared for it.
-fn by_name(sample: &str) -> SeriesKind {
+fn kind_by_name(sample: &str) -> SeriesKind {
     if sample.ends_with("_total") { SeriesKind::Counter } else { SeriesKind::Gauge }
 }
 
 /// One line: `Some(None)` is a sample that is left out on purpose, `None` is no sample.
 fn sample(line: &str, family: &Family<'_>) -> Option<Option<Observation>> {
-    if line.len() > LONGEST_LINE {
+    if line.len() > MAX_LINE_BYTES {
         return None;
     }
     let end_of_name = line.find(['{', ' ', '\t'])?;
@@ -160,7 +160,7 @@ fn sample(line: &str, family: &Family<'_>) -> Option<Option<Observation>> {
         return None;
     }
     let exemplar = exemplar.and_then(self::exemplar);
-    let Some((family, kind)) = family.place(name) else { return Some(None) };
+    let Some((family, kind)) = family.classify(name) else { return Some(None) };
     let series = Series { family: family.into(), name: name.into(), labels, kind };
     Some(Some(Observation { series, value, is_delta: false, exemplar }))
 }
@@ -177,7 +177,7 @@ fn labels(text: &str) -> Option<(Labels, &str)> {
         }
         let (name, after) = rest.split_once('=')?;
         let (value, after) = quoted(after.trim_start())?;
-        if labels.len() >= LABELS {
+        if labels.len() >= MAX_LABELS {
             return None;
         }
         labels.push((name.trim().into(), value.into()));

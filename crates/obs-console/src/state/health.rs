@@ -10,7 +10,7 @@ use super::limits::Limits;
 use crate::model::{Health, rfc3339};
 
 /// Changes that are kept a service.
-const CHANGES: usize = 64;
+const MAX_CHANGES: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct HealthLog {
@@ -65,7 +65,7 @@ pub struct HealthChange {
 }
 
 impl HealthChange {
-    fn of(service: &Arc<str>, period: &Period) -> Self {
+    fn from_period(service: &Arc<str>, period: &Period) -> Self {
         Self {
             service: Arc::clone(service),
             unix_ms: period.first as f64 / 1e6,
@@ -92,7 +92,7 @@ impl HealthLog {
             _ => {
                 self.revision += 1;
                 periods.push_back(Period { first: at, last: at, health });
-                if periods.len() > CHANGES {
+                if periods.len() > MAX_CHANGES {
                     periods.pop_front();
                 }
             }
@@ -123,7 +123,7 @@ impl HealthLog {
         let services = self.services.iter().filter(|(name, _)| wanted(name));
         let periods = services.flat_map(|(name, periods)| periods.iter().map(move |it| (name, it)));
         let mut changes: Vec<HealthChange> =
-            periods.map(|(name, period)| HealthChange::of(name, period)).collect();
+            periods.map(|(name, period)| HealthChange::from_period(name, period)).collect();
         changes.sort_by(|one, other| one.unix_ms.total_cmp(&other.unix_ms));
         changes
     }
@@ -131,7 +131,7 @@ impl HealthLog {
     /// What was learned last.
     pub(crate) fn latest(&self, service: &str) -> Option<HealthChange> {
         let (name, periods) = self.services.get_key_value(service)?;
-        periods.back().map(|period| HealthChange::of(name, period))
+        periods.back().map(|period| HealthChange::from_period(name, period))
     }
 
     pub(crate) fn services(&self) -> impl Iterator<Item = &Arc<str>> {

@@ -13,7 +13,7 @@ pub(crate) use counters::Counters;
 pub(crate) use health::HealthLog;
 pub use health::{HealthAt, HealthChange};
 pub use limits::Limits;
-pub(crate) use own::{Own, REQUEST_ID_PREFIX as OWN_REQUEST_ID_PREFIX};
+pub(crate) use own::{REQUEST_ID_PREFIX as OWN_REQUEST_ID_PREFIX, SelfTraffic};
 pub(crate) use recent::Recent;
 pub use series::Change;
 pub(crate) use series::{Metrics, label_map};

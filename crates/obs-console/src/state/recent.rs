@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use obs_context::TraceId;
 
-use crate::model::Joined;
+use crate::model::Indexed;
 
 #[derive(Debug)]
 pub(crate) struct Recent<T> {
@@ -30,12 +30,12 @@ impl<T> Default for Recent<T> {
     }
 }
 
-impl<T: Joined> Recent<T> {
+impl<T: Indexed> Recent<T> {
     /// Keeps one; answers how many had to go for it, or `None` where it alone is larger than all that is
     /// kept.
-    pub(crate) fn add(&mut self, item: T, most: usize, most_bytes: usize) -> Option<u64> {
+    pub(crate) fn add(&mut self, item: T, max_items: usize, max_bytes: usize) -> Option<u64> {
         let bytes = item.bytes();
-        if bytes > most_bytes {
+        if bytes > max_bytes {
             return None;
         }
         let number = self.first + self.items.len() as u64;
@@ -48,7 +48,7 @@ impl<T: Joined> Recent<T> {
         self.items.push_back(Arc::new(item));
         self.bytes += bytes;
         let mut evicted = 0;
-        while self.items.len() > most || self.bytes > most_bytes {
+        while self.items.len() > max_items || self.bytes > max_bytes {
             self.evict_oldest();
             evicted += 1;
         }
@@ -62,19 +62,19 @@ impl<T: Joined> Recent<T> {
 
     /// Those that arrived before the one of this number, with their numbers, the last one first.
     pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = (u64, &Arc<T>)> {
-        let end = self.place_of(number);
+        let end = self.index_of(number);
         let numbers = (self.first..self.first + end as u64).rev();
         numbers.zip(self.items.range(..end).rev())
     }
 
     /// Those that arrived after the one of this number, with their numbers, the first one first.
     pub(crate) fn after(&self, number: u64) -> impl Iterator<Item = (u64, &Arc<T>)> {
-        let begin = self.place_of(number.saturating_add(1));
+        let begin = self.index_of(number.saturating_add(1));
         (self.first + begin as u64..).zip(self.items.range(begin..))
     }
 
     /// The numbers of the first and of the last one that is kept.
-    pub(crate) fn numbers(&self) -> Option<(u64, u64)> {
+    pub(crate) fn seq_range(&self) -> Option<(u64, u64)> {
         let last = (self.items.len() as u64).checked_sub(1)?;
         Some((self.first, self.first + last))
     }
@@ -107,9 +107,9 @@ impl<T: Joined> Recent<T> {
     }
 
     /// Where the first one stands whose number is at least this one.
-    fn place_of(&self, number: u64) -> usize {
-        let place = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        place.min(self.items.len())
+    fn index_of(&self, number: u64) -> usize {
+        let index = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        index.min(self.items.len())
     }
 
     fn item(&self, number: u64) -> Option<&Arc<T>> {
@@ -121,16 +121,16 @@ impl<T: Joined> Recent<T> {
         self.first += 1;
         self.bytes = self.bytes.saturating_sub(item.bytes());
         if let Some(trace_id) = item.trace_id() {
-            forget_first(&mut self.by_trace, &trace_id);
+            remove_first(&mut self.by_trace, &trace_id);
         }
         if let Some(request_id) = item.request_id() {
-            forget_first(&mut self.by_request, request_id);
+            remove_first(&mut self.by_request, request_id);
         }
     }
 }
 
 /// The oldest one is the first of every list that it is in.
-fn forget_first<K, Q>(index: &mut HashMap<K, VecDeque<u64>>, key: &Q)
+fn remove_first<K, Q>(index: &mut HashMap<K, VecDeque<u64>>, key: &Q)
 where
     K: Hash + Eq + std::borrow::Borrow<Q>,
     Q: Hash + Eq + ?Sized,

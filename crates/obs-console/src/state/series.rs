@@ -12,17 +12,17 @@ use super::counters::Counters;
 use super::limits::Limits;
 use crate::model::{Exemplar, Family, MetricSource, Observation, Series, SeriesKind};
 
-/// At one look a second, ten minutes.
-const LOOKS: usize = 600;
+/// Ten minutes of one scrape a second.
+const MAX_SCRAPES: usize = 600;
 /// Changes that are kept a series: ten minutes of one that changes every second.
-const POINTS: usize = 600;
+const MAX_POINTS: usize = 600;
 /// Exemplars that are kept a service.
-const EXEMPLARS: usize = 4_096;
+const MAX_EXEMPLARS: usize = 4_096;
 /// What the map takes besides a series' text, and what one point takes.
-const SERIES_BYTES: usize = 384;
+const SERIES_OVERHEAD_BYTES: usize = 384;
 const POINT_BYTES: usize = 16;
 /// Families of a service of which more than the name is kept.
-const FAMILIES: usize = 1_024;
+const MAX_FAMILIES: usize = 1_024;
 const EXEMPLAR_BYTES: usize = 64;
 
 #[derive(Debug, Default)]
@@ -41,8 +41,8 @@ struct Size {
 #[derive(Debug, Default)]
 pub(crate) struct ServiceSeries {
     series: HashMap<Arc<Series>, History>,
-    /// When each look began and ended.
-    looks: VecDeque<(u64, u64)>,
+    /// When each scrape began and ended.
+    scrapes: VecDeque<(u64, u64)>,
     exemplars: VecDeque<(Arc<Series>, Exemplar)>,
     families: HashMap<Box<str>, Family>,
     /// What this service takes of the size of all.
@@ -53,14 +53,14 @@ pub(crate) struct ServiceSeries {
 struct History {
     /// When a value was first seen, and the value.
     points: VecDeque<(u64, f64)>,
-    /// Whether points went that were older.
+    /// Whether older points were removed.
     shortened: bool,
     last_seen: u64,
     exemplar: Option<Exemplar>,
 }
 
-/// A look at one service's metrics that is being written down.
-pub(crate) struct Look<'a> {
+/// One scrape or push of a service while it is stored.
+pub(crate) struct ScrapeSession<'a> {
     service: &'a mut ServiceSeries,
     size: &'a mut Size,
     done: u64,
@@ -95,13 +95,13 @@ pub struct Change {
 }
 
 impl Metrics {
-    pub(crate) fn look(
+    pub(crate) fn begin_scrape(
         &mut self,
         service: &str,
         source: MetricSource,
-        (begun, done): (u64, u64),
+        (started, done): (u64, u64),
         limits: &Limits,
-    ) -> Option<Look<'_>> {
+    ) -> Option<ScrapeSession<'_>> {
         let services = match source {
             MetricSource::Scrape => &mut self.scraped,
             MetricSource::Push => &mut self.pushed,
@@ -113,11 +113,11 @@ impl Metrics {
             services.insert(service.into(), ServiceSeries::default());
         }
         let service = services.get_mut(service)?;
-        push_bounded(&mut service.looks, (begun, done), LOOKS);
-        Some(Look { service, size: &mut self.size, done, swept: false })
+        push_bounded(&mut service.scrapes, (started, done), MAX_SCRAPES);
+        Some(ScrapeSession { service, size: &mut self.size, done, swept: false })
     }
 
-    /// Keeps what is told of a service's families: of as many as there is room for, the others have their name.
+    /// Keeps the descriptions of a service's families, up to the limit; further ones have only their name.
     pub(crate) fn describe(
         &mut self,
         service: &str,
@@ -137,7 +137,7 @@ impl Metrics {
             }
             let freed = former.map_or(0, Family::bytes);
             let bytes = family.bytes();
-            let has_room = former.is_some() || service.families.len() < FAMILIES;
+            let has_room = former.is_some() || service.families.len() < MAX_FAMILIES;
             let grown = (service.bytes + bytes).saturating_sub(freed);
             let all = (self.size.bytes + bytes).saturating_sub(freed);
             if has_room && grown <= limits.series_bytes.div_ceil(2) && all <= limits.series_bytes {
@@ -149,7 +149,7 @@ impl Metrics {
 
     /// The services with their series: of one that is scraped those, since what it pushes is the same again under
     /// other names.
-    pub(crate) fn shown(&self) -> impl Iterator<Item = (&Arc<str>, &ServiceSeries)> {
+    pub(crate) fn visible(&self) -> impl Iterator<Item = (&Arc<str>, &ServiceSeries)> {
         let is_scraped = |name: &Arc<str>| {
             self.scraped.get(name).is_some_and(|scraped| !scraped.series.is_empty())
         };
@@ -202,7 +202,7 @@ impl Metrics {
     }
 }
 
-impl Look<'_> {
+impl ScrapeSession<'_> {
     pub(crate) fn add(
         &mut self,
         observation: Observation,
@@ -213,7 +213,7 @@ impl Look<'_> {
         let known = self.service.series.get_key_value(&series).map(|(known, _)| Arc::clone(known));
         let series = match known {
             Some(series) => series,
-            None => self.make_room(series, limits, counters)?,
+            None => self.add_series(series, limits, counters)?,
         };
         let history = self.service.series.entry(Arc::clone(&series)).or_default();
         let former = history.points.back().map(|(_, value)| *value);
@@ -224,7 +224,7 @@ impl Look<'_> {
             history.points.push_back((self.done, value));
             let is_full = self.size.bytes + POINT_BYTES > limits.series_bytes
                 || self.service.bytes + POINT_BYTES > limits.series_bytes.div_ceil(2);
-            if history.points.len() > POINTS || (history.points.len() > 1 && is_full) {
+            if history.points.len() > MAX_POINTS || (history.points.len() > 1 && is_full) {
                 history.points.pop_front();
                 history.shortened = true;
             } else {
@@ -235,10 +235,10 @@ impl Look<'_> {
             && history.exemplar != Some(exemplar)
         {
             history.exemplar = Some(exemplar);
-            if self.service.exemplars.len() < EXEMPLARS {
+            if self.service.exemplars.len() < MAX_EXEMPLARS {
                 grown += EXEMPLAR_BYTES;
             }
-            push_bounded(&mut self.service.exemplars, (series, exemplar), EXEMPLARS);
+            push_bounded(&mut self.service.exemplars, (series, exemplar), MAX_EXEMPLARS);
         }
         self.grow(grown);
         Ok(())
@@ -249,18 +249,18 @@ impl Look<'_> {
         self.service.bytes += bytes;
     }
 
-    /// Counts a new series in, after sweeping out what the service no longer tells if it must.
-    fn make_room(
+    /// Adds a new series. Where a limit is reached, first removes the series that the service no longer sends.
+    fn add_series(
         &mut self,
         series: Series,
         limits: &Limits,
         counters: &mut Counters,
     ) -> Result<Arc<Series>, &'static str> {
-        let bytes = series.bytes() + SERIES_BYTES;
-        if self.reached(bytes, limits).is_some() && !mem::replace(&mut self.swept, true) {
+        let bytes = series.bytes() + SERIES_OVERHEAD_BYTES;
+        if self.limit_reached(bytes, limits).is_some() && !mem::replace(&mut self.swept, true) {
             counters.series_evicted += self.sweep();
         }
-        if let Some(reason) = self.reached(bytes, limits) {
+        if let Some(reason) = self.limit_reached(bytes, limits) {
             return Err(reason);
         }
         self.size.series += 1;
@@ -270,7 +270,7 @@ impl Look<'_> {
 
     /// Which limit has no room for a new series of this size. One service may take half of everything: a
     /// huge target leaves the others room.
-    fn reached(&self, bytes: usize, limits: &Limits) -> Option<&'static str> {
+    fn limit_reached(&self, bytes: usize, limits: &Limits) -> Option<&'static str> {
         let bytes = bytes + POINT_BYTES;
         if self.size.series >= limits.series {
             Some("more metric series than the console keeps: raise Limits::series")
@@ -289,16 +289,17 @@ impl Look<'_> {
         }
     }
 
-    /// Removes the series that the service told neither at this look nor at the last, with their
+    /// Removes the series that neither this scrape nor the last one had, with their
     /// exemplars.
     fn sweep(&mut self) -> u64 {
-        let former = self.service.looks.iter().rev().nth(1).map_or(0, |(_, done)| *done);
+        let former = self.service.scrapes.iter().rev().nth(1).map_or(0, |(_, done)| *done);
         let (mut removed, mut bytes) = (0, 0);
         self.service.series.retain(|series, history| {
             let keep = history.last_seen >= former;
             if !keep {
                 removed += 1;
-                bytes += series.bytes() + SERIES_BYTES + history.points.len() * POINT_BYTES;
+                bytes +=
+                    series.bytes() + SERIES_OVERHEAD_BYTES + history.points.len() * POINT_BYTES;
             }
             keep
         });
@@ -322,8 +323,8 @@ impl ServiceSeries {
         (start, end): (u64, u64),
         exemplar: Option<Exemplar>,
     ) -> Change {
-        let last_before = self.looks.iter().rev().find(|(_, done)| *done <= start);
-        let first_after = self.looks.iter().find(|(begun, _)| *begun >= end);
+        let last_before = self.scrapes.iter().rev().find(|(_, done)| *done <= start);
+        let first_after = self.scrapes.iter().find(|(started, _)| *started >= end);
         let before = last_before.and_then(|(_, done)| history.at(*done, series.kind));
         let after = first_after.and_then(|(_, done)| history.at(*done, series.kind));
         let delta = before.zip(after).map(|(before, after)| match series.kind {
@@ -362,7 +363,7 @@ impl ServiceSeries {
 }
 
 impl History {
-    /// The value at the time of a look. A counter that was not told yet had not counted anything.
+    /// The value at the time of a scrape. A counter that was not there yet counts as zero.
     fn at(&self, unix_nanos: u64, kind: SeriesKind) -> Option<f64> {
         match self.points.iter().rev().find(|(since, _)| *since <= unix_nanos) {
             Some((_, value)) => Some(*value),
@@ -377,9 +378,9 @@ fn is_idle_bucket(change: &Change) -> bool {
     change.name.ends_with("_bucket") && change.delta.is_none_or(|delta| delta == 0.0)
 }
 
-fn push_bounded<T>(ring: &mut VecDeque<T>, value: T, most: usize) {
+fn push_bounded<T>(ring: &mut VecDeque<T>, value: T, capacity: usize) {
     ring.push_back(value);
-    if ring.len() > most {
+    if ring.len() > capacity {
         ring.pop_front();
     }
 }

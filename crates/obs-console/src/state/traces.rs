@@ -10,10 +10,10 @@ use super::limits::Limits;
 use crate::model::Span;
 
 /// A trace passes few services, each of which could mint a request id.
-const REQUEST_IDS: usize = 16;
+const MAX_REQUEST_IDS: usize = 16;
 
 /// What the map, the order and the tree take besides the spans, a trace.
-const TRACE_BYTES: usize = 512;
+const TRACE_OVERHEAD_BYTES: usize = 512;
 
 #[derive(Debug)]
 pub(crate) struct Traces {
@@ -50,14 +50,14 @@ impl Traces {
         if !span.trace_id.is_valid() || !span.span_id.is_valid() {
             return Err("a span without a valid trace id and span id");
         }
-        if bytes + TRACE_BYTES > limits.span_bytes {
+        if bytes + TRACE_OVERHEAD_BYTES > limits.span_bytes {
             return Err("a span larger than all that the console keeps: raise Limits::span_bytes");
         }
         let trace_id = span.trace_id;
         let trace = self.by_id.entry(trace_id).or_insert_with(|| {
             self.order.push_back(trace_id);
-            self.bytes += TRACE_BYTES;
-            Trace { bytes: TRACE_BYTES, ..Trace::default() }
+            self.bytes += TRACE_OVERHEAD_BYTES;
+            Trace { bytes: TRACE_OVERHEAD_BYTES, ..Trace::default() }
         });
         let former = trace.spans.get(&span.span_id.get()).map(|former| former.bytes());
         if former.is_none() && trace.spans.len() >= limits.spans_per_trace {
@@ -66,7 +66,7 @@ impl Traces {
             );
         }
         if let Some(id) = span.request_id()
-            && trace.request_ids.len() < REQUEST_IDS
+            && trace.request_ids.len() < MAX_REQUEST_IDS
             && !trace.request_ids.iter().any(|known| **known == *id)
         {
             trace.request_ids.push(id.into());

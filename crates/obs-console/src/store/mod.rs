@@ -1,9 +1,9 @@
-//! The console's memory as others see it: one lock around the state, and what is asked of it.
+//! The store: one lock around the state, and its queries.
 
 mod source;
 mod stats;
 
-pub use stats::{EvictedStats, ReceivedStats, Stats, StoredStats, TurnedAwayStats};
+pub use stats::{EvictedStats, ReceivedStats, RejectedStats, Stats, StoredStats};
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,35 +12,35 @@ use obs_context::TraceId;
 use serde::Serialize;
 
 use crate::document::{
-    self, ErrorFilter, FamilySummary, Filter, LineFilter, LinePage, Mapping, Numbered,
-    RequestDocument, RequestSummary, SeriesCourse, SeriesFilter, ServiceMap, ServiceState,
+    self, ErrorFilter, FamilySummary, Filter, LineFilter, LinePage, MapBuilder, Numbered,
+    RequestDocument, RequestSummary, SeriesFilter, ServiceMap, ServiceState, TimeSeries,
 };
 use crate::model::{
     ErrorEvent, Family, Health, LogLine, MetricSource, Observation, Span, SpanKind, now_nanos,
 };
-use crate::state::{Counters, HealthChange, Limits, Own, State};
+use crate::state::{Counters, HealthChange, Limits, SelfTraffic, State};
 
-/// How many items are added before others may have the state.
-const TURN: usize = 1_024;
-/// How many traces and log lines are looked through before others may have the state.
-const TRACES_TURN: usize = 256;
-const LINES_TURN: usize = 4_096;
+/// Items that are added under one lock.
+const BATCH_SIZE: usize = 1_024;
+/// Traces and log lines that are read under one lock.
+const TRACES_BATCH: usize = 256;
+const LINES_BATCH: usize = 4_096;
 
 /// Everything that the console knows: spans, log lines, error events, metric series and health, each within its
 /// [`Limits`]. The oldest goes first, and whatever goes or is turned away is counted in [`Stats`].
 #[derive(Debug)]
 pub struct Store {
     limits: Limits,
-    own: Own,
+    self_traffic: SelfTraffic,
     state: Mutex<State>,
 }
 
-/// What became of the things that were given to the store at once.
+/// The outcome of adding items to the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Taken {
+pub struct AddOutcome {
     /// How many are kept.
     pub accepted: u64,
-    /// How many were turned away.
+    /// How many were rejected.
     pub rejected: u64,
     /// Why the last of them was.
     pub reason: Option<&'static str>,
@@ -61,7 +61,7 @@ pub struct Revision {
     pub services: u64,
 }
 
-impl Taken {
+impl AddOutcome {
     pub(crate) fn reject(&mut self, reason: &'static str) {
         self.rejected += 1;
         self.reason = Some(reason);
@@ -71,7 +71,7 @@ impl Taken {
 impl Store {
     /// An empty store.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, own: Own::new(), state: Mutex::default() }
+        Self { limits, self_traffic: SelfTraffic::new(), state: Mutex::default() }
     }
 
     /// Its limits.
@@ -80,11 +80,11 @@ impl Store {
     }
 
     /// Keeps spans. A span that is sent twice is kept once.
-    pub fn add_spans(&self, spans: impl IntoIterator<Item = Span>) -> Taken {
-        let mut taken = Taken::default();
+    pub fn add_spans(&self, spans: impl IntoIterator<Item = Span>) -> AddOutcome {
+        let mut outcome = AddOutcome::default();
         let now = now_nanos();
-        self.in_turns(spans, |State { traces, services, counters, .. }, span| {
-            if self.own.made(span.trace_id) {
+        self.in_batches(spans, |State { traces, services, counters, .. }, span| {
+            if self.self_traffic.is_own_trace(span.trace_id) {
                 counters.own += 1;
                 return;
             }
@@ -95,86 +95,86 @@ impl Store {
             let repeated = counters.spans_repeated;
             match traces.add(span, &self.limits, counters) {
                 Ok(()) => {
-                    let known = services.see(&service, instance.as_ref(), now, &self.limits);
+                    let known = services.record(&service, instance.as_ref(), now, &self.limits);
                     counters.services_rejected += u64::from(known.is_none());
                     if let Some(known) = known.filter(|_| counters.spans_repeated == repeated) {
                         known.requests += u64::from(is_request);
                         known.errors += u64::from(failed);
                     }
-                    taken.accepted += 1;
+                    outcome.accepted += 1;
                     counters.spans_received += 1;
                 }
                 Err(reason) => {
-                    taken.reject(reason);
+                    outcome.reject(reason);
                     counters.spans_rejected += 1;
                 }
             }
         });
-        taken
+        outcome
     }
 
     /// Keeps log lines.
-    pub fn add_logs(&self, lines: impl IntoIterator<Item = LogLine>) -> Taken {
-        let mut taken = Taken::default();
+    pub fn add_logs(&self, lines: impl IntoIterator<Item = LogLine>) -> AddOutcome {
+        let mut outcome = AddOutcome::default();
         let now = now_nanos();
-        self.in_turns(lines, |State { logs, services, counters, .. }, line| {
-            if self.own.wrote(&line) {
+        self.in_batches(lines, |State { logs, services, counters, .. }, line| {
+            if self.self_traffic.is_own_line(&line) {
                 counters.own += 1;
                 return;
             }
             counters.attributes_dropped += u64::from(line.fields.dropped());
-            let known = services.see(&line.service, line.instance.as_ref(), now, &self.limits);
+            let known = services.record(&line.service, line.instance.as_ref(), now, &self.limits);
             counters.services_rejected += u64::from(known.is_none());
             match logs.add(line, self.limits.logs, self.limits.log_bytes) {
                 Some(evicted) => {
-                    taken.accepted += 1;
+                    outcome.accepted += 1;
                     counters.logs_received += 1;
                     counters.logs_evicted += evicted;
                 }
                 None => {
-                    taken.reject(
+                    outcome.reject(
                         "a line larger than all that the console keeps: raise Limits::log_bytes",
                     );
                     counters.logs_rejected += 1;
                 }
             }
         });
-        taken
+        outcome
     }
 
     /// Keeps error events. An event that is sent twice is kept once.
-    pub fn add_errors(&self, events: impl IntoIterator<Item = ErrorEvent>) -> Taken {
-        let mut taken = Taken::default();
+    pub fn add_errors(&self, events: impl IntoIterator<Item = ErrorEvent>) -> AddOutcome {
+        let mut outcome = AddOutcome::default();
         let now = now_nanos();
-        self.in_turns(events, |State { errors, services, counters, .. }, event| {
-            if event.trace_id.is_some_and(|id| self.own.made(id)) {
+        self.in_batches(events, |State { errors, services, counters, .. }, event| {
+            if event.trace_id.is_some_and(|id| self.self_traffic.is_own_trace(id)) {
                 counters.own += 1;
                 return;
             }
             if errors.newest_first().any(|known| known.event_id == event.event_id) {
-                taken.accepted += 1;
+                outcome.accepted += 1;
                 counters.errors_received += 1;
                 counters.errors_repeated += 1;
                 return;
             }
             counters.attributes_dropped += u64::from(event.tags.dropped());
-            let known = services.see(&event.service, None, now, &self.limits);
+            let known = services.record(&event.service, None, now, &self.limits);
             counters.services_rejected += u64::from(known.is_none());
             match errors.add(event, self.limits.errors, self.limits.error_bytes) {
                 Some(evicted) => {
-                    taken.accepted += 1;
+                    outcome.accepted += 1;
                     counters.errors_received += 1;
                     counters.errors_evicted += evicted;
                 }
                 None => {
-                    taken.reject(
+                    outcome.reject(
                         "an event larger than all that the console keeps: raise Limits::error_bytes",
                     );
                     counters.errors_rejected += 1;
                 }
             }
         });
-        taken
+        outcome
     }
 
     /// Keeps what a look at `service`'s metrics told, which began and ended at these instants, in
@@ -183,28 +183,31 @@ impl Store {
         &self,
         service: &str,
         source: MetricSource,
-        (begun, done): (u64, u64),
+        (started, done): (u64, u64),
         observations: impl IntoIterator<Item = Observation>,
-    ) -> Taken {
-        let mut taken = Taken::default();
+    ) -> AddOutcome {
+        let mut outcome = AddOutcome::default();
         let mut state = self.state();
         let State { metrics, counters, .. } = &mut *state;
-        let Some(mut look) = metrics.look(service, source, (begun, done), &self.limits) else {
-            taken.rejected = observations.into_iter().count() as u64;
-            taken.reason = Some("more services than the console keeps: raise Limits::services");
-            counters.samples_rejected += taken.rejected;
-            return taken;
+        let Some(mut session) =
+            metrics.begin_scrape(service, source, (started, done), &self.limits)
+        else {
+            outcome.rejected = observations.into_iter().count() as u64;
+            outcome.reason = Some("more services than the console keeps: raise Limits::services");
+            counters.samples_rejected += outcome.rejected;
+            return outcome;
         };
         for mut observation in observations {
-            observation.exemplar = observation.exemplar.filter(|one| !self.own.made(one.trace_id));
-            match look.add(observation, &self.limits, counters) {
-                Ok(()) => taken.accepted += 1,
-                Err(reason) => taken.reject(reason),
+            observation.exemplar =
+                observation.exemplar.filter(|one| !self.self_traffic.is_own_trace(one.trace_id));
+            match session.add(observation, &self.limits, counters) {
+                Ok(()) => outcome.accepted += 1,
+                Err(reason) => outcome.reject(reason),
             }
         }
-        counters.samples_received += taken.accepted;
-        counters.samples_rejected += taken.rejected;
-        taken
+        counters.samples_received += outcome.accepted;
+        counters.samples_rejected += outcome.rejected;
+        outcome
     }
 
     /// Keeps what is told of the families of `service`'s metrics: their kinds, units and help texts.
@@ -226,7 +229,7 @@ impl Store {
         let mut found = Vec::new();
         let mut before = filter.before.or(Some(u64::MAX));
         while let Some(seq) = before {
-            before = document::list(&self.state(), filter, seq, TRACES_TURN, &mut found);
+            before = document::list(&self.state(), filter, seq, TRACES_BATCH, &mut found);
         }
         found.sort_by(|one, other| other.start_unix_ms.total_cmp(&one.start_unix_ms));
         found
@@ -235,9 +238,9 @@ impl Store {
     /// The log lines that pass `filter`, the newest last.
     pub fn lines(&self, filter: &LineFilter) -> LinePage {
         let mut page = LinePage::default();
-        let mut from = document::lines(&self.state(), filter, None, LINES_TURN, &mut page);
+        let mut from = document::lines(&self.state(), filter, None, LINES_BATCH, &mut page);
         while from.is_some() {
-            from = document::lines(&self.state(), filter, from, LINES_TURN, &mut page);
+            from = document::lines(&self.state(), filter, from, LINES_BATCH, &mut page);
         }
         if filter.after.is_none() {
             page.lines.reverse();
@@ -275,7 +278,7 @@ impl Store {
     }
 
     /// The course of the series that pass `filter`, by service, name and labels; 1,000 at most.
-    pub fn series(&self, filter: &SeriesFilter) -> Vec<SeriesCourse> {
+    pub fn series(&self, filter: &SeriesFilter) -> Vec<TimeSeries> {
         document::series(&self.state(), filter)
     }
 
@@ -291,19 +294,19 @@ impl Store {
 
     /// Who calls whom, of the traces that have a span which began at `from_unix_nanos` or later.
     pub fn map(&self, from_unix_nanos: u64) -> ServiceMap {
-        let mut mapping = Mapping::default();
+        let mut map = MapBuilder::default();
         let mut before = u64::MAX;
         loop {
             let traces: Vec<(u64, Vec<Arc<Span>>)> = {
                 let state = self.state();
-                let numbered = state.traces.before(before).take(TRACES_TURN);
+                let numbered = state.traces.before(before).take(TRACES_BATCH);
                 numbered.map(|(seq, _, it)| (seq, it.spans.values().cloned().collect())).collect()
             };
-            let Some((last, _)) = traces.last() else { return mapping.finish() };
+            let Some((last, _)) = traces.last() else { return map.finish() };
             before = *last;
             let recent = |span: &Arc<Span>| span.start_unix_nanos >= from_unix_nanos;
             for (_, spans) in traces.iter().filter(|(_, spans)| spans.iter().any(recent)) {
-                mapping.add(spans);
+                map.add(spans);
             }
         }
     }
@@ -350,12 +353,12 @@ impl Store {
     }
 
     /// A connection gave way to a newer one.
-    pub(crate) fn evict_connection(&self) {
+    pub(crate) fn count_evicted_connection(&self) {
         self.state().counters.connections_evicted += 1;
     }
 
     /// Counts spans, lines or points that were left out before they came here.
-    pub(crate) fn count_not_understood(
+    pub(crate) fn count_skipped(
         &self,
         counter: impl FnOnce(&mut Counters) -> &mut u64,
         count: u64,
@@ -365,15 +368,19 @@ impl Store {
 
     /// The trace id of a request that the console makes itself.
     pub(crate) fn own_trace_id(&self) -> TraceId {
-        self.own.trace_id()
+        self.self_traffic.trace_id()
     }
 
-    /// Gives `add` every item, and others the state in between: a request may hold a million items.
-    fn in_turns<T>(&self, items: impl IntoIterator<Item = T>, mut add: impl FnMut(&mut State, T)) {
+    /// Calls `add` with every item, and releases the lock in between: a request may hold a million items.
+    fn in_batches<T>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        mut add: impl FnMut(&mut State, T),
+    ) {
         let mut items = items.into_iter().peekable();
         while items.peek().is_some() {
             let mut state = self.state();
-            for item in items.by_ref().take(TURN) {
+            for item in items.by_ref().take(BATCH_SIZE) {
                 add(&mut state, item);
             }
         }

@@ -7,13 +7,13 @@ use super::Store;
 impl Source for Store {
     fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
         let stats = self.stats();
-        let mut tell = |name, help, kind, values: &[(&str, u64)]| {
+        let mut emit = |name, help, kind, values: &[(&str, u64)]| {
             for (what, value) in values {
                 let labels = &[("what", *what)];
                 sink(Sample { name, help, kind, labels, value: *value as f64 });
             }
         };
-        tell(
+        emit(
             "obs_console_stored",
             "Things that the console keeps now.",
             SampleKind::Gauge,
@@ -25,7 +25,7 @@ impl Source for Store {
                 ("series", stats.stored.series),
             ],
         );
-        tell(
+        emit(
             "obs_console_received_total",
             "Things that the console was sent and took.",
             SampleKind::Counter,
@@ -36,7 +36,7 @@ impl Source for Store {
                 ("samples", stats.received.samples),
             ],
         );
-        tell(
+        emit(
             "obs_console_evicted_total",
             "Things that the console forgot to make room.",
             SampleKind::Counter,
@@ -49,7 +49,7 @@ impl Source for Store {
                 ("connections", stats.evicted.connections),
             ],
         );
-        tell(
+        emit(
             "obs_console_rejected_total",
             "Things that the console was sent and did not take.",
             SampleKind::Counter,

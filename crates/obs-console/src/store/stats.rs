@@ -14,7 +14,7 @@ pub struct Stats {
     /// What was kept once and had to make room for newer things.
     pub evicted: EvictedStats,
     /// What was never kept.
-    pub rejected: TurnedAwayStats,
+    pub rejected: RejectedStats,
     /// How much is kept at most.
     pub limits: Limits,
 }
@@ -88,7 +88,7 @@ pub struct EvictedStats {
 
 /// What a [`Store`](crate::Store) and its receivers never took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct TurnedAwayStats {
+pub struct RejectedStats {
     /// Whole requests: too large, malformed, or of a wrong type.
     pub requests: u64,
     /// Spans.
@@ -147,7 +147,7 @@ impl Stats {
                 series: counters.series_evicted,
                 connections: counters.connections_evicted,
             },
-            rejected: TurnedAwayStats {
+            rejected: RejectedStats {
                 requests: counters.requests_rejected,
                 spans: counters.spans_rejected,
                 logs: counters.logs_rejected,

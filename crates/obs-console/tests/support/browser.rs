@@ -18,11 +18,11 @@ use serde_json::{Value, json};
 use crate::support::TOKEN;
 
 /// Longer than a loaded machine needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How the page is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum ColorScheme {
     Light,
     Dark,
     /// 400 pixels wide.
@@ -45,7 +45,7 @@ struct Driver {
 
 impl Browser {
     /// `None` where Chromium or its driver is missing and may be, see [`skipped`].
-    pub async fn open(look: Look) -> Option<Self> {
+    pub async fn open(look: ColorScheme) -> Option<Self> {
         let port = free_port();
         let process = Command::new("chromedriver")
             .arg(format!("--port={port}"))
@@ -72,15 +72,15 @@ impl Browser {
             .await
             .unwrap_or_else(|error| panic!("chromium does not start: {error}"));
         driver.session = client.session_id().await.unwrap().unwrap();
-        let patience = TimeoutConfiguration::new(Some(2 * PATIENCE), Some(PATIENCE), None);
+        let patience = TimeoutConfiguration::new(Some(2 * WAIT_TIMEOUT), Some(WAIT_TIMEOUT), None);
         client.update_timeouts(patience).await.unwrap();
         let browser = Self { client, driver };
-        let width = if look == Look::Narrow { 400 } else { 1400 };
+        let width = if look == ColorScheme::Narrow { 400 } else { 1400 };
         browser.devtools(
             "Emulation.setDeviceMetricsOverride",
             &json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false }),
         );
-        let scheme = if look == Look::Dark { "dark" } else { "light" };
+        let scheme = if look == ColorScheme::Dark { "dark" } else { "light" };
         let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
         browser.devtools("Emulation.setEmulatedMedia", &json!({ "features": [feature] }));
         Some(browser)
@@ -118,7 +118,7 @@ impl Browser {
     pub async fn until(&self, what: &str, script: &str, arguments: Vec<Value>) {
         let start = Instant::now();
         while self.run(script, arguments.clone()).await != json!(true) {
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > WAIT_TIMEOUT {
                 let text = self.run("return document.body.innerText", Vec::new()).await;
                 let shown = text.as_str().unwrap_or_default().to_owned();
                 panic!("not seen: {what}. The page shows:\n{shown}\n{}", self.address().await);
@@ -188,7 +188,7 @@ impl Driver {
         let sent = format!(
             "{method} /session/{session}{path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
         );
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(WAIT_TIMEOUT)).unwrap();
         let _ = stream.write_all(sent.as_bytes());
         let mut first = [0; 4096];
         let read = stream.read(&mut first).unwrap_or(0);

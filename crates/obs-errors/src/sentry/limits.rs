@@ -1,30 +1,30 @@
-//! How long a receiver wants to hear nothing.
+//! The pause that a receiver asks for.
 
 use std::time::Duration;
 
 use http::StatusCode;
 use obs_otlp::client::Answer;
 
-/// Without a word on how long (Sentry's own default).
-const USUAL: Duration = Duration::from_secs(60);
-/// Longer pauses are cut: the receiver may have mended itself by then.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// Where the receiver gives no time (Sentry's own default).
+const DEFAULT_PAUSE: Duration = Duration::from_secs(60);
+/// A longer pause is cut to this.
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
 /// The pause that an answer asks for, for errors: `X-Sentry-Rate-Limits`, or a 429 with `Retry-After`.
 pub(super) fn pause(answer: &Answer) -> Option<Duration> {
     let limits = answer.headers.get("x-sentry-rate-limits").and_then(|limits| limits.to_str().ok());
     let asked = match limits {
-        Some(limits) => limits.split(',').filter_map(of_errors).max(),
+        Some(limits) => limits.split(',').filter_map(pause_of_errors).max(),
         None if answer.status == StatusCode::TOO_MANY_REQUESTS => {
-            Some(answer.retry_after().unwrap_or(USUAL))
+            Some(answer.retry_after().unwrap_or(DEFAULT_PAUSE))
         }
         None => None,
     };
-    asked.map(|pause| pause.min(LONGEST))
+    asked.map(|pause| pause.min(MAX_PAUSE))
 }
 
 /// `60:error;transaction:key:reason`: seconds, categories (none: all), and what does not concern us.
-fn of_errors(limit: &str) -> Option<Duration> {
+fn pause_of_errors(limit: &str) -> Option<Duration> {
     let mut parts = limit.trim().split(':');
     let seconds = seconds(parts.next()?)?;
     let categories = parts.next().unwrap_or_default();
@@ -35,7 +35,7 @@ fn of_errors(limit: &str) -> Option<Duration> {
 /// Any number of seconds, also with a fraction, is a duration.
 fn seconds(text: &str) -> Option<Duration> {
     let seconds: f64 = text.trim().parse().ok()?;
-    (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST))
+    (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(MAX_PAUSE))
 }
 
 #[cfg(test)]
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses() {
+    fn pause_follows_the_rate_limit_headers() {
         let of = |status: u16, name: &'static str, value: &str| {
             let answer = http::Response::builder().status(status).header(name, value).body(());
             let (head, ()) = answer.unwrap().into_parts();
@@ -52,7 +52,7 @@ mod tests {
                 headers: head.headers,
                 body: bytes::Bytes::new(),
                 trailers: http::HeaderMap::new(),
-                is_whole: true,
+                is_complete: true,
             };
             pause(&answer).map(|pause| pause.as_secs())
         };

@@ -1,4 +1,4 @@
-//! Sentry, or whoever speaks its protocol.
+//! The sink for Sentry's protocol.
 
 mod event;
 mod limits;
@@ -22,12 +22,12 @@ use crate::Error;
 use crate::report::Report;
 use crate::sink::{Loss, Outcome, Sink};
 
-/// The longest that one envelope takes.
+/// The time for one attempt of an envelope.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Before the second and last attempt, where the first found nobody.
-const AGAIN: Duration = Duration::from_secs(1);
-const AGENT: &str = concat!("obs-errors/", env!("CARGO_PKG_VERSION"));
-const AUTH: &str = "x-sentry-auth";
+/// The wait before the second and last attempt, where the first had no answer.
+const RETRY_BACKOFF: Duration = Duration::from_secs(1);
+const USER_AGENT_VALUE: &str = concat!("obs-errors/", env!("CARGO_PKG_VERSION"));
+const AUTH_HEADER: &str = "x-sentry-auth";
 
 /// Sends reports to a receiver of Sentry's protocol: one envelope each, by HTTP.
 pub(crate) struct Sentry {
@@ -36,19 +36,19 @@ pub(crate) struct Sentry {
     origin: Origin,
     client: Client,
     runtime: Runtime,
-    /// When the receiver wants to hear more.
-    silent_until: Option<Instant>,
+    /// The end of the pause that the receiver asked for.
+    paused_until: Option<Instant>,
     warned: bool,
 }
 
 impl Sentry {
     pub(crate) fn new(dsn: &Dsn, origin: Origin, client: Client) -> Result<Self, Error> {
-        let auth = dsn.to_auth(Some(AGENT)).to_string();
+        let auth = dsn.to_auth(Some(USER_AGENT_VALUE)).to_string();
         let auth = HeaderValue::from_str(&auth).map(|mut auth| {
             auth.set_sensitive(true);
             auth
         });
-        let auth = auth.map_err(|_| wrong_dsn("has a key that no header can hold"))?;
+        let auth = auth.map_err(|_| invalid_dsn("has a key that no header can hold"))?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         Ok(Self {
             url: dsn.envelope_api_url().to_string(),
@@ -56,7 +56,7 @@ impl Sentry {
             origin,
             client,
             runtime: runtime.map_err(Error::Thread)?,
-            silent_until: None,
+            paused_until: None,
             warned: false,
         })
     }
@@ -64,19 +64,19 @@ impl Sentry {
     fn post(&self, body: &[u8]) -> Option<Answer> {
         let request = Request::post(&self.url)
             .header(CONTENT_TYPE, "application/x-sentry-envelope")
-            .header(AUTH, self.auth.clone())
-            .header(USER_AGENT, AGENT)
+            .header(AUTH_HEADER, self.auth.clone())
+            .header(USER_AGENT, USER_AGENT_VALUE)
             .body(Bytes::copy_from_slice(body))
             .ok()?;
         self.runtime.block_on(self.client.send(request, TIMEOUT)).ok()
     }
 
-    /// Says it once: what is lost is counted.
-    fn warn(&mut self, why: &dyn fmt::Display) {
+    /// Warns once; each loss is counted.
+    fn warn(&mut self, loss: &dyn fmt::Display) {
         if !std::mem::replace(&mut self.warned, true) {
             tracing::warn!(
                 target: "obs_errors",
-                "the receiver of errors {why}; what is lost counts as obs_errors_dropped_total: see SENTRY_DSN"
+                "the receiver of errors {loss}; what is lost counts as obs_errors_dropped_total: see SENTRY_DSN"
             );
         }
     }
@@ -84,10 +84,10 @@ impl Sentry {
 
 impl Sink for Sentry {
     fn send(&mut self, report: &Report) -> Outcome {
-        if self.silent_until.is_some_and(|until| Instant::now() < until) {
+        if self.paused_until.is_some_and(|until| Instant::now() < until) {
             return Outcome::Lost(Loss::RateLimited);
         }
-        self.silent_until = None;
+        self.paused_until = None;
         let headers = EnvelopeHeaders::new()
             .with_event_id(sentry_types::Uuid::from_u128(report.id.get()))
             .with_sdk(sdk())
@@ -99,16 +99,16 @@ impl Sink for Sentry {
             return Outcome::Lost(Loss::Discarded);
         }
         let answer = self.post(&body).or_else(|| {
-            std::thread::sleep(AGAIN);
+            std::thread::sleep(RETRY_BACKOFF);
             self.post(&body)
         });
         let Some(answer) = answer else {
             self.warn(&"cannot be reached");
             return Outcome::Lost(Loss::Unreachable);
         };
-        // A receiver may take this one, and want no more.
+        // A receiver may accept this one and ask for a pause.
         if let Some(pause) = pause(&answer) {
-            self.silent_until = Instant::now().checked_add(pause);
+            self.paused_until = Instant::now().checked_add(pause);
         }
         match answer.status {
             status if status.is_success() => {
@@ -131,13 +131,13 @@ impl Sink for Sentry {
 
 /// Reads a DSN; its text, which has a key, is in no error.
 pub(crate) fn dsn(text: &str) -> Result<Dsn, Error> {
-    text.trim().parse().map_err(|error| wrong_dsn(&format!("is no DSN ({error})")))
+    text.trim().parse().map_err(|error| invalid_dsn(&format!("is no DSN ({error})")))
 }
 
-fn wrong_dsn(why: &str) -> Error {
+fn invalid_dsn(loss: &str) -> Error {
     Error::Setting {
         name: "SENTRY_DSN",
-        why: why.to_owned(),
+        loss: loss.to_owned(),
         remedy: "give the project's own, such as https://KEY@sentry.example.com/42",
     }
 }

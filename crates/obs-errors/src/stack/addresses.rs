@@ -1,4 +1,4 @@
-//! The addresses of the calling thread's stack, which is all that the thread that fails pays for.
+//! The addresses of the calling thread's stack: all that the failing thread pays for.
 //!
 //! `backtrace::Backtrace` looks each function's begin up twice besides, and takes a lock that whoever looks
 //! names up holds: for the first stack of a large program that is a second.
@@ -6,18 +6,18 @@
 
 use backtrace::Frame;
 
-/// The innermost calls that are taken, this crate's own among them.
-const MOST: usize = 192;
-/// As many as most stacks have.
-const USUAL: usize = 64;
+/// The innermost calls that are captured, this crate's own among them.
+const MAX_ADDRESSES: usize = 192;
+/// Enough for most stacks.
+const INITIAL_CAPACITY: usize = 64;
 
-pub(super) fn taken() -> Vec<usize> {
-    let mut taken = Vec::with_capacity(USUAL);
+pub(super) fn capture() -> Vec<usize> {
+    let mut addresses = Vec::with_capacity(INITIAL_CAPACITY);
     walk(|frame| {
-        taken.push(frame.ip().addr());
-        taken.len() < MOST
+        addresses.push(frame.ip().addr());
+        addresses.len() < MAX_ADDRESSES
     });
-    taken
+    addresses
 }
 
 #[cfg(not(windows))]

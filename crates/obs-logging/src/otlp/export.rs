@@ -39,7 +39,8 @@ impl Records for Exporter {
         }
         let (request, start) = encode::request(&self.resource, &self.event_key, lines);
         let (warning, lost) = (&mut self.warning, self.lost);
-        let outcome = blocking.deliver(request, start, &mut |reason| warning.tell(reason, 0, lost));
+        let outcome =
+            blocking.deliver(request, start, &mut |reason| warning.report(reason, 0, lost));
         self.sent_last = Some(Instant::now());
         let (fate, reason) = match outcome {
             Outcome::Delivered { rejected, message } => {
@@ -57,7 +58,7 @@ impl Records for Exporter {
         };
         self.lost += fate.lost;
         if fate.lost > 0 || !reason.is_empty() {
-            self.warning.tell(&reason, fate.lost, self.lost);
+            self.warning.report(&reason, fate.lost, self.lost);
         }
         fate
     }

@@ -56,7 +56,7 @@ impl Process {
 
 impl Source for Process {
     fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
-        let mut tell = |name, help, kind, value: Option<f64>| {
+        let mut emit = |name, help, kind, value: Option<f64>| {
             if let Some(value) = value {
                 sink(Sample { name, help, kind, labels: &[], value });
             }
@@ -66,20 +66,20 @@ impl Source for Process {
             let cpu = stat.cpu_ticks / self.ticks_per_second;
             let resident = stat.resident_pages * self.page_size;
             let counter = SampleKind::Counter;
-            tell("process_cpu_seconds_total", "User and system CPU time.", counter, Some(cpu));
-            tell("process_resident_memory_bytes", "Resident memory.", gauge, Some(resident));
-            tell(
+            emit("process_cpu_seconds_total", "User and system CPU time.", counter, Some(cpu));
+            emit("process_resident_memory_bytes", "Resident memory.", gauge, Some(resident));
+            emit(
                 "process_virtual_memory_bytes",
                 "Virtual memory.",
                 gauge,
                 Some(stat.virtual_bytes),
             );
-            tell("process_threads", "Threads.", gauge, Some(stat.threads));
+            emit("process_threads", "Threads.", gauge, Some(stat.threads));
         }
         let start = Some(self.start_seconds);
-        tell("process_start_time_seconds", "Start, in seconds since the epoch.", gauge, start);
-        tell("process_open_fds", "Open file descriptors.", gauge, open_files());
-        tell("process_max_fds", "Limit of open file descriptors.", gauge, most_files());
+        emit("process_start_time_seconds", "Start, in seconds since the epoch.", gauge, start);
+        emit("process_open_fds", "Open file descriptors.", gauge, open_files());
+        emit("process_max_fds", "Limit of open file descriptors.", gauge, max_files());
     }
 }
 
@@ -115,16 +115,16 @@ impl Stat {
 }
 
 fn open_files() -> Option<f64> {
-    // Since Linux 6.2 the directory tells how many it has.
-    let told = fs::metadata("/proc/self/fd").ok()?.len();
-    if told > 0 {
-        return Some(told as f64);
+    // Since Linux 6.2 the directory's length is the number of its entries.
+    let length = fs::metadata("/proc/self/fd").ok()?.len();
+    if length > 0 {
+        return Some(length as f64);
     }
     // The directory that is being read is one of them.
     Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64)
 }
 
-fn most_files() -> Option<f64> {
+fn max_files() -> Option<f64> {
     read("/proc/self/limits", |limits| {
         let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
         line.split_ascii_whitespace().next()?.parse().ok()
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_name_with_parentheses_and_spaces_is_skipped() {
+    fn stat_with_parentheses_in_the_program_name_is_parsed() {
         let stat =
             Stat::parse("7 (a) b) (c) S 1 1 1 0 -1 0 0 0 0 0 150 50 0 0 20 0 3 0 999 4096 17 1\n");
         let stat = stat.unwrap();

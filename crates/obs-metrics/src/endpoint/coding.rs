@@ -15,7 +15,7 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// What `Accept-Encoding` likes best of what we have; of equals the cheaper one.
+    /// The supported coding that `Accept-Encoding` prefers; of equals the cheaper one.
     pub(super) fn negotiate(accept: &str) -> Self {
         let codings: &[Self] = &[
             #[cfg(feature = "zstd")]
@@ -43,8 +43,8 @@ impl Coding {
         }
     }
 
-    /// The coded body, or `None` where it is to be sent as it is, because that was asked for or nothing else
-    /// succeeded.
+    /// The coded body, or `None` where it is sent as it is, because that was asked for or the compression
+    /// failed.
     #[cfg_attr(
         not(any(feature = "gzip", feature = "zstd")),
         allow(unused_variables, reason = "nothing is coded")
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_preferred_coding_wins_and_the_cheaper_of_equals() {
+    fn coding_of_highest_quality_wins_and_of_equals_the_cheaper() {
         assert_eq!(Coding::negotiate("gzip, zstd"), Coding::Zstd);
         assert_eq!(Coding::negotiate("gzip;q=0.9, zstd;q=0.5"), Coding::Gzip);
         assert_eq!(Coding::negotiate("gzip, zstd;q=0"), Coding::Gzip);

@@ -1,4 +1,4 @@
-//! What the admin server shows of a registry beside its metrics.
+//! A registry's debug pages for the admin server.
 
 use bytes::Bytes;
 use http::{Response, header, request};
@@ -8,7 +8,7 @@ use crate::cardinality::json_string;
 
 impl Endpoint {
     /// Which metrics have how many series, and which label is to blame: a table, or JSON where `Accept`
-    /// or `?format=json` asks for it. For the admin server, at `/debug/cardinality`.
+    /// or `?format_label=json` asks for it. For the admin server, at `/debug/cardinality`.
     pub fn cardinality(&self, request: &request::Parts) -> Response<Bytes> {
         let cardinality = self.0.registry.cardinality();
         match wants_json(request) {
@@ -18,7 +18,7 @@ impl Endpoint {
     }
 
     /// What [`Registry::lint`](crate::Registry::lint) says: a line each, or a JSON array of strings where `Accept` or
-    /// `?format=json` asks for it. For the admin server, at `/debug/metrics/lint`.
+    /// `?format_label=json` asks for it. For the admin server, at `/debug/metrics/lint`.
     pub fn lint(&self, request: &request::Parts) -> Response<Bytes> {
         let advice = self.0.registry.lint();
         if !wants_json(request) {

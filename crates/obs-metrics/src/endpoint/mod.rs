@@ -17,16 +17,16 @@ use self::coding::Coding;
 use crate::buckets::Buckets;
 use crate::descriptor::Descriptor;
 use crate::error::Error;
-use crate::expose::{Flavour, negotiate};
+use crate::expose::{Format, negotiate};
 use crate::family::CounterVec;
 use crate::metric::{Gauge, Histogram};
 use crate::registry::Registry;
 use crate::sources::COLLECT_TIMEOUT;
 
-/// Scrapes that may wait for one another; they hold threads of the application's runtime.
+/// Scrapes in flight. Each holds a thread of the application's runtime while it waits for the others.
 const MAX_IN_FLIGHT: usize = 8;
 
-/// The longest that a scraper may ask to wait for sources: Prometheus' longest sensible interval.
+/// The upper limit of the wait for sources that a scraper may ask for.
 const MAX_COLLECT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Answers scrapes of a registry: to be called by any HTTP server's handler.
@@ -61,29 +61,29 @@ pub struct Endpoint(Arc<Inner>);
 
 struct Inner {
     registry: Registry,
-    own: Result<Own, Error>,
+    own: Result<EndpointMetrics, Error>,
     /// Scrapes that are being answered.
     in_flight: AtomicUsize,
     /// Held while an answer is made: the application shares its cores with one scrape, not many.
-    last: Mutex<Last>,
+    last: Mutex<LastAnswer>,
 }
 
-/// What the endpoint tells about itself.
-struct Own {
+/// The endpoint's own metrics.
+struct EndpointMetrics {
     scrapes: CounterVec<2>,
     duration: Histogram,
     size: Gauge,
 }
 
 #[derive(Default)]
-struct Last {
+struct LastAnswer {
     answer: Option<Answer>,
     /// The text of the last answer that was compressed.
     spare: Vec<u8>,
 }
 
-impl Last {
-    /// An empty buffer, with the memory of the last answer where nobody reads that any more.
+impl LastAnswer {
+    /// An empty buffer, with the memory of the last answer where that is no longer read.
     fn buffer(&mut self) -> Vec<u8> {
         let last = self.answer.take().filter(|answer| answer.body.is_unique());
         let mut buffer = std::mem::take(&mut self.spare);
@@ -97,17 +97,17 @@ impl Last {
 
 #[derive(Clone)]
 struct Answer {
-    wanted: Wanted,
-    begun: Instant,
-    /// How the body really is coded.
+    wanted: ScrapeRequest,
+    started: Instant,
+    /// The coding of the body, which may fall back to identity.
     coding: Coding,
     body: Bytes,
 }
 
-/// What makes two answers the same.
+/// What a scrape asks for: two equal requests share an answer.
 #[derive(Clone, PartialEq, Eq)]
-struct Wanted {
-    flavour: Flavour,
+struct ScrapeRequest {
+    format: Format,
     coding: Coding,
     names: Vec<String>,
 }
@@ -115,7 +115,7 @@ struct Wanted {
 impl Endpoint {
     /// An endpoint for this registry; its own metrics are registered there.
     pub fn new(registry: Registry) -> Self {
-        let own = Own::new(&registry);
+        let own = EndpointMetrics::new(&registry);
         if let Err(error) = &own {
             tracing::error!(%error, "the metrics endpoint does not measure itself");
         }
@@ -131,10 +131,10 @@ impl Endpoint {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        let wanted = Wanted::of(request);
+        let wanted = ScrapeRequest::of(request);
         let asked = Instant::now();
         let limit = scrape_timeout(&request.headers);
-        let Some(_place) = InFlight::enter(&self.0.in_flight) else {
+        let Some(_slot) = InFlight::enter(&self.0.in_flight) else {
             return plain(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many scrapes at once: scrape less often\n",
@@ -150,18 +150,18 @@ impl Endpoint {
     }
 
     /// The body, shared with an answer that was begun after this one was asked for.
-    fn body(&self, wanted: &Wanted, asked: Instant, deadline: Instant) -> (Bytes, Coding) {
+    fn body(&self, wanted: &ScrapeRequest, asked: Instant, deadline: Instant) -> (Bytes, Coding) {
         let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = &last.answer
-            && answer.begun >= asked
+            && answer.started >= asked
             && answer.wanted == *wanted
         {
             return (answer.body.clone(), answer.coding);
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut buffer = last.buffer();
-        let is_wanted = |family: &Descriptor| wanted.takes(family);
-        self.0.registry.encode_until(deadline, &mut buffer, wanted.flavour, &is_wanted);
+        let is_wanted = |family: &Descriptor| wanted.includes(family);
+        self.0.registry.encode_until(deadline, &mut buffer, wanted.format, &is_wanted);
         let (body, coding) = match wanted.coding.compress(&buffer) {
             Some(body) => {
                 last.spare = buffer;
@@ -170,20 +170,20 @@ impl Endpoint {
             None => (Bytes::from(buffer), Coding::Identity),
         };
         let wanted = wanted.clone();
-        last.answer = Some(Answer { wanted, begun, coding, body: body.clone() });
+        last.answer = Some(Answer { wanted, started, coding, body: body.clone() });
         (body, coding)
     }
 
-    fn count(&self, wanted: &Wanted, coding: Coding, duration: Duration, size: usize) {
+    fn count(&self, wanted: &ScrapeRequest, coding: Coding, duration: Duration, size: usize) {
         if let Ok(own) = &self.0.own {
-            own.scrapes.with([wanted.format(), coding.name()]).inc();
+            own.scrapes.with([wanted.format_label(), coding.name()]).inc();
             own.duration.observe_duration(duration);
             own.size.set(size as f64);
         }
     }
 }
 
-/// A place among the scrapes that may be answered at once, given back when dropped.
+/// One scrape in flight; it ends when this is dropped.
 struct InFlight<'a>(&'a AtomicUsize);
 
 impl<'a> InFlight<'a> {
@@ -199,7 +199,7 @@ impl Drop for InFlight<'_> {
     }
 }
 
-impl Own {
+impl EndpointMetrics {
     fn new(registry: &Registry) -> Result<Self, Error> {
         Ok(Self {
             scrapes: registry.counter_vec(
@@ -220,7 +220,7 @@ impl Own {
     }
 }
 
-impl Wanted {
+impl ScrapeRequest {
     fn of(request: &request::Parts) -> Self {
         let query = request.uri.query().unwrap_or_default();
         let names = query.split('&').filter_map(|pair| {
@@ -229,37 +229,37 @@ impl Wanted {
             is_name.then(|| value.to_owned())
         });
         Self {
-            flavour: negotiate(&header_text(&request.headers, &header::ACCEPT)),
+            format: negotiate(&header_text(&request.headers, &header::ACCEPT)),
             coding: Coding::negotiate(&header_text(&request.headers, &header::ACCEPT_ENCODING)),
             names: names.collect(),
         }
     }
 
-    fn takes(&self, family: &Descriptor) -> bool {
+    fn includes(&self, family: &Descriptor) -> bool {
         self.names.is_empty()
             || self.names.iter().any(|name| **name == *family.name)
             || family.claims().any(|claim| self.names.contains(&claim))
     }
 
-    fn format(&self) -> &'static str {
-        match self.flavour {
-            Flavour::Classic => "text",
-            Flavour::OpenMetrics => "openmetrics",
-            Flavour::Protobuf => "protobuf",
+    fn format_label(&self) -> &'static str {
+        match self.format {
+            Format::Classic => "text",
+            Format::OpenMetrics => "openmetrics",
+            Format::Protobuf => "protobuf",
         }
     }
 }
 
 fn response(
     request: &request::Parts,
-    wanted: &Wanted,
+    wanted: &ScrapeRequest,
     coding: Coding,
     body: Bytes,
 ) -> Response<Bytes> {
-    let media = match wanted.flavour {
-        Flavour::Classic => "text/plain; version=0.0.4; charset=utf-8",
-        Flavour::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        Flavour::Protobuf => {
+    let media = match wanted.format {
+        Format::Classic => "text/plain; version=0.0.4; charset=utf-8",
+        Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        Format::Protobuf => {
             "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
         }
     };
@@ -274,7 +274,7 @@ fn response(
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
     }
     if is_head {
-        // The server knows the length of a body that is there.
+        // For GET the server sets the length from the body.
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     response
@@ -292,10 +292,11 @@ fn page(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
     response
 }
 
-/// How long the scraper waits, as Prometheus tells it.
+/// The scraper's timeout, from Prometheus' header.
 fn scrape_timeout(headers: &HeaderMap) -> Option<Duration> {
-    const TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
-    let seconds: f64 = header_text(headers, &TIMEOUT).trim().parse().ok()?;
+    const TIMEOUT_HEADER: HeaderName =
+        HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
+    let seconds: f64 = header_text(headers, &TIMEOUT_HEADER).trim().parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 

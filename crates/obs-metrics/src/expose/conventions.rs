@@ -91,7 +91,7 @@ const CONVENTIONS: [Convention; 5] = [
 
 impl Convention {
     /// Of a family that has its labels: an application may call another metric like that.
-    pub(super) fn of(family: &Descriptor) -> Option<&'static Self> {
+    pub(super) fn for_family(family: &Descriptor) -> Option<&'static Self> {
         CONVENTIONS.iter().find(|known| {
             let labels = family.labels.iter().map(|label| &**label);
             *known.family == *family.name && labels.eq(known.labels.iter().map(|known| known.label))

@@ -1,16 +1,16 @@
 //! Which format the scraper asks for.
 
-use super::Flavour;
+use super::format::Format;
 
 /// The answer's format: what `Accept` prefers of what we have; the classic text where it says nothing
 /// that we know.
 ///
 /// Quality values count (RFC 9110, section 12.4.2); of equals, the first that is written wins.
-pub(crate) fn negotiate(accept: &str) -> Flavour {
-    let mut best = (0, Flavour::Classic);
+pub(crate) fn negotiate(accept: &str) -> Format {
+    let mut best = (0, Format::Classic);
     for range in accept.split(',') {
         let mut parts = range.split(';').map(str::trim);
-        let Some(flavour) = parts.next().and_then(flavour) else { continue };
+        let Some(format) = parts.next().and_then(format) else { continue };
         let mut quality = 1000;
         let mut version = None;
         let mut delimited = false;
@@ -22,14 +22,14 @@ pub(crate) fn negotiate(accept: &str) -> Flavour {
                 _ => {}
             }
         }
-        let known = match (flavour, version) {
-            (Flavour::Protobuf, _) => delimited,
+        let known = match (format, version) {
+            (Format::Protobuf, _) => delimited,
             (_, None) => true,
-            (Flavour::Classic, Some(version)) => version == "0.0.4",
-            (Flavour::OpenMetrics, Some(version)) => matches!(version, "1.0.0" | "0.0.1"),
+            (Format::Classic, Some(version)) => version == "0.0.4",
+            (Format::OpenMetrics, Some(version)) => matches!(version, "1.0.0" | "0.0.1"),
         };
         if known && quality > best.0 {
-            best = (quality, flavour);
+            best = (quality, format);
         }
     }
     best.1
@@ -48,16 +48,16 @@ pub(crate) fn coding_quality(accept: &str, coding: &str) -> u32 {
     quality(coding).or_else(|| quality("*")).unwrap_or(0)
 }
 
-fn flavour(media: &str) -> Option<Flavour> {
-    const KNOWN: [(&str, Flavour); 5] = [
-        ("application/openmetrics-text", Flavour::OpenMetrics),
-        ("application/vnd.google.protobuf", Flavour::Protobuf),
-        ("text/plain", Flavour::Classic),
-        ("text/*", Flavour::Classic),
-        ("*/*", Flavour::Classic),
+fn format(media: &str) -> Option<Format> {
+    const MEDIA_TYPES: [(&str, Format); 5] = [
+        ("application/openmetrics-text", Format::OpenMetrics),
+        ("application/vnd.google.protobuf", Format::Protobuf),
+        ("text/plain", Format::Classic),
+        ("text/*", Format::Classic),
+        ("*/*", Format::Classic),
     ];
-    let known = KNOWN.iter().find(|(name, _)| media.eq_ignore_ascii_case(name));
-    known.map(|(_, flavour)| *flavour)
+    let known = MEDIA_TYPES.iter().find(|(name, _)| media.eq_ignore_ascii_case(name));
+    known.map(|(_, format)| *format)
 }
 
 fn thousandths(quality: &str) -> u32 {
@@ -70,40 +70,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scrapers_preference_wins() {
+    fn negotiation_follows_the_quality_values() {
         // Prometheus 2.42 with native histograms; without, it leaves the first one out.
         let prometheus = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
             encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,\
             application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
-        assert_eq!(negotiate(prometheus), Flavour::Protobuf);
-        assert_eq!(negotiate(&prometheus.replace("delimited", "text")), Flavour::OpenMetrics);
-        assert_eq!(negotiate("text/plain, application/openmetrics-text; q=0.9"), Flavour::Classic);
-        assert_eq!(negotiate("application/openmetrics-text; version=2.0.0"), Flavour::Classic);
-        assert_eq!(negotiate("application/openmetrics-text; q=0, */*; q=0.1"), Flavour::Classic);
-        assert_eq!(negotiate("text/html,application/xhtml+xml,*/*;q=0.8"), Flavour::Classic);
-        assert_eq!(negotiate(""), Flavour::Classic);
-        assert_eq!(negotiate(";;,=,q=;q=nan"), Flavour::Classic);
+        assert_eq!(negotiate(prometheus), Format::Protobuf);
+        assert_eq!(negotiate(&prometheus.replace("delimited", "text")), Format::OpenMetrics);
+        assert_eq!(negotiate("text/plain, application/openmetrics-text; q=0.9"), Format::Classic);
+        assert_eq!(negotiate("application/openmetrics-text; version=2.0.0"), Format::Classic);
+        assert_eq!(negotiate("application/openmetrics-text; q=0, */*; q=0.1"), Format::Classic);
+        assert_eq!(negotiate("text/html,application/xhtml+xml,*/*;q=0.8"), Format::Classic);
+        assert_eq!(negotiate(""), Format::Classic);
+        assert_eq!(negotiate(";;,=,q=;q=nan"), Format::Classic);
     }
 
     #[test]
-    fn prometheus_3_gets_what_it_prefers() {
+    fn accept_header_of_prometheus_3_selects_its_first_format() {
         // Its headers say how it would have names escaped that ours never are (scrape.go, acceptHeader).
         let text = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
             application/openmetrics-text;version=0.0.1;q=0.5,\
             text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
-        assert_eq!(negotiate(text), Flavour::OpenMetrics);
+        assert_eq!(negotiate(text), Format::OpenMetrics);
         let protobuf = format!(
             "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
              encoding=delimited;escaping=allow-utf-8;q=0.7,{text}"
         );
-        assert_eq!(negotiate(&protobuf), Flavour::Protobuf);
+        assert_eq!(negotiate(&protobuf), Format::Protobuf);
         let classic =
             "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3";
-        assert_eq!(negotiate(classic), Flavour::Classic);
+        assert_eq!(negotiate(classic), Format::Classic);
     }
 
     #[test]
-    fn a_coding_is_used_only_where_it_is_taken() {
+    fn coding_is_used_only_where_accept_encoding_allows_it() {
         assert_eq!(coding_quality("gzip, deflate", "gzip"), 1000);
         assert_eq!(coding_quality("br;q=1, *;q=0.1", "gzip"), 100);
         assert_eq!(coding_quality("gzip;q=0", "gzip"), 0);

@@ -3,27 +3,27 @@
 /// A number of a counter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Number {
-    Whole(u64),
+    Integer(u64),
     Float(f64),
 }
 
 impl Number {
     pub(crate) fn as_float(self) -> f64 {
         match self {
-            Self::Whole(value) => value as f64,
+            Self::Integer(value) => value as f64,
             Self::Float(value) => value,
         }
     }
 
     pub(crate) fn push(self, out: &mut Vec<u8>) {
         match self {
-            Self::Whole(value) => push_whole(out, value),
+            Self::Integer(value) => push_integer(out, value),
             Self::Float(value) => push_float(out, value),
         }
     }
 }
 
-pub(crate) fn push_whole(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn push_integer(out: &mut Vec<u8>, value: u64) {
     if value < 10 {
         out.push(b'0' + value as u8);
     } else {
@@ -33,13 +33,13 @@ pub(crate) fn push_whole(out: &mut Vec<u8>, value: u64) {
 
 /// A float in the shortest form that reads back the same; whole numbers without a fraction.
 pub(crate) fn push_float(out: &mut Vec<u8>, value: f64) {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
+    const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
     if value.is_nan() {
         out.extend_from_slice(b"NaN");
     } else if value.is_infinite() {
         out.extend_from_slice(if value > 0.0 { b"+Inf" } else { b"-Inf" });
     } else if value.fract() == 0.0
-        && value.abs() < EXACT
+        && value.abs() < MAX_EXACT_INTEGER
         && !(value == 0.0 && value.is_sign_negative())
     {
         out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_read_back_the_same() {
+    fn floats_parse_back_to_the_same_value() {
         let odd = [0.0, -0.0, 1.0, 0.1, -2.5, 1e15, 1e16, 1e300, 5e-324, f64::MAX, 0.1 + 0.2];
         for value in odd {
             assert_eq!(float(value).parse::<f64>().unwrap().to_bits(), value.to_bits(), "{value}");
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_have_a_fraction() {
+    fn bounds_of_whole_numbers_have_a_fraction() {
         assert_eq!(&*le(1.0), "le=\"1.0\"} ");
         assert_eq!(&*le(0.005), "le=\"0.005\"} ");
         assert_eq!(&*le(f64::INFINITY), "le=\"+Inf\"} ");

@@ -8,41 +8,42 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use obs_otlp::Resource;
 
 use super::conventions::Convention;
+use super::number::Number;
 use super::wire::Message;
-use super::{Expose, Number};
+use super::writer::Expose;
 use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
-use crate::family::Pairs;
+use crate::family::LabelPairs;
 use crate::kind::Kind;
-use crate::metric::Snapshot;
+use crate::metric::snapshot::HistogramSnapshot;
 use crate::names;
 
 /// `AGGREGATION_TEMPORALITY_CUMULATIVE`
-const CUMULATIVE: u64 = 2;
+const CUMULATIVE_TEMPORALITY: u64 = 2;
 
 /// Writes the metrics of one push.
 #[derive(Debug)]
 pub(crate) struct Otlp {
-    /// When the registry began, and the series that is being written, where that is known.
+    /// When the registry was created; `created` is when the current series was, where that is known.
     start: u64,
-    born: Option<u64>,
+    created: Option<u64>,
     now: u64,
     /// `ScopeMetrics`
     scope: Message,
     head: Message,
     /// The points of the family that is being written, by the suffix of their name.
-    points: BTreeMap<String, (Data, Message)>,
+    points: BTreeMap<String, (PointKind, Message)>,
     name: String,
-    /// What the conventions say of that family.
+    /// The semantic convention of that family.
     convention: Option<&'static Convention>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Data {
+enum PointKind {
     Gauge,
-    Sum,
-    /// Of numbers that fall, too: an UpDownCounter's.
-    Balance,
+    MonotonicSum,
+    /// An UpDownCounter's.
+    NonMonotonicSum,
     Histogram,
 }
 
@@ -56,7 +57,7 @@ impl Otlp {
         scope.message(1, &about);
         Self {
             start: nanoseconds(start.duration_since(UNIX_EPOCH).unwrap_or_default()),
-            born: None,
+            created: None,
             now: nanoseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
             scope,
             head: Message::default(),
@@ -83,18 +84,18 @@ impl Otlp {
             metric.string(1, &format!("{}{suffix}", self.name));
             metric.append(&self.head);
             let field = match data {
-                Data::Gauge => 5,
-                Data::Sum => {
-                    points.unsigned(2, CUMULATIVE);
+                PointKind::Gauge => 5,
+                PointKind::MonotonicSum => {
+                    points.unsigned(2, CUMULATIVE_TEMPORALITY);
                     points.unsigned(3, 1);
                     7
                 }
-                Data::Balance => {
-                    points.unsigned(2, CUMULATIVE);
+                PointKind::NonMonotonicSum => {
+                    points.unsigned(2, CUMULATIVE_TEMPORALITY);
                     7
                 }
-                Data::Histogram => {
-                    points.unsigned(2, CUMULATIVE);
+                PointKind::Histogram => {
+                    points.unsigned(2, CUMULATIVE_TEMPORALITY);
                     9
                 }
             };
@@ -103,7 +104,7 @@ impl Otlp {
         }
     }
 
-    fn point(&mut self, suffix: &str, data: Data, point: &Message) {
+    fn push_point(&mut self, suffix: &str, data: PointKind, point: &Message) {
         if !self.points.contains_key(suffix) {
             self.points.insert(suffix.to_owned(), (data, Message::default()));
         }
@@ -112,28 +113,28 @@ impl Otlp {
         }
     }
 
-    fn number(
+    fn push_number(
         &mut self,
         suffix: &str,
-        data: Data,
+        data: PointKind,
         labels: &str,
         value: Number,
         exemplar: Option<Exemplar>,
     ) {
-        let mut point = self.times();
+        let mut point = self.new_point();
         match value {
-            Number::Whole(value) => point.fixed(6, value),
+            Number::Integer(value) => point.fixed(6, value),
             Number::Float(value) => point.double(4, value),
         }
         if let Some(exemplar) = exemplar {
             point.message(5, &self::exemplar(&exemplar));
         }
         self.attributes(&mut point, 7, labels);
-        self.point(suffix, data, &point);
+        self.push_point(suffix, data, &point);
     }
 
     fn attributes(&self, point: &mut Message, field: u32, labels: &str) {
-        for (label, value) in Pairs(labels) {
+        for (label, value) in LabelPairs(labels) {
             match self.convention.and_then(|known| known.attribute(label)) {
                 None => point.message(field, &attribute(label, &value, false)),
                 Some(known) if known.is_absent(&value) => {}
@@ -142,9 +143,9 @@ impl Otlp {
         }
     }
 
-    fn times(&self) -> Message {
+    fn new_point(&self) -> Message {
         let mut point = Message::default();
-        point.fixed(2, self.born.unwrap_or(self.start));
+        point.fixed(2, self.created.unwrap_or(self.start));
         point.fixed(3, self.now);
         point
     }
@@ -158,7 +159,7 @@ impl Expose for Otlp {
     fn family(&mut self, family: &Descriptor) {
         self.end_family();
         self.name.clear();
-        self.convention = Convention::of(family);
+        self.convention = Convention::for_family(family);
         self.name.push_str(self.convention.map_or(family.base(), |known| known.name));
         self.head.clear();
         self.head.string(2, &family.help);
@@ -172,23 +173,23 @@ impl Expose for Otlp {
         self.head.string(3, unit);
     }
 
-    fn born(&mut self, born: Option<Duration>) {
-        self.born = born.map(nanoseconds);
+    fn created(&mut self, created: Option<Duration>) {
+        self.created = created.map(nanoseconds);
     }
 
     fn counter(&mut self, _: &Descriptor, labels: &str, value: Number, exemplar: Option<Exemplar>) {
-        self.number("_total", Data::Sum, labels, value, exemplar);
+        self.push_number("_total", PointKind::MonotonicSum, labels, value, exemplar);
     }
 
     fn gauge(&mut self, _: &Descriptor, labels: &str, value: f64) {
         let adds_up = self.convention.is_some_and(|known| known.adds_up);
-        let data = if adds_up { Data::Balance } else { Data::Gauge };
-        self.number("", data, labels, Number::Float(value), None);
+        let data = if adds_up { PointKind::NonMonotonicSum } else { PointKind::Gauge };
+        self.push_number("", data, labels, Number::Float(value), None);
     }
 
-    fn histogram(&mut self, _: &Descriptor, labels: &str, histogram: &Snapshot<'_>) {
+    fn histogram(&mut self, _: &Descriptor, labels: &str, histogram: &HistogramSnapshot<'_>) {
         let counts: Vec<u64> = histogram.counts().collect();
-        let mut point = self.times();
+        let mut point = self.new_point();
         point.fixed(4, counts.iter().sum());
         point.double(5, histogram.sum());
         point.packed(6, counts.iter().map(|count| count.to_le_bytes()));
@@ -198,10 +199,10 @@ impl Expose for Otlp {
             point.message(8, &self::exemplar(&exemplar));
         }
         self.attributes(&mut point, 9, labels);
-        self.point("", Data::Histogram, &point);
+        self.push_point("", PointKind::Histogram, &point);
     }
 
-    /// What OpenTelemetry has no type for goes line by line, under the names of the text format.
+    /// Types that OpenTelemetry does not have go line by line, under the names of the text format.
     fn sample(
         &mut self,
         family: &Descriptor,
@@ -215,8 +216,8 @@ impl Expose for Otlp {
             Kind::Summary => !suffix.is_empty(),
             _ => false,
         };
-        let data = if grows { Data::Sum } else { Data::Gauge };
-        self.number(suffix, data, labels, value, None);
+        let data = if grows { PointKind::MonotonicSum } else { PointKind::Gauge };
+        self.push_number(suffix, data, labels, value, None);
     }
 }
 

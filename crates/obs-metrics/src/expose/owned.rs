@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Expose, Number};
+use super::number::Number;
+use super::writer::Expose;
 use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
 use crate::kind::Kind;
-use crate::metric::Snapshot;
+use crate::metric::snapshot::HistogramSnapshot;
 
 /// One family as plain values.
 #[derive(Debug)]
@@ -42,9 +43,9 @@ impl OwnedValue {
 
 /// Gathers a scrape.
 #[derive(Debug, Default)]
-pub(crate) struct Owned(pub(crate) Vec<OwnedFamily>);
+pub(crate) struct OwnedScrape(pub(crate) Vec<OwnedFamily>);
 
-impl Owned {
+impl OwnedScrape {
     fn push(&mut self, labels: &str, value: OwnedValue) {
         if let Some(family) = self.0.last_mut() {
             family.series.push((labels.to_owned(), value));
@@ -52,7 +53,7 @@ impl Owned {
     }
 }
 
-impl Expose for Owned {
+impl Expose for OwnedScrape {
     fn family(&mut self, family: &Descriptor) {
         self.0.push(OwnedFamily {
             base: family.base().to_owned(),
@@ -62,7 +63,7 @@ impl Expose for Owned {
         });
     }
 
-    fn born(&mut self, _: Option<Duration>) {}
+    fn created(&mut self, _: Option<Duration>) {}
 
     fn counter(&mut self, _: &Descriptor, labels: &str, value: Number, _: Option<Exemplar>) {
         self.push(labels, OwnedValue::Counter(value));
@@ -72,7 +73,7 @@ impl Expose for Owned {
         self.push(labels, OwnedValue::Gauge(value));
     }
 
-    fn histogram(&mut self, _: &Descriptor, labels: &str, histogram: &Snapshot<'_>) {
+    fn histogram(&mut self, _: &Descriptor, labels: &str, histogram: &HistogramSnapshot<'_>) {
         let bounds = histogram.bounds().bounds.iter().copied().chain([f64::INFINITY]);
         let buckets: Vec<_> = bounds.zip(histogram.counts()).collect();
         let count = buckets.iter().map(|(_, count)| count).sum();

@@ -6,13 +6,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::number::Number;
 use super::wire::Message;
-use super::{Expose, Number};
+use super::writer::Expose;
 use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
-use crate::family::{Pairs, parse_block};
+use crate::family::{LabelPairs, parse_block};
 use crate::kind::Kind;
-use crate::metric::{Native, Snapshot, ZERO};
+use crate::metric::native::{NativeBuckets, ZERO_THRESHOLD};
+use crate::metric::snapshot::HistogramSnapshot;
 
 /// Writes protobuf into a buffer that may be used again.
 #[derive(Debug)]
@@ -20,9 +22,9 @@ pub(crate) struct Protobuf<'a> {
     out: &'a mut Vec<u8>,
     family: Option<Message>,
     /// Summaries and histograms that come line by line.
-    lines: Vec<(Vec<(String, String)>, Lines)>,
+    lines: Vec<(Vec<(String, String)>, SeriesLines)>,
     is_histogram: bool,
-    born: Option<Duration>,
+    created: Option<Duration>,
     /// To be used again for each series.
     metric: Message,
     label: Message,
@@ -30,11 +32,11 @@ pub(crate) struct Protobuf<'a> {
 
 /// The lines of one series: bounds or quantiles with their numbers, sum and count.
 #[derive(Debug, Default)]
-struct Lines {
+struct SeriesLines {
     points: Vec<(f64, f64)>,
     sum: f64,
     count: f64,
-    born: Option<Duration>,
+    created: Option<Duration>,
 }
 
 impl<'a> Protobuf<'a> {
@@ -44,7 +46,7 @@ impl<'a> Protobuf<'a> {
             family: None,
             lines: Vec::new(),
             is_histogram: false,
-            born: None,
+            created: None,
             metric: Message::default(),
             label: Message::default(),
         }
@@ -68,8 +70,8 @@ impl<'a> Protobuf<'a> {
                 value.message(3, &point);
             }
             let field = if self.is_histogram { 7 } else { 4 };
-            if let Some(born) = lines.born.filter(|_| !self.is_histogram) {
-                value.message(4, &timestamp(born));
+            if let Some(created) = lines.created.filter(|_| !self.is_histogram) {
+                value.message(4, &timestamp(created));
             }
             self.metric(labels.iter().map(|(name, text)| (name, text)), field, &value);
         }
@@ -79,9 +81,9 @@ impl<'a> Protobuf<'a> {
     }
 
     /// When the series began, as a `google.protobuf.Timestamp` in this field.
-    fn push_born(&self, value: &mut Message, field: u32) {
-        if let Some(born) = self.born {
-            value.message(field, &timestamp(born));
+    fn push_created(&self, value: &mut Message, field: u32) {
+        if let Some(created) = self.created {
+            value.message(field, &timestamp(created));
         }
     }
 
@@ -116,8 +118,8 @@ impl Expose for Protobuf<'_> {
         self.family = Some(message);
     }
 
-    fn born(&mut self, born: Option<Duration>) {
-        self.born = born;
+    fn created(&mut self, created: Option<Duration>) {
+        self.created = created;
     }
 
     fn counter(&mut self, _: &Descriptor, labels: &str, value: Number, exemplar: Option<Exemplar>) {
@@ -126,17 +128,17 @@ impl Expose for Protobuf<'_> {
         if let Some(exemplar) = exemplar {
             counter.message(2, &exemplar_message(&exemplar));
         }
-        self.push_born(&mut counter, 3);
-        self.metric(Pairs(labels), 3, &counter);
+        self.push_created(&mut counter, 3);
+        self.metric(LabelPairs(labels), 3, &counter);
     }
 
     fn gauge(&mut self, _: &Descriptor, labels: &str, value: f64) {
         let mut gauge = Message::default();
         gauge.double(1, value);
-        self.metric(Pairs(labels), 2, &gauge);
+        self.metric(LabelPairs(labels), 2, &gauge);
     }
 
-    fn histogram(&mut self, _: &Descriptor, labels: &str, histogram: &Snapshot<'_>) {
+    fn histogram(&mut self, _: &Descriptor, labels: &str, histogram: &HistogramSnapshot<'_>) {
         let mut buckets = Message::default();
         let mut count = 0;
         let bounds = histogram.bounds().bounds.iter().copied().chain([f64::INFINITY]);
@@ -152,14 +154,14 @@ impl Expose for Protobuf<'_> {
         }
         let native = histogram.native();
         let mut message = Message::default();
-        message.unsigned(1, native.map_or(count, Native::count));
+        message.unsigned(1, native.map_or(count, NativeBuckets::count));
         message.double(2, native.map_or_else(|| histogram.sum(), |native| native.sum));
         message.append(&buckets);
         if let Some(native) = native {
             push_native(&mut message, native);
         }
-        self.push_born(&mut message, 15);
-        self.metric(Pairs(labels), 7, &message);
+        self.push_created(&mut message, 15);
+        self.metric(LabelPairs(labels), 7, &message);
     }
 
     fn sample(
@@ -178,7 +180,7 @@ impl Expose for Protobuf<'_> {
             Kind::Unknown => {
                 let mut untyped = Message::default();
                 untyped.double(1, value.as_float());
-                return self.metric(Pairs(labels), 5, &untyped);
+                return self.metric(LabelPairs(labels), 5, &untyped);
             }
             _ => return self.gauge(family, labels, value.as_float()),
         };
@@ -193,7 +195,8 @@ impl Expose for Protobuf<'_> {
         }
         let known = self.lines.iter().position(|(labels, _)| *labels == pairs);
         let known = known.unwrap_or_else(|| {
-            self.lines.push((pairs, Lines { born: self.born, ..Lines::default() }));
+            self.lines
+                .push((pairs, SeriesLines { created: self.created, ..SeriesLines::default() }));
             self.lines.len() - 1
         });
         let Some((_, lines)) = self.lines.get_mut(known) else { return };
@@ -241,12 +244,12 @@ fn timestamp(time: Duration) -> Message {
     message
 }
 
-fn push_native(message: &mut Message, native: &Native) {
+fn push_native(message: &mut Message, native: &NativeBuckets) {
     message.signed(5, i64::from(native.schema));
-    message.double(6, ZERO);
+    message.double(6, ZERO_THRESHOLD);
     message.unsigned(7, native.zero);
-    push_side(message, 9, &native.negative);
-    push_side(message, 12, &native.positive);
+    push_buckets(message, 9, &native.negative);
+    push_buckets(message, 12, &native.positive);
     if native.count() == native.zero {
         // What tells an empty native histogram from a classic one: a span of no length.
         let mut span = Message::default();
@@ -258,7 +261,7 @@ fn push_native(message: &mut Message, native: &Native) {
 
 /// The spans of buckets that follow one another in `field`, and after it the difference of each bucket
 /// to the one before.
-fn push_side(message: &mut Message, field: u32, buckets: &BTreeMap<i32, u64>) {
+fn push_buckets(message: &mut Message, field: u32, buckets: &BTreeMap<i32, u64>) {
     let mut spans: Vec<(i32, u64)> = Vec::new();
     let mut end = 0;
     for bucket in buckets.keys() {

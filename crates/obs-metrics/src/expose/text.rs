@@ -2,26 +2,28 @@
 
 use std::time::Duration;
 
-use super::number::{push_float, push_whole};
-use super::{Expose, Flavour, Number};
+use super::format::Format;
+use super::number::Number;
+use super::number::{push_float, push_integer};
+use super::writer::Expose;
 use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
 use crate::kind::Kind;
-use crate::metric::Snapshot;
+use crate::metric::snapshot::HistogramSnapshot;
 
 /// Writes text into a buffer that may be used again.
 #[derive(Debug)]
 pub(crate) struct Text<'a> {
     out: &'a mut Vec<u8>,
-    flavour: Flavour,
+    format: Format,
     /// What the lines of a histogram's buckets, or of a counter, begin with.
     scratch: Vec<u8>,
-    born: Option<Duration>,
+    created: Option<Duration>,
 }
 
 impl<'a> Text<'a> {
-    pub(crate) fn new(out: &'a mut Vec<u8>, flavour: Flavour) -> Self {
-        Self { out, flavour, scratch: Vec::with_capacity(512), born: None }
+    pub(crate) fn new(out: &'a mut Vec<u8>, format: Format) -> Self {
+        Self { out, format, scratch: Vec::with_capacity(512), created: None }
     }
 
     /// `name_suffix{labels} `
@@ -41,7 +43,7 @@ impl<'a> Text<'a> {
     }
 
     /// `name{labels} 1`, the name as the family began: nearly all lines of a large scrape.
-    fn whole(&mut self, labels: &str, value: u64) {
+    fn integer(&mut self, labels: &str, value: u64) {
         self.out.reserve(self.scratch.len() + labels.len() + 24);
         self.out.extend_from_slice(&self.scratch);
         self.out.extend_from_slice(labels.as_bytes());
@@ -49,14 +51,14 @@ impl<'a> Text<'a> {
             self.out.extend_from_slice(&[b'}', b' ', b'0' + value as u8]);
         } else {
             self.out.extend_from_slice(b"} ");
-            push_whole(self.out, value);
+            push_integer(self.out, value);
         }
     }
 
     /// ` # {trace_id="…",span_id="…"} value time`: 63 of the 128 characters that a label set may have
     /// (OpenMetrics 1.0, "Exemplars").
     fn exemplar(&mut self, exemplar: Option<Exemplar>) {
-        let Some(exemplar) = exemplar.filter(|_| self.flavour == Flavour::OpenMetrics) else {
+        let Some(exemplar) = exemplar.filter(|_| self.format == Format::OpenMetrics) else {
             return;
         };
         self.out.extend_from_slice(b" # {trace_id=\"");
@@ -70,10 +72,10 @@ impl<'a> Text<'a> {
     }
 
     /// `name_created{labels} time`, at the end of a series.
-    fn created(&mut self, family: &Descriptor, labels: &str) {
-        if let Some(born) = self.born.filter(|_| self.flavour == Flavour::OpenMetrics) {
+    fn write_created(&mut self, family: &Descriptor, labels: &str) {
+        if let Some(created) = self.created.filter(|_| self.format == Format::OpenMetrics) {
             self.series(family.base(), "_created", labels);
-            push_float(self.out, born.as_secs_f64());
+            push_float(self.out, created.as_secs_f64());
             self.end_of_line();
         }
     }
@@ -81,7 +83,7 @@ impl<'a> Text<'a> {
     /// A sum counts for OpenMetrics: "If buckets with negative thresholds exist, the sum must not be
     /// there", and it must be neither negative nor NaN (OpenMetrics 1.0, "Histogram", "Summary").
     fn allows_sum(&self, sum: f64, has_negative_bounds: bool) -> bool {
-        self.flavour != Flavour::OpenMetrics || !has_negative_bounds && sum >= 0.0
+        self.format != Format::OpenMetrics || !has_negative_bounds && sum >= 0.0
     }
 
     fn end_of_line(&mut self) {
@@ -91,8 +93,8 @@ impl<'a> Text<'a> {
 
 impl Expose for Text<'_> {
     fn family(&mut self, family: &Descriptor) {
-        let head = match self.flavour {
-            Flavour::OpenMetrics => &family.openmetrics_head,
+        let head = match self.format {
+            Format::OpenMetrics => &family.openmetrics_head,
             _ => &family.classic_head,
         };
         self.out.extend_from_slice(head.as_bytes());
@@ -103,8 +105,8 @@ impl Expose for Text<'_> {
         }
     }
 
-    fn born(&mut self, born: Option<Duration>) {
-        self.born = born;
+    fn created(&mut self, created: Option<Duration>) {
+        self.created = created;
     }
 
     fn counter(
@@ -115,7 +117,7 @@ impl Expose for Text<'_> {
         exemplar: Option<Exemplar>,
     ) {
         match value {
-            Number::Whole(value) if !labels.is_empty() => self.whole(labels, value),
+            Number::Integer(value) if !labels.is_empty() => self.integer(labels, value),
             value => {
                 self.series(&family.name, "", labels);
                 value.push(self.out);
@@ -123,7 +125,7 @@ impl Expose for Text<'_> {
         }
         self.exemplar(exemplar);
         self.end_of_line();
-        self.created(family, labels);
+        self.write_created(family, labels);
     }
 
     fn gauge(&mut self, family: &Descriptor, labels: &str, value: f64) {
@@ -132,7 +134,7 @@ impl Expose for Text<'_> {
         self.end_of_line();
     }
 
-    fn histogram(&mut self, family: &Descriptor, labels: &str, histogram: &Snapshot<'_>) {
+    fn histogram(&mut self, family: &Descriptor, labels: &str, histogram: &HistogramSnapshot<'_>) {
         let sum = histogram.sum();
         let mut count = 0;
         self.scratch.clear();
@@ -148,7 +150,7 @@ impl Expose for Text<'_> {
             self.out.reserve(self.scratch.len() + le.len() + 24);
             self.out.extend_from_slice(&self.scratch);
             self.out.extend_from_slice(le.as_bytes());
-            push_whole(self.out, count);
+            push_integer(self.out, count);
             self.exemplar(histogram.exemplar(bucket));
             self.end_of_line();
         }
@@ -161,10 +163,10 @@ impl Expose for Text<'_> {
             push_float(self.out, sum);
             self.end_of_line();
             self.series(&family.name, "_count", labels);
-            push_whole(self.out, count);
+            push_integer(self.out, count);
             self.end_of_line();
         }
-        self.created(family, labels);
+        self.write_created(family, labels);
     }
 
     #[cfg(feature = "prometheus-client")]
@@ -186,13 +188,13 @@ impl Expose for Text<'_> {
         }
         self.series(family.base(), suffix, labels);
         value.push(self.out);
-        if let Some(exemplar) = exemplar.filter(|_| self.flavour == Flavour::OpenMetrics) {
+        if let Some(exemplar) = exemplar.filter(|_| self.format == Format::OpenMetrics) {
             self.out.extend_from_slice(b" # ");
             self.out.extend_from_slice(exemplar.as_bytes());
         }
         self.end_of_line();
         if family.kind == Kind::Summary && suffix == "_count" {
-            self.created(family, labels);
+            self.write_created(family, labels);
         }
     }
 }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::budget::Budget;
-use super::idle::Idle;
+use super::idle::IdleTracker;
 use super::key::Key;
-use super::labels::{Names, push_label};
-use super::limit::{self, Limit};
-use super::table::{Found, RetiredTable, Table};
+use super::labels::{LabelNames, push_label};
+use super::limit::{self, SeriesLimit};
+use super::table::{RetiredTable, SeriesRef, Table};
 use super::{Labels, Series};
 use crate::descriptor::Descriptor;
 use crate::expose::Expose;
@@ -47,53 +47,53 @@ pub(crate) trait Collect: Send + Sync {
 pub(crate) struct Family<M: Sealed> {
     descriptor: Descriptor,
     settings: M::Settings,
-    names: Names,
+    names: LabelNames,
     table: Table<M::Core>,
-    live: Mutex<Live<M::Core>>,
-    limit: Limit,
+    live: Mutex<LiveSeries<M::Core>>,
+    limit: SeriesLimit,
     budget: Arc<Budget>,
     overflow: OnceLock<Arc<Series<M::Core>>>,
     /// Whether to show when a series began.
-    created: bool,
+    shows_created: bool,
 }
 
 /// The series in the order of their creation, and what waits to be freed.
 #[derive(Debug)]
-struct Live<C> {
+struct LiveSeries<C> {
     series: Vec<Arc<Series<C>>>,
     retired: Vec<RetiredTable<C>>,
-    idle: Option<Idle>,
+    idle: Option<IdleTracker>,
 }
 
 impl<M: Sealed> Family<M> {
     pub(crate) fn new(
         descriptor: Descriptor,
         settings: M::Settings,
-        created: bool,
+        shows_created: bool,
         budget: Arc<Budget>,
     ) -> Self {
         budget.add_family();
         Self {
-            names: Names::new(&descriptor.labels),
+            names: LabelNames::new(&descriptor.labels),
             descriptor,
             settings,
             table: Table::new(),
-            live: Mutex::new(Live { series: Vec::new(), retired: Vec::new(), idle: None }),
-            limit: Limit::new(limit::DEFAULT),
+            live: Mutex::new(LiveSeries { series: Vec::new(), retired: Vec::new(), idle: None }),
+            limit: SeriesLimit::new(limit::DEFAULT_MAX_SERIES),
             budget,
             overflow: OnceLock::new(),
-            created,
+            shows_created,
         }
     }
 
-    pub(crate) fn set_limit(&self, most: usize) {
-        self.limit.set(most);
+    pub(crate) fn set_limit(&self, max_series: usize) {
+        self.limit.set(max_series);
     }
 
     /// The series of these values, made where there is none; good as long as both the pin and the
     /// family.
     #[inline(always)]
-    pub(crate) fn find_or_make<const N: usize>(
+    pub(crate) fn find_or_create<const N: usize>(
         &self,
         values: &[&str; N],
         pin: &Pin,
@@ -108,7 +108,7 @@ impl<M: Sealed> Family<M> {
         let key = self.names.key(values);
         let series = match self.find(&key, values, pin) {
             Some(series) => series,
-            None => self.make(key, values, pin),
+            None => self.create(key, values, pin),
         };
         // `live`, `retired` or `overflow` owns the series: the pin, and the borrow of the family that the
         // caller binds the result to, keep it there. A count that threads share is not touched.
@@ -118,13 +118,13 @@ impl<M: Sealed> Family<M> {
     /// A handle of these values' series, made where there is none, that no expiry overtakes.
     pub(crate) fn handle<const N: usize>(&self, values: &[&str; N]) -> M {
         if !RECORDS {
-            return M::clone(&self.find_or_make(values, &pin()));
+            return M::clone(&self.find_or_create(values, &pin()));
         }
         loop {
             let pin = pin();
             let key = self.names.key(values);
             let series = self.find(&key, values, &pin);
-            let series = series.unwrap_or_else(|| self.make(key, values, &pin));
+            let series = series.unwrap_or_else(|| self.create(key, values, &pin));
             let held = Arc::clone(&series.borrow_arc());
             if !held.is_expiring() {
                 return M::from_series(held);
@@ -152,7 +152,7 @@ impl<M: Sealed> Family<M> {
 
     fn retain_series(
         &self,
-        live: &mut Live<M::Core>,
+        live: &mut LiveSeries<M::Core>,
         mut keep: impl FnMut(&Arc<Series<M::Core>>) -> bool,
     ) -> usize {
         let all = std::mem::take(&mut live.series);
@@ -160,12 +160,12 @@ impl<M: Sealed> Family<M> {
         let count = removed.len();
         live.series = kept;
         if let Some(idle) = &mut live.idle {
-            removed.iter().for_each(|series| idle.forget(Arc::as_ptr(series).addr()));
+            removed.iter().for_each(|series| idle.remove(Arc::as_ptr(series).addr()));
         }
         if count > 0 {
             let retired = self.table.replace(&live.series, removed);
             live.retired.push(retired);
-            self.limit.admits(live.series.len());
+            self.limit.try_admit(live.series.len());
             self.limit.set_series(live.series.len());
             self.budget.remove_series(count);
         }
@@ -175,10 +175,10 @@ impl<M: Sealed> Family<M> {
 
     /// From now on, each scrape removes the series that nobody used or held for so long.
     pub(crate) fn expire_after(&self, idle: Duration) {
-        self.lock().idle = Some(Idle::new(idle));
+        self.lock().idle = Some(IdleTracker::new(idle));
     }
 
-    fn expire(&self, live: &mut Live<M::Core>) {
+    fn expire(&self, live: &mut LiveSeries<M::Core>) {
         let Some(mut idle) = live.idle.take() else { return };
         let now = Instant::now();
         self.retain_series(live, |series| {
@@ -186,12 +186,12 @@ impl<M: Sealed> Family<M> {
             series.begin_expiry();
             let used = M::fingerprint(series.core());
             let held = Arc::strong_count(series) > 1;
-            let is_over = idle.is_over(address, used, held, now);
-            match is_over {
-                true => idle.forget(address),
+            let is_expired = idle.is_expired(address, used, held, now);
+            match is_expired {
+                true => idle.remove(address),
                 false => series.cancel_expiry(),
             }
-            !is_over
+            !is_expired
         });
         live.idle = Some(idle);
     }
@@ -199,7 +199,7 @@ impl<M: Sealed> Family<M> {
     /// Removes the series of these values, and tells whether there was one.
     pub(crate) fn remove<const N: usize>(&self, values: &[&str; N]) -> bool {
         let key = self.names.key(values);
-        self.retain(|labels| !labels.are(&key, values)) > 0
+        self.retain(|labels| !labels.matches(&key, values)) > 0
     }
 
     #[inline(always)]
@@ -208,17 +208,17 @@ impl<M: Sealed> Family<M> {
         key: &Key,
         values: &[&str; N],
         pin: &'p Pin,
-    ) -> Option<Found<'p, M::Core>> {
-        self.table.find(key.hash, |series| series.labels().are(key, values), pin)
+    ) -> Option<SeriesRef<'p, M::Core>> {
+        self.table.find(key.hash, |series| series.labels().matches(key, values), pin)
     }
 
     #[cold]
-    fn make<'a, const N: usize>(
+    fn create<'a, const N: usize>(
         &'a self,
         key: Key,
         values: &[&str; N],
         pin: &'a Pin,
-    ) -> Found<'a, M::Core> {
+    ) -> SeriesRef<'a, M::Core> {
         let size = values.iter().fold(0_usize, |size, value| size.saturating_add(value.len()));
         if self.limit.is_reached() || size > MAX_LABEL_BYTES {
             return self.overflow(values);
@@ -234,7 +234,7 @@ impl<M: Sealed> Family<M> {
         if let Some(series) = self.find(&key, values, pin) {
             return series;
         }
-        if !self.limit.admits(live.series.len()) {
+        if !self.limit.try_admit(live.series.len()) {
             // The warning runs a subscriber's code.
             drop(live);
             return self.overflow(values);
@@ -252,34 +252,34 @@ impl<M: Sealed> Family<M> {
     }
 
     #[cold]
-    fn overflow(&self, values: &[&str]) -> Found<'_, M::Core> {
+    fn overflow(&self, values: &[&str]) -> SeriesRef<'_, M::Core> {
         self.limit.count_overflow(&self.descriptor.name, values);
         self.overflow_series()
     }
 
     #[cold]
-    fn shed(&self) -> Found<'_, M::Core> {
+    fn shed(&self) -> SeriesRef<'_, M::Core> {
         self.limit.count_shed();
         self.budget.warn(&self.descriptor.name, self.limit.series());
         self.overflow_series()
     }
 
-    fn overflow_series(&self) -> Found<'_, M::Core> {
-        Found::owned_by(self.overflow.get_or_init(|| {
+    fn overflow_series(&self) -> SeriesRef<'_, M::Core> {
+        SeriesRef::owned_by(self.overflow.get_or_init(|| {
             let mut block = String::new();
             push_label(&mut block, OVERFLOW_LABEL, "true");
             Arc::new(Series::new(Labels::fixed(&block), M::core(&self.settings)))
         }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Live<M::Core>> {
+    fn lock(&self) -> MutexGuard<'_, LiveSeries<M::Core>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<C> Live<C> {
+impl<C> LiveSeries<C> {
     fn free_retired(&mut self) {
-        self.retired.retain_mut(|retired| !retired.is_over());
+        self.retired.retain_mut(|retired| !retired.is_reclaimable());
     }
 }
 
@@ -299,10 +299,10 @@ impl<M: Sealed> Collect for Family<M> {
             if !std::mem::replace(&mut head, true) {
                 out.family(&self.descriptor);
             }
-            out.born(self.created.then(|| series.born()));
+            out.created(self.shows_created.then(|| series.created()));
             M::expose(series.core(), series.labels().block(), &self.descriptor, out);
         }
-        out.born(None);
+        out.created(None);
     }
 
     fn series(&self) -> usize {
@@ -318,7 +318,7 @@ impl<M: Sealed> Collect for Family<M> {
     }
 
     fn limit(&self) -> usize {
-        self.limit.most()
+        self.limit.max_series()
     }
 
     fn blocks(&self, each: &mut dyn FnMut(&str)) {
@@ -332,5 +332,5 @@ impl<M: Sealed> Collect for Family<M> {
 /// A family of one series without labels.
 pub(crate) fn single<M: Sealed>(family: &Family<M>) -> M {
     let pin = pin();
-    M::clone(&family.find_or_make(&[], &pin))
+    M::clone(&family.find_or_create(&[], &pin))
 }

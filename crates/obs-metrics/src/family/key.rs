@@ -1,27 +1,27 @@
-//! What a series is found by: the values of its labels, read a few words at a time.
+//! The key of a series: the values of its labels, read a few words at a time.
 
-/// Values whose ends are kept beside the hash.
-const KEPT: usize = 3;
-/// The longest value that its ends and its length tell whole.
-const SHORT: usize = 16;
+/// The number of values whose ends are kept beside the hash.
+const MAX_KEPT_VALUES: usize = 3;
+/// Up to this many bytes, a value's ends and length determine it.
+const MAX_WHOLE_VALUE: usize = 16;
 
-/// Keys that make the hashes of one family unlike those of others.
+/// The seeds of one family's hashes.
 #[derive(Debug)]
-pub(super) struct Hashing {
+pub(super) struct KeyHasher {
     first: u64,
     last: u64,
 }
 
-impl Hashing {
+impl KeyHasher {
     pub(super) fn new() -> Self {
         Self { first: obs_context::random_u64(), last: obs_context::random_u64() }
     }
 
     fn hash(&self, [first, last]: [u64; 2], length: usize) -> u64 {
-        fold(first ^ self.first, last ^ self.last ^ length as u64)
+        folded_multiply(first ^ self.first, last ^ self.last ^ length as u64)
     }
 
-    /// Goes on with what lies between the ends of a long value.
+    /// Continues with the bytes between the ends of a long value.
     fn middle(&self, hash: u64, value: &[u8]) -> u64 {
         let middle = value.get(8..value.len().saturating_sub(8)).unwrap_or_default();
         middle.chunks(16).fold(hash, |hash, chunk| {
@@ -31,36 +31,36 @@ impl Hashing {
     }
 }
 
-/// Label values as words: three short values are compared as such, without a look at their bytes.
+/// Label values as words: three short values are compared without reading their bytes.
 #[derive(Debug, Default)]
 pub(super) struct Key {
     pub(super) hash: u64,
     /// The lengths of the values, or [`Key::PARTIAL`].
     lengths: u64,
-    ends: [[u64; 2]; KEPT],
+    ends: [[u64; 2]; MAX_KEPT_VALUES],
 }
 
 impl Key {
-    /// Stands for the lengths where there are more values, or longer ones, than the ends tell.
+    /// In place of the lengths where there are more or longer values than the ends determine.
     const PARTIAL: u64 = u64::MAX;
 
     #[inline(always)]
-    pub(super) fn new<const N: usize>(hashing: &Hashing, values: &[&str; N]) -> Self {
+    pub(super) fn new<const N: usize>(hasher: &KeyHasher, values: &[&str; N]) -> Self {
         let mut key = Self::default();
         for (at, value) in values.iter().enumerate() {
             let value = value.as_bytes();
             let ends = ends(value);
             // Each is hashed by itself, so that the processor works on all at once.
-            let mut hash = hashing.hash(ends, value.len());
-            if value.len() > SHORT {
-                hash = hashing.middle(hash, value);
+            let mut hash = hasher.hash(ends, value.len());
+            if value.len() > MAX_WHOLE_VALUE {
+                hash = hasher.middle(hash, value);
                 key.lengths = Self::PARTIAL;
             }
             key.hash = key.hash.rotate_left(23).wrapping_add(hash);
             match key.ends.get_mut(at) {
                 Some(kept) => {
                     *kept = ends;
-                    // It is less than 32; shifting ones into the lengths leaves what is partial so.
+                    // It is less than 32; OR into `PARTIAL` leaves it as it is.
                     key.lengths |= (value.len() as u64) << (5 * at);
                 }
                 None => key.lengths = Self::PARTIAL,
@@ -80,7 +80,7 @@ impl Key {
         unlike == 0
     }
 
-    /// Whether there is more to compare than the words that are kept.
+    /// Whether the values themselves must be compared, too.
     #[inline(always)]
     pub(super) fn is_partial(&self) -> bool {
         self.lengths == Self::PARTIAL
@@ -102,18 +102,18 @@ fn ends(value: &[u8]) -> [u64; 2] {
             let (first, last) = (value[0], value[value.len() - 1]);
             [first.into(), u64::from(*middle) << 8 | u64::from(last)]
         }
-        None => of_nothing(),
+        None => empty_ends(),
     }
 }
 
 #[cold]
-fn of_nothing() -> [u64; 2] {
+fn empty_ends() -> [u64; 2] {
     [0, 0]
 }
 
 /// Both halves of the product: every bit of either factor counts.
 #[inline(always)]
-fn fold(a: u64, b: u64) -> u64 {
+fn folded_multiply(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }
@@ -125,13 +125,13 @@ mod tests {
     use super::*;
 
     fn differ(a: &str, b: &str) -> bool {
-        let hashing = Hashing::new();
-        let (a, b) = (Key::new(&hashing, &[a]), Key::new(&hashing, &[b]));
+        let hasher = KeyHasher::new();
+        let (a, b) = (Key::new(&hasher, &[a]), Key::new(&hasher, &[b]));
         a.hash != b.hash && !a.matches::<1>(&b)
     }
 
     #[test]
-    fn values_of_every_length_are_told_apart() {
+    fn keys_of_values_of_different_length_differ() {
         let text = "x".repeat(70);
         for length in 0..text.len() {
             let value = &text[..length];
@@ -145,10 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn short_values_of_the_same_bytes_and_other_lengths_differ() {
+    fn keys_of_short_values_with_trailing_zeros_differ() {
         let zeros = "\0".repeat(17);
-        let hashing = Hashing::new();
-        let key = |value: &str| Key { hash: 0, ..Key::new(&hashing, &["a", value]) };
+        let hasher = KeyHasher::new();
+        let key = |value: &str| Key { hash: 0, ..Key::new(&hasher, &["a", value]) };
         for one in 0..17 {
             for other in 0..17 {
                 let same = key(&zeros[..one]).matches::<2>(&key(&zeros[..other]));
@@ -158,30 +158,30 @@ mod tests {
     }
 
     #[test]
-    fn more_values_and_longer_ones_are_partial() {
-        let hashing = Hashing::new();
+    fn keys_of_many_or_long_values_are_partial() {
+        let hasher = KeyHasher::new();
         let long = "x".repeat(17);
-        assert!(!Key::new(&hashing, &["x", &long[..16], "x"]).is_partial());
-        assert!(!Key::new(&hashing, &[]).is_partial());
-        assert!(Key::new(&hashing, &["x", &long, "x"]).is_partial());
-        assert!(Key::new(&hashing, &["x", "x", "x", "x"]).is_partial());
+        assert!(!Key::new(&hasher, &["x", &long[..16], "x"]).is_partial());
+        assert!(!Key::new(&hasher, &[]).is_partial());
+        assert!(Key::new(&hasher, &["x", &long, "x"]).is_partial());
+        assert!(Key::new(&hasher, &["x", "x", "x", "x"]).is_partial());
     }
 
     #[test]
-    fn the_same_values_in_another_order_have_another_hash() {
-        let hashing = Hashing::new();
-        let hash = |values| Key::new::<2>(&hashing, &values).hash;
+    fn hash_depends_on_the_order_of_values() {
+        let hasher = KeyHasher::new();
+        let hash = |values| Key::new::<2>(&hasher, &values).hash;
         assert_ne!(hash(["a", "b"]), hash(["b", "a"]));
         assert_ne!(hash(["", "a"]), hash(["a", ""]));
     }
 
     #[test]
-    fn similar_values_are_spread_over_a_table() {
-        let hashing = Hashing::new();
+    fn hashes_of_similar_values_are_spread() {
+        let hasher = KeyHasher::new();
         let mut buckets = [0_u32; 256];
         let mut hashes = HashSet::new();
         for number in 0..25_600 {
-            let hash = Key::new(&hashing, &["GET", &format!("/orders/{number}"), "200"]).hash;
+            let hash = Key::new(&hasher, &["GET", &format!("/orders/{number}"), "200"]).hash;
             buckets[hash as usize % 256] += 1;
             assert!(hashes.insert(hash));
         }

@@ -2,23 +2,23 @@
 
 use std::borrow::Cow;
 
-use super::key::{Hashing, Key};
+use super::key::{Key, KeyHasher};
 
 /// A family's label names, and how their values are hashed.
 #[derive(Debug)]
-pub(crate) struct Names {
+pub(crate) struct LabelNames {
     names: Box<[Box<str>]>,
-    hashing: Hashing,
+    hasher: KeyHasher,
 }
 
-impl Names {
+impl LabelNames {
     pub(crate) fn new(names: &[Box<str>]) -> Self {
-        Self { names: names.into(), hashing: Hashing::new() }
+        Self { names: names.into(), hasher: KeyHasher::new() }
     }
 
     #[inline(always)]
     pub(super) fn key<const N: usize>(&self, values: &[&str; N]) -> Key {
-        Key::new(&self.hashing, values)
+        Key::new(&self.hasher, values)
     }
 }
 
@@ -30,11 +30,11 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    pub(super) fn new(key: Key, names: &Names, values: &[&str]) -> Self {
+    pub(super) fn new(key: Key, names: &LabelNames, values: &[&str]) -> Self {
         Self { key, block: render(&names.names, values).into() }
     }
 
-    /// The labels of no family: a fixed block.
+    /// A fixed block, of no family.
     pub(crate) fn fixed(block: &str) -> Self {
         Self { key: Key::default(), block: block.into() }
     }
@@ -49,12 +49,12 @@ impl Labels {
 
     /// Whether these are the labels of this key, made of these values.
     #[inline(always)]
-    pub(super) fn are<const N: usize>(&self, key: &Key, values: &[&str; N]) -> bool {
-        self.key.matches::<N>(key) && (!key.is_partial() || self.have(values))
+    pub(super) fn matches<const N: usize>(&self, key: &Key, values: &[&str; N]) -> bool {
+        self.key.matches::<N>(key) && (!key.is_partial() || self.matches_values(values))
     }
 
     #[inline(never)]
-    fn have(&self, values: &[&str]) -> bool {
+    fn matches_values(&self, values: &[&str]) -> bool {
         let mut rest = self.block();
         values.iter().all(|value| {
             // Nearly always there is nothing to unescape.
@@ -65,7 +65,7 @@ impl Labels {
                     true
                 }
                 _ => {
-                    let mut pairs = Pairs(rest);
+                    let mut pairs = LabelPairs(rest);
                     let same = pairs.next().is_some_and(|(_, known)| known == *value);
                     rest = pairs.0;
                     same
@@ -95,14 +95,14 @@ pub(crate) fn push_label(block: &mut String, name: &str, value: &str) {
 
 /// The names and values of a block.
 pub(crate) fn parse_block(block: &str) -> Vec<(&str, String)> {
-    Pairs(block).map(|(name, value)| (name, value.into_owned())).collect()
+    LabelPairs(block).map(|(name, value)| (name, value.into_owned())).collect()
 }
 
 /// The names and values of a block, read one after another.
 #[derive(Debug)]
-pub(crate) struct Pairs<'a>(pub(crate) &'a str);
+pub(crate) struct LabelPairs<'a>(pub(crate) &'a str);
 
-impl<'a> Iterator for Pairs<'a> {
+impl<'a> Iterator for LabelPairs<'a> {
     type Item = (&'a str, Cow<'a, str>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -154,16 +154,16 @@ fn is_escaped(character: char) -> bool {
 mod tests {
     use super::*;
 
-    fn names() -> Names {
-        Names::new(&["a".into(), "b".into()])
+    fn names() -> LabelNames {
+        LabelNames::new(&["a".into(), "b".into()])
     }
 
-    fn labels<const N: usize>(names: &Names, values: [&str; N]) -> Labels {
+    fn labels<const N: usize>(names: &LabelNames, values: [&str; N]) -> Labels {
         Labels::new(names.key(&values), names, &values)
     }
 
     #[test]
-    fn values_are_told_apart_whatever_they_contain() {
+    fn labels_with_escaped_values_match_only_themselves() {
         let odd = [
             "",
             "x",
@@ -184,8 +184,8 @@ mod tests {
                     for b in odd {
                         let same = (left, right) == (a, b);
                         let why = format!("{left:?} {right:?} {a:?} {b:?}");
-                        assert_eq!(labels.are(&names.key(&[a, b]), &[a, b]), same, "{why}");
-                        assert_eq!(labels.have(&[a, b]), same, "{why}");
+                        assert_eq!(labels.matches(&names.key(&[a, b]), &[a, b]), same, "{why}");
+                        assert_eq!(labels.matches_values(&[a, b]), same, "{why}");
                     }
                 }
                 let parsed = parse_block(labels.block());
@@ -195,9 +195,9 @@ mod tests {
     }
 
     #[test]
-    fn no_labels_are_no_labels() {
-        let names = Names::new(&[]);
-        assert!(labels(&names, []).are(&names.key(&[]), &[]));
+    fn empty_label_set_matches_itself() {
+        let names = LabelNames::new(&[]);
+        assert!(labels(&names, []).matches(&names.key(&[]), &[]));
         assert_eq!(parse_block(""), []);
     }
 }

@@ -3,44 +3,44 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use crate::storage::Words;
+use crate::storage::ShardedCells;
 
 /// Bytes of a label value that the warning shows.
 const MAX_SHOWN_VALUE: usize = 128;
 
 /// Series a family, unless another limit is set.
-pub(crate) const DEFAULT: usize = 2_000;
+pub(crate) const DEFAULT_MAX_SERIES: usize = 2_000;
 
 #[derive(Debug)]
-pub(crate) struct Limit {
-    most: AtomicUsize,
-    /// Whether the limit was reached: new label sets then need no lock to be turned away.
+pub(crate) struct SeriesLimit {
+    max_series: AtomicUsize,
+    /// Whether the limit is reached: new label sets are then rejected without a lock.
     reached: AtomicBool,
     warned: AtomicBool,
     /// Series that the family has: written under its lock, read without.
     series: AtomicUsize,
     /// Uses of the overflow series, and those for which the registry's budget is the reason.
-    overflowed: Words,
+    overflowed: ShardedCells,
 }
 
-impl Limit {
-    pub(crate) fn new(most: usize) -> Self {
+impl SeriesLimit {
+    pub(crate) fn new(max_series: usize) -> Self {
         Self {
-            most: AtomicUsize::new(most),
+            max_series: AtomicUsize::new(max_series),
             reached: AtomicBool::new(false),
             warned: AtomicBool::new(false),
             series: AtomicUsize::new(0),
-            overflowed: Words::new(2),
+            overflowed: ShardedCells::new(2),
         }
     }
 
-    pub(crate) fn set(&self, most: usize) {
-        self.most.store(most, Relaxed);
+    pub(crate) fn set(&self, max_series: usize) {
+        self.max_series.store(max_series, Relaxed);
         self.reached.store(false, Relaxed);
     }
 
-    pub(crate) fn most(&self) -> usize {
-        self.most.load(Relaxed)
+    pub(crate) fn max_series(&self) -> usize {
+        self.max_series.load(Relaxed)
     }
 
     pub(crate) fn is_reached(&self) -> bool {
@@ -65,21 +65,21 @@ impl Limit {
         self.overflowed.total(1)
     }
 
-    /// Whether there is room beside so many series.
-    pub(crate) fn admits(&self, series: usize) -> bool {
-        let admits = series < self.most();
-        self.reached.store(!admits, Relaxed);
-        admits
+    /// Whether another series fits beside this many.
+    pub(crate) fn try_admit(&self, series: usize) -> bool {
+        let is_admitted = series < self.max_series();
+        self.reached.store(!is_admitted, Relaxed);
+        is_admitted
     }
 
-    /// Counts one use of the overflow series, and warns of the first.
+    /// Counts one use of the overflow series, and warns at the first.
     pub(crate) fn count_overflow(&self, metric: &str, values: &[&str]) {
         self.overflowed.add(0, 1);
         if !self.warned.load(Relaxed) && !self.warned.swap(true, Relaxed) {
             let labels = values.iter().map(|value| obs_guard::truncated(value, MAX_SHOWN_VALUE));
             tracing::warn!(
                 metric,
-                limit = self.most(),
+                limit = self.max_series(),
                 labels = ?labels.collect::<Vec<_>>(),
                 "a metric reached its limit of series, or has label values of more than 4 KiB: such label \
                  sets share one overflow series; find the unbounded label, or raise the limit"

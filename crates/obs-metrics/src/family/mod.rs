@@ -13,7 +13,7 @@ mod vector;
 
 pub(crate) use budget::Budget;
 pub(crate) use collection::{Collect, Family, single};
-pub(crate) use labels::{Labels, Pairs, parse_block, push_label};
+pub(crate) use labels::{LabelPairs, Labels, parse_block, push_label};
 pub(crate) use series::Series;
 pub use typed::{LabelSet, LabelValue, TypedVec};
 pub use vector::{Child, CounterVec, GaugeVec, HistogramVec, MetricVec, SummaryVec};

@@ -12,7 +12,7 @@ use crate::exemplar::milliseconds_now;
 pub(crate) struct Series<C> {
     labels: Labels,
     /// Milliseconds since the epoch.
-    born: u64,
+    created: u64,
     /// Whether an expiry has looked at who holds the series, or is looking.
     expiring: AtomicBool,
     core: C,
@@ -20,12 +20,12 @@ pub(crate) struct Series<C> {
 
 impl<C> Series<C> {
     pub(crate) fn new(labels: Labels, core: C) -> Self {
-        Self { labels, born: milliseconds_now(), expiring: AtomicBool::new(false), core }
+        Self { labels, created: milliseconds_now(), expiring: AtomicBool::new(false), core }
     }
 
     /// When the series was made, since the epoch.
-    pub(crate) fn born(&self) -> Duration {
-        Duration::from_millis(self.born)
+    pub(crate) fn created(&self) -> Duration {
+        Duration::from_millis(self.created)
     }
 
     /// Called by an expiry before it counts who holds the series.

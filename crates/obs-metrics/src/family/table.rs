@@ -19,17 +19,17 @@ use crate::storage::{Pin, Retired};
 pub(crate) struct Slots<C>(Box<[AtomicPtr<Series<C>>]>);
 
 impl<C> Slots<C> {
-    fn of(series: &[Arc<Series<C>>], capacity: usize) -> Box<Self> {
+    fn from_series(series: &[Arc<Series<C>>], capacity: usize) -> Box<Self> {
         let slots = (0..capacity).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
         let table = Box::new(Self(slots));
         for one in series {
-            table.put(one);
+            table.insert(one);
         }
         table
     }
 
     /// Publishes a series. There is always room: the table is at most half full.
-    fn put(&self, series: &Arc<Series<C>>) {
+    fn insert(&self, series: &Arc<Series<C>>) {
         let mask = self.0.len() - 1;
         let first = series.labels().hash() as usize;
         let free = (first..first.wrapping_add(self.0.len()))
@@ -41,7 +41,7 @@ impl<C> Slots<C> {
     }
 }
 
-/// What is not reachable any more, but may still be read.
+/// An unlinked table and the removed series, which a pinned thread may still read.
 type Unlinked<C> = (Box<Slots<C>>, Vec<Arc<Series<C>>>);
 
 /// The table that is current.
@@ -52,17 +52,17 @@ pub(crate) struct Table<C> {
 
 impl<C> Table<C> {
     pub(crate) fn new() -> Self {
-        Self { slots: AtomicPtr::new(Box::into_raw(Slots::of(&[], 8))) }
+        Self { slots: AtomicPtr::new(Box::into_raw(Slots::from_series(&[], 8))) }
     }
 
-    /// The series with this hash that `is_it` accepts; good as long as the pin.
+    /// The series with this hash that `is_match` accepts; good as long as the pin.
     #[inline(always)]
     pub(crate) fn find<'p>(
         &self,
         hash: u64,
-        is_it: impl Fn(&Series<C>) -> bool,
+        is_match: impl Fn(&Series<C>) -> bool,
         _pin: &'p Pin,
-    ) -> Option<Found<'p, C>> {
+    ) -> Option<SeriesRef<'p, C>> {
         // SAFETY: the table that was current when the thread was pinned is freed only after the pin.
         let slots = unsafe { &*self.slots.load(Acquire) };
         let mask = slots.0.len() - 1;
@@ -70,8 +70,8 @@ impl<C> Table<C> {
         loop {
             let pointer = slots.0.get(at)?.load(Acquire).cast_const();
             // SAFETY: a published series lives as long as the table's pins.
-            if is_it(unsafe { pointer.as_ref() }?) {
-                return Some(Found { pointer, owner: PhantomData });
+            if is_match(unsafe { pointer.as_ref() }?) {
+                return Some(SeriesRef { pointer, owner: PhantomData });
             }
             at = (at + 1) & mask;
         }
@@ -83,13 +83,13 @@ impl<C> Table<C> {
         // SAFETY: only a holder of the family's lock, such as the caller, replaces the table.
         let slots = unsafe { &*self.slots.load(Acquire) };
         if all.len() * 2 <= slots.0.len() {
-            all.last().into_iter().for_each(|series| slots.put(series));
+            all.last().into_iter().for_each(|series| slots.insert(series));
             return None;
         }
         Some(self.replace(all, Vec::new()))
     }
 
-    /// Goes on with the series in `all`, without those in `removed`. The caller holds the family's
+    /// Replaces the table by one of the series in `all`, without those in `removed`. The caller holds the family's
     /// lock.
     pub(crate) fn replace(
         &self,
@@ -97,7 +97,7 @@ impl<C> Table<C> {
         removed: Vec<Arc<Series<C>>>,
     ) -> Retired<Unlinked<C>> {
         let capacity = (all.len() * 2).next_power_of_two().max(8);
-        let new = Box::into_raw(Slots::of(all, capacity));
+        let new = Box::into_raw(Slots::from_series(all, capacity));
         let old = self.slots.swap(new, std::sync::atomic::Ordering::AcqRel);
         // SAFETY: every table comes from `Box::into_raw`, and only this call took it out.
         let old = unsafe { Box::from_raw(old) };
@@ -112,17 +112,17 @@ impl<C> Drop for Table<C> {
     }
 }
 
-/// A series that a pin, or a borrow of its owner, keeps alive.
+/// A reference to a series that a pin, or a borrow of its owner, keeps alive.
 ///
 /// It is the pointer that `Arc::as_ptr` gave: one made of a reference to the series may not reach the
 /// counts that lie beside it.
 #[derive(Debug)]
-pub(crate) struct Found<'a, C> {
+pub(crate) struct SeriesRef<'a, C> {
     pointer: *const Series<C>,
     owner: PhantomData<&'a Series<C>>,
 }
 
-impl<'a, C> Found<'a, C> {
+impl<'a, C> SeriesRef<'a, C> {
     pub(super) fn owned_by(owner: &'a Arc<Series<C>>) -> Self {
         Self { pointer: Arc::as_ptr(owner), owner: PhantomData }
     }
@@ -136,7 +136,7 @@ impl<'a, C> Found<'a, C> {
     }
 }
 
-impl<C> Deref for Found<'_, C> {
+impl<C> Deref for SeriesRef<'_, C> {
     type Target = Series<C>;
 
     #[inline(always)]

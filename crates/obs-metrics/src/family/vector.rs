@@ -54,8 +54,8 @@ impl<M: Metric, const N: usize> MetricVec<M, N> {
     }
 
     #[cfg(all(feature = "http", feature = "otlp-push"))]
-    pub(crate) fn show_to(&self, audience: Audience) {
-        self.0.descriptor().show_to(audience);
+    pub(crate) fn restrict_to(&self, audience: Audience) {
+        self.0.descriptor().restrict_to(audience);
     }
 
     /// The series of these values, in the order of the label names: one hash, no lock and no
@@ -67,7 +67,7 @@ impl<M: Metric, const N: usize> MetricVec<M, N> {
     #[inline]
     pub fn with(&self, values: [&str; N]) -> Child<'_, M> {
         let pin = pin();
-        let metric = self.0.find_or_make(&values, &pin);
+        let metric = self.0.find_or_create(&values, &pin);
         Child { metric, _pin: pin, family: PhantomData }
     }
 

@@ -6,7 +6,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
-use crate::expose::{Number, Owned, OwnedValue};
+use crate::expose::{Number, OwnedScrape, OwnedValue};
 use crate::family::parse_block;
 use crate::kind::Kind;
 use crate::registry::Registry;
@@ -16,9 +16,9 @@ use crate::registry::Registry;
 /// and infos, appear as gauges.
 impl Collector for Registry {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let mut owned = Owned::default();
+        let mut owned = OwnedScrape::default();
         let deadline = std::time::Instant::now() + crate::sources::COLLECT_TIMEOUT;
-        self.expose_own(deadline, &mut owned, &|_| true);
+        self.expose_registered(deadline, &mut owned, &|_| true);
         for family in owned.0.iter_mut() {
             let help = family.help.replace('\\', "\\\\").replace('\n', "\\n");
             let kind = match family.kind {
@@ -48,14 +48,14 @@ impl Collector for Registry {
 
 fn encode(encoder: &mut MetricEncoder<'_>, value: &OwnedValue) -> Result<(), fmt::Error> {
     match value {
-        OwnedValue::Counter(Number::Whole(value)) => {
+        OwnedValue::Counter(Number::Integer(value)) => {
             encoder.encode_counter::<NoLabelSet, u64, f64>(value, None)
         }
         OwnedValue::Counter(Number::Float(value)) => {
             encoder.encode_counter::<NoLabelSet, f64, f64>(value, None)
         }
         OwnedValue::Gauge(value) => encoder.encode_gauge(value),
-        OwnedValue::Line(_, Number::Whole(value)) => encoder.encode_gauge(value),
+        OwnedValue::Line(_, Number::Integer(value)) => encoder.encode_gauge(value),
         OwnedValue::Line(_, Number::Float(value)) => encoder.encode_gauge(value),
         OwnedValue::Histogram { sum, count, buckets } => {
             encoder.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)

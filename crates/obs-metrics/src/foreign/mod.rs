@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use self::parse::{Foreign, ForeignSample, families};
+use self::parse::{ForeignFamily, ForeignSample, families};
 use crate::batch::Batch;
 use crate::descriptor::Descriptor;
 use crate::expose::Expose;
@@ -31,7 +31,7 @@ pub(crate) fn expose(
     is_taken: &mut dyn FnMut(&Descriptor) -> bool,
 ) {
     let mut text = &*batch.text;
-    if batch.is_cut {
+    if batch.is_truncated {
         // A collector that fails may do so before its first line: the last family may be another's, and
         // in order. Only the line that was not finished is certainly wrong.
         REJECTED.fetch_add(1, Relaxed);
@@ -66,7 +66,7 @@ pub(crate) fn expose(
 }
 
 /// The histograms of which the format has neither sum nor count.
-fn without_sum<'a>(foreign: &Foreign<'a>, out: &dyn Expose) -> HashSet<Pairs<'a>> {
+fn without_sum<'a>(foreign: &ForeignFamily<'a>, out: &dyn Expose) -> HashSet<Pairs<'a>> {
     if foreign.family.kind != Kind::Histogram {
         return HashSet::new();
     }
@@ -81,7 +81,7 @@ fn without_sum<'a>(foreign: &Foreign<'a>, out: &dyn Expose) -> HashSet<Pairs<'a>
 }
 
 /// The histograms with a bound below zero.
-fn with_negative_bounds<'a>(foreign: &Foreign<'a>) -> HashSet<Pairs<'a>> {
+fn with_negative_bounds<'a>(foreign: &ForeignFamily<'a>) -> HashSet<Pairs<'a>> {
     let buckets = foreign.samples.iter().filter(|sample| sample.suffix == "_bucket");
     let negative = buckets.filter_map(|bucket| {
         let (bounds, series): (Pairs<'_>, Pairs<'_>) =
@@ -101,7 +101,7 @@ fn pairs<'a>(sample: &ForeignSample<'a>) -> Pairs<'a> {
 }
 
 /// No label and no series comes twice, and buckets grow up to `+Inf`.
-fn is_sound(foreign: &Foreign<'_>) -> bool {
+fn is_sound(foreign: &ForeignFamily<'_>) -> bool {
     let mut seen = HashSet::new();
     let mut last: Option<(String, f64)> = None;
     let is_complete = |last: &Option<(String, f64)>| {

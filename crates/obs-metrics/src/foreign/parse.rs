@@ -8,7 +8,7 @@ use crate::kind::Kind;
 
 /// One family as it stood in the text.
 #[derive(Debug)]
-pub(super) struct Foreign<'a> {
+pub(super) struct ForeignFamily<'a> {
     pub(super) family: Descriptor,
     pub(super) samples: Vec<ForeignSample<'a>>,
     /// Lines that are no samples of this family.
@@ -25,7 +25,7 @@ pub(super) struct ForeignSample<'a> {
 }
 
 /// The families of an OpenMetrics text whose help may be unescaped, and what could not be read.
-pub(super) fn families(text: &str) -> (Vec<Foreign<'_>>, u64) {
+pub(super) fn families(text: &str) -> (Vec<ForeignFamily<'_>>, u64) {
     let mut families = Vec::new();
     let mut unreadable = 0;
     let mut rest = text;
@@ -51,7 +51,7 @@ fn start_of_family(text: &str, from: usize) -> Option<usize> {
     places.find(starts_line)
 }
 
-fn family(chunk: &str) -> Option<Foreign<'_>> {
+fn family(chunk: &str) -> Option<ForeignFamily<'_>> {
     let (name, rest) = chunk.strip_prefix("# HELP ")?.split_once(' ')?;
     let (help, rest) = rest.split_once(&format!("\n# TYPE {name} "))?;
     let (kind, lines) = rest.split_once('\n')?;
@@ -70,9 +70,9 @@ fn family(chunk: &str) -> Option<Foreign<'_>> {
     if !is_name(name) {
         return None;
     }
-    let place = Location::caller();
-    let family = Descriptor::unchecked(&full_name, kind, help, &[], String::new(), place);
-    let mut foreign = Foreign { family, samples: Vec::new(), unreadable: 0 };
+    let location = Location::caller();
+    let family = Descriptor::unchecked(&full_name, kind, help, &[], String::new(), location);
+    let mut foreign = ForeignFamily { family, samples: Vec::new(), unreadable: 0 };
     for line in lines.lines().filter(|line| !line.starts_with("# UNIT ")) {
         match sample(name, kind, line) {
             Some(sample) => foreign.samples.push(sample),
@@ -107,7 +107,7 @@ fn sample<'a>(name: &str, kind: Kind, line: &'a str) -> Option<ForeignSample<'a>
         Some((value, exemplar)) => (value, Some(exemplar).filter(|text| fits(text))),
         None => (rest, None),
     };
-    let whole = value.parse().map(Number::Whole).ok();
+    let whole = value.parse().map(Number::Integer).ok();
     let value = whole.or_else(|| value.parse().map(Number::Float).ok())?;
     // What counts is neither negative nor NaN, and it alone has exemplars (OpenMetrics 1.0, "Counter",
     // "Histogram", "Exemplars").

@@ -21,7 +21,7 @@ use crate::registry::Registry;
 /// (dropped before its response), `body_failed` or `panic`. A client of very many hosts fills the family's
 /// limit of series; those past it share one.
 ///
-/// It is an [`Observe`], as [`Red`](super::Red) is for a server: `ObserveLayer::new(metrics, unrouted)` makes
+/// It is an [`Observe`], as [`ServerMetrics`](super::Red) is for a server: `ObserveLayer::new(metrics, unrouted)` makes
 /// a tower layer of it. Ended inside a sampled span, it leaves the trace as exemplar.
 #[derive(Clone, Debug)]
 pub struct ClientMetrics(HistogramVec<5>);

@@ -4,13 +4,13 @@ use std::sync::{Arc, OnceLock};
 
 use obs_context::{active_span, active_span_is_sampled};
 
-use super::{RECORDS, Sealed};
+use super::metric_type::{RECORDS, Sealed};
 use crate::descriptor::Descriptor;
 use crate::exemplar::ExemplarSlot;
 use crate::expose::{Expose, Number};
 use crate::family::Series;
 use crate::kind::Kind;
-use crate::storage::Words;
+use crate::storage::ShardedCells;
 
 /// A number that only grows, and starts at zero with the process: requests, errors, items.
 ///
@@ -43,7 +43,7 @@ impl Counter {
             return;
         }
         let core = self.0.core();
-        core.words.add(0, amount);
+        core.cells.add(0, amount);
         if active_span_is_sampled() {
             core.keep_exemplar(amount);
         }
@@ -51,13 +51,13 @@ impl Counter {
 
     /// The number now.
     pub fn value(&self) -> u64 {
-        self.0.core().words.total(0)
+        self.0.core().cells.total(0)
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct CounterCore {
-    words: Words,
+    cells: ShardedCells,
     exemplar: OnceLock<Box<ExemplarSlot>>,
 }
 
@@ -77,7 +77,7 @@ impl Sealed for Counter {
     const KIND: Kind = Kind::Counter;
 
     fn core((): &()) -> CounterCore {
-        CounterCore { words: Words::new(1), exemplar: OnceLock::new() }
+        CounterCore { cells: ShardedCells::new(1), exemplar: OnceLock::new() }
     }
 
     fn from_series(series: Arc<Series<CounterCore>>) -> Self {
@@ -85,11 +85,11 @@ impl Sealed for Counter {
     }
 
     fn fingerprint(core: &CounterCore) -> u64 {
-        core.words.total(0)
+        core.cells.total(0)
     }
 
     fn expose(core: &CounterCore, labels: &str, family: &Descriptor, out: &mut dyn Expose) {
         let exemplar = core.exemplar.get().and_then(|slot| slot.load());
-        out.counter(family, labels, Number::Whole(core.words.total(0)), exemplar);
+        out.counter(family, labels, Number::Integer(core.cells.total(0)), exemplar);
     }
 }

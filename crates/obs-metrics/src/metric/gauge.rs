@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{RECORDS, Sealed};
+use super::metric_type::{RECORDS, Sealed};
 use crate::descriptor::Descriptor;
 use crate::expose::Expose;
 use crate::family::Series;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use obs_context::active_span_is_sampled;
 
+use super::metric_type::{RECORDS, Sealed};
 use super::snapshot::HistogramCore;
-use super::{RECORDS, Sealed};
 use crate::buckets::Bounds;
 use crate::descriptor::Descriptor;
 use crate::expose::Expose;
@@ -64,7 +64,7 @@ impl Histogram {
         let core = self.0.core();
         let bucket = core.bounds.bucket(value);
         let native = core.lock_native();
-        core.words.observe(bucket + 1, value);
+        core.cells.observe(bucket + 1, value);
         if let Some(mut native) = native {
             native.observe(value);
         }
@@ -87,12 +87,12 @@ impl Histogram {
     /// How many values were counted.
     pub fn count(&self) -> u64 {
         let core = self.0.core();
-        (1..=core.bounds.le.len()).map(|at| core.words.total(at)).sum()
+        (1..=core.bounds.le.len()).map(|at| core.cells.total(at)).sum()
     }
 
     /// The sum of the values that were counted.
     pub fn sum(&self) -> f64 {
-        self.0.core().words.total_float(0)
+        self.0.core().cells.total_float(0)
     }
 }
 
@@ -143,7 +143,7 @@ impl Sealed for Histogram {
     }
 
     fn fingerprint(core: &HistogramCore) -> u64 {
-        (1..=core.bounds.le.len()).map(|at| core.words.total(at)).sum()
+        (1..=core.bounds.le.len()).map(|at| core.cells.total(at)).sum()
     }
 
     fn expose(core: &HistogramCore, labels: &str, family: &Descriptor, out: &mut dyn Expose) {

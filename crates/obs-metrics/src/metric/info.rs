@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Sealed;
+use super::metric_type::Sealed;
 use crate::descriptor::Descriptor;
 use crate::expose::{Expose, Number};
 use crate::family::{Series, push_label};
@@ -31,7 +31,7 @@ impl Sealed for Info {
     }
 
     fn expose((): &(), labels: &str, family: &Descriptor, out: &mut dyn Expose) {
-        out.sample(family, "_info", labels, Number::Whole(1), None);
+        out.sample(family, "_info", labels, Number::Integer(1), None);
     }
 }
 
@@ -99,7 +99,7 @@ impl Sealed for StateSet {
             let mut block = labels.to_owned();
             // OpenMetrics 1.0, "StateSet": the label is named like the metric.
             push_label(&mut block, &family.name, state);
-            out.sample(family, "", &block, Number::Whole(u64::from(at == current)), None);
+            out.sample(family, "", &block, Number::Integer(u64::from(at == current)), None);
         }
     }
 }

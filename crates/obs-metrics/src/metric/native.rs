@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-/// Buckets of one sign in one series; past them the resolution is halved.
-const MOST: usize = 160;
+/// Buckets of one sign in one series. Past them the resolution is halved.
+const MAX_BUCKETS: usize = 160;
 /// The finest resolution: eight buckets to each doubling, nine percent wide.
-const FINEST: i32 = 3;
+const MAX_SCHEMA: i32 = 3;
 /// The coarsest that Prometheus knows: a factor of 65,536.
-const COARSEST: i32 = -4;
-/// What is not farther from zero counts as zero: 2^-128, as in the Go client.
-pub(crate) const ZERO: f64 = 2.938_735_877_055_719e-39;
+const MIN_SCHEMA: i32 = -4;
+/// Values up to this count as zero: 2^-128, as in the Go client.
+pub(crate) const ZERO_THRESHOLD: f64 = 2.938_735_877_055_719e-39;
 
 /// Counts by exponential bucket. Bucket `i` ends at `2^(i / 2^schema)`.
 #[derive(Debug)]
-pub(crate) struct Native {
+pub(crate) struct NativeBuckets {
     pub(crate) schema: i32,
     pub(crate) zero: u64,
     pub(crate) positive: BTreeMap<i32, u64>,
@@ -21,10 +21,10 @@ pub(crate) struct Native {
     pub(crate) sum: f64,
 }
 
-impl Native {
+impl NativeBuckets {
     pub(super) fn new() -> Self {
         Self {
-            schema: FINEST,
+            schema: MAX_SCHEMA,
             zero: 0,
             positive: BTreeMap::new(),
             negative: BTreeMap::new(),
@@ -35,14 +35,15 @@ impl Native {
     /// Counts a finite value.
     pub(super) fn observe(&mut self, value: f64) {
         self.sum += value;
-        if value.abs() <= ZERO {
+        if value.abs() <= ZERO_THRESHOLD {
             self.zero += 1;
             return;
         }
         let bucket = (value.abs().log2() * f64::from(self.schema).exp2()).ceil() as i32;
         let side = if value > 0.0 { &mut self.positive } else { &mut self.negative };
         *side.entry(bucket).or_default() += 1;
-        while self.positive.len().max(self.negative.len()) > MOST && self.schema > COARSEST {
+        while self.positive.len().max(self.negative.len()) > MAX_BUCKETS && self.schema > MIN_SCHEMA
+        {
             self.schema -= 1;
             for side in [&mut self.positive, &mut self.negative] {
                 let finer = std::mem::take(side);
@@ -64,8 +65,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_belong_to_the_bucket_that_they_end() {
-        let mut native = Native::new();
+    fn value_on_a_bound_is_in_the_bucket_that_ends_there() {
+        let mut native = NativeBuckets::new();
         for value in [1.0, 2.0, 2.0_f64.powf(1.0 / 8.0) * 0.999_999, 0.0, -1.0, 1e-40] {
             native.observe(value);
         }
@@ -75,12 +76,12 @@ mod tests {
     }
 
     #[test]
-    fn resolution_is_halved_where_there_are_too_many() {
-        let mut native = Native::new();
+    fn native_buckets_past_the_limit_halve_the_resolution() {
+        let mut native = NativeBuckets::new();
         for exponent in -300..300 {
             native.observe(10_f64.powi(exponent));
         }
-        assert!(native.positive.len() <= MOST && native.schema < FINEST);
+        assert!(native.positive.len() <= MAX_BUCKETS && native.schema < MAX_SCHEMA);
         assert_eq!(native.count(), 600);
         let top = *native.positive.keys().last().unwrap();
         let bound = (f64::from(top) / f64::from(native.schema).exp2()).exp2();

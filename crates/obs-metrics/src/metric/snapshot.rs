@@ -4,37 +4,37 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use obs_context::active_span;
 
-use super::native::Native;
+use super::native::NativeBuckets;
 use crate::buckets::Bounds;
 use crate::exemplar::{Exemplar, ExemplarSlot};
-use crate::storage::Words;
+use crate::storage::ShardedCells;
 
 #[derive(Debug)]
 pub(crate) struct HistogramCore {
     pub(super) bounds: Arc<Bounds>,
     /// The sum, then one word a bucket.
-    pub(super) words: Words,
+    pub(super) cells: ShardedCells,
     exemplars: OnceLock<Box<[ExemplarSlot]>>,
-    native: Option<Box<Mutex<Native>>>,
+    native: Option<Box<Mutex<NativeBuckets>>>,
 }
 
 impl HistogramCore {
     pub(super) fn new(bounds: &Arc<Bounds>) -> Self {
         Self {
-            words: Words::new(bounds.le.len() + 1),
+            cells: ShardedCells::new(bounds.le.len() + 1),
             bounds: bounds.clone(),
             exemplars: OnceLock::new(),
-            native: bounds.native.then(|| Box::new(Mutex::new(Native::new()))),
+            native: bounds.native.then(|| Box::new(Mutex::new(NativeBuckets::new()))),
         }
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot { core: self, native: self.lock_native() }
+    pub(super) fn snapshot(&self) -> HistogramSnapshot<'_> {
+        HistogramSnapshot { core: self, native: self.lock_native() }
     }
 
     /// Held over both kinds of buckets, so that a scrape sees the same count in both.
     #[inline]
-    pub(super) fn lock_native(&self) -> Option<MutexGuard<'_, Native>> {
+    pub(super) fn lock_native(&self) -> Option<MutexGuard<'_, NativeBuckets>> {
         let native = self.native.as_ref()?;
         Some(native.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -50,27 +50,27 @@ impl HistogramCore {
 }
 
 /// What a scrape reads of a histogram.
-pub(crate) struct Snapshot<'a> {
+pub(crate) struct HistogramSnapshot<'a> {
     core: &'a HistogramCore,
-    native: Option<MutexGuard<'a, Native>>,
+    native: Option<MutexGuard<'a, NativeBuckets>>,
 }
 
-impl Snapshot<'_> {
+impl HistogramSnapshot<'_> {
     pub(crate) fn bounds(&self) -> &Bounds {
         &self.core.bounds
     }
 
     pub(crate) fn sum(&self) -> f64 {
-        self.core.words.total_float(0)
+        self.core.cells.total_float(0)
     }
 
     /// The count of each bucket alone, `+Inf` last: to be read once a scrape.
     pub(crate) fn counts(&self) -> impl Iterator<Item = u64> {
-        (1..=self.core.bounds.le.len()).map(|at| self.core.words.total(at))
+        (1..=self.core.bounds.le.len()).map(|at| self.core.cells.total(at))
     }
 
     /// The native buckets, where the histogram has some.
-    pub(crate) fn native(&self) -> Option<&Native> {
+    pub(crate) fn native(&self) -> Option<&NativeBuckets> {
         self.native.as_deref()
     }
 

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{RECORDS, Sealed};
+use super::metric_type::{RECORDS, Sealed};
 use crate::descriptor::Descriptor;
 use crate::expose::{Expose, Number, quantile_label};
 use crate::family::Series;
 use crate::kind::Kind;
 
 /// The relative error of a quantile.
-const ACCURACY: f64 = 0.01;
-/// Quantiles are over the last minutes: so many slots of so long.
-const SLOTS: usize = 5;
-const SLOT: Duration = Duration::from_secs(120);
-/// Bins a slot: at this accuracy, more than any values of one magnitude to 10^17 times that.
-const BINS: usize = 2048;
+const RELATIVE_ERROR: f64 = 0.01;
+/// Quantiles are over a window of this many slots.
+const WINDOW_SLOTS: usize = 5;
+const SLOT_INTERVAL: Duration = Duration::from_secs(120);
+/// Bins a slot: at this error, enough for values from one magnitude to 10^17 times that.
+const MAX_BINS: usize = 2048;
 
 /// Quantiles over the last ten minutes, with the sum and count of all values: for what is never
 /// added up over instances. Prefer a [`crate::Histogram`], whose quantiles can be.
@@ -72,7 +72,7 @@ pub(crate) struct SummaryCore {
 struct State {
     sum: f64,
     count: u64,
-    slots: [Sketch; SLOTS],
+    slots: [Sketch; WINDOW_SLOTS],
     /// The slot that is written, and since when.
     current: usize,
     since: Instant,
@@ -86,7 +86,7 @@ impl SummaryCore {
 
 impl State {
     fn observe(&mut self, value: f64, now: Instant) {
-        self.turn(now);
+        self.rotate(now);
         self.sum += value;
         self.count += 1;
         if let Some(slot) = self.slots.get_mut(self.current) {
@@ -95,22 +95,23 @@ impl State {
     }
 
     /// Empties the slots whose time has passed.
-    fn turn(&mut self, now: Instant) {
-        let mut turns = 0;
-        while now.saturating_duration_since(self.since) >= SLOT && turns < SLOTS {
-            self.current = (self.current + 1) % SLOTS;
+    fn rotate(&mut self, now: Instant) {
+        let mut rotations = 0;
+        while now.saturating_duration_since(self.since) >= SLOT_INTERVAL && rotations < WINDOW_SLOTS
+        {
+            self.current = (self.current + 1) % WINDOW_SLOTS;
             self.slots[self.current] = Sketch::default();
-            self.since += SLOT;
-            turns += 1;
+            self.since += SLOT_INTERVAL;
+            rotations += 1;
         }
-        if turns == SLOTS {
+        if rotations == WINDOW_SLOTS {
             self.since = now;
         }
     }
 
     /// The values of all slots.
     fn window(&mut self, now: Instant) -> Sketch {
-        self.turn(now);
+        self.rotate(now);
         let mut all = Sketch::default();
         for slot in &self.slots {
             all.merge(slot);
@@ -138,7 +139,7 @@ impl Sketch {
         };
         self.count += 1;
         *self.bins.entry(bin).or_default() += 1;
-        if self.bins.len() > BINS {
+        if self.bins.len() > MAX_BINS {
             // The two lowest become one: high quantiles are what is asked for.
             if let (Some((_, lowest)), Some(mut next)) =
                 (self.bins.pop_first(), self.bins.first_entry())
@@ -171,7 +172,7 @@ impl Sketch {
 }
 
 const fn growth() -> f64 {
-    (1.0 + ACCURACY) / (1.0 - ACCURACY)
+    (1.0 + RELATIVE_ERROR) / (1.0 - RELATIVE_ERROR)
 }
 
 impl Sealed for Summary {
@@ -209,7 +210,7 @@ impl Sealed for Summary {
             out.sample(family, "", &quantile_label(labels, *share), Number::Float(value), None);
         }
         out.sample(family, "_sum", labels, Number::Float(sum), None);
-        out.sample(family, "_count", labels, Number::Whole(count), None);
+        out.sample(family, "_count", labels, Number::Integer(count), None);
     }
 }
 
@@ -218,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_within_a_percent() {
+    fn quantiles_of_a_summary_are_within_one_percent() {
         let mut sketch = Sketch::default();
         let mut values: Vec<f64> = (0..10_000).map(|n| f64::from(n) * 0.37 - 900.0).collect();
         values.iter().for_each(|value| sketch.add(*value));
@@ -235,28 +236,28 @@ mod tests {
     }
 
     #[test]
-    fn bins_are_bounded() {
+    fn bins_of_values_of_all_magnitudes_stay_within_the_limit() {
         let mut sketch = Sketch::default();
         for exponent in -300..300 {
             for step in 0..10 {
                 sketch.add(10_f64.powi(exponent) * (1.0 + f64::from(step)));
             }
         }
-        assert_eq!(sketch.bins.len(), BINS);
+        assert_eq!(sketch.bins.len(), MAX_BINS);
         assert_eq!(sketch.bins.values().sum::<u64>(), 6_000);
     }
 
     #[test]
-    fn old_values_leave_the_window_but_not_the_count() {
+    fn values_older_than_the_window_leave_quantiles_but_not_the_count() {
         let settings: Arc<[f64]> = [0.5].into();
         let core = Summary::core(&settings);
         let mut state = core.state();
         let start = state.since;
         state.observe(1.0, start);
-        assert!(state.window(start + SLOT * 4).quantile(0.5).is_some());
-        assert_eq!(state.window(start + SLOT * 5).quantile(0.5), None);
-        state.observe(2.0, start + SLOT * 1000);
-        assert!(state.window(start + SLOT * 1000).quantile(0.5).is_some());
+        assert!(state.window(start + SLOT_INTERVAL * 4).quantile(0.5).is_some());
+        assert_eq!(state.window(start + SLOT_INTERVAL * 5).quantile(0.5), None);
+        state.observe(2.0, start + SLOT_INTERVAL * 1000);
+        assert!(state.window(start + SLOT_INTERVAL * 1000).quantile(0.5).is_some());
         assert_eq!(state.count, 2);
     }
 }

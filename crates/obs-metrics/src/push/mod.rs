@@ -22,15 +22,15 @@ use crate::registry::Registry;
 use shared::{Counters, MAX_WAIT, Shared};
 use worker::Worker;
 
-const INTERVAL: Duration = Duration::from_secs(60);
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The longest that a push is tried again, where nobody says: the next one makes up for it.
-const RETRY_FOR: Duration = Duration::from_secs(30);
+/// How long a push is retried by default. The numbers are cumulative: the next push makes up for a lost one.
+const DEFAULT_RETRY_FOR: Duration = Duration::from_secs(30);
 
 /// How a registry is pushed over OTLP: gRPC, or HTTP with protobuf or JSON (`https://` with the feature `otlp-tls`).
 ///
 /// Counters and histograms go as cumulative sums and explicit-bucket histograms with their exemplars, gauges
-/// as gauges, under the names of the text format; what `http::Red` measures under OpenTelemetry's
+/// as gauges, under the names of the text format; what `http::ServerMetrics` measures under OpenTelemetry's
 /// (`http.server.request.duration`); summaries, infos and state sets as their lines. A push that fails in
 /// a way that may pass is repeated, for at most 30 s and no longer than the interval: the numbers are cumulative, and
 /// the next push makes up for one that is given up.
@@ -143,7 +143,7 @@ impl Push {
         let Some(exporter) = exporter else { return Ok(pusher) };
         let worker = Worker {
             warning: Warning::new(Signal::Metrics, exporter.endpoint()),
-            blocking: Blocking::new(exporter, closing).map_err(unpushable)?,
+            blocking: Blocking::new(exporter, closing).map_err(push_error)?,
             shared,
             registry: registry.clone(),
             resource,
@@ -167,15 +167,16 @@ impl Push {
         let resource = Resource::resolve(sdk, "", &self.resource, &mut resolver);
         let wanted = Exporters::resolve(Signal::Metrics, &mut resolver);
         let names = &["OTEL_METRIC_EXPORT_INTERVAL"];
-        let interval = resolver.millis("interval", self.interval, names, INTERVAL).min(MAX_WAIT);
-        only(
+        let interval =
+            resolver.millis("interval", self.interval, names, DEFAULT_INTERVAL).min(MAX_WAIT);
+        check_only(
             &mut resolver,
             "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
             "cumulative",
             "metrics are what Prometheus shows, which is cumulative: give cumulative, and let the collector's \
              cumulativetodelta processor make the differences",
         );
-        only(
+        check_only(
             &mut resolver,
             "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
             "explicit_bucket_histogram",
@@ -184,14 +185,14 @@ impl Push {
         let defaults = Defaults {
             timeout_variables: &["OTEL_METRIC_EXPORT_TIMEOUT"],
             retry_variables: &[],
-            retry_for: RETRY_FOR.min(interval),
+            retry_for: DEFAULT_RETRY_FOR.min(interval),
         };
         let exporter = self.otlp.exporter(Signal::Metrics, wanted, defaults, &mut resolver);
-        Ok(Resolved { exporter: exporter.map_err(unpushable)?, resource, interval, resolver })
+        Ok(Resolved { exporter: exporter.map_err(push_error)?, resource, interval, resolver })
     }
 }
 
-/// What code, environment and defaults come to.
+/// The settings that code, environment and defaults resolve to.
 struct Resolved {
     exporter: Option<Exporter>,
     resource: Resource,
@@ -199,14 +200,14 @@ struct Resolved {
     resolver: Resolver,
 }
 
-/// Leaves out what the variable may ask for and this crate does not do.
-fn only(resolver: &mut Resolver, name: &'static str, known: &str, remedy: &str) {
+/// Ignores, with a warning, a value of the variable that this crate does not support.
+fn check_only(resolver: &mut Resolver, name: &'static str, known: &str, remedy: &str) {
     let parse = |text: &str| text.eq_ignore_ascii_case(known).then_some(());
     let variable = Variable { names: &[name], parse: &parse, remedy };
     resolver.check(&variable);
 }
 
-fn unpushable(error: obs_otlp::Error) -> Error {
+fn push_error(error: obs_otlp::Error) -> Error {
     Error::invalid(format!("metrics cannot be pushed: {error}"))
 }
 

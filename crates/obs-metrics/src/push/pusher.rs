@@ -1,4 +1,4 @@
-//! The application's end of a push.
+//! The application's handle of the push thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -32,7 +32,7 @@ pub struct Pusher {
     pub(super) closer: Closer,
     pub(super) thread: Mutex<Option<JoinHandle<()>>>,
     pub(super) is_on: bool,
-    /// The process that it was made in.
+    /// The fork generation of the process that made it.
     pub(super) generation: u32,
 }
 
@@ -53,17 +53,17 @@ impl Pusher {
         if state.ended {
             return false;
         }
-        state.asked += 1;
-        let mine = state.asked;
+        state.requested += 1;
+        let request = state.requested;
         self.shared.changed.notify_all();
-        while state.answered < mine && !state.ended {
+        while state.completed < request && !state.ended {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
             state = self.shared.wait(state, left);
         }
-        state.answered >= mine && state.succeeded
+        state.completed >= request && state.succeeded
     }
 
     /// Pushes once more and ends the thread, waiting at most so long; tells whether the collector took
@@ -73,12 +73,12 @@ impl Pusher {
             return !self.is_on;
         }
         let deadline = deadline.min(MAX_WAIT);
-        // The thread gives up a little earlier, so that its last word is heard.
+        // The thread gives up a little earlier, so that its result arrives before the deadline.
         let margin = (deadline / 10).min(Duration::from_millis(200));
         self.closer.close_by(Instant::now() + deadline - margin);
-        let taken = self.flush(deadline);
+        let is_delivered = self.flush(deadline);
         self.end();
-        taken
+        is_delivered
     }
 
     /// What became of the pushes so far.
@@ -95,7 +95,7 @@ impl Pusher {
         self.shared.lock().ended = true;
         self.shared.changed.notify_all();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A push under way ends by its timeout: nobody waits for it here.
+        // A push in flight ends by its timeout; this does not wait for it.
         if let Some(thread) = thread.filter(JoinHandle::is_finished) {
             let _ = thread.join();
         }

@@ -1,11 +1,11 @@
-//! What the application's end and the thread have in common.
+//! State that the pusher's handle and its thread share.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::metric::Counter;
 
-/// The longest wait: a clock cannot be told of `Duration::MAX`.
+/// The upper limit of a wait: adding `Duration::MAX` to a clock overflows.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[derive(Clone, Debug)]
@@ -24,9 +24,9 @@ pub(super) struct Shared {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// Pushes that were asked for, and how many of them are done.
-    pub(super) asked: u64,
-    pub(super) answered: u64,
+    /// Pushes that were requested, and how many of them are done.
+    pub(super) requested: u64,
+    pub(super) completed: u64,
     pub(super) succeeded: bool,
     pub(super) ended: bool,
 }
@@ -39,8 +39,8 @@ impl Shared {
     pub(super) fn wait<'a>(
         &self,
         state: MutexGuard<'a, State>,
-        most: Duration,
+        timeout: Duration,
     ) -> MutexGuard<'a, State> {
-        self.changed.wait_timeout(state, most).unwrap_or_else(PoisonError::into_inner).0
+        self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
     }
 }

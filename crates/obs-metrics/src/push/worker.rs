@@ -24,18 +24,18 @@ impl Worker {
         let mut next = Instant::now() + self.interval;
         loop {
             let mut state = self.shared.lock();
-            while !state.ended && state.asked == state.answered && Instant::now() < next {
+            while !state.ended && state.requested == state.completed && Instant::now() < next {
                 let left = next.saturating_duration_since(Instant::now());
                 state = self.shared.wait(state, left);
             }
             if state.ended {
                 return;
             }
-            let asked = state.asked;
+            let requested = state.requested;
             drop(state);
             let succeeded = self.push();
             let mut state = self.shared.lock();
-            (state.answered, state.succeeded) = (asked, succeeded);
+            (state.completed, state.succeeded) = (requested, succeeded);
             self.shared.changed.notify_all();
             next = Instant::now() + self.interval;
         }
@@ -46,23 +46,23 @@ impl Worker {
         let body = self.registry.encode_otlp(&self.resource);
         let (warning, failed) = (&mut self.warning, &self.counters.failed);
         let outcome =
-            self.blocking.deliver(body, 0, &mut |reason| warning.tell(reason, 0, failed.value()));
+            self.blocking.deliver(body, 0, &mut |reason| warning.report(reason, 0, failed.value()));
         match outcome {
             Outcome::Delivered { rejected, message } => {
                 self.counters.delivered.inc();
                 self.counters.rejected.inc_by(rejected);
                 if rejected > 0 || !message.is_empty() {
-                    self.warning.tell(&message, rejected, self.counters.rejected.value());
+                    self.warning.report(&message, rejected, self.counters.rejected.value());
                 }
                 return true;
             }
             Outcome::Lost { reason } => {
                 self.counters.failed.inc();
-                self.warning.tell(&reason, 1, self.counters.failed.value());
+                self.warning.report(&reason, 1, self.counters.failed.value());
             }
             Outcome::Unknown { reason } => {
                 self.counters.unknown.inc();
-                self.warning.tell(&reason, 1, self.counters.unknown.value());
+                self.warning.report(&reason, 1, self.counters.unknown.value());
             }
         }
         false

@@ -7,7 +7,7 @@ use obs_context::{Sample, SampleKind};
 use super::Registry;
 use crate::batch::Batch;
 use crate::family::Collect;
-use crate::{failures, metric, source, sources};
+use crate::{failures, metric, source_samples, sources};
 
 impl Registry {
     pub(super) fn collect_own(&self, families: &[Arc<dyn Collect>], own: &mut Batch) {
@@ -63,13 +63,13 @@ impl Registry {
             "obs_metrics_samples_rejected_total",
             "Samples of mounted sources left out because they broke a rule.",
             SampleKind::Counter,
-            source::rejected() as f64,
+            source_samples::rejected() as f64,
         );
         push(
             "obs_metrics_sources_late_total",
             "Mounted sources that a scrape went on without, because they had not answered in time.",
             SampleKind::Counter,
-            sources::late() as f64,
+            sources::late_count() as f64,
         );
         #[cfg(feature = "prometheus-client")]
         push(

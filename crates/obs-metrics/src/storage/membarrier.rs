@@ -4,21 +4,21 @@
 
 use std::sync::OnceLock;
 
-/// Whether the kernel lets us ask for barriers, so that pins need none. It is asked once.
-pub(super) fn is_offered() -> bool {
+/// Whether the kernel offers barriers, so that pins need none. It is asked once.
+pub(super) fn is_supported() -> bool {
     /// `MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED` of linux/membarrier.h.
-    const REGISTER: i32 = 1 << 4;
+    const REGISTER_COMMAND: i32 = 1 << 4;
 
-    static ASKED: OnceLock<bool> = OnceLock::new();
-    *ASKED.get_or_init(|| membarrier(REGISTER))
+    static SUPPORTED: OnceLock<bool> = OnceLock::new();
+    *SUPPORTED.get_or_init(|| membarrier(REGISTER_COMMAND))
 }
 
-/// Makes every running thread pass a memory barrier.
-pub(super) fn make() -> bool {
+/// Issues a memory barrier on every running thread of the process.
+pub(super) fn issue() -> bool {
     /// `MEMBARRIER_CMD_PRIVATE_EXPEDITED`
-    const MAKE: i32 = 1 << 3;
+    const BARRIER_COMMAND: i32 = 1 << 3;
 
-    membarrier(MAKE)
+    membarrier(BARRIER_COMMAND)
 }
 
 #[cfg(all(target_os = "linux", not(miri)))]

@@ -2,14 +2,14 @@
 //! no atomic read-modify-write.
 
 mod address;
+mod cells;
 mod membarrier;
 mod pin;
 pub(crate) mod sync;
 mod thread;
-mod words;
 
+pub(crate) use cells::ShardedCells;
 pub(crate) use pin::{Pin, Retired, pin};
-pub(crate) use words::Words;
 
 #[cfg(test)]
 mod tests {
@@ -17,13 +17,13 @@ mod tests {
 
     /// One test, since pins of other tests' threads would be waited for too.
     #[test]
-    fn what_is_retired_waits_for_the_pins_of_its_time_alone() {
+    fn retired_value_waits_only_for_earlier_pins() {
         let first = pin();
         let second = pin();
         let mut retired = Retired::new(());
-        assert!(!retired.is_over());
+        assert!(!retired.is_reclaimable());
         drop(first);
-        assert!(!retired.is_over(), "the thread is still pinned");
+        assert!(!retired.is_reclaimable(), "the thread is still pinned");
         drop(second);
         let _later = pin();
         assert!(wait(&mut retired), "a later pin does not matter");
@@ -33,7 +33,7 @@ mod tests {
     fn wait(retired: &mut Retired<()>) -> bool {
         (0..1000).any(|_| {
             std::thread::yield_now();
-            retired.is_over()
+            retired.is_reclaimable()
         })
     }
 }

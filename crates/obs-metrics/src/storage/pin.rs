@@ -1,8 +1,8 @@
-//! Pins: a thread says that it is reading something which others may unlink; whoever unlinked it frees
-//! it once every thread that was pinned then has let go.
+//! Pins: a thread announces that it reads something that others may unlink. Who unlinks it frees
+//! it once every thread that was pinned at that time has unpinned.
 //!
-//! A pin is a few plain stores. The memory barrier that they would need is paid by the other side, which
-//! asks the kernel for it; where that is refused, pins pay for a fence.
+//! A pin is a few plain stores. The other side pays for the memory barrier that they would need: it
+//! asks the kernel for one. Where the kernel has none, each pin is a fence.
 
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -26,11 +26,11 @@ pub(crate) struct Pin {
 /// Pins this thread.
 #[inline(always)]
 pub(crate) fn pin() -> Pin {
-    let slab = thread::current().or_else(thread::current_or_take);
+    let slab = thread::current().or_else(thread::current_or_acquire);
     match slab {
         Some(slab) => {
             slab.pins.store(slab.pins.load(Relaxed) + 1, Relaxed);
-            if slab.fences {
+            if slab.needs_fence {
                 fence(SeqCst);
             } else {
                 compiler_fence(SeqCst);
@@ -53,7 +53,7 @@ impl Drop for Pin {
                 let left = slab.pins.load(Relaxed) - 1;
                 slab.pins.store(left, Release);
                 if left == 0 {
-                    slab.times.store(slab.times.load(Relaxed).wrapping_add(1), Release);
+                    slab.unpin_count.store(slab.unpin_count.load(Relaxed).wrapping_add(1), Release);
                 }
             }
             None => {
@@ -63,33 +63,34 @@ impl Drop for Pin {
     }
 }
 
-/// Something that was unlinked and waits until nobody can be reading it.
+/// Something that was unlinked and is freed when no thread can be reading it.
 #[derive(Debug)]
 pub(crate) struct Retired<T> {
-    _what: T,
+    _value: T,
     /// `None` until the barrier was made.
-    waits: Option<Vec<(&'static Slab, u64)>>,
+    pinned_slabs: Option<Vec<(&'static Slab, u64)>>,
     shared: bool,
 }
 
 impl<T> Retired<T> {
     /// Takes what was just unlinked.
     pub(crate) fn new(what: T) -> Self {
-        Self { _what: what, waits: None, shared: true }
+        Self { _value: what, pinned_slabs: None, shared: true }
     }
 
-    /// Whether every thread that could have been reading it has let go.
-    pub(crate) fn is_over(&mut self) -> bool {
-        if self.waits.is_none() && barrier() {
-            // A slab that is pinned anew between both loads is not waited for: that pin came after the
+    /// Whether every thread that could be reading it has unpinned.
+    pub(crate) fn is_reclaimable(&mut self) -> bool {
+        if self.pinned_slabs.is_none() && barrier() {
+            // A slab that is pinned again between both loads is not waited for: that pin came after the
             // barrier and finds nothing that was unlinked before.
-            let pinned = thread::all().map(|slab| (slab, slab.times.load(Acquire)));
-            self.waits = Some(pinned.filter(|(slab, _)| slab.is_pinned()).collect());
+            let pinned = thread::all().map(|slab| (slab, slab.unpin_count.load(Acquire)));
+            self.pinned_slabs = Some(pinned.filter(|(slab, _)| slab.is_pinned()).collect());
         }
-        let Some(waits) = &mut self.waits else { return false };
-        waits.retain(|(slab, time)| slab.is_pinned() && slab.times.load(Acquire) == *time);
+        let Some(pinned_slabs) = &mut self.pinned_slabs else { return false };
+        pinned_slabs
+            .retain(|(slab, time)| slab.is_pinned() && slab.unpin_count.load(Acquire) == *time);
         self.shared = self.shared && SHARED_PINS.load(SeqCst) != 0;
-        waits.is_empty() && !self.shared
+        pinned_slabs.is_empty() && !self.shared
     }
 }
 
@@ -103,5 +104,5 @@ impl std::fmt::Debug for Slab {
 /// reads.
 fn barrier() -> bool {
     fence(SeqCst);
-    !membarrier::is_offered() || membarrier::make()
+    !membarrier::is_supported() || membarrier::issue()
 }

@@ -4,11 +4,11 @@ pub(crate) use std::sync::Mutex;
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, compiler_fence, fence};
 
 /// Words a page.
-pub(crate) const PAGE: usize = 1024;
+pub(crate) const PAGE_SIZE: usize = 1024;
 /// Pages a slab: a million words.
-pub(crate) const PAGES: usize = 1024;
+pub(crate) const PAGES_PER_SLAB: usize = 1024;
 /// Threads that have a slab of their own; others share one.
-pub(crate) const SLABS: usize = 256;
+pub(crate) const MAX_SLABS: usize = 256;
 
 /// A static that all threads see.
 macro_rules! shared {
@@ -25,17 +25,17 @@ macro_rules! local {
 }
 
 /// As many of these as the array has.
-macro_rules! each {
+macro_rules! array_of {
     ($value:expr; $number:expr) => {
         [const { $value }; $number]
     };
 }
 
 /// A function whose values may be statics.
-macro_rules! constant {
+macro_rules! const_fn {
     (fn $name:ident($($argument:ident: $type:ty),*) -> $result:ty $body:block) => {
         const fn $name($($argument: $type),*) -> $result $body
     };
 }
 
-pub(crate) use {constant, each, local, shared};
+pub(crate) use {array_of, const_fn, local, shared};

@@ -13,10 +13,11 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::membarrier;
 use super::sync::{
-    AtomicPtr, AtomicU64, AtomicUsize, Mutex, PAGE, PAGES, SLABS, constant, each, local, shared,
+    AtomicPtr, AtomicU64, AtomicUsize, MAX_SLABS, Mutex, PAGE_SIZE, PAGES_PER_SLAB, array_of,
+    const_fn, local, shared,
 };
 
-pub(super) type Page = [AtomicU64; PAGE];
+pub(super) type Page = [AtomicU64; PAGE_SIZE];
 
 /// One thread's words, and whether that thread is reading something that must not be freed. Written by
 /// that thread alone.
@@ -24,18 +25,18 @@ pub(super) type Page = [AtomicU64; PAGE];
 pub(crate) struct Slab {
     /// How many pins the thread holds.
     pub(super) pins: AtomicU64,
-    /// How often it let go of the last.
-    pub(super) times: AtomicU64,
-    /// Whether a pin needs a fence.
-    pub(super) fences: bool,
-    pages: [AtomicPtr<Page>; PAGES],
+    /// How often the last pin was dropped.
+    pub(super) unpin_count: AtomicU64,
+    /// Whether a pin needs a fence: where the kernel has no barrier.
+    pub(super) needs_fence: bool,
+    pages: [AtomicPtr<Page>; PAGES_PER_SLAB],
 }
 
 impl Slab {
-    constant! {
-        fn new(fences: bool) -> Self {
-            let (pins, times) = (AtomicU64::new(0), AtomicU64::new(0));
-            Self { pins, times, fences, pages: each!(AtomicPtr::new(ptr::null_mut()); PAGES) }
+    const_fn! {
+        fn new(needs_fence: bool) -> Self {
+            let (pins, unpin_count) = (AtomicU64::new(0), AtomicU64::new(0));
+            Self { pins, unpin_count, needs_fence, pages: array_of!(AtomicPtr::new(ptr::null_mut()); PAGES_PER_SLAB) }
         }
     }
 
@@ -47,41 +48,41 @@ impl Slab {
     #[inline(always)]
     pub(super) fn page(&self, number: usize) -> Option<&Page> {
         // Words that live elsewhere have numbers past the last page.
-        let page = self.pages.get(number / PAGE)?.load(Acquire);
+        let page = self.pages.get(number / PAGE_SIZE)?.load(Acquire);
         // SAFETY: a page that was published is never freed or moved.
         unsafe { page.as_ref() }
     }
 
     /// The word of this number, if its page exists already.
     #[inline(always)]
-    pub(super) fn word(&self, number: usize) -> Option<&AtomicU64> {
-        self.page(number).map(|page| &page[number % PAGE])
+    pub(super) fn cell(&self, number: usize) -> Option<&AtomicU64> {
+        self.page(number).map(|page| &page[number % PAGE_SIZE])
     }
 
     /// The word of this number, making its page where there is none.
-    pub(super) fn word_or_make(&self, number: usize) -> Option<&AtomicU64> {
-        let place = self.pages.get(number / PAGE)?;
-        if place.load(Acquire).is_null() {
-            let page = Box::into_raw(Box::<Page>::new(each!(AtomicU64::new(0); PAGE)));
-            if place.compare_exchange(ptr::null_mut(), page, AcqRel, Acquire).is_err() {
+    pub(super) fn cell_or_create(&self, number: usize) -> Option<&AtomicU64> {
+        let page = self.pages.get(number / PAGE_SIZE)?;
+        if page.load(Acquire).is_null() {
+            let new = Box::into_raw(Box::<Page>::new(array_of!(AtomicU64::new(0); PAGE_SIZE)));
+            if page.compare_exchange(ptr::null_mut(), new, AcqRel, Acquire).is_err() {
                 // SAFETY: it was made above and published nowhere.
-                drop(unsafe { Box::from_raw(page) });
+                drop(unsafe { Box::from_raw(new) });
             }
         }
-        self.word(number)
+        self.cell(number)
     }
 }
 
-shared!(static ALL: [AtomicPtr<Slab>; SLABS] = each!(AtomicPtr::new(ptr::null_mut()); SLABS));
-shared!(static MADE: AtomicUsize = AtomicUsize::new(0));
-shared!(static FREE: Mutex<Vec<&'static Slab>> = Mutex::new(Vec::new()));
+shared!(static ALL_SLABS: [AtomicPtr<Slab>; MAX_SLABS] = array_of!(AtomicPtr::new(ptr::null_mut()); MAX_SLABS));
+shared!(static SLAB_COUNT: AtomicUsize = AtomicUsize::new(0));
+shared!(static FREE_SLABS: Mutex<Vec<&'static Slab>> = Mutex::new(Vec::new()));
 local!(static CURRENT: Cell<Option<&'static Slab>> = Cell::new(None));
 local!(static LEASE: Cell<Option<Lease>> = Cell::new(None));
 
 /// Written by every thread that has no slab of its own, with atomic additions.
-pub(super) fn common() -> &'static Slab {
-    shared!(static COMMON: Slab = Slab::new(true));
-    &COMMON
+pub(super) fn shared_slab() -> &'static Slab {
+    shared!(static SHARED_SLAB: Slab = Slab::new(true));
+    &SHARED_SLAB
 }
 
 /// Gives the slab back when its thread ends.
@@ -92,7 +93,7 @@ impl Drop for Lease {
         let _ = CURRENT.try_with(|current| current.set(None));
         // A thread that ends while it is pinned has leaked the guard: its slab stays with it.
         if !self.0.is_pinned() {
-            FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
+            FREE_SLABS.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
         }
     }
 }
@@ -106,13 +107,13 @@ pub(super) fn current() -> Option<&'static Slab> {
 /// This thread's slab, taking one where it can: not while the thread is ending, and not past the
 /// limit.
 #[cold]
-pub(super) fn current_or_take() -> Option<&'static Slab> {
+pub(super) fn current_or_acquire() -> Option<&'static Slab> {
     if let Some(slab) = current() {
         return Some(slab);
     }
     LEASE
         .try_with(|lease| {
-            let slab = take()?;
+            let slab = acquire()?;
             lease.set(Some(Lease(slab)));
             CURRENT.with(|current| current.set(Some(slab)));
             Some(slab)
@@ -121,22 +122,22 @@ pub(super) fn current_or_take() -> Option<&'static Slab> {
         .flatten()
 }
 
-pub(super) fn take() -> Option<&'static Slab> {
-    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+pub(super) fn acquire() -> Option<&'static Slab> {
+    let mut free = FREE_SLABS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(slab) = free.pop() {
         return Some(slab);
     }
-    let number = MADE.load(Relaxed);
-    let place = ALL.get(number)?;
-    let slab: &'static Slab = Box::leak(Box::new(Slab::new(!membarrier::is_offered())));
+    let number = SLAB_COUNT.load(Relaxed);
+    let place = ALL_SLABS.get(number)?;
+    let slab: &'static Slab = Box::leak(Box::new(Slab::new(!membarrier::is_supported())));
     place.store(ptr::from_ref(slab).cast_mut(), Release);
-    MADE.store(number + 1, Release);
+    SLAB_COUNT.store(number + 1, Release);
     Some(slab)
 }
 
-/// Every slab that any thread ever had, but for the shared one.
+/// Every slab that any thread has had, except the shared one.
 pub(super) fn all() -> impl Iterator<Item = &'static Slab> {
-    let made = MADE.load(Acquire);
+    let made = SLAB_COUNT.load(Acquire);
     // SAFETY: slabs are leaked, so a pointer that was published stays good.
-    ALL.iter().take(made).filter_map(|place| unsafe { place.load(Acquire).as_ref() })
+    ALL_SLABS.iter().take(made).filter_map(|place| unsafe { place.load(Acquire).as_ref() })
 }

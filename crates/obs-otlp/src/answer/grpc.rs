@@ -1,4 +1,4 @@
-//! What an answer over gRPC means, as much of the protocol as an export needs.
+//! Reads an answer over gRPC, as much of the protocol as an export needs.
 //!
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
 
@@ -6,14 +6,14 @@ use base64::Engine;
 use http::{HeaderMap, StatusCode};
 
 use super::protobuf;
-use super::verdict::{Verdict, shown};
+use super::verdict::{Verdict, printable};
 use crate::client::Answer;
 
 /// Before every message: whether it is compressed, and its length.
-pub(crate) const PREFIX: usize = 5;
+pub(crate) const PREFIX_LENGTH: usize = 5;
 
-/// Senders may leave the padding out, and of what is no base64 nothing is read.
-const BASE64: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::new(
+/// Senders may omit the padding.
+const LENIENT_BASE64: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     base64::engine::GeneralPurposeConfig::new()
         .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
@@ -27,10 +27,10 @@ pub(super) fn verdict(answer: &Answer) -> Verdict {
     if answer.headers.contains_key("grpc-status") {
         return by_trailers(&answer.headers, &[]);
     }
-    if !answer.is_whole {
+    if !answer.is_complete {
         return Verdict::retry("the answer broke off");
     }
-    by_trailers(&answer.trailers, answer.body.get(PREFIX..).unwrap_or_default())
+    by_trailers(&answer.trailers, answer.body.get(PREFIX_LENGTH..).unwrap_or_default())
 }
 
 fn by_trailers(trailers: &HeaderMap, message: &[u8]) -> Verdict {
@@ -41,28 +41,28 @@ fn by_trailers(trailers: &HeaderMap, message: &[u8]) -> Verdict {
     if code == 0 {
         return protobuf::accepted(message);
     }
-    let details = text("grpc-status-details-bin").and_then(|text| BASE64.decode(text).ok());
+    let details = text("grpc-status-details-bin").and_then(|text| LENIENT_BASE64.decode(text).ok());
     let after = details.and_then(|details| protobuf::retry_info(&details));
     let message = text("grpc-message").unwrap_or_default();
-    let message = crate::environment::decoded(message).unwrap_or_else(|| message.to_owned());
+    let message = crate::environment::percent_decode(message).unwrap_or_else(|| message.to_owned());
     let reason = format!(
         "the collector answered gRPC status {code} ({}) {}",
         obs_guard::grpc_code_name(code).unwrap_or("unknown"),
-        shown(message.as_bytes())
+        printable(message.as_bytes())
     );
-    // The table of the specification; 8 only with the server's word that it can recover.
+    // The table of the specification; 8 is retried only with `RetryInfo`.
     match code {
         1 | 4 | 10 | 11 | 14 | 15 => Verdict::Retry { after, reason },
         8 if after.is_some() => Verdict::Retry { after, reason },
-        12 => Verdict::Refused { reason: format!("{reason}; {NOT_FOR_THIS}") },
+        12 => Verdict::Refused { reason: format!("{reason}; {UNIMPLEMENTED_REMEDY}") },
         _ => Verdict::Refused { reason },
     }
 }
 
-const NOT_FOR_THIS: &str =
+const UNIMPLEMENTED_REMEDY: &str =
     "where it takes other signals only, set this one's OTEL_..._EXPORTER to none";
 
-/// An answer that is no gRPC: from a proxy, or from another kind of server.
+/// An answer that is not gRPC: from a proxy, or from another kind of server.
 fn by_http_status(status: StatusCode) -> Verdict {
     let reason = format!("the collector answered HTTP {status}, not gRPC");
     match status.as_u16() {

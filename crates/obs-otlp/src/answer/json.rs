@@ -1,6 +1,6 @@
-//! What a collector says in JSON.
+//! A collector's JSON answer.
 
-use super::verdict::{Verdict, shown};
+use super::verdict::{Verdict, printable};
 use crate::signal::Signal;
 
 /// How many items a JSON answer says were refused, and why: `{"partialSuccess": {"rejectedSpans": "2"}}`.
@@ -13,11 +13,12 @@ pub(super) fn accepted(answer: &[u8], signal: Signal) -> Verdict {
     };
     let rejected = after(signal.rejected_key()).map(|rest| {
         let digits = rest.trim_start_matches('"');
-        let end = digits.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(digits.len());
+        let end =
+            digits.find(|character: char| !character.is_ascii_digit()).unwrap_or(digits.len());
         digits.get(..end).unwrap_or_default().parse().unwrap_or(0)
     });
     let message = after("errorMessage")
-        .and_then(|rest| Some(shown(rest.strip_prefix('"')?.split_once('"')?.0.as_bytes())));
+        .and_then(|rest| Some(printable(rest.strip_prefix('"')?.split_once('"')?.0.as_bytes())));
     Verdict::Accepted { rejected: rejected.unwrap_or(0), message: message.unwrap_or_default() }
 }
 
@@ -26,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn partial_success() {
+    fn partial_success_is_read() {
         let says = |answer: &[u8], signal| match accepted(answer, signal) {
             Verdict::Accepted { rejected, message } => (rejected, message),
             other => (99, format!("{other:?}")),

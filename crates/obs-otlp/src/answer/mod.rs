@@ -8,16 +8,16 @@ mod verdict;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
-pub(crate) use grpc::PREFIX as GRPC_PREFIX;
+pub(crate) use grpc::PREFIX_LENGTH as GRPC_PREFIX_LENGTH;
 pub(crate) use verdict::Verdict;
 
 use crate::client::Answer;
 use crate::protocol::Protocol;
 use crate::signal::Signal;
-use verdict::shown;
+use verdict::printable;
 
 impl Verdict {
-    pub(crate) fn of(answer: &Answer, signal: Signal, protocol: Protocol) -> Self {
+    pub(crate) fn from_answer(answer: &Answer, signal: Signal, protocol: Protocol) -> Self {
         match protocol {
             Protocol::Grpc => grpc::verdict(answer),
             Protocol::HttpProtobuf | Protocol::HttpJson => http(answer, signal),
@@ -30,20 +30,21 @@ impl Verdict {
 fn http(answer: &Answer, signal: Signal) -> Verdict {
     let status = answer.status;
     let content_type = answer.headers.get(CONTENT_TYPE);
-    let is = |kind: &str| content_type.is_some_and(|of| of.as_bytes().starts_with(kind.as_bytes()));
+    let has_type =
+        |kind: &str| content_type.is_some_and(|of| of.as_bytes().starts_with(kind.as_bytes()));
     if status.is_success() {
-        return match is("application/json") {
+        return match has_type("application/json") {
             true => json::accepted(&answer.body, signal),
             false => protobuf::accepted(&answer.body),
         };
     }
-    let text = match is("application/x-protobuf") {
+    let text = match has_type("application/x-protobuf") {
         true => protobuf::status_message(&answer.body).unwrap_or_default(),
         false => &answer.body[..],
     };
     let mut reason = format!("the collector answered {status}");
     if !text.is_empty() {
-        reason = format!("{reason}: {}", shown(text));
+        reason = format!("{reason}: {}", printable(text));
     }
     match status {
         StatusCode::TOO_MANY_REQUESTS

@@ -1,21 +1,21 @@
-//! What a collector says in protobuf.
+//! A collector's protobuf answer.
 
 use std::time::Duration;
 
-use super::verdict::{Verdict, shown};
+use super::verdict::{Verdict, printable};
 use crate::wire::{Content, fields};
 
-/// What an `Export{Trace,Metrics,Logs}ServiceResponse` says: their partial successes are alike.
+/// An `Export{Trace,Metrics,Logs}ServiceResponse`: their partial successes have the same fields.
 pub(super) fn accepted(response: &[u8]) -> Verdict {
     let (mut rejected, mut message) = (0, String::new());
     for (_, content) in fields(response).filter(|(field, _)| *field == 1) {
-        let Content::Bytes(partial_success) = content else { continue };
-        for (field, content) in fields(partial_success) {
+        let Content::Bytes(partial_success_is_read) = content else { continue };
+        for (field, content) in fields(partial_success_is_read) {
             match (field, content) {
                 (1, Content::Number(items)) => {
                     rejected = u64::try_from(items.cast_signed()).unwrap_or(0);
                 }
-                (2, Content::Bytes(text)) => message = shown(text),
+                (2, Content::Bytes(text)) => message = printable(text),
                 _ => {}
             }
         }

@@ -1,18 +1,18 @@
-//! What became of an attempt, and in which words.
+//! The verdict on one attempt.
 
 use std::time::Duration;
 
-/// What a person needs of a collector's text.
-const LONGEST_TEXT: usize = 400;
+/// Bytes of a collector's text in a warning.
+const MAX_TEXT_BYTES: usize = 400;
 
-/// What became of one attempt.
+/// The verdict on one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The collector has it; it refused this many of the items.
+    /// The collector accepted it, and rejected this many of the items.
     Accepted { rejected: u64, message: String },
-    /// It may be sent again, after this long where the collector said so.
+    /// It may be retried, after this time where the collector gives one.
     Retry { after: Option<Duration>, reason: String },
-    /// It must not be sent again.
+    /// It must not be retried.
     Refused { reason: String },
 }
 
@@ -22,9 +22,9 @@ impl Verdict {
     }
 }
 
-/// A foreign text for a log line: bounded, and without control characters.
-pub(super) fn shown(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text.get(..LONGEST_TEXT).unwrap_or(text));
-    let plain = |sign: char| if sign.is_control() { ' ' } else { sign };
+/// A collector's text for a log line: bounded, and without control characters.
+pub(super) fn printable(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text.get(..MAX_TEXT_BYTES).unwrap_or(text));
+    let plain = |character: char| if character.is_control() { ' ' } else { character };
     text.trim().chars().map(plain).collect()
 }

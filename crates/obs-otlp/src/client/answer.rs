@@ -1,4 +1,4 @@
-//! An answer, and the wait that it may ask for.
+//! A response, and the wait that it asks for.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,24 +8,24 @@ use http::{HeaderMap, StatusCode};
 
 use super::http_date;
 
-/// What was answered.
+/// A response with its body.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, as much of it as came in time and within the bound.
+    /// The body, as much of it as arrived in time and within the limit.
     pub body: Bytes,
-    /// What followed the body.
+    /// The trailers.
     pub trailers: HeaderMap,
-    /// Whether the body came to its end in time and within the bound.
-    pub is_whole: bool,
+    /// Whether the body ended in time and within the limit.
+    pub is_complete: bool,
 }
 
 impl Answer {
-    /// How long the other side wants to be left alone: `Retry-After`, as seconds or as a date, which may be
-    /// over.
+    /// The wait that `Retry-After` asks for, as seconds or as a date, which may be
+    /// in the past.
     pub fn retry_after(&self) -> Option<Duration> {
         retry_after(&self.headers)
     }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_seconds_or_a_date() {
+    fn retry_after_is_seconds_or_a_date() {
         for (text, expected) in [
             ("7", Some(Duration::from_secs(7))),
             ("99999999999999999999999", Some(Duration::from_secs(u64::MAX))),

@@ -1,4 +1,4 @@
-//! From a URL to a connection: directly, through a proxy, or to a socket of this machine.
+//! Connects to a URL: directly, through a proxy, or to a Unix-domain socket.
 
 use std::error::Error;
 use std::future::Future;
@@ -26,11 +26,11 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub(super) struct Connector {
     tcp: HttpConnector,
     proxies: Proxies,
-    /// Proxies are asked for a tunnel for `http://` too: they do not read HTTP/2.
+    /// Uses a tunnel for `http://` too: proxies do not forward HTTP/2.
     tunnels_all: bool,
-    /// Whether there ever was a connection.
+    /// Whether a connection was ever made.
     pub(super) has_connected: Arc<AtomicBool>,
-    /// Whatever the URL says, this socket is connected to.
+    /// Connects to this socket instead of the URL's host.
     #[cfg(unix)]
     socket: Option<Arc<Path>>,
 }
@@ -88,7 +88,7 @@ impl Connector {
                 Ok(Stream::Unix(TokioIo::new(connected)))
             });
         }
-        let Some(proxy) = self.proxies.of(&uri) else {
+        let Some(proxy) = self.proxies.for_uri(&uri) else {
             return Box::pin(async move { Ok(Stream::Direct(tcp.call(uri).await?)) });
         };
         let to = proxy.uri().clone();
@@ -113,7 +113,7 @@ impl Connector {
     }
 }
 
-/// A tunnel without a port would lead to that of `https://`.
+/// Adds port 80: a tunnel without a port goes to 443.
 fn with_port(uri: Uri) -> Uri {
     if uri.port().is_some() || uri.scheme() == Some(&Scheme::HTTPS) {
         return uri;
@@ -124,9 +124,9 @@ fn with_port(uri: Uri) -> Uri {
     Uri::from_parts(parts).unwrap_or(uri)
 }
 
-/// An error with its causes: hyper keeps the telling one inside.
+/// An error with its causes: hyper's own text leaves out the cause.
 pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
-    const DEEPEST: usize = 16; // a source may, by mistake, lead back to itself
-    let chain = std::iter::successors(Some(error), |&error| error.source()).take(DEEPEST);
+    const MAX_CAUSES: usize = 16; // a source may, by mistake, lead back to itself
+    let chain = std::iter::successors(Some(error), |&error| error.source()).take(MAX_CAUSES);
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,4 +1,4 @@
-//! Dates as HTTP has them.
+//! HTTP dates.
 
 /// Seconds since 1970 of an `IMF-fixdate` such as `Sun, 06 Nov 1994 08:49:37 GMT`: the one form that
 /// senders may write (RFC 9110, section 5.6.7).
@@ -15,12 +15,12 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
     if parts.next() != Some("GMT") || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    Some(days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
+    Some(days_since_epoch(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 /// Days since 1970 by Howard Hinnant's `days_from_civil`: years begin in March, so that the leap day is
 /// the last.
-fn days(year: u64, month: u64, day: u64) -> u64 {
+fn days_since_epoch(year: u64, month: u64, day: u64) -> u64 {
     let year = if month <= 2 { year - 1 } else { year };
     let since_march = (month + 9) % 12;
     let day_of_year = (153 * since_march + 2) / 5 + day - 1;
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates() {
+    fn http_dates_are_parsed_or_rejected() {
         for (text, expected) in [
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
             ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),

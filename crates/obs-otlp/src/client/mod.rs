@@ -1,7 +1,7 @@
 //! A small HTTP client: a request with a body, a bounded answer.
 //!
 //! One connection pool over hyper, with the crate's policy on proxies, TLS and redirects (none is followed).
-//! What it logs itself goes nowhere, so that telemetry makes no telemetry.
+//! Its own log events are discarded, so that telemetry makes no telemetry.
 
 mod answer;
 mod connect;
@@ -35,7 +35,7 @@ pub use answer::Answer;
 pub use proxy::Proxies;
 
 use crate::error::Error;
-use crate::options::Identity;
+use crate::options::TlsIdentity;
 
 #[cfg(not(feature = "tls"))]
 type Connector = connect::Connector;
@@ -47,9 +47,9 @@ type Connector = hyper_rustls::HttpsConnector<connect::Connector>;
 #[must_use = "call `build`"]
 pub struct Builder {
     proxies: Proxies,
-    identity: Identity,
+    identity: TlsIdentity,
     connect_timeout: Duration,
-    longest_answer: usize,
+    max_answer_bytes: usize,
     http2_only: bool,
     /// Whether `https://` is asked for, for which the system's roots are read.
     secure: bool,
@@ -63,11 +63,11 @@ pub struct Client {
     pool: Pool<Connector, Full<Bytes>>,
     has_connected: Arc<AtomicBool>,
     proxies: Proxies,
-    longest_answer: usize,
+    max_answer_bytes: usize,
     http2_only: bool,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     text: String,
@@ -79,46 +79,46 @@ impl Builder {
     pub fn new() -> Self {
         Self {
             proxies: Proxies::default(),
-            identity: Identity::default(),
+            identity: TlsIdentity::default(),
             connect_timeout: Duration::from_secs(10),
-            longest_answer: 64 * 1024,
+            max_answer_bytes: 64 * 1024,
             http2_only: false,
             secure: true,
             socket: None,
         }
     }
 
-    /// By which proxies which hosts are reached.
+    /// The proxies.
     pub fn proxies(mut self, proxies: Proxies) -> Self {
         self.proxies = proxies;
         self
     }
 
-    /// Who is trusted, and who we are (feature `tls`).
-    pub fn identity(mut self, identity: Identity) -> Self {
+    /// Trusted roots and the client's certificate (feature `tls`).
+    pub fn identity(mut self, identity: TlsIdentity) -> Self {
         self.identity = identity;
         self
     }
 
-    /// The longest that a connection takes to come about.
+    /// The timeout of a connection attempt. Default: 10 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// The most bytes of a body that are read.
-    pub fn longest_answer(mut self, bytes: usize) -> Self {
-        self.longest_answer = bytes;
+    /// The most bytes of a response's body that are read. Default: 64 KiB.
+    pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
+        self.max_answer_bytes = bytes;
         self
     }
 
-    /// HTTP/2 from the first byte on, also where TLS is not there to agree upon it: for gRPC.
+    /// HTTP/2 with prior knowledge: for gRPC.
     pub fn http2_only(mut self) -> Self {
         self.http2_only = true;
         self
     }
 
-    /// Only `http://` is asked for: the system's root certificates are not read.
+    /// Only `http://` is used: the system's root certificates are not read.
     pub fn plain_only(mut self) -> Self {
         self.secure = false;
         self
@@ -146,12 +146,12 @@ impl Builder {
         };
         let has_connected = Arc::clone(&connector.has_connected);
         let connector = secured(connector, &self.identity, self.secure)?;
-        let pool = Pool::builder(Quiet).http2_only(self.http2_only).build(connector);
+        let pool = Pool::builder(SilentExecutor).http2_only(self.http2_only).build(connector);
         Ok(Client {
             pool,
             has_connected,
             proxies: self.proxies,
-            longest_answer: self.longest_answer,
+            max_answer_bytes: self.max_answer_bytes,
             http2_only: self.http2_only,
         })
     }
@@ -169,7 +169,7 @@ impl Client {
         Builder::new()
     }
 
-    /// Whether there ever was a connection: if not, no request has left.
+    /// Whether a connection was ever made: if not, no request was sent.
     pub fn has_connected(&self) -> bool {
         self.has_connected.load(Ordering::Acquire)
     }
@@ -179,15 +179,15 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// There is no answer. One that is not a success is none of these errors.
+    /// There is no response. A response that is not a success is no error here.
     pub async fn send(
         &self,
         mut request: Request<Bytes>,
         timeout: Duration,
     ) -> Result<Answer, Failure> {
-        let deadline = Instant::now().checked_add(timeout.min(LONGEST_WAIT));
+        let deadline = Instant::now().checked_add(timeout.min(MAX_WAIT));
         let deadline = deadline.unwrap_or_else(Instant::now);
-        let (uri, authorization) = without_user(request.uri());
+        let (uri, authorization) = strip_userinfo(request.uri());
         if uri.scheme() == Some(&Scheme::HTTPS) && !cfg!(feature = "tls") {
             let text = "https:// needs the feature `tls`".to_owned();
             return Err(Failure { text, sent: false });
@@ -202,7 +202,7 @@ impl Client {
         if let Some(value) = proxy_authorization {
             headers.insert(http::header::PROXY_AUTHORIZATION, value);
         }
-        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
+        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT_VALUE));
         let answer = self.answered(request.map(Full::new), timeout, deadline);
         answer.with_subscriber(Dispatch::none()).await
     }
@@ -224,17 +224,17 @@ impl Client {
         let (head, mut body) = response.into_parts();
         let (mut read, mut trailers) = (BytesMut::new(), HeaderMap::new());
         let reading = self.read(&mut body, &mut read, &mut trailers);
-        let is_whole = timeout_at(deadline, reading).await.unwrap_or(false);
+        let is_complete = timeout_at(deadline, reading).await.unwrap_or(false);
         Ok(Answer {
             status: head.status,
             headers: head.headers,
             body: read.freeze(),
             trailers,
-            is_whole,
+            is_complete,
         })
     }
 
-    /// Whether the body came to its end.
+    /// Whether the body ended.
     async fn read(
         &self,
         body: &mut Incoming,
@@ -244,8 +244,8 @@ impl Client {
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else { return false };
             match frame.into_data() {
-                Ok(data) if read.len() + data.len() > self.longest_answer => {
-                    let room = self.longest_answer - read.len();
+                Ok(data) if read.len() + data.len() > self.max_answer_bytes => {
+                    let room = self.max_answer_bytes - read.len();
                     read.extend_from_slice(data.get(..room).unwrap_or(&data));
                     return false;
                 }
@@ -290,16 +290,16 @@ impl fmt::Debug for Client {
     }
 }
 
-const AGENT: &str = concat!("OTel-OTLP-Exporter-obs-rust/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT_VALUE: &str = concat!("OTel-OTLP-Exporter-obs-rust/", env!("CARGO_PKG_VERSION"));
 
-/// A clock cannot be told of `Duration::MAX`.
-const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The upper limit of a wait: adding `Duration::MAX` to a clock overflows.
+const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Runs hyper's tasks so that nobody hears what they log.
+/// Runs hyper's tasks without a subscriber.
 #[derive(Clone, Copy, Debug)]
-struct Quiet;
+struct SilentExecutor;
 
-impl<F> hyper::rt::Executor<F> for Quiet
+impl<F> hyper::rt::Executor<F> for SilentExecutor
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -310,14 +310,14 @@ where
 }
 
 #[cfg(not(feature = "tls"))]
-fn secured(connector: connect::Connector, _: &Identity, _: bool) -> Result<Connector, Error> {
+fn secured(connector: connect::Connector, _: &TlsIdentity, _: bool) -> Result<Connector, Error> {
     Ok(connector)
 }
 
 #[cfg(feature = "tls")]
 fn secured(
     connector: connect::Connector,
-    identity: &Identity,
+    identity: &TlsIdentity,
     secure: bool,
 ) -> Result<Connector, Error> {
     let config = tls::config(identity, secure)
@@ -330,8 +330,8 @@ fn secured(
         .wrap_connector(connector))
 }
 
-/// The URL without its user and password, and the header that says them.
-fn without_user(uri: &Uri) -> (Uri, Option<HeaderValue>) {
+/// The URL without user and password, and the header made of them.
+fn strip_userinfo(uri: &Uri) -> (Uri, Option<HeaderValue>) {
     let found = uri.authority().and_then(|authority| authority.as_str().rsplit_once('@'));
     let Some((user, host)) = found else { return (uri.clone(), None) };
     let plain = percent_encoding::percent_decode_str(user).collect::<Vec<u8>>();
@@ -345,8 +345,8 @@ fn without_user(uri: &Uri) -> (Uri, Option<HeaderValue>) {
     (Uri::from_parts(parts).unwrap_or_else(|_| uri.clone()), value)
 }
 
-/// A URL for people: without user, password and query, which may be secrets.
-pub fn shown(uri: &Uri) -> String {
+/// The URL without user, password and query, which may be secrets.
+pub fn redacted(uri: &Uri) -> String {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     let host = authority.rsplit('@').next().unwrap_or_default();
     let query = if uri.query().is_some() { "?***" } else { "" };

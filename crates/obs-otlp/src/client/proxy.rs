@@ -1,4 +1,4 @@
-//! By which proxy a host is reached, if by one.
+//! The proxy of a host.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
-use crate::environment::{Resolver, wrong};
+use crate::environment::{Resolver, invalid_variable};
 use crate::error::Error;
 
-/// Which proxies there are. By default none.
+/// The proxies. Default: none.
 ///
 /// `https://` goes through a tunnel (`CONNECT`) of the proxy in `HTTPS_PROXY`; `http://` through the one in
 /// `HTTP_PROXY`, which gRPC is tunnelled through and HTTP asks for the whole URL. What `NO_PROXY` lists is
@@ -23,14 +23,14 @@ pub struct Proxies(Option<Arc<Matcher>>);
 pub(super) type Proxy = Intercept;
 
 impl Proxies {
-    /// By `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, or the same in lower case, which count first.
+    /// From `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, or the same in lower case, which count more.
     ///
     /// As curl and Go have it, `HTTP_PROXY` is left out where `REQUEST_METHOD` is set: a CGI server lets
     /// whoever sends a request fill it.
     ///
     /// # Errors
     ///
-    /// A variable names no `http://` proxy: to go another way is not to be guessed.
+    /// A variable does not name an `http://` proxy. It is no warning: another route must not be guessed.
     pub fn from_environment(resolver: &Resolver) -> Result<Self, Error> {
         let https = resolver.first(&["https_proxy", "HTTPS_PROXY"]);
         let http = resolver.first(match resolver.variable("REQUEST_METHOD") {
@@ -41,7 +41,7 @@ impl Proxies {
             let scheme = text.split_once("://").map_or("http", |(scheme, _)| scheme);
             let is_url = text.parse::<Uri>().is_ok_and(|uri| uri.host().is_some());
             if scheme != "http" || !is_url {
-                return Err(wrong(
+                return Err(invalid_variable(
                     variable,
                     text,
                     "give the URL of an http:// proxy, or leave the collector out with NO_PROXY",
@@ -54,7 +54,7 @@ impl Proxies {
         Ok(Self(Some(Arc::new(matcher))))
     }
 
-    pub(super) fn of(&self, uri: &Uri) -> Option<Proxy> {
+    pub(super) fn for_uri(&self, uri: &Uri) -> Option<Proxy> {
         let matcher = self.0.as_ref()?;
         if uri.host().is_none_or(is_loopback) {
             return None;
@@ -64,12 +64,12 @@ impl Proxies {
 
     /// The proxy by which this URL is reached, without its password.
     pub fn proxy_of(&self, uri: &Uri) -> Option<String> {
-        self.of(uri).map(|proxy| proxy.uri().to_string().trim_end_matches('/').to_owned())
+        self.for_uri(uri).map(|proxy| proxy.uri().to_string().trim_end_matches('/').to_owned())
     }
 
-    /// What a request to this URL must show the proxy that reads it.
+    /// The `Proxy-Authorization` of a request to this URL.
     pub(super) fn authorization(&self, uri: &Uri) -> Option<HeaderValue> {
-        self.of(uri)?.basic_auth().cloned()
+        self.for_uri(uri)?.basic_auth().cloned()
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_reached_by_which_proxy() {
+    fn proxy_of_a_host_follows_scheme_and_no_proxy() {
         let both = &[
             ("HTTPS_PROXY", "http://user:pass@secure:3128"),
             ("HTTP_PROXY", "plain:8080"),
@@ -125,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_request_may_set_is_left_out_under_cgi() {
+    fn http_proxy_is_ignored_under_cgi() {
         let cgi = &[("HTTP_PROXY", "http://evil:1"), ("REQUEST_METHOD", "POST")];
         let uri = Uri::from_static("http://collector/");
         assert_eq!(proxies(cgi).unwrap_or_default().proxy_of(&uri), None);
     }
 
     #[test]
-    fn another_way_is_not_guessed() {
+    fn invalid_proxy_is_an_error() {
         for variables in [
             &[("HTTPS_PROXY", "socks5://user:secret@proxy:1080")],
             &[("http_proxy", "https://user:secret@proxy")],

@@ -1,4 +1,4 @@
-//! A connection, by whichever way it came about.
+//! A connection: TCP or a Unix-domain socket.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -21,7 +21,7 @@ pub(super) enum Stream {
     Unix(TokioIo<UnixStream>),
 }
 
-macro_rules! each {
+macro_rules! delegate {
     ($self:ident, $io:ident => $call:expr) => {
         match $self.get_mut() {
             Stream::Direct($io) | Stream::Proxied($io) => $call,
@@ -48,7 +48,7 @@ impl Read for Stream {
         task: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        each!(self, io => Pin::new(io).poll_read(task, buffer))
+        delegate!(self, io => Pin::new(io).poll_read(task, buffer))
     }
 }
 
@@ -58,15 +58,15 @@ impl Write for Stream {
         task: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        each!(self, io => Pin::new(io).poll_write(task, buffer))
+        delegate!(self, io => Pin::new(io).poll_write(task, buffer))
     }
 
     fn poll_flush(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, io => Pin::new(io).poll_flush(task))
+        delegate!(self, io => Pin::new(io).poll_flush(task))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, io => Pin::new(io).poll_shutdown(task))
+        delegate!(self, io => Pin::new(io).poll_shutdown(task))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -78,6 +78,6 @@ impl Write for Stream {
         task: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each!(self, io => Pin::new(io).poll_write_vectored(task, buffers))
+        delegate!(self, io => Pin::new(io).poll_write_vectored(task, buffers))
     }
 }

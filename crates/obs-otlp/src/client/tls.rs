@@ -1,4 +1,4 @@
-//! Who is trusted, and who we are, on `https://` endpoints.
+//! TLS: trusted roots and the client's certificate.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::options::Identity;
+use crate::options::TlsIdentity;
 
-/// What rustls takes; read once, when the pipeline is built. Nobody is trusted where nothing is secure.
-pub(super) fn config(identity: &Identity, secure: bool) -> Result<ClientConfig, String> {
+/// The configuration of rustls, read once when the client is built. Without `https://` no root is trusted.
+pub(super) fn config(identity: &TlsIdentity, secure: bool) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
     let builder = match &identity.roots {
-        Some(path) => builder.with_root_certificates(of_file(path)?),
+        Some(path) => builder.with_root_certificates(read_roots(path)?),
         None if !secure => builder.with_root_certificates(RootCertStore::empty()),
         None => builder
             .with_native_roots()
@@ -33,7 +33,7 @@ pub(super) fn config(identity: &Identity, secure: bool) -> Result<ClientConfig, 
     }
 }
 
-fn of_file(path: &str) -> Result<RootCertStore, String> {
+fn read_roots(path: &str) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
         let added = roots.add(certificate);

@@ -8,19 +8,19 @@ pub(super) enum Kind {
     /// An id: lower-case hexadecimal digits.
     Id,
     /// A 32-bit number, or an enum.
-    Small,
+    Int32,
     /// A 64-bit number: a string, since JSON's numbers are doubles to many.
-    Large,
-    Signed,
+    Uint64,
+    Int64,
     Bool,
     Double,
     /// Base64.
     Bytes,
     /// Packed numbers of eight bytes each.
-    LargeList,
+    Uint64List,
     DoubleList,
-    One(&'static Message),
-    Many(&'static Message),
+    Message(&'static Message),
+    Repeated(&'static Message),
 }
 
 /// Number, name and kind.
@@ -29,11 +29,12 @@ pub(super) type Field = (u64, &'static str, Kind);
 /// The fields of a message.
 pub(super) type Message = [Field];
 
-pub(super) const TRACES: &Message = &[(1, "resourceSpans", Kind::Many(RESOURCE_SPANS))];
+pub(super) const TRACES: &Message = &[(1, "resourceSpans", Kind::Repeated(RESOURCE_SPANS))];
 const RESOURCE_SPANS: &Message =
-    &[(1, "resource", Kind::One(RESOURCE)), (2, "scopeSpans", Kind::Many(SCOPE_SPANS))];
-const RESOURCE: &Message = &[(1, "attributes", Kind::Many(KEY_VALUE))];
-const SCOPE_SPANS: &Message = &[(1, "scope", Kind::One(SCOPE)), (2, "spans", Kind::Many(SPAN))];
+    &[(1, "resource", Kind::Message(RESOURCE)), (2, "scopeSpans", Kind::Repeated(SCOPE_SPANS))];
+const RESOURCE: &Message = &[(1, "attributes", Kind::Repeated(KEY_VALUE))];
+const SCOPE_SPANS: &Message =
+    &[(1, "scope", Kind::Message(SCOPE)), (2, "spans", Kind::Repeated(SPAN))];
 const SCOPE: &Message = &[(1, "name", Kind::Text), (2, "version", Kind::Text)];
 const SPAN: &Message = &[
     (1, "traceId", Kind::Id),
@@ -41,107 +42,107 @@ const SPAN: &Message = &[
     (3, "traceState", Kind::Text),
     (4, "parentSpanId", Kind::Id),
     (5, "name", Kind::Text),
-    (6, "kind", Kind::Small),
-    (7, "startTimeUnixNano", Kind::Large),
-    (8, "endTimeUnixNano", Kind::Large),
-    (9, "attributes", Kind::Many(KEY_VALUE)),
-    (10, "droppedAttributesCount", Kind::Small),
-    (11, "events", Kind::Many(EVENT)),
-    (12, "droppedEventsCount", Kind::Small),
-    (13, "links", Kind::Many(LINK)),
-    (14, "droppedLinksCount", Kind::Small),
-    (15, "status", Kind::One(STATUS)),
-    (16, "flags", Kind::Small),
+    (6, "kind", Kind::Int32),
+    (7, "startTimeUnixNano", Kind::Uint64),
+    (8, "endTimeUnixNano", Kind::Uint64),
+    (9, "attributes", Kind::Repeated(KEY_VALUE)),
+    (10, "droppedAttributesCount", Kind::Int32),
+    (11, "events", Kind::Repeated(EVENT)),
+    (12, "droppedEventsCount", Kind::Int32),
+    (13, "links", Kind::Repeated(LINK)),
+    (14, "droppedLinksCount", Kind::Int32),
+    (15, "status", Kind::Message(STATUS)),
+    (16, "flags", Kind::Int32),
 ];
 const EVENT: &Message = &[
-    (1, "timeUnixNano", Kind::Large),
+    (1, "timeUnixNano", Kind::Uint64),
     (2, "name", Kind::Text),
-    (3, "attributes", Kind::Many(KEY_VALUE)),
-    (4, "droppedAttributesCount", Kind::Small),
+    (3, "attributes", Kind::Repeated(KEY_VALUE)),
+    (4, "droppedAttributesCount", Kind::Int32),
 ];
 const LINK: &Message =
-    &[(1, "traceId", Kind::Id), (2, "spanId", Kind::Id), (6, "flags", Kind::Small)];
-const STATUS: &Message = &[(2, "message", Kind::Text), (3, "code", Kind::Small)];
+    &[(1, "traceId", Kind::Id), (2, "spanId", Kind::Id), (6, "flags", Kind::Int32)];
+const STATUS: &Message = &[(2, "message", Kind::Text), (3, "code", Kind::Int32)];
 const KEY_VALUE: &Message = &KEY_VALUES;
 
 /// A value may hold values: the address of a static may be in itself.
-static KEY_VALUES: [Field; 2] = [(1, "key", Kind::Text), (2, "value", Kind::One(&ANY_VALUE))];
+static KEY_VALUES: [Field; 2] = [(1, "key", Kind::Text), (2, "value", Kind::Message(&ANY_VALUE))];
 static ANY_VALUE: [Field; 7] = [
     (1, "stringValue", Kind::Text),
     (2, "boolValue", Kind::Bool),
-    (3, "intValue", Kind::Signed),
+    (3, "intValue", Kind::Int64),
     (4, "doubleValue", Kind::Double),
-    (5, "arrayValue", Kind::One(&ARRAY)),
-    (6, "kvlistValue", Kind::One(&KEY_VALUE_LIST)),
+    (5, "arrayValue", Kind::Message(&ARRAY)),
+    (6, "kvlistValue", Kind::Message(&KEY_VALUE_LIST)),
     (7, "bytesValue", Kind::Bytes),
 ];
-static ARRAY: [Field; 1] = [(1, "values", Kind::Many(&ANY_VALUE))];
-static KEY_VALUE_LIST: [Field; 1] = [(1, "values", Kind::Many(&KEY_VALUES))];
+static ARRAY: [Field; 1] = [(1, "values", Kind::Repeated(&ANY_VALUE))];
+static KEY_VALUE_LIST: [Field; 1] = [(1, "values", Kind::Repeated(&KEY_VALUES))];
 
-pub(super) const LOGS: &Message = &[(1, "resourceLogs", Kind::Many(RESOURCE_LOGS))];
+pub(super) const LOGS: &Message = &[(1, "resourceLogs", Kind::Repeated(RESOURCE_LOGS))];
 const RESOURCE_LOGS: &Message =
-    &[(1, "resource", Kind::One(RESOURCE)), (2, "scopeLogs", Kind::Many(SCOPE_LOGS))];
+    &[(1, "resource", Kind::Message(RESOURCE)), (2, "scopeLogs", Kind::Repeated(SCOPE_LOGS))];
 const SCOPE_LOGS: &Message =
-    &[(1, "scope", Kind::One(SCOPE)), (2, "logRecords", Kind::Many(LOG_RECORD))];
+    &[(1, "scope", Kind::Message(SCOPE)), (2, "logRecords", Kind::Repeated(LOG_RECORD))];
 const LOG_RECORD: &Message = &[
-    (1, "timeUnixNano", Kind::Large),
-    (2, "severityNumber", Kind::Small),
+    (1, "timeUnixNano", Kind::Uint64),
+    (2, "severityNumber", Kind::Int32),
     (3, "severityText", Kind::Text),
-    (5, "body", Kind::One(&ANY_VALUE)),
-    (6, "attributes", Kind::Many(KEY_VALUE)),
-    (7, "droppedAttributesCount", Kind::Small),
-    (8, "flags", Kind::Small),
+    (5, "body", Kind::Message(&ANY_VALUE)),
+    (6, "attributes", Kind::Repeated(KEY_VALUE)),
+    (7, "droppedAttributesCount", Kind::Int32),
+    (8, "flags", Kind::Int32),
     (9, "traceId", Kind::Id),
     (10, "spanId", Kind::Id),
-    (11, "observedTimeUnixNano", Kind::Large),
+    (11, "observedTimeUnixNano", Kind::Uint64),
     (12, "eventName", Kind::Text),
 ];
 
-pub(super) const METRICS: &Message = &[(1, "resourceMetrics", Kind::Many(RESOURCE_METRICS))];
+pub(super) const METRICS: &Message = &[(1, "resourceMetrics", Kind::Repeated(RESOURCE_METRICS))];
 const RESOURCE_METRICS: &Message =
-    &[(1, "resource", Kind::One(RESOURCE)), (2, "scopeMetrics", Kind::Many(SCOPE_METRICS))];
+    &[(1, "resource", Kind::Message(RESOURCE)), (2, "scopeMetrics", Kind::Repeated(SCOPE_METRICS))];
 const SCOPE_METRICS: &Message =
-    &[(1, "scope", Kind::One(SCOPE)), (2, "metrics", Kind::Many(METRIC))];
+    &[(1, "scope", Kind::Message(SCOPE)), (2, "metrics", Kind::Repeated(METRIC))];
 const METRIC: &Message = &[
     (1, "name", Kind::Text),
     (2, "description", Kind::Text),
     (3, "unit", Kind::Text),
-    (5, "gauge", Kind::One(NUMBERS)),
-    (7, "sum", Kind::One(NUMBERS)),
-    (9, "histogram", Kind::One(HISTOGRAMS)),
+    (5, "gauge", Kind::Message(NUMBERS)),
+    (7, "sum", Kind::Message(NUMBERS)),
+    (9, "histogram", Kind::Message(HISTOGRAMS)),
 ];
 const NUMBERS: &Message = &[
-    (1, "dataPoints", Kind::Many(NUMBER)),
-    (2, "aggregationTemporality", Kind::Small),
+    (1, "dataPoints", Kind::Repeated(NUMBER)),
+    (2, "aggregationTemporality", Kind::Int32),
     (3, "isMonotonic", Kind::Bool),
 ];
 const NUMBER: &Message = &[
-    (2, "startTimeUnixNano", Kind::Large),
-    (3, "timeUnixNano", Kind::Large),
+    (2, "startTimeUnixNano", Kind::Uint64),
+    (3, "timeUnixNano", Kind::Uint64),
     (4, "asDouble", Kind::Double),
-    (5, "exemplars", Kind::Many(EXEMPLAR)),
-    (6, "asInt", Kind::Signed),
-    (7, "attributes", Kind::Many(KEY_VALUE)),
-    (8, "flags", Kind::Small),
+    (5, "exemplars", Kind::Repeated(EXEMPLAR)),
+    (6, "asInt", Kind::Int64),
+    (7, "attributes", Kind::Repeated(KEY_VALUE)),
+    (8, "flags", Kind::Int32),
 ];
 const HISTOGRAMS: &Message =
-    &[(1, "dataPoints", Kind::Many(HISTOGRAM)), (2, "aggregationTemporality", Kind::Small)];
+    &[(1, "dataPoints", Kind::Repeated(HISTOGRAM)), (2, "aggregationTemporality", Kind::Int32)];
 const HISTOGRAM: &Message = &[
-    (2, "startTimeUnixNano", Kind::Large),
-    (3, "timeUnixNano", Kind::Large),
-    (4, "count", Kind::Large),
+    (2, "startTimeUnixNano", Kind::Uint64),
+    (3, "timeUnixNano", Kind::Uint64),
+    (4, "count", Kind::Uint64),
     (5, "sum", Kind::Double),
-    (6, "bucketCounts", Kind::LargeList),
+    (6, "bucketCounts", Kind::Uint64List),
     (7, "explicitBounds", Kind::DoubleList),
-    (8, "exemplars", Kind::Many(EXEMPLAR)),
-    (9, "attributes", Kind::Many(KEY_VALUE)),
-    (10, "flags", Kind::Small),
+    (8, "exemplars", Kind::Repeated(EXEMPLAR)),
+    (9, "attributes", Kind::Repeated(KEY_VALUE)),
+    (10, "flags", Kind::Int32),
 ];
 const EXEMPLAR: &Message = &[
-    (2, "timeUnixNano", Kind::Large),
+    (2, "timeUnixNano", Kind::Uint64),
     (3, "asDouble", Kind::Double),
     (4, "spanId", Kind::Id),
     (5, "traceId", Kind::Id),
-    (6, "asInt", Kind::Signed),
-    (7, "filteredAttributes", Kind::Many(KEY_VALUE)),
+    (6, "asInt", Kind::Int64),
+    (7, "filteredAttributes", Kind::Repeated(KEY_VALUE)),
 ];

@@ -23,7 +23,7 @@ pub enum Answer {
     Grpc(u32, Option<Duration>, &'static str),
     /// Takes everything after this long.
     Late(Duration),
-    /// Takes everything, in words that nobody understands.
+    /// Accepts everything, with a malformed body.
     Garbage,
     /// Takes everything, in a body of a megabyte.
     Long,
@@ -39,13 +39,13 @@ pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// The shape of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum RequestFormat {
     Grpc,
     Protobuf,
     Json,
 }
 
-impl Shape {
+impl RequestFormat {
     pub(super) fn of(content_type: &str) -> Self {
         match content_type {
             "application/grpc" => Self::Grpc,
@@ -56,7 +56,7 @@ impl Shape {
 }
 
 impl Answer {
-    pub(super) fn response(&self, shape: Shape, rejected_key: &str) -> Response<Body> {
+    pub(super) fn response(&self, format: RequestFormat, rejected_key: &str) -> Response<Body> {
         match self {
             Self::Http(status, headers, text) => {
                 let mut response = Response::builder().status(*status);
@@ -72,28 +72,29 @@ impl Answer {
                 );
                 let partial = [&[1 << 3, *rejected as u8, 2 << 3 | 2, 7][..], b"too old"].concat();
                 let protobuf = [&[1 << 3 | 2, partial.len() as u8][..], &partial].concat();
-                success(shape, protobuf, json.into_bytes())
+                success(format, protobuf, json.into_bytes())
             }
-            Self::Garbage => success(shape, vec![0xff; 300], vec![0xff; 300]),
-            Self::Long => success(shape, vec![0; 1024 * 1024], vec![b' '; 1024 * 1024]),
+            Self::Garbage => success(format, vec![0xff; 300], vec![0xff; 300]),
+            Self::Long => success(format, vec![0; 1024 * 1024], vec![b' '; 1024 * 1024]),
             Self::Endless => {
-                let mut response = Response::new(Never.boxed_unsync());
-                let kind = if shape == Shape::Grpc { "application/grpc" } else { "text/plain" };
+                let mut response = Response::new(NeverReady.boxed_unsync());
+                let kind =
+                    if format == RequestFormat::Grpc { "application/grpc" } else { "text/plain" };
                 response.headers_mut().insert("content-type", kind.parse().unwrap());
                 response
             }
             Self::Accept | Self::Late(_) | Self::Hang | Self::Reset => {
-                success(shape, Vec::new(), b"{}".to_vec())
+                success(format, Vec::new(), b"{}".to_vec())
             }
         }
     }
 }
 
-fn success(shape: Shape, protobuf: Vec<u8>, json: Vec<u8>) -> Response<Body> {
-    let (content_type, content) = match shape {
-        Shape::Grpc => return grpc(protobuf, 0, None, ""),
-        Shape::Protobuf => ("application/x-protobuf", protobuf),
-        Shape::Json => ("application/json", json),
+fn success(format: RequestFormat, protobuf: Vec<u8>, json: Vec<u8>) -> Response<Body> {
+    let (content_type, content) = match format {
+        RequestFormat::Grpc => return grpc(protobuf, 0, None, ""),
+        RequestFormat::Protobuf => ("application/x-protobuf", protobuf),
+        RequestFormat::Json => ("application/json", json),
     };
     Response::builder().header("content-type", content_type).body(body(content, None)).unwrap()
 }
@@ -126,9 +127,9 @@ fn body(content: Vec<u8>, trailers: Option<HeaderMap>) -> Body {
 }
 
 /// A body that never comes to its first frame.
-struct Never;
+struct NeverReady;
 
-impl hyper::body::Body for Never {
+impl hyper::body::Body for NeverReady {
     type Data = Bytes;
     type Error = std::io::Error;
 
@@ -166,13 +167,13 @@ fn details(code: u32, after: Duration) -> Vec<u8> {
 }
 
 fn base64(bytes: &[u8]) -> String {
-    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for part in bytes.chunks(3) {
         let bits = part.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
         let bits = bits << (8 * (3 - part.len()));
         for at in 0..=part.len() {
-            text.push(SIGNS[(bits >> (18 - 6 * at) & 63) as usize] as char);
+            text.push(ALPHABET[(bits >> (18 - 6 * at) & 63) as usize] as char);
         }
     }
     text

@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 pub use answer::Answer;
-use answer::{Body, Shape};
+use answer::{Body, RequestFormat};
 pub use certificate::Certificate;
 pub use proxy::Proxy;
 
@@ -41,13 +41,13 @@ pub struct Collector {
 #[derive(Debug, Default)]
 struct Shared {
     answers: Mutex<VecDeque<Answer>>,
-    seen: Mutex<Vec<Seen>>,
+    seen: Mutex<Vec<ReceivedRequest>>,
     stop: Notify,
 }
 
 /// A request, whatever was answered.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct ReceivedRequest {
     /// When its body was complete.
     pub at: Instant,
     /// The path with its query.
@@ -58,7 +58,7 @@ pub struct Seen {
     pub body: Vec<u8>,
 }
 
-impl Seen {
+impl ReceivedRequest {
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
@@ -116,7 +116,7 @@ impl Collector {
     }
 
     /// The requests so far.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<ReceivedRequest> {
         lock(&self.shared.seen).clone()
     }
 }
@@ -145,10 +145,10 @@ async fn accept(
         let (tls, shared) = (tls.clone(), Arc::clone(shared));
         tokio::spawn(async move {
             match tls {
-                None => talk(stream, shared).await,
+                None => serve_connection(stream, shared).await,
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(stream).await {
-                        talk(stream, shared).await;
+                        serve_connection(stream, shared).await;
                     }
                 }
             }
@@ -156,7 +156,10 @@ async fn accept(
     }
 }
 
-async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shared: Arc<Shared>) {
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    shared: Arc<Shared>,
+) {
     let reset = Arc::new(Notify::new());
     let resets = Arc::clone(&reset);
     let service = service_fn(move |request| {
@@ -180,11 +183,11 @@ impl Shared {
         let headers: Vec<_> =
             head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         let value = |name: &str| head.headers.get(name).map(text).unwrap_or_default();
-        let shape = Shape::of(&value("content-type"));
-        let body = plain(shape, &value("content-encoding"), &body);
+        let format = RequestFormat::of(&value("content-type"));
+        let body = decode_body(format, &value("content-encoding"), &body);
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let rejected_key = rejected_key(&path);
-        lock(&self.seen).push(Seen { at: Instant::now(), path, headers, body });
+        lock(&self.seen).push(ReceivedRequest { at: Instant::now(), path, headers, body });
         let answer = lock(&self.answers).pop_front().unwrap_or(Answer::Accept);
         match answer {
             Answer::Late(late) => tokio::time::sleep(late).await,
@@ -195,7 +198,7 @@ impl Shared {
         if matches!(answer, Answer::Reset) {
             pending::<()>().await;
         }
-        answer.response(shape, rejected_key)
+        answer.response(format, rejected_key)
     }
 }
 
@@ -208,9 +211,11 @@ fn rejected_key(path: &str) -> &'static str {
 }
 
 /// The message itself.
-fn plain(shape: Shape, encoding: &str, body: &Bytes) -> Vec<u8> {
-    let (is_zipped, content) = match (shape, &body[..]) {
-        (Shape::Grpc, [is_compressed, _, _, _, _, message @ ..]) => (*is_compressed == 1, message),
+fn decode_body(format: RequestFormat, encoding: &str, body: &Bytes) -> Vec<u8> {
+    let (is_zipped, content) = match (format, &body[..]) {
+        (RequestFormat::Grpc, [is_compressed, _, _, _, _, message @ ..]) => {
+            (*is_compressed == 1, message)
+        }
         (_, body) => (encoding == "gzip", body),
     };
     if !is_zipped {

@@ -1,4 +1,4 @@
-//! A proxy that leads everything to one place.
+//! A proxy that forwards everything to one address.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -33,7 +33,7 @@ impl Proxy {
                 let listener = TcpListener::from_std(listener).unwrap();
                 let accept = async {
                     while let Ok((stream, _)) = listener.accept().await {
-                        tokio::spawn(lead(stream, to, Arc::clone(&seen)));
+                        tokio::spawn(forward(stream, to, Arc::clone(&seen)));
                     }
                 };
                 tokio::select! {
@@ -65,7 +65,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn lead(mut client: TcpStream, to: SocketAddr, heads: Arc<Mutex<Vec<String>>>) {
+async fn forward(mut client: TcpStream, to: SocketAddr, heads: Arc<Mutex<Vec<String>>>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match client.read_u8().await {
@@ -77,11 +77,11 @@ async fn lead(mut client: TcpStream, to: SocketAddr, heads: Arc<Mutex<Vec<String
     let is_tunnel = text.starts_with("CONNECT ");
     lock(&heads).push(text);
     let Ok(mut server) = TcpStream::connect(to).await else { return };
-    let begun = match is_tunnel {
+    let started = match is_tunnel {
         true => client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await,
         false => server.write_all(&head).await,
     };
-    if begun.is_ok() {
+    if started.is_ok() {
         let _ = copy_bidirectional(&mut client, &mut server).await;
     }
 }

@@ -86,7 +86,7 @@ impl Client {
         }
     }
 
-    fn go_on(self, stream: &mut Stream) {
+    fn continue_slowly(self, stream: &mut Stream) {
         // A peer that is closed fails here, which `Clients::closed` counts.
         let _closed = match self {
             Self::ReadsSlowly => stream.read(&mut [0]).map(|_| ()),
@@ -145,7 +145,7 @@ impl Clients {
             let thread = std::thread::spawn(move || {
                 while stopped.recv_timeout(BYTE_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                     let mut streams = paced.lock().unwrap_or_else(PoisonError::into_inner);
-                    streams.iter_mut().for_each(|stream| client.go_on(stream));
+                    streams.iter_mut().for_each(|stream| client.continue_slowly(stream));
                 }
             });
             (stop, thread)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use obs_otlp::{Closing, Outcome};
 #[cfg(feature = "otlp")]
-use obs_otlp::{Exporter, Package};
+use obs_otlp::{Exporter, RequestBody};
 
 use super::encode::{Head, Request};
 use super::place::{EXPORTER, exporter_panicked, lost};
@@ -35,7 +35,7 @@ pub(crate) enum Draft {
 /// A request made ready once, and sent as often as it takes.
 pub(crate) enum Parcel {
     #[cfg(feature = "otlp")]
-    Otlp(Package),
+    Otlp(RequestBody),
     #[cfg(feature = "otel-sdk")]
     Sdk(sdk::Parcel),
     Function {
@@ -87,7 +87,7 @@ impl Transport {
             sent = tokio::time::timeout(timeout, self.send_once(parcel)) => {
                 sent.unwrap_or_else(|_| lost(format!("the exporter took longer than {timeout:?}")))
             }
-            () = closing.over() => {
+            () = closing.deadline_reached() => {
                 let reason = "shut down before the exporter was done".to_owned();
                 return Outcome::Unknown { reason };
             }

@@ -96,7 +96,7 @@ impl Worker {
             tokio::select! {
                 () = self.pipeline.queue.woken() => {}
                 () = sleep(self.pace.delay) => {}
-                () = self.closing.known() => {}
+                () = self.closing.begun() => {}
             }
             obs_otlp::warn_of_ignored(&std::mem::take(&mut self.ignored));
             self.pipeline.drain();
@@ -148,7 +148,7 @@ impl Worker {
         let warning = &mut self.warning;
         let mut failing = |reason: &str| {
             totals.failures.fetch_add(1, Relaxed);
-            warning.tell(reason, 0, totals.dropped.load(Relaxed));
+            warning.report(reason, 0, totals.dropped.load(Relaxed));
         };
         let sent =
             self.transport.deliver(&parcel, self.pace.timeout, &mut self.closing, &mut failing);
@@ -221,7 +221,7 @@ impl Worker {
 
     fn warn(&mut self, reason: &str, lost_now: u64) {
         let lost = self.pipeline.totals.dropped.load(Relaxed);
-        self.warning.tell(reason, lost_now, lost);
+        self.warning.report(reason, lost_now, lost);
     }
 }
 

@@ -1,20 +1,18 @@
 //! `obs-profile` as its users start it.
 
-#![cfg(all(target_os = "linux", feature = "program"))]
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
-
-mod common;
 
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use common::Target;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use obs_testing::target::{self, Target};
 
 #[test]
 fn child() {
-    common::be_the_target();
+    target::be_the_target();
 }
 
 fn obs_profile(arguments: &[&str]) -> Output {

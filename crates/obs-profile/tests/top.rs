@@ -1,19 +1,17 @@
 //! `obs-profile top`, through a terminal and as text.
 
-#![cfg(all(target_os = "linux", feature = "program"))]
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
-
-mod common;
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::Target;
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use obs_testing::target::{self, Target};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const ENTER: &str = "\x1b[?1049h";
@@ -21,7 +19,7 @@ const LEAVE: &str = "\x1b[?1049l";
 
 #[test]
 fn child() {
-    common::be_the_target();
+    target::be_the_target();
 }
 
 /// A program in a terminal of its own.
@@ -118,8 +116,8 @@ fn a_signal_gives_the_terminal_back() {
 fn the_processs_end_ends_it() {
     let mut target = Target::start();
     let Some(session) = session(&target) else { return };
-    target.0.kill().unwrap();
-    target.0.wait().unwrap();
+    target.kill();
+    target.wait();
     let (shown, ended_well) = session.end();
     let (_, after) = shown.rsplit_once(LEAVE).unwrap();
     assert!(ended_well && after.contains("has ended"), "{shown}");

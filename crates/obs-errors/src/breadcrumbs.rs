@@ -1,4 +1,4 @@
-//! What a request has logged so far: a ring of short texts in one allocation.
+//! The breadcrumbs of a request: a ring of short texts in one allocation.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -13,22 +13,22 @@ use tracing::{Event, Level};
 use crate::fields::Fields;
 use crate::report::Breadcrumb;
 
-/// How many breadcrumbs a request keeps: those before the last ones say little.
-const MOST: usize = 50;
+/// Breadcrumbs of one request.
+const MAX_BREADCRUMBS: usize = 50;
 /// Bytes of their texts, in all.
-pub(crate) const MOST_BYTES: usize = 8 * 1024;
+pub(crate) const MAX_REQUEST_BYTES: usize = 8 * 1024;
 /// Bytes of one value.
-const LONGEST_VALUE: usize = 512;
+const MAX_VALUE_BYTES: usize = 512;
 
 /// The breadcrumbs of one request.
 #[derive(Debug, Default)]
-pub(crate) struct Crumbs {
-    heads: VecDeque<Head>,
+pub(crate) struct Breadcrumbs {
+    entries: VecDeque<Entry>,
     text: String,
 }
 
 #[derive(Debug)]
-struct Head {
+struct Entry {
     time: SystemTime,
     level: Level,
     target: &'static str,
@@ -37,8 +37,8 @@ struct Head {
     fields: usize,
 }
 
-/// An event that was written down, before it is known where it goes.
-pub(crate) struct Written {
+/// An event as text, before the lock of its request is taken.
+pub(crate) struct FormattedEvent {
     text: String,
     fields: usize,
     level: Level,
@@ -47,13 +47,13 @@ pub(crate) struct Written {
 
 thread_local! {
     /// A text to reuse.
-    static SPARE: Cell<String> = const { Cell::new(String::new()) };
+    static SPARE_TEXT: Cell<String> = const { Cell::new(String::new()) };
 }
 
-impl Written {
-    /// Runs the application's own formatting: no lock may be held.
-    pub(crate) fn of(event: &Event<'_>) -> Self {
-        let mut text = SPARE.try_with(Cell::take).unwrap_or_default();
+impl FormattedEvent {
+    /// Runs the application's formatting: no lock may be held.
+    pub(crate) fn format(event: &Event<'_>) -> Self {
+        let mut text = SPARE_TEXT.try_with(Cell::take).unwrap_or_default();
         text.clear();
         let mut writer = Writer { text: &mut text, fields: 0 };
         event.record(&mut writer);
@@ -62,63 +62,65 @@ impl Written {
         Self { text, fields, level: *metadata.level(), target: metadata.target() }
     }
 
-    /// Keeps the room for the next one.
+    /// Keeps the allocation for the next event.
     pub(crate) fn discard(self) {
-        if self.text.capacity() <= 2 * MOST_BYTES {
-            let _gone_with_its_thread = SPARE.try_with(|spare| spare.set(self.text));
+        if self.text.capacity() <= 2 * MAX_REQUEST_BYTES {
+            let _gone_with_its_thread = SPARE_TEXT.try_with(|spare| spare.set(self.text));
         }
     }
 }
 
-impl Crumbs {
-    pub(crate) fn add(&mut self, written: &Written) {
-        if self.text.len() + written.text.len() > MOST_BYTES || self.heads.len() >= MOST {
-            self.make_room();
+impl Breadcrumbs {
+    pub(crate) fn add(&mut self, event_text: &FormattedEvent) {
+        if self.text.len() + event_text.text.len() > MAX_REQUEST_BYTES
+            || self.entries.len() >= MAX_BREADCRUMBS
+        {
+            self.evict_older_half();
         }
         let start = self.text.len();
-        self.text.push_str(&written.text);
-        self.heads.push_back(Head {
+        self.text.push_str(&event_text.text);
+        self.entries.push_back(Entry {
             time: SystemTime::now(),
-            level: written.level,
-            target: written.target,
+            level: event_text.level,
+            target: event_text.target,
             start,
-            fields: start + written.fields,
+            fields: start + event_text.fields,
         });
     }
 
-    /// Bytes that it holds on to.
+    /// Bytes of its allocations.
     pub(crate) fn capacity(&self) -> usize {
-        self.text.capacity() + self.heads.capacity() * size_of::<Head>()
+        self.text.capacity() + self.entries.capacity() * size_of::<Entry>()
     }
 
-    /// Forgets the older half.
+    /// Removes the older half.
     #[cold]
-    fn make_room(&mut self) {
-        self.heads.drain(..self.heads.len().div_ceil(2));
-        let gone = self.heads.front().map_or(self.text.len(), |head| head.start);
-        self.text.drain(..gone);
-        for head in &mut self.heads {
-            head.start -= gone;
-            head.fields -= gone;
+    fn evict_older_half(&mut self) {
+        self.entries.drain(..self.entries.len().div_ceil(2));
+        let evicted = self.entries.front().map_or(self.text.len(), |entry| entry.start);
+        self.text.drain(..evicted);
+        for entry in &mut self.entries {
+            entry.start -= evicted;
+            entry.fields -= evicted;
         }
     }
 
     /// All of them, the oldest first.
     pub(crate) fn read(&self) -> Vec<Breadcrumb> {
-        let ends = self.heads.iter().skip(1).map(|head| head.start).chain([self.text.len()]);
+        let ends = self.entries.iter().skip(1).map(|entry| entry.start).chain([self.text.len()]);
         let part = |from, to| self.text.get(from..to).unwrap_or_default();
-        let crumbs = self.heads.iter().zip(ends).map(|(head, end)| Breadcrumb {
-            time: head.time,
-            level: head.level,
-            target: head.target,
-            message: part(head.start, head.fields).to_owned(),
-            fields: Fields::parse(part(head.fields, end)),
+        let breadcrumbs = self.entries.iter().zip(ends).map(|(entry, end)| Breadcrumb {
+            time: entry.time,
+            level: entry.level,
+            target: entry.target,
+            message: part(entry.start, entry.fields).to_owned(),
+            fields: Fields::parse(part(entry.fields, end)),
         });
-        crumbs.collect()
+        breadcrumbs.collect()
     }
 }
 
-/// Writes the message and, behind it, all else as `name unit value record`: to be taken apart when it is
+/// Writes the message and, behind it, the fields as `name unit value record`, to be parsed when they are
 /// needed.
 struct Writer<'a> {
     text: &'a mut String,
@@ -129,12 +131,12 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn message(&mut self, message: fmt::Arguments<'_>) {
         if self.text.is_empty() {
-            write_args(self.text, message, LONGEST_VALUE);
+            write_args(self.text, message, MAX_VALUE_BYTES);
             self.fields = self.text.len();
         } else {
-            // It stands behind a field, which the macros do not do.
+            // The message follows a field, which the macros do not do.
             let mut text = String::new();
-            write_args(&mut text, message, LONGEST_VALUE);
+            write_args(&mut text, message, MAX_VALUE_BYTES);
             text.push_str(self.text.get(self.fields..).unwrap_or_default());
             self.fields = text.len() - (self.text.len() - self.fields);
             *self.text = text;
@@ -142,11 +144,11 @@ impl Writer<'_> {
     }
 
     fn field(&mut self, field: &Field, write: impl FnOnce(&mut String)) {
-        if self.text.len() <= MOST_BYTES {
+        if self.text.len() <= MAX_REQUEST_BYTES {
             self.text.push_str(field.name());
-            self.text.push(Fields::UNIT);
+            self.text.push(Fields::UNIT_SEPARATOR);
             write(self.text);
-            self.text.push(Fields::RECORD);
+            self.text.push(Fields::RECORD_SEPARATOR);
         }
     }
 }
@@ -166,7 +168,7 @@ impl Visit for Writer<'_> {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.field(field, |text| {
-            text.push(Fields::NUMBER);
+            text.push(Fields::JSON_MARK);
             text.push_str(if value { "true" } else { "false" });
         });
     }
@@ -177,12 +179,12 @@ impl Visit for Writer<'_> {
         }
         self.field(field, |text| {
             let start = text.len();
-            if value.len() <= LONGEST_VALUE {
+            if value.len() <= MAX_VALUE_BYTES {
                 text.push_str(value);
             } else {
-                write_args(text, format_args!("{value}"), LONGEST_VALUE);
+                write_args(text, format_args!("{value}"), MAX_VALUE_BYTES);
             }
-            Fields::clean(text, start);
+            Fields::replace_separators(text, start);
         });
     }
 
@@ -193,8 +195,8 @@ impl Visit for Writer<'_> {
             }
             self.field(field, |text| {
                 let start = text.len();
-                write_args(text, value, LONGEST_VALUE);
-                Fields::clean(text, start);
+                write_args(text, value, MAX_VALUE_BYTES);
+                Fields::replace_separators(text, start);
             });
         });
     }

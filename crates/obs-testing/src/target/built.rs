@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// How many wait where `--cfg many` is among the flags.
-pub(crate) const THREADS: usize = 2_000;
+pub const THREADS: usize = 2_000;
 
 const SOURCE: &str = include_str!("program.rs");
 
 /// A program and, once it runs, its process: it ends with this value.
-pub(crate) struct Built {
+#[derive(Debug)]
+pub struct Built {
     folder: tempfile::TempDir,
     process: Option<Child>,
 }
 
 /// `None` where these flags cannot be compiled with, which is said.
-pub(crate) fn build(flags: &[&str]) -> Option<Built> {
+pub fn build(flags: &[&str]) -> Option<Built> {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -33,28 +34,31 @@ pub(crate) fn build(flags: &[&str]) -> Option<Built> {
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(said.contains("target may not be installed"), "{said}");
-            obs_testing::impossible("the target is not installed (rustup target add)");
+            crate::impossible("the target is not installed (rustup target add)");
             None
         }
         Err(error) => {
-            obs_testing::skipped(format!("rustc: {error}"));
+            crate::skipped(format!("rustc: {error}"));
             None
         }
     }
 }
 
-pub(crate) fn start(flags: &[&str]) -> Option<Built> {
+/// Builds it and starts it.
+pub fn start(flags: &[&str]) -> Option<Built> {
     let mut built = build(flags)?;
     built.run(|program: &Path| Command::new(program));
     Some(built)
 }
 
 impl Built {
-    pub(crate) fn program(&self) -> PathBuf {
+    /// The executable.
+    pub fn program(&self) -> PathBuf {
         self.folder.path().join("program")
     }
 
-    pub(crate) fn run(&mut self, command: impl FnOnce(&Path) -> Command) {
+    /// Starts it by this command, and waits until its threads are where they stay.
+    pub fn run(&mut self, command: impl FnOnce(&Path) -> Command) {
         let mut process = command(&self.program()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -62,7 +66,8 @@ impl Built {
         self.process = Some(process);
     }
 
-    pub(crate) fn pid(&self) -> i32 {
+    /// Of the process.
+    pub fn pid(&self) -> i32 {
         i32::try_from(self.process.as_ref().unwrap().id()).unwrap()
     }
 }

@@ -1,4 +1,4 @@
-//! What an event or an error says: texts, bounded while they are written, in the application's own code.
+//! The texts of an event or an error. The application's code writes them; each is bounded while it is written.
 
 use std::error::Error;
 use std::fmt::{self, Write};
@@ -11,19 +11,19 @@ use crate::fields::Fields;
 use crate::report::Cause;
 
 /// Bytes of a message, and of one cause.
-const LONGEST: usize = 8 * 1024;
+const MAX_TEXT_BYTES: usize = 8 * 1024;
 /// Bytes of a backtrace's text.
-const LONGEST_STACK: usize = 64 * 1024;
+const MAX_BACKTRACE_BYTES: usize = 64 * 1024;
 /// Bytes of all fields.
-const LONGEST_FIELDS: usize = 16 * 1024;
+const MAX_FIELDS_BYTES: usize = 16 * 1024;
 /// Causes of one error.
-const MOST_CAUSES: usize = 16;
+const MAX_CAUSES: usize = 16;
 
 static SOURCE: Place = Place::new("errors.source");
 
-/// What an event says.
+/// The texts and fields of an error.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct ErrorDetails {
     pub(crate) message: String,
     pub(crate) chain: Vec<Cause>,
     /// See [`Fields`].
@@ -32,8 +32,8 @@ pub(crate) struct Told {
     pub(crate) backtrace: Option<String>,
 }
 
-impl Told {
-    /// What it is about in one text.
+impl ErrorDetails {
+    /// The message, or the first error's where there is none.
     pub(crate) fn summary(&self) -> &str {
         match (self.message.is_empty(), self.chain.first()) {
             (true, Some(error)) => &error.message,
@@ -41,60 +41,60 @@ impl Told {
         }
     }
 
-    /// What `error.type` would be.
+    /// The value of `error.type`.
     pub(crate) fn error_type(&self) -> &str {
         self.chain.first().map_or("error", |error| &error.kind)
     }
 
     fn put(&mut self, field: &Field, value: &dyn fmt::Display) {
-        if self.fields.len() > LONGEST_FIELDS {
+        if self.fields.len() > MAX_FIELDS_BYTES {
             return;
         }
         self.fields.push_str(field.name());
-        self.fields.push(Fields::UNIT);
+        self.fields.push(Fields::UNIT_SEPARATOR);
         let start = self.fields.len();
-        write_display(&mut self.fields, value, LONGEST);
-        Fields::clean(&mut self.fields, start);
-        self.fields.push(Fields::RECORD);
+        write_display(&mut self.fields, value, MAX_TEXT_BYTES);
+        Fields::replace_separators(&mut self.fields, start);
+        self.fields.push(Fields::RECORD_SEPARATOR);
     }
 
-    fn number(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        if self.fields.len() > LONGEST_FIELDS {
+    fn put_number(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        if self.fields.len() > MAX_FIELDS_BYTES {
             return;
         }
         self.fields.push_str(field.name());
-        self.fields.extend([Fields::UNIT, Fields::NUMBER]);
+        self.fields.extend([Fields::UNIT_SEPARATOR, Fields::JSON_MARK]);
         let _infallible = self.fields.write_fmt(value);
-        self.fields.push(Fields::RECORD);
+        self.fields.push(Fields::RECORD_SEPARATOR);
     }
 }
 
-impl Visit for Told {
+impl Visit for ErrorDetails {
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.number(field, format_args!("{value}"));
+        self.put_number(field, format_args!("{value}"));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.number(field, format_args!("{value}"));
+        self.put_number(field, format_args!("{value}"));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         match value.is_finite() {
-            true => self.number(field, format_args!("{value}")),
+            true => self.put_number(field, format_args!("{value}")),
             false => self.put(field, &value),
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.number(field, format_args!("{value}"));
+        self.put_number(field, format_args!("{value}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => {
-                write_display(&mut self.message, &value, LONGEST);
+                write_display(&mut self.message, &value, MAX_TEXT_BYTES);
             }
-            name if is_error(name) => self.chain = vec![of_text(value.to_owned())],
+            name if is_error(name) => self.chain = vec![cause_from_text(value.to_owned())],
             _ => self.put(field, &value),
         }
     }
@@ -107,12 +107,12 @@ impl Visit for Told {
         debug_once(field.index(), value, |value| match field.name() {
             "message" => {
                 self.message.clear();
-                write_args(&mut self.message, format_args!("{value}"), LONGEST);
+                write_args(&mut self.message, format_args!("{value}"), MAX_TEXT_BYTES);
             }
             name if is_error(name) => {
                 let mut text = String::new();
-                write_args(&mut text, format_args!("{value}"), LONGEST_STACK);
-                (self.chain, self.backtrace) = of_debug(text);
+                write_args(&mut text, format_args!("{value}"), MAX_BACKTRACE_BYTES);
+                (self.chain, self.backtrace) = causes_from_debug(text);
             }
             _ => self.put(field, &value),
         });
@@ -127,27 +127,27 @@ fn is_error(name: &str) -> bool {
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> Vec<Cause> {
     let mut chain = Vec::new();
     let mut next = Some(error);
-    while let Some(error) = next.filter(|_| chain.len() < MOST_CAUSES) {
+    while let Some(error) = next.filter(|_| chain.len() < MAX_CAUSES) {
         let mut message = String::new();
-        write_display(&mut message, &error, LONGEST);
-        chain.push(Cause { kind: type_of(error), message });
+        write_display(&mut message, &error, MAX_TEXT_BYTES);
+        chain.push(Cause { kind: type_name_of(error), message });
         next = SOURCE.call(|| error.source()).flatten();
     }
     chain
 }
 
-/// The type of an error that has no name any more: what its `Debug` begins with, as `derive` writes it.
-fn type_of(error: &(dyn Error + 'static)) -> String {
+/// The type name of a `dyn Error`: the start of its `Debug`, as `derive` writes it.
+fn type_name_of(error: &(dyn Error + 'static)) -> String {
     if error.is::<std::io::Error>() {
         return "std::io::Error".to_owned();
     }
     let mut debug = String::new();
     write_debug(&mut debug, &error, 128);
-    type_of_debug(&debug)
+    type_name_in_debug(&debug)
 }
 
-fn type_of_debug(debug: &str) -> String {
-    let end = debug.find(|sign: char| !(sign.is_alphanumeric() || matches!(sign, '_' | ':')));
+fn type_name_in_debug(debug: &str) -> String {
+    let end = debug.find(|symbol: char| !(symbol.is_alphanumeric() || matches!(symbol, '_' | ':')));
     let name = debug.get(..end.unwrap_or(debug.len())).unwrap_or_default();
     let behind = debug.get(name.len()..).unwrap_or_default().trim_start();
     // Of a struct, a tuple or a unit; not of a sentence.
@@ -156,14 +156,14 @@ fn type_of_debug(debug: &str) -> String {
     if is_name { name.to_owned() } else { "Error".to_owned() }
 }
 
-/// An error of which only the text is known.
-fn of_text(message: String) -> Cause {
-    Cause { kind: "Error".to_owned(), message: truncated(&message, LONGEST).to_owned() }
+/// A cause of which only the text is known.
+fn cause_from_text(message: String) -> Cause {
+    Cause { kind: "Error".to_owned(), message: truncated(&message, MAX_TEXT_BYTES).to_owned() }
 }
 
 /// An error that was recorded with `?`: as `derive(Debug)` writes it, or as anyhow and eyre do, with the
 /// causes and the backtrace behind the message.
-fn of_debug(mut text: String) -> (Vec<Cause>, Option<String>) {
+fn causes_from_debug(mut text: String) -> (Vec<Cause>, Option<String>) {
     let backtrace = text.find("\n\nStack backtrace:\n").map(|at| text.split_off(at));
     if let Some((message, rest)) = text.split_once("\n\nCaused by:\n") {
         let rest = rest.split("\n\n").next().unwrap_or_default();
@@ -173,22 +173,22 @@ fn of_debug(mut text: String) -> (Vec<Cause>, Option<String>) {
                 Some((number, text)) if number.parse::<u32>().is_ok() => text,
                 _ => line,
             };
-            (!text.is_empty()).then(|| of_text(text.to_owned()))
+            (!text.is_empty()).then(|| cause_from_text(text.to_owned()))
         });
-        let causes = causes.take(MOST_CAUSES - 1);
-        let chain = [of_text(message.to_owned())].into_iter().chain(causes).collect();
+        let causes = causes.take(MAX_CAUSES - 1);
+        let chain = [cause_from_text(message.to_owned())].into_iter().chain(causes).collect();
         return (chain, backtrace);
     }
-    let kind = type_of_debug(&text);
-    (vec![Cause { kind, ..of_text(text) }], backtrace)
+    let kind = type_name_in_debug(&text);
+    (vec![Cause { kind, ..cause_from_text(text) }], backtrace)
 }
 
-/// The text without what differs from one error of its kind to the next: numbers, ids, quoted texts.
-pub(crate) fn normalised(text: &str) -> String {
-    const LONGEST: usize = 256;
+/// The text without the parts that differ between errors of one kind: numbers, ids, quoted texts.
+pub(crate) fn normalized(text: &str) -> String {
+    const MAX_TEXT_BYTES: usize = 256;
     let mut out = String::new();
-    let mut rest = truncated(text, 4 * LONGEST);
-    while let Some(first) = rest.chars().next().filter(|_| out.len() < LONGEST) {
+    let mut rest = truncated(text, 4 * MAX_TEXT_BYTES);
+    while let Some(first) = rest.chars().next().filter(|_| out.len() < MAX_TEXT_BYTES) {
         let quoted = match first {
             '"' | '\'' | '`' => rest.get(1..).and_then(|inner| inner.find(first)),
             _ => None,
@@ -199,10 +199,14 @@ pub(crate) fn normalised(text: &str) -> String {
             out.push(first);
             length + 2
         } else if first.is_alphanumeric() {
-            let length = rest.find(|sign: char| !(sign.is_alphanumeric() || sign == '_'));
+            let length = rest.find(|symbol: char| !(symbol.is_alphanumeric() || symbol == '_'));
             let length = length.unwrap_or(rest.len());
             let word = rest.get(..length).unwrap_or_default();
-            out.push_str(if word.contains(|sign: char| sign.is_numeric()) { "#" } else { word });
+            out.push_str(if word.contains(|symbol: char| symbol.is_numeric()) {
+                "#"
+            } else {
+                word
+            });
             length
         } else {
             out.push(first);
@@ -218,20 +222,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_anyhow_writes_is_taken_apart() {
+    fn debug_of_anyhow_is_split_into_causes_and_backtrace() {
         let text = "no order\n\nCaused by:\n    0: the pool is empty\n    1: timed out\n\nStack \
                     backtrace:\n   0: app::main\n";
-        let (chain, backtrace) = of_debug(text.to_owned());
+        let (chain, backtrace) = causes_from_debug(text.to_owned());
         let messages: Vec<_> = chain.iter().map(|cause| cause.message.as_str()).collect();
         assert_eq!(messages, ["no order", "the pool is empty", "timed out"]);
         assert!(backtrace.unwrap().contains("app::main"));
-        let (chain, backtrace) = of_debug("Refused { code: 7 }".to_owned());
+        let (chain, backtrace) = causes_from_debug("Refused { code: 7 }".to_owned());
         assert_eq!((chain[0].kind.as_str(), backtrace), ("Refused", None));
-        assert_eq!(of_debug("a sentence".to_owned()).0[0].kind, "Error");
+        assert_eq!(causes_from_debug("a sentence".to_owned()).0[0].kind, "Error");
     }
 
     #[test]
-    fn what_differs_is_left_out() {
+    fn normalized_text_has_no_numbers_or_quoted_parts() {
         for (one, other) in [
             ("order 17 failed", "order 4711 failed"),
             ("user 'ada' is unknown", "user 'bob' is unknown"),
@@ -239,18 +243,18 @@ mod tests {
             ("01a218a1-26f9-7b6e-bb1d-db519529a13c", "0b8c1d2e-26f9-7b6e-bb1d-000029a13c00"),
             ("after 1.5s", "after 20.25s"),
         ] {
-            assert_eq!(normalised(one), normalised(other));
+            assert_eq!(normalized(one), normalized(other));
         }
-        assert_ne!(normalised("order failed"), normalised("payment failed"));
-        assert_eq!(normalised("it's \"open"), "it's \"open");
+        assert_ne!(normalized("order failed"), normalized("payment failed"));
+        assert_eq!(normalized("it's \"open"), "it's \"open");
     }
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC{0,400}") {
-            proptest::prop_assert!(normalised(&text).len() < 2048);
-            let (chain, _) = of_debug(text);
-            proptest::prop_assert!(chain.len() <= MOST_CAUSES);
+        fn arbitrary_text_is_parsed_without_panic(text in "\\PC{0,400}") {
+            proptest::prop_assert!(normalized(&text).len() < 2048);
+            let (chain, _) = causes_from_debug(text);
+            proptest::prop_assert!(chain.len() <= MAX_CAUSES);
         }
     }
 }

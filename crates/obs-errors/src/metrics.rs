@@ -1,4 +1,4 @@
-//! The crate's own numbers.
+//! The crate's own metrics.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -8,12 +8,12 @@ use obs_context::{Sample, SampleKind, Source};
 use crate::core::Core;
 use crate::sink::Loss;
 
-pub(crate) struct Numbers(pub(crate) Arc<Core>);
+pub(crate) struct ErrorMetrics(pub(crate) Arc<Core>);
 
-const TYPES: &str = "errors_total";
-const DROPPED: &str = "obs_errors_dropped_total";
+const ERRORS_METRIC: &str = "errors_total";
+const DROPPED_METRIC: &str = "obs_errors_dropped_total";
 
-impl Source for Numbers {
+impl Source for ErrorMetrics {
     fn collect(&self, emit: &mut dyn FnMut(Sample<'_>)) {
         let core = &self.0;
         let mut count = |name, help, labels: &[(&'static str, &str)], value: u64| {
@@ -21,7 +21,7 @@ impl Source for Numbers {
         };
         for (name, errors) in core.places.types() {
             count(
-                TYPES,
+                ERRORS_METRIC,
                 "Panics, ERROR events, 5xx and captured errors.",
                 &[("type", &name)],
                 errors,
@@ -30,16 +30,21 @@ impl Source for Numbers {
         let Some(queue) = &core.queue else { return };
         count("obs_errors_reported_total", "Errors that the sink has.", &[], queue.delivered());
         let help = "Errors that nobody was told of.";
-        for why in Loss::ALL {
-            count(DROPPED, help, &[("reason", why.as_str())], queue.lost(why));
+        for loss in Loss::ALL {
+            count(DROPPED_METRIC, help, &[("reason", loss.as_str())], queue.lost(loss));
         }
-        count(DROPPED, help, &[("reason", "limited")], core.counts.limited.load(Relaxed));
-        count(DROPPED, help, &[("reason", "sampled")], core.counts.sampled_out.load(Relaxed));
+        count(DROPPED_METRIC, help, &[("reason", "limited")], core.counts.limited.load(Relaxed));
+        count(
+            DROPPED_METRIC,
+            help,
+            &[("reason", "sampled")],
+            core.counts.sampled_out.load(Relaxed),
+        );
         count(
             "obs_errors_breadcrumbs_dropped_total",
             "Log events that were not kept for the error that may come.",
             &[],
-            core.requests.lost(),
+            core.requests.dropped(),
         );
     }
 }

@@ -1,10 +1,9 @@
 //! Programs that start others: `--subprocesses`.
 
-#![cfg(all(target_os = "linux", feature = "program"))]
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
 
-mod common;
-
+use obs_testing::target;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use serde_json::Value;
 
 #[test]
 fn child() {
-    common::be_the_target();
+    target::be_the_target();
 }
 
 /// A shell that runs `script`, in which `$TARGET` is this very program as a target; with all that it starts

@@ -2,22 +2,23 @@
 
 use std::time::Duration;
 
-use super::{Expose, Number};
+use super::number::Number;
+use super::writer::Expose;
 use crate::common::Common;
 use crate::descriptor::Descriptor;
 use crate::exemplar::Exemplar;
-use crate::family::{Pairs, push_label};
-use crate::metric::Snapshot;
+use crate::family::{LabelPairs, push_label};
+use crate::metric::snapshot::HistogramSnapshot;
 
 /// Writes every series with the common labels after its own.
-pub(crate) struct WithCommon<'a> {
+pub(crate) struct WithCommonLabels<'a> {
     out: &'a mut dyn Expose,
     common: &'a Common,
     may_clash: bool,
     block: String,
 }
 
-impl<'a> WithCommon<'a> {
+impl<'a> WithCommonLabels<'a> {
     /// Lets `write` write to `out`, with the common labels where there are some. Series that may have one
     /// of them (those that were not registered here) keep their own.
     pub(crate) fn write(
@@ -43,20 +44,20 @@ impl<'a> WithCommon<'a> {
             return;
         }
         for (name, value) in &self.common.labels {
-            if Pairs(labels).all(|(own, _)| own != name) {
+            if LabelPairs(labels).all(|(own, _)| own != name) {
                 push_label(&mut self.block, name, value);
             }
         }
     }
 }
 
-impl Expose for WithCommon<'_> {
+impl Expose for WithCommonLabels<'_> {
     fn family(&mut self, family: &Descriptor) {
         self.out.family(family);
     }
 
-    fn born(&mut self, born: Option<Duration>) {
-        self.out.born(born);
+    fn created(&mut self, created: Option<Duration>) {
+        self.out.created(created);
     }
 
     fn counter(&mut self, family: &Descriptor, labels: &str, value: Number, e: Option<Exemplar>) {
@@ -69,7 +70,7 @@ impl Expose for WithCommon<'_> {
         self.out.gauge(family, &self.block, value);
     }
 
-    fn histogram(&mut self, family: &Descriptor, labels: &str, histogram: &Snapshot<'_>) {
+    fn histogram(&mut self, family: &Descriptor, labels: &str, histogram: &HistogramSnapshot<'_>) {
         self.block(labels);
         self.out.histogram(family, &self.block, histogram);
     }

@@ -1,25 +1,32 @@
-//! A process to look into: this very test program, started again.
+//! Processes for a profiler to look into.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, dead_code, reason = "shared by test programs")]
+#![allow(clippy::print_stdout, reason = "it says that it is ready")]
 
-pub(crate) mod built;
+mod built;
 
+pub use built::{Built, THREADS, build, start};
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-/// The child ends with this.
-pub(crate) struct Target(pub(crate) Child);
+/// This very test program, started again. The child ends with this.
+#[derive(Debug)]
+pub struct Target(Child);
 
 impl Target {
     /// Runs the test called `child`, which must call [`be_the_target`].
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::start_program(&std::env::current_exe().unwrap())
     }
 
-    pub(crate) fn start_program(program: &std::path::Path) -> Self {
+    /// The same of another test program, or of a copy of this one.
+    pub fn start_program(program: &Path) -> Self {
         let mut child = Command::new(program)
             .args(["--exact", "child", "--nocapture"])
             .env("OBS_PROFILING_TARGET", "1")
@@ -33,20 +40,36 @@ impl Target {
         Self(child)
     }
 
-    pub(crate) fn pid(&self) -> i32 {
+    /// Of the child.
+    pub fn pid(&self) -> i32 {
         i32::try_from(self.0.id()).unwrap()
+    }
+
+    /// Ends the child, which stays a zombie until it is waited for.
+    pub fn kill(&mut self) {
+        let _ = self.0.kill();
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+
+    /// Waits until it is gone.
+    pub fn wait(&mut self) {
+        let _ = self.0.wait();
     }
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.kill();
+        self.wait();
     }
 }
 
 /// In the child: two parts to one of CPU time in two functions, and twenty threads that wait.
-pub(crate) fn be_the_target() {
+pub fn be_the_target() {
     if std::env::var_os("OBS_PROFILING_TARGET").is_none() {
         return;
     }
@@ -97,10 +120,15 @@ fn one_part() -> u64 {
     work(100_000)
 }
 
+/// From the hasher of the standard library, whose keys are random.
+fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
 /// About so many rounds: work that keeps time with the sampling would be seen askew.
 #[inline(always)]
 fn work(rounds: u64) -> u64 {
-    let rounds = rounds / 2 + obs_context::random_u64() % rounds;
+    let rounds = rounds / 2 + random() % rounds;
     let mut sum = 1_u64;
     let mut round = 0;
     while round < rounds {

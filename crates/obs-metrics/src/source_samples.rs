@@ -1,4 +1,4 @@
-//! Numbers that are asked for at a scrape, brought together.
+//! The samples of all sources at one scrape, merged by family.
 
 use std::collections::{BTreeMap, HashSet};
 use std::panic::Location;
@@ -20,23 +20,23 @@ pub(crate) fn rejected() -> u64 {
     REJECTED.load(Relaxed)
 }
 
-/// The samples of one scrape, brought together by name. The next scrape uses it again: names, labels
-/// and definitions that stay the same cost no memory twice.
+/// The samples of one scrape, by family. The next scrape reuses it: names, labels
+/// and definitions that stay the same allocate nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Gathered {
-    families: BTreeMap<&'static str, Rows>,
-    /// Which scrape this is; what was not seen in it is forgotten at its end.
+pub(crate) struct SourceSamples {
+    families: BTreeMap<&'static str, SourceFamily>,
+    /// The number of this scrape. Rows that it did not see are removed at its end.
     scrape: u64,
-    /// Whether a family came or went, so that names must be given out anew.
+    /// Whether a family was added or removed, so that the names must be claimed again.
     changed: bool,
-    /// The names that the families shown here take.
-    taken: HashSet<String>,
+    /// The names of the families that are shown.
+    claimed_names: HashSet<String>,
     block: String,
     own: Batch,
 }
 
 #[derive(Debug)]
-struct Rows {
+struct SourceFamily {
     help: &'static str,
     kind: SampleKind,
     labels: Vec<&'static str>,
@@ -45,43 +45,44 @@ struct Rows {
     claims: Vec<String>,
     /// Whether another family took one of its names first.
     clashes: bool,
-    rows: BTreeMap<String, Row>,
+    rows: BTreeMap<String, SourceRow>,
     scrape: u64,
 }
 
 #[derive(Debug)]
-struct Row {
+struct SourceRow {
     value: f64,
     scrape: u64,
 }
 
-impl Gathered {
+impl SourceSamples {
     /// Begins a scrape.
     pub(crate) fn begin(&mut self) {
         self.scrape += 1;
     }
 
-    /// Takes what a source said.
-    pub(crate) fn take(&mut self, batch: &Batch) {
+    /// Adds the samples of one source.
+    pub(crate) fn add_batch(&mut self, batch: &Batch) {
         batch.samples().for_each(|sample| self.add(sample));
     }
 
-    /// Takes the registry's own numbers.
-    pub(crate) fn take_own(&mut self, collect: impl FnOnce(&mut Batch)) {
+    /// Adds the registry's own samples.
+    pub(crate) fn add_own(&mut self, collect: impl FnOnce(&mut Batch)) {
         let mut own = std::mem::take(&mut self.own);
         own.clear();
         collect(&mut own);
-        self.take(&own);
+        self.add_batch(&own);
         self.own = own;
     }
 
     fn add(&mut self, sample: BatchSample<'_>) {
         let (scrape, value) = (self.scrape, sample.value);
-        let family = self.families.entry(sample.name).or_insert_with(|| Rows::of(sample));
+        let family =
+            self.families.entry(sample.name).or_insert_with(|| SourceFamily::from_sample(sample));
         if family.scrape != scrape {
             // The first sample of a scrape says what the family is.
-            if !family.fits(sample) || family.help != sample.help {
-                *family = Rows::of(sample);
+            if !family.matches(sample) || family.help != sample.help {
+                *family = SourceFamily::from_sample(sample);
             }
             self.changed |= family.scrape == 0;
             family.scrape = scrape;
@@ -90,11 +91,11 @@ impl Gathered {
         for (name, value) in sample.labels() {
             push_label(&mut self.block, name, value);
         }
-        let fits = family.fits(sample) && sample.is_possible();
+        let fits = family.matches(sample) && sample.is_valid();
         match family.rows.get_mut(&self.block) {
-            Some(row) if fits && row.scrape != scrape => *row = Row { value, scrape },
+            Some(row) if fits && row.scrape != scrape => *row = SourceRow { value, scrape },
             None if fits => {
-                family.rows.insert(self.block.clone(), Row { value, scrape });
+                family.rows.insert(self.block.clone(), SourceRow { value, scrape });
             }
             _ => {
                 REJECTED.fetch_add(1, Relaxed);
@@ -102,14 +103,14 @@ impl Gathered {
         }
     }
 
-    /// Writes what is wanted, breaks no rule, and is not the name of something else.
+    /// Writes the families that `wanted` accepts, that are valid, and whose names are free.
     pub(crate) fn expose(
         &mut self,
         out: &mut dyn Expose,
         wanted: &dyn Fn(&Descriptor) -> bool,
         is_taken: &dyn Fn(&str) -> bool,
     ) {
-        self.forget_others();
+        self.remove_stale();
         for rows in self.families.values() {
             let is_free = !rows.clashes && !rows.claims.iter().any(|name| is_taken(name));
             let Some(family) = rows.family.as_ref().filter(|_| is_free) else {
@@ -129,15 +130,15 @@ impl Gathered {
         }
     }
 
-    /// The names that the families of the last scrape took.
+    /// The names of the families of the last scrape.
     #[cfg(feature = "prometheus-client")]
-    pub(crate) fn taken(&self) -> &HashSet<String> {
-        &self.taken
+    pub(crate) fn claimed_names(&self) -> &HashSet<String> {
+        &self.claimed_names
     }
 
-    /// Forgets what this scrape has not seen, and gives the names out where that changed something: to
+    /// Removes what this scrape has not seen. If that changed something, claims the names again, for
     /// the first family by name.
-    fn forget_others(&mut self) {
+    fn remove_stale(&mut self) {
         let before = self.families.len();
         self.families.retain(|_, rows| rows.scrape == self.scrape);
         for rows in self.families.values_mut() {
@@ -146,19 +147,19 @@ impl Gathered {
         if !std::mem::take(&mut self.changed) && self.families.len() == before {
             return;
         }
-        self.taken.clear();
+        self.claimed_names.clear();
         for rows in self.families.values_mut().filter(|rows| rows.family.is_some()) {
-            rows.clashes = rows.claims.iter().any(|name| self.taken.contains(name));
+            rows.clashes = rows.claims.iter().any(|name| self.claimed_names.contains(name));
             if !rows.clashes {
-                self.taken.extend(rows.claims.iter().cloned());
+                self.claimed_names.extend(rows.claims.iter().cloned());
             }
         }
     }
 }
 
-impl Rows {
+impl SourceFamily {
     #[track_caller]
-    fn of(sample: BatchSample<'_>) -> Self {
+    fn from_sample(sample: BatchSample<'_>) -> Self {
         let labels: Vec<_> = sample.labels().map(|(name, _)| name).collect();
         let kind = match sample.kind {
             SampleKind::Counter => Kind::Counter,
@@ -172,7 +173,7 @@ impl Rows {
     }
 
     /// Whether the sample has this kind and these labels.
-    fn fits(&self, sample: BatchSample<'_>) -> bool {
+    fn matches(&self, sample: BatchSample<'_>) -> bool {
         self.kind == sample.kind
             && self.labels.iter().copied().eq(sample.labels().map(|(name, _)| name))
     }
