@@ -1,13 +1,14 @@
 //! Requests without telemetry (no feature `telemetry`): what watches them in other builds hands them on as they are.
 
 use obs_context::Route;
-use obs_http::{ObserveLayer, RouteOf, unrouted};
-use obs_logging::http::{ForwardRequestId, RequestContext};
+use obs_http::{ObserveLayer, unrouted};
+use obs_logging::http::RequestContext;
+use obs_tracing::http::ClientSpan;
 
 use crate::Obs;
 
 type Server = Option<RequestContext>;
-type Client = Option<ForwardRequestId>;
+type Client = Option<ClientSpan>;
 
 /// The layer of a server: hands requests on.
 pub type ServerLayer = ObserveLayer<Server>;
@@ -22,7 +23,10 @@ impl Obs {
     }
 
     /// A layer that hands requests on.
-    pub fn server_layer(&self, route_of: RouteOf) -> ServerLayer {
+    pub fn server_layer(
+        &self,
+        route_of: impl Fn(&http::request::Parts) -> Option<Route> + Send + Sync + 'static,
+    ) -> ServerLayer {
         ObserveLayer::new(None, route_of)
     }
 
@@ -35,6 +39,12 @@ impl Obs {
     #[cfg(feature = "reqwest")]
     pub fn reqwest(&self) -> obs_http::ObserveReqwest<Client> {
         obs_http::ObserveReqwest::new(None)
+    }
+
+    /// A middleware of actix-web that hands requests on (feature `actix`).
+    #[cfg(feature = "actix")]
+    pub fn actix(&self) -> obs_http::ObserveActix<Server> {
+        obs_http::ObserveActix::new(None)
     }
 
     /// The client as it is.
@@ -56,8 +66,9 @@ impl Obs {
 /// What [`Obs::observe`] takes.
 #[diagnostic::on_unimplemented(
     message = "`Obs::observe` cannot watch `{Self}`",
+    label = "neither a `Router` with its state nor a pair of a service and its routes",
     note = "an axum `Router` needs its state first: `obs.observe(router.with_state(state))`",
-    note = "any other tower service comes with the function of its route: `obs.observe((service, route_of as fn(&_) -> _))`"
+    note = "any other tower service comes with what tells its route: `obs.observe((service, |head: &http::request::Parts| ...))`, or `obs_http::unrouted`"
 )]
 pub trait Observable {
     /// The same.
@@ -76,7 +87,10 @@ impl Observable for axum::Router {
     }
 }
 
-impl<S> Observable for (S, fn(&http::request::Parts) -> Option<Route>) {
+impl<S, F> Observable for (S, F)
+where
+    F: Fn(&http::request::Parts) -> Option<Route> + Send + Sync + 'static,
+{
     type Observed = S;
 
     fn observed_by(self, _: &Obs) -> S {

@@ -19,12 +19,13 @@ mod spans;
 mod spawn;
 #[cfg(all(feature = "profiling", target_os = "linux"))]
 mod stacks;
+pub mod testing;
 
 pub use config::{Config, Explanation, Origin, Preset};
 pub use error::Error;
 pub use http::{ClientLayer, Observable, ServerLayer};
 pub use init::{Obs, init};
-pub use spawn::{InCurrent, in_current, spawn};
+pub use spawn::{InCurrent, in_current, spawn, spawn_blocking};
 
 /// Whether this build has telemetry: without the feature `telemetry` nothing is installed, and nothing recorded.
 pub const HAS_TELEMETRY: bool = cfg!(feature = "telemetry");

@@ -1,35 +1,48 @@
-//! The connection's other end, where axum's extractors look for it.
+//! The connection's other end, where an application looks for it.
 
-use std::task::{Context, Poll};
+#[cfg(feature = "axum")]
+use std::any::TypeId;
+use std::net::SocketAddr;
 
-use http::Request;
-use tower_service::Service;
+#[cfg(feature = "axum")]
+use axum::extract::ConnectInfo;
+use http::Extensions;
+use obs_http::PeerAddr;
 
-/// Gives each request axum's `ConnectInfo<SocketAddr>` (feature `axum`), as axum's own server does.
-#[derive(Clone, Debug)]
-pub(crate) struct WithPeer<App>(pub(crate) App);
+type TellPeer = fn(&mut Extensions, SocketAddr);
 
-impl<App, Body> Service<Request<Body>> for WithPeer<App>
-where
-    App: Service<Request<Body>>,
-{
-    type Response = App::Response;
-    type Error = App::Error;
-    type Future = App::Future;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), App::Error>> {
-        self.0.poll_ready(context)
+/// For this application: each extension is an allocation, and axum's router needs but one.
+pub(crate) fn told_to<App: 'static>() -> TellPeer {
+    #[cfg(feature = "axum")]
+    if TypeId::of::<App>() == TypeId::of::<axum::Router>() {
+        return |extensions, peer| {
+            extensions.insert(ConnectInfo(peer));
+        };
     }
-
-    #[cfg_attr(
-        not(feature = "axum"),
-        expect(unused_mut, reason = "axum's extension is the change")
-    )]
-    fn call(&mut self, mut request: Request<Body>) -> App::Future {
+    |extensions, peer| {
+        extensions.insert(PeerAddr(peer));
+        // A router may be inside of what is served.
         #[cfg(feature = "axum")]
-        if let Some(peer) = request.extensions().get::<obs_http::PeerAddr>().copied() {
-            request.extensions_mut().insert(axum::extract::ConnectInfo(peer.0));
-        }
-        self.0.call(request)
+        extensions.insert(ConnectInfo(peer));
+    }
+}
+
+#[cfg(all(test, feature = "axum"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn router_is_told_by_one_extension_and_what_wraps_one_by_both() {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 4711));
+        let found = |tell: TellPeer| {
+            let mut extensions = Extensions::new();
+            tell(&mut extensions, peer);
+            let info = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+            assert_eq!(info, Some(peer));
+            assert_eq!(PeerAddr::of(&extensions), Some(PeerAddr(peer)));
+            extensions.get::<PeerAddr>().copied()
+        };
+        assert_eq!(found(told_to::<axum::Router>()), None);
+        assert_eq!(found(told_to::<Option<axum::Router>>()), Some(PeerAddr(peer)));
     }
 }

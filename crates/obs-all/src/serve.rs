@@ -17,8 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use crate::peer::WithPeer;
-use crate::{Error, Obs};
+use crate::{Error, Obs, peer};
 
 impl Obs {
     /// Serves `app` on `listener` until SIGTERM, SIGINT (also one since [`init`](crate::init())) or [`shut_down`](obs_health::lifecycle::Lifecycle::shut_down),
@@ -26,8 +25,8 @@ impl Obs {
     /// the report counts as lost is of the whole life of the process.
     ///
     /// Starts the background checks and the watchdog of the runtime. Watch the application first: [`Obs::observe`].
-    /// Handlers find the connection's peer as axum's `ConnectInfo<SocketAddr>`, or as
-    /// [`PeerAddr`](obs_http::PeerAddr) among the request's extensions.
+    /// Handlers of axum's `Router` find the connection's peer as `ConnectInfo<SocketAddr>`; every other application
+    /// finds it by [`PeerAddr::of`](obs_http::PeerAddr::of) the request's extensions.
     ///
     /// # Errors
     ///
@@ -90,13 +89,14 @@ impl Obs {
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let running = self.begin()?;
-        let app = WithPeer(app);
         let mut serving = Vec::new();
         for listener in listeners {
             let addr = listener.local_addr().map(|addr| addr.to_string()).unwrap_or_default();
             self.log_start(Some(&addr));
-            let server =
-                Server::new(listener).limits(self.server_limits).acceptor(acceptor.clone());
+            let server = Server::new(listener)
+                .limits(self.server_limits)
+                .tell_peer(peer::told_to::<App>())
+                .acceptor(acceptor.clone());
             serving.push(Box::pin(server.serve(app.clone(), self.lifecycle.clone())));
         }
         let report = match all(serving).await {

@@ -83,3 +83,38 @@ impl Pace {
         self.budget.reset();
     }
 }
+
+/// How long a peer may let nothing come. One timer for the whole connection: it is set anew only where it comes
+/// too early, not at every request.
+#[derive(Debug)]
+pub(crate) struct IdleLimit {
+    limit: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl IdleLimit {
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self { limit, timer: None }
+    }
+
+    /// Comes when the peer has been idle for the limit; `since` answers since when it is, if it is.
+    pub(crate) fn wait(
+        &mut self,
+        context: &mut Context<'_>,
+        since: impl Fn() -> Option<Instant>,
+    ) -> Poll<()> {
+        let limit = self.limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        while timer.as_mut().poll(context).is_ready() {
+            let now = Instant::now();
+            let idle = since();
+            if idle.is_some_and(|since| now.saturating_duration_since(since) >= limit) {
+                return Poll::Ready(());
+            }
+            let limit = limit.max(Duration::from_millis(1));
+            let Some(end) = idle.unwrap_or(now).checked_add(limit) else { return Poll::Pending };
+            timer.as_mut().reset(end);
+        }
+        Poll::Pending
+    }
+}

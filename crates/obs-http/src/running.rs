@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request, response
 use obs_context::Route;
 
 use crate::grpc;
-use crate::{End, Exchange, Observe, Outcome, RouteOf};
+use crate::route::RouteOf;
+use crate::{End, Exchange, Observe, Outcome};
 
 /// Ends its exchange exactly once: by [`Running::end`], or when dropped.
 pub(crate) struct Running<X: Exchange> {
@@ -25,12 +26,12 @@ pub(crate) struct Running<X: Exchange> {
 impl<X: Exchange> Running<X> {
     pub(crate) fn begin<O: Observe<Exchange = X>>(
         observer: &O,
-        route_of: RouteOf,
+        route_of: &RouteOf,
         request: &mut request::Parts,
     ) -> Self {
         let started = Instant::now();
         let known = request.extensions.get::<Route>().copied();
-        let route = known.or_else(|| route_of(request));
+        let route = known.or_else(|| route_of.route(request));
         Self {
             exchange: Some(observer.begin(request, route)),
             method: request.method.clone(),

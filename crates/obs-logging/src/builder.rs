@@ -14,6 +14,7 @@ use crate::budget::Budget;
 use crate::context::fields::{Fields, Key};
 use crate::cost::CallsiteStats;
 use crate::error::Error;
+use crate::error_text;
 use crate::error_type::ErrorTypes;
 use crate::field::Value;
 use crate::filter::LogFilter;
@@ -217,7 +218,7 @@ impl<S: Stage> Builder<S> {
 
     /// A field of every line, unless the line itself has one of this name.
     pub fn static_field(mut self, name: &str, value: impl Value) -> Self {
-        value.encode(self.statics.begin(&Key::new(name)));
+        error_text::add(&mut self.statics, name, |json| value.encode(json));
         self
     }
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use tracing_core::Metadata;
 
-use crate::backtrace::may_have;
 use crate::budget::SiteBudget;
 use crate::context::fields::{Fields, Key};
 use crate::cost::LocalStats;
 use crate::encode::head::{head, opening};
+use crate::error_text::names_error;
 use crate::error_type::{ErrorKeys, ErrorTypes};
 use crate::filter::CachedVerdict;
 use crate::layer::config::LayerConfig;
@@ -38,8 +38,6 @@ pub(crate) struct Callsite {
     /// Which values of this layer must not be seen, where there are any.
     pub(crate) redaction: Option<Redaction>,
     pub(crate) error_types: Arc<ErrorTypes>,
-    /// Whether a field may be an error that shows its backtrace.
-    pub(crate) has_error: bool,
     /// Whether lines have the backtraces that errors show.
     pub(crate) backtraces: bool,
     /// The shape of its last context; 0 for none.
@@ -57,6 +55,8 @@ pub(crate) struct Callsite {
 /// What becomes of a field.
 pub(crate) enum FieldRole {
     Plain(Key, ErrorKeys),
+    /// A text here is an error's.
+    Error(Key, ErrorKeys),
     /// The value must not be seen: it is not even formatted.
     Redacted(Key),
     /// An event's message.
@@ -84,7 +84,10 @@ impl Callsite {
                 if pipeline.redaction.matches(key.name()) {
                     FieldRole::Redacted(key)
                 } else {
-                    FieldRole::Plain(key, ErrorKeys::default())
+                    match names_error(name) {
+                        true => FieldRole::Error(key, ErrorKeys::default()),
+                        false => FieldRole::Plain(key, ErrorKeys::default()),
+                    }
                 }
             }
         };
@@ -103,7 +106,6 @@ impl Callsite {
             fields,
             names,
             error_types: config.error_types.clone(),
-            has_error: metadata.fields().iter().any(|field| may_have(field.name())),
             backtraces: config.backtraces,
             last_context_shape: Cell::new(0),
             cached_name_mask: Cell::new(None),
@@ -138,7 +140,7 @@ impl Callsite {
 impl FieldRole {
     fn key(&self) -> Option<&Key> {
         match self {
-            Self::Plain(key, _) | Self::Redacted(key) => Some(key),
+            Self::Plain(key, _) | Self::Error(key, _) | Self::Redacted(key) => Some(key),
             Self::Message | Self::Target | Self::Unused => None,
         }
     }

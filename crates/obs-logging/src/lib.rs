@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod backtrace;
 mod bind;
 mod budget;
 mod builder;
@@ -9,6 +8,7 @@ mod context;
 mod cost;
 mod encode;
 mod error;
+mod error_text;
 mod error_type;
 mod field;
 mod filter;

@@ -151,3 +151,23 @@ fn span_of_request_allocates_nothing() {
         assert_eq!(ALLOCATIONS.get() - before, 0);
     });
 }
+
+#[cfg(feature = "http")]
+#[test]
+fn request_context_and_its_header_allocate_nothing() {
+    use obs_http::{Exchange, Observe};
+
+    let observer = obs_logging::http::RequestContext::new();
+    let (mut request, ()) = http::Request::get("/orders/7").body(()).unwrap().into_parts();
+    let (mut response, ()) = http::Response::new(()).into_parts();
+    let mut work = || {
+        let mut exchange = observer.begin(&mut request, None);
+        drop(exchange.enter());
+        exchange.response(&mut response);
+    };
+    (0..100).for_each(|_| work());
+    let before = ALLOCATIONS.get();
+    (0..100).for_each(|_| work());
+    let shared = ALLOCATIONS.get() - before;
+    assert!(shared <= 4, "{shared} allocations of 100 requests");
+}

@@ -313,7 +313,8 @@ impl Registry {
         let location = Location::caller();
         let common = &self.0.common;
         let name = &*format!("{}{name}", common.prefix);
-        let new = Descriptor::new(name, M::KIND, help, labels, settings_text, location)?;
+        let mut new = Descriptor::new(name, M::KIND, help, labels, settings_text, location)?;
+        new.prefix = common.prefix.len();
         common.check_labels(name, labels)?;
         let mut families = self.0.families.write().unwrap_or_else(PoisonError::into_inner);
         let taken = new.claims().find_map(|claim| families.claims.get(&claim));

@@ -68,7 +68,7 @@ fn idle_series_without_a_handle_expire_at_a_scrape() {
     assert!(text.contains("a_total{x=\"held\"} 0\n") && text.contains("a_total{x=\"used\"} 2\n"));
     drop(held);
     std::thread::sleep(std::time::Duration::from_millis(2));
-    assert!(!registry.encode_text().contains("a_total"));
+    assert!(!registry.encode_text().contains("a_total{x="));
     family.with(["idle"]).inc();
     assert_eq!(family.with(["idle"]).value(), 1);
 }
@@ -124,7 +124,7 @@ fn registry_past_its_budget_takes_series_of_the_largest_family_first() {
     assert!(text.contains("plain_total{a=\"late\"} 1\n") && text.contains("single_total 1\n"));
     assert!(text.contains("obs_metrics_series_shed_total{metric=\"users_total\"} 935\n"));
     assert!(text.contains("obs_metrics_overflow_total{metric=\"users_total\"} 935\n"));
-    assert!(!text.contains("series_shed_total{metric=\"routes_total\"}"));
+    assert!(text.contains("obs_metrics_series_shed_total{metric=\"routes_total\"} 0\n"));
 }
 
 #[test]
@@ -164,4 +164,18 @@ fn threads_past_the_budget_make_no_more_series_than_it_has() {
     let all = text.lines().filter(|line| line.starts_with("a_total{"));
     let uses: u64 = all.filter_map(|line| line.split(' ').next_back()?.parse::<u64>().ok()).sum();
     assert_eq!(uses, 2_000);
+}
+
+#[test]
+fn counters_of_what_may_happen_are_zero_before_it_does() {
+    let registry = Registry::new();
+    registry.counter_vec("a_total", "A.", ["x"]).unwrap();
+    registry.counter("b_total", "B.").unwrap();
+    let text = registry.encode_text();
+    assert!(text.contains("obs_metrics_overflow_total{metric=\"a_total\"} 0\n"), "{text}");
+    assert!(!text.contains("{metric=\"b_total\"}"), "one series cannot overflow: {text}");
+    for place in ["metrics.source", "http.handler", "logging.value"] {
+        let series = format!("obs_application_panics_total{{place=\"{place}\"}} 0\n");
+        assert!(text.contains(&series), "{series} is not in {text}");
+    }
 }

@@ -1,5 +1,4 @@
-//! `obs-profile`: looks into running Rust programs, without a change to them and without a restart.
-
+#![doc = include_str!("../README.md")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]

@@ -259,7 +259,16 @@ impl Builder {
         let (rules, limits) = (Rules::new(resolved.sampler, self.tail.take()), resolved.limits);
         let (database, copied, open) =
             (std::mem::take(&mut self.database), self.copied, self.open_spans);
-        let mut pipeline = Pipeline::new(exporting, rules, limits, database, copied, open, queue);
+        let mut pipeline = Pipeline::new(
+            exporting,
+            rules,
+            limits,
+            resolved.propagators,
+            database,
+            copied,
+            open,
+            queue,
+        );
         pipeline.ceiling = self.span_budget.filter(|_| exporting).map(Ceiling::new);
         #[cfg(feature = "otel-sdk")]
         {
@@ -274,7 +283,7 @@ impl Builder {
         };
         let handle = Handle::new(pipeline);
         let layer = TraceLayer::new(handle.clone());
-        Ok((layer, Traces::new(handle, closing, settings, ignored, resolved.propagators)))
+        Ok((layer, Traces::new(handle, closing, settings, ignored)))
     }
 
     fn resolve(&mut self) -> Result<Resolved, Error> {

@@ -45,6 +45,7 @@ impl Pipeline {
             successor: Default::default(),
             exporting: self.exporting,
             limits: self.limits,
+            propagators: self.propagators,
             database: self.database.clone(),
             copied: self.copied,
             #[cfg(feature = "otel-sdk")]

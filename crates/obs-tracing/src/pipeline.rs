@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::open::Table;
 use crate::pool;
-use crate::propagate::{Origin, RemoteContext};
+use crate::propagate::{Origin, Propagators, RemoteContext};
 use crate::queue::Queue;
 use crate::record::{Chunk, Identity, Limits, Record, TailMode};
 use crate::ring::{self, Consumer, Producer};
@@ -27,6 +27,7 @@ pub(crate) struct Pipeline {
     /// Whether there is anybody to export to.
     pub(crate) exporting: bool,
     pub(crate) limits: Limits,
+    pub(crate) propagators: Propagators,
     pub(crate) database: Database,
     /// Events of this level and above are copied into their spans.
     pub(crate) copied: LevelFilter,
@@ -76,6 +77,7 @@ impl Pipeline {
         exporting: bool,
         rules: Rules,
         limits: Limits,
+        propagators: Propagators,
         database: Database,
         copied: LevelFilter,
         open_spans: usize,
@@ -89,6 +91,7 @@ impl Pipeline {
             successor: OnceLock::new(),
             exporting,
             limits,
+            propagators,
             database,
             copied,
             #[cfg(feature = "otel-sdk")]

@@ -1,11 +1,11 @@
 //! Manual spans: what `tracing`'s own macros cannot say.
 
 use std::backtrace::Backtrace;
-use std::error::Error;
 use std::sync::Arc;
 
 use fastant::Instant;
 use obs_context::ActiveSpan;
+use obs_guard::AsError;
 use tracing::Span;
 
 use crate::exception;
@@ -28,7 +28,9 @@ pub fn set_attribute<'a>(key: &'static str, value: impl Into<AttributeValue<'a>>
 
 /// Records an error on the current span: an exception event with the error, its sources and its type,
 /// and the status ERROR. The same error recorded again, by an outer function, changes nothing.
-pub fn record_error<E: Error + ?Sized>(error: &E) {
+///
+/// It takes any type of [`std::error::Error`], a `dyn Error`, a box of one, an `anyhow::Error` and an `eyre::Report`.
+pub fn record_error<K, E: AsError<K> + ?Sized>(error: &E) {
     if let Some(found) = innermost() {
         found.record_error(error, None);
     }
@@ -44,7 +46,7 @@ pub fn record_error<E: Error + ?Sized>(error: &E) {
 ///     obs_tracing::record_error_with_backtrace(&error, &std::backtrace::Backtrace::capture());
 /// }
 /// ```
-pub fn record_error_with_backtrace<E: Error + ?Sized>(error: &E, backtrace: &Backtrace) {
+pub fn record_error_with_backtrace<K, E: AsError<K> + ?Sized>(error: &E, backtrace: &Backtrace) {
     if let Some(found) = innermost() {
         found.record_error(error, Some(backtrace));
     }
@@ -79,10 +81,14 @@ pub trait SpanExt {
     fn set_attribute<'a>(&self, key: &'static str, value: impl Into<AttributeValue<'a>>);
 
     /// See [`record_error`].
-    fn record_error<E: Error + ?Sized>(&self, error: &E);
+    fn record_error<K, E: AsError<K> + ?Sized>(&self, error: &E);
 
     /// See [`record_error_with_backtrace`].
-    fn record_error_with_backtrace<E: Error + ?Sized>(&self, error: &E, backtrace: &Backtrace);
+    fn record_error_with_backtrace<K, E: AsError<K> + ?Sized>(
+        &self,
+        error: &E,
+        backtrace: &Backtrace,
+    );
 
     /// See [`set_status`].
     fn set_status(&self, status: Status, message: &str);
@@ -104,14 +110,18 @@ impl SpanExt for Span {
         of(self, |record, limits| record.set(key, value, limits));
     }
 
-    fn record_error<E: Error + ?Sized>(&self, error: &E) {
+    fn record_error<K, E: AsError<K> + ?Sized>(&self, error: &E) {
         // As an `error!` in the span does: where it is not traced, its nearest ancestor's.
         if let Some(found) = find_or_ancestor(self) {
             found.record_error(error, None);
         }
     }
 
-    fn record_error_with_backtrace<E: Error + ?Sized>(&self, error: &E, backtrace: &Backtrace) {
+    fn record_error_with_backtrace<K, E: AsError<K> + ?Sized>(
+        &self,
+        error: &E,
+        backtrace: &Backtrace,
+    ) {
         if let Some(found) = find_or_ancestor(self) {
             found.record_error(error, Some(backtrace));
         }
@@ -160,7 +170,7 @@ impl Found {
         });
     }
 
-    fn record_error<E: Error + ?Sized>(&self, error: &E, backtrace: Option<&Backtrace>) {
+    fn record_error<K, E: AsError<K> + ?Sized>(&self, error: &E, backtrace: Option<&Backtrace>) {
         if self.is_recording() {
             exception::record(error, backtrace, &self.pipeline, self.id);
         }

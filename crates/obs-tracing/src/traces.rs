@@ -27,7 +27,6 @@ pub struct Traces {
     closing: Option<Closer>,
     settings: Vec<Setting>,
     ignored: Vec<String>,
-    propagators: Propagators,
 }
 
 /// What a flush or a shutdown achieved.
@@ -97,9 +96,8 @@ impl Traces {
         closing: Option<Closer>,
         settings: Vec<Setting>,
         ignored: Vec<String>,
-        propagators: Propagators,
     ) -> Self {
-        Self { handle, closing, settings, ignored, propagators }
+        Self { handle, closing, settings, ignored }
     }
 
     /// Waits until every span that has ended by now is delivered or lost, at most this long. It
@@ -218,7 +216,7 @@ impl Traces {
 
     /// The formats that `OTEL_PROPAGATORS` or the code asked for: for the HTTP spans, and for messages.
     pub fn propagators(&self) -> Propagators {
-        self.propagators
+        self.pipeline().propagators
     }
 
     fn pipeline(&self) -> &Arc<Pipeline> {

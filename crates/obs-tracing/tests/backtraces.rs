@@ -74,7 +74,7 @@ fn what_anyhow_says_of_an_error_is_taken_apart() {
         let error = failed();
         error!(?error);
         // The same error, by an outer function.
-        obs_tracing::record_error(error.as_ref() as &dyn std::error::Error);
+        obs_tracing::record_error(&error);
     });
     let in_message = exceptions(|| error!("request failed: {:?}", failed()));
     let in_both = exceptions(|| error!(err = ?failed(), "request failed"));
@@ -92,6 +92,31 @@ fn what_anyhow_says_of_an_error_is_taken_apart() {
     let [_, message, stacktrace] = told(&alone[0]);
     assert_eq!(message.as_deref(), Some("no order"));
     assert!(stacktrace.is_some());
+}
+
+#[test]
+fn an_error_of_any_kind_is_recorded_with_its_causes() {
+    use obs_tracing::record_error;
+    type Boxed = Box<dyn std::error::Error + Send + Sync>;
+    fn behind_a_reference(error: &dyn std::error::Error) {
+        record_error(error);
+    }
+    let events = exceptions(|| {
+        record_error(&Declined);
+        let full = std::io::Error::other("disk full");
+        record_error(&anyhow::Error::from(full).context("no order"));
+        record_error(&Boxed::from("boxed"));
+        record_error(&Box::<dyn std::error::Error>::from("also boxed"));
+        behind_a_reference(&std::io::Error::other("no network"));
+        let _ = Err::<(), _>(std::fmt::Error).inspect_err(record_error);
+        let _ = Err::<(), _>(anyhow::anyhow!("no card")).inspect_err(record_error);
+    });
+    let messages: Vec<_> = events.iter().map(|event| told(event)[1].clone().unwrap()).collect();
+    let formatting = "an error occurred when formatting an argument";
+    assert_eq!(messages[..2], ["card declined", "no order: disk full"]);
+    assert_eq!(messages[2..], ["boxed", "also boxed", "no network", formatting, "no card"]);
+    let kinds: Vec<_> = events.iter().map(|event| told(event)[0].is_some()).collect();
+    assert_eq!(kinds, [true, false, false, false, false, true, false], "{events:?}");
 }
 
 #[test]

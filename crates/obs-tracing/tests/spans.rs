@@ -124,7 +124,7 @@ fn an_error_is_recorded_once() {
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         info_span!("charge").in_scope(|| {
             obs_tracing::record_error(&Declined);
-            obs_tracing::record_error::<dyn std::error::Error>(&Declined);
+            obs_tracing::record_error(&Declined as &dyn std::error::Error);
             let outer = std::io::Error::other(Declined);
             error!(error = &outer as &dyn std::error::Error, "the charge failed");
         });

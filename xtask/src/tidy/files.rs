@@ -123,10 +123,10 @@ fn of_package(package: &Package) -> Vec<String> {
     if !package.folder.join("README.md").is_file() {
         breaches.push(format!("{name}: no README.md"));
     }
-    let library = std::fs::read_to_string(package.folder.join("src/lib.rs")).unwrap_or_default();
-    if !library.starts_with("#![doc = include_str!(\"../README.md\")]") {
-        breaches
-            .push(format!("{name}: src/lib.rs does not begin with its README as documentation"));
+    let root = ["src/lib.rs", "src/main.rs"].map(|file| package.folder.join(file));
+    let root = root.into_iter().find_map(|file| std::fs::read_to_string(file).ok());
+    if !root.is_some_and(|root| root.starts_with("#![doc = include_str!(\"../README.md\")]")) {
+        breaches.push(format!("{name}: its root does not begin with its README as documentation"));
     }
     breaches
 }

@@ -10,14 +10,14 @@ use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response, Version};
+use http::{Extensions, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use obs_guard::Place;
-use obs_http::{ObserveLayer, PeerAddr, unrouted};
+use obs_http::{ObserveLayer, unrouted};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -55,6 +55,7 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub(crate) struct Connections {
     builder: Arc<auto::Builder<Streams>>,
     limits: Arc<ServerLimits>,
+    tell_peer: fn(&mut Extensions, SocketAddr),
     places: Arc<Semaphore>,
     open: OpenConnections,
     health: Health,
@@ -71,14 +72,18 @@ pub(crate) struct Accepted {
 }
 
 impl Connections {
-    pub(crate) fn new(limits: ServerLimits, health: Health, in_flight: InFlight) -> Self {
+    pub(crate) fn new(
+        limits: ServerLimits,
+        tell_peer: fn(&mut Extensions, SocketAddr),
+        health: Health,
+        in_flight: InFlight,
+    ) -> Self {
         let limits = Arc::new(limits);
         let streams = Streams { limits: Arc::clone(&limits), health: health.clone() };
         let mut builder = auto::Builder::new(streams);
         builder
             .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.idle_timeout)
+            .header_read_timeout(None) // see `ReadLimit`
             .http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(limits.ping_interval)
@@ -87,6 +92,7 @@ impl Connections {
             builder: Arc::new(builder),
             places: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
             limits,
+            tell_peer,
             open: OpenConnections::default(),
             health,
             in_flight,
@@ -136,6 +142,7 @@ impl Connections {
         let age = limits.connection_age;
         let age = age.saturating_add(age / 160 * offset);
         let in_flight = self.in_flight.clone();
+        let tell_peer = self.tell_peer;
         let (open, health) = (self.open.streams.token(), self.health.clone());
         let (closing, abort_http) = (self.open.closing.stopped(), self.open.abort_http.stopped());
         let abort_upgraded = [(); 2].map(|()| self.open.abort_upgraded.stopped());
@@ -147,13 +154,15 @@ impl Connections {
                     let phase = Phase::new(write.watch());
                     let guards = ConnectionGuards { _open: open, _place: place };
                     let [abort_read, abort_write] = abort_upgraded;
-                    let (head, body) = (limits.header_read_timeout, limits.body_budget());
+                    let (idle, head) = (limits.idle_timeout, limits.header_read_timeout);
+                    let body = limits.body_budget();
                     let http2 = Http2Bodies::new(body);
                     let shared = (http2.clone(), health.clone());
                     let read =
-                        ReadLimit::new(abort_read, phase.clone(), head, body, shared, guards);
+                        ReadLimit::new(abort_read, phase.clone(), idle, head, body, shared, guards);
                     let watch = PeerWatch {
                         peer,
+                        tell_peer,
                         phase,
                         read: read.expired(),
                         write: write.watch(),
@@ -199,6 +208,7 @@ impl Connections {
 /// The limits that a connection's peer may run into.
 struct PeerWatch {
     peer: SocketAddr,
+    tell_peer: fn(&mut Extensions, SocketAddr),
     phase: Phase,
     read: Arc<OnceLock<Closed>>,
     write: WriteWatch,
@@ -216,7 +226,7 @@ async fn serve<S, App, B>(
     builder: &auto::Builder<Streams>,
     stream: S,
     app: App,
-    PeerWatch { peer, phase, read, write, http2 }: PeerWatch,
+    PeerWatch { peer, tell_peer, phase, read, write, http2 }: PeerWatch,
     closing: Stopped,
     Timeouts { first_request, age, write_timeout }: Timeouts,
 ) -> Result<(), Closed>
@@ -235,7 +245,7 @@ where
         if obs_http::is_grpc(request.headers()) {
             http2.disable();
         }
-        request.extensions_mut().insert(PeerAddr(peer));
+        tell_peer(request.extensions_mut(), peer);
         let mut app = app.clone();
         async move {
             poll_fn(|context| app.poll_ready(context)).await?;

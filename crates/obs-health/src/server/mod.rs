@@ -13,11 +13,13 @@ mod streams;
 
 use std::error::Error as StdError;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use obs_http::PeerAddr;
 use tokio::net::TcpListener;
 use tower_service::Service;
 
@@ -34,13 +36,20 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub struct Server<A = PlainTcp> {
     listener: TcpListener,
     limits: ServerLimits,
+    tell_peer: TellPeer,
     acceptor: A,
 }
+
+/// Puts the address of a connection's peer among a request's extensions.
+type TellPeer = fn(&mut Extensions, SocketAddr);
 
 impl Server {
     /// A server on this listener, with the default limits.
     pub fn new(listener: TcpListener) -> Self {
-        Self { listener, limits: ServerLimits::default(), acceptor: PlainTcp }
+        let tell_peer: TellPeer = |extensions, peer| {
+            extensions.insert(PeerAddr(peer));
+        };
+        Self { listener, limits: ServerLimits::default(), tell_peer, acceptor: PlainTcp }
     }
 }
 
@@ -51,15 +60,23 @@ impl<A: Acceptor> Server<A> {
         self
     }
 
+    /// Puts the peer's address among the extensions of each request in another way than as
+    /// [`PeerAddr`], such as the extension of a web framework.
+    pub fn tell_peer(mut self, insert: fn(&mut Extensions, SocketAddr)) -> Self {
+        self.tell_peer = insert;
+        self
+    }
+
     /// Lets every connection go through this handshake first, such as TLS.
     pub fn acceptor<Other: Acceptor>(self, acceptor: Other) -> Server<Other> {
-        Server { listener: self.listener, limits: self.limits, acceptor }
+        let Self { listener, limits, tell_peer, .. } = self;
+        Server { listener, limits, tell_peer, acceptor }
     }
 
     /// Serves `app` until `lifecycle` shuts down, then runs its stages and returns their
     /// report. Servers on one lifecycle shut down together, with one report. `app` is any tower
     /// service: an axum `Router`, or a service of your own. Each request has its connection's
-    /// [`PeerAddr`](obs_http::PeerAddr) among its extensions.
+    /// [`PeerAddr`] among its extensions, unless [`Server::tell_peer`] says otherwise.
     pub async fn serve<App, B>(self, app: App, lifecycle: Lifecycle) -> ShutdownReport
     where
         App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -70,7 +87,8 @@ impl<A: Acceptor> Server<A> {
         B::Error: Into<BoxError>,
     {
         let health = lifecycle.health().clone();
-        let connections = Connections::new(self.limits, health.clone(), lifecycle.in_flight());
+        let connections =
+            Connections::new(self.limits, self.tell_peer, health.clone(), lifecycle.in_flight());
         let serving = lifecycle.serving();
         let close_listener = lifecycle.listener_closes();
         loop {

@@ -1,6 +1,6 @@
 //! What an HTTP/1 connection waits for from its peer, as its bytes and its exchanges show.
 //!
-//! Hyper limits the whole time between two requests, not a head that has begun, and never a body. Here
+//! Hyper limits the time until a head is complete, by a new timer for each request, and never a body. Here
 //! the bytes that pass are followed as far as a request's end; where that is uncertain (requests sent
 //! before the answer to the one before) no limit of a body is set for the rest of the connection.
 
@@ -51,7 +51,9 @@ enum ReadPhase {
     /// Before the first request, whose limit is another's.
     #[default]
     First,
-    Idle,
+    Idle {
+        since: Instant,
+    },
     Head,
     Exchange,
     /// HTTP/2, or no HTTP any more.
@@ -96,7 +98,7 @@ impl Phase {
         let mut state = self.state();
         let begins = match state.at {
             ReadPhase::Off => return false,
-            ReadPhase::Idle => !bytes.is_empty(),
+            ReadPhase::Idle { .. } => !bytes.is_empty(),
             _ => false,
         };
         if begins {
@@ -106,7 +108,15 @@ impl Phase {
         begins
     }
 
-    /// The limit that runs while the peer sends nothing.
+    /// Since when the peer owes nothing: there is no exchange under way, and no byte of the next.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        match self.state().at {
+            ReadPhase::Idle { since } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// What the peer owes, if anything, whose limit runs while it sends nothing.
     pub(crate) fn awaited(&self) -> Option<Closed> {
         let state = self.state();
         match state.at {
@@ -189,7 +199,10 @@ impl Exchange for PhaseExchange {
             return;
         }
         let has_more = state.scan.has_more_than(state.expected);
-        state.at = if has_more { ReadPhase::Head } else { ReadPhase::Idle };
+        state.at = match has_more {
+            true => ReadPhase::Head,
+            false => ReadPhase::Idle { since: Instant::now() },
+        };
         let is_at_the_end =
             !has_more && !state.scan.lacks(state.expected) && !state.scan.is_uncertain;
         state.scan = RequestScan { is_uncertain: !is_at_the_end, ..RequestScan::default() };

@@ -14,7 +14,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::counts::{Closed, StreamReset};
 use crate::health::Health;
 use crate::lifecycle::stop::Stopped;
-use crate::pace::{Pace, WaitBudget};
+use crate::pace::{IdleLimit, Pace, WaitBudget};
 use crate::server::http2_bodies::Http2Bodies;
 use crate::server::phase::Phase;
 use crate::watched::{INSERTED_LENGTH, Reads, Writes};
@@ -26,6 +26,7 @@ pub(crate) struct ReadLimit {
     abort: Stopped,
     phase: Phase,
     awaited: Option<Closed>,
+    idle: IdleLimit,
     head: Pace,
     body: Pace,
     expired: Arc<OnceLock<Closed>>,
@@ -45,6 +46,7 @@ impl ReadLimit {
     pub(crate) fn new(
         abort: Stopped,
         phase: Phase,
+        idle: Duration,
         head: Duration,
         body: WaitBudget,
         (http2, health): (Http2Bodies, Health),
@@ -54,6 +56,7 @@ impl ReadLimit {
             abort,
             phase,
             awaited: None,
+            idle: IdleLimit::new(idle),
             head: Pace::new(WaitBudget::new(head, 0)),
             body: Pace::new(body),
             expired: Arc::default(),
@@ -100,10 +103,13 @@ impl Reads for ReadLimit {
             self.head.reset();
             self.body.reset();
         }
-        let Some(awaited) = awaited else { return Poll::Pending };
-        let pace = if awaited == Closed::Head { &mut self.head } else { &mut self.body };
-        ready!(pace.wait(context));
-        let _first = self.expired.set(awaited);
+        // Hyper may read no more before the exchange ends: the limit of idle connections is begun meanwhile.
+        ready!(match awaited {
+            None => self.idle.wait(context, || self.phase.idle_since()),
+            Some(Closed::Head) => self.head.wait(context),
+            Some(_) => self.body.wait(context),
+        });
+        let _first = self.expired.set(awaited.unwrap_or(Closed::Idle));
         Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the peer stopped sending"))
     }
 }

@@ -99,6 +99,13 @@ impl Capture {
     }
 }
 
+impl Captured {
+    /// A line of JSON as this crate writes it, with the message in `event`; `None` of any other text.
+    pub fn parse(line: &str) -> Option<Self> {
+        json::object(line).map(Self::new)
+    }
+}
+
 impl Default for Capture {
     fn default() -> Self {
         Self::new()

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 /// How many wait where `--cfg many` is among the flags.
 pub const THREADS: usize = 2_000;
 
-const SOURCE: &str = include_str!("program.rs");
+const SOURCE: &str = include_str!("program.rs.in");
 
 /// A program and, once it runs, its process: it ends with this value.
 #[derive(Debug)]

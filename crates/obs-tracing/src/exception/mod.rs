@@ -3,10 +3,9 @@
 mod said;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::error::Error;
-use std::fmt;
 
 use fastant::Instant;
+use obs_guard::AsError;
 use tracing::callsite::Identifier;
 
 use crate::pipeline::Pipeline;
@@ -31,7 +30,7 @@ struct Exception<'a> {
 }
 
 /// Records an error on the span: once, however many layers of the application report the same one.
-pub(crate) fn record<E: Error + ?Sized>(
+pub(crate) fn record<K, E: AsError<K> + ?Sized>(
     error: &E,
     backtrace: Option<&Backtrace>,
     pipeline: &Pipeline,
@@ -40,15 +39,14 @@ pub(crate) fn record<E: Error + ?Sized>(
     let limits = &pipeline.limits;
     // The error's own code runs before the span is locked.
     let mut message = String::new();
-    write_bounded(&mut message, format_args!("{}", Chain(&Wrapped(error))), limits);
+    error.with_error(|error| write_bounded(&mut message, format_args!("{}", Chain(error)), limits));
     let captured = |backtrace: &&Backtrace| backtrace.status() == BacktraceStatus::Captured;
     let stacktrace = backtrace.filter(captured).map(|backtrace| {
         let mut text = String::new();
         write_bounded(&mut text, format_args!("{backtrace}"), limits);
         text
     });
-    let name = std::any::type_name::<E>();
-    let kind = (!name.starts_with("dyn ")).then_some(AttributeValue::Text(name));
+    let kind = error.type_name().map(AttributeValue::Text);
     let exception =
         Exception { kind, message: &message, stacktrace: stacktrace.as_deref(), callsite: None };
     pipeline.table.with(id, |record| add(record, &exception, limits));
@@ -120,25 +118,4 @@ fn has(record: &Record, message: &str, callsite: Option<&Identifier>) -> bool {
             _ => false,
         })
     })
-}
-
-/// Makes a trait object of an error that may be one already.
-struct Wrapped<'a, E: ?Sized>(&'a E);
-
-impl<E: Error + ?Sized> fmt::Debug for Wrapped<'_, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.0, f)
-    }
-}
-
-impl<E: Error + ?Sized> fmt::Display for Wrapped<'_, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.0, f)
-    }
-}
-
-impl<E: Error + ?Sized> Error for Wrapped<'_, E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
-    }
 }

@@ -3,14 +3,11 @@
 use std::error::Error;
 use std::fmt;
 
+use obs_guard::ErrorText;
 use obs_guard::once::debug_once;
 use tracing::field::{Field, Visit};
 
 use crate::record::{Chain, Limits, write_bounded};
-
-/// How anyhow and eyre write an error with `?`.
-const CAUSES: &str = "\n\nCaused by:\n";
-const BACKTRACE: &str = "\n\nStack backtrace:\n";
 
 /// The target of the events of a panic hook, such as obs-logging's.
 const PANIC: &str = "panic";
@@ -82,11 +79,17 @@ impl<'a> Said<'a> {
         text.clear();
         write_bounded(text, format_args!("{value}"), &self.room);
         let is_told = matches!(field.name(), "message" | "error" | "err" | "exception");
-        if is_told && let Some((told, stacktrace)) = apart(text) {
-            *text = told;
-            if let Some(stacktrace) = stacktrace {
-                self.stacktrace = stacktrace;
-            }
+        if !is_told {
+            return;
+        }
+        let told = ErrorText::parse(text);
+        if told.is_message() {
+            return;
+        }
+        let stacktrace = told.backtrace.or(told.location).map(str::to_owned);
+        *text = told.chain();
+        if let Some(stacktrace) = stacktrace {
+            self.stacktrace = stacktrace;
         }
     }
 }
@@ -102,48 +105,5 @@ impl Visit for Said<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         debug_once(field.index(), value, |value| self.put(field, value));
-    }
-}
-
-/// What anyhow and eyre write, as an error with its sources is written (`outer: inner`), and the backtrace
-/// behind it; `None` of any other text.
-fn apart(text: &str) -> Option<(String, Option<String>)> {
-    let (told, stacktrace) = match text.split_once(BACKTRACE) {
-        Some((told, stacktrace)) => (told, Some(stacktrace)),
-        None => (text, None),
-    };
-    let Some((message, causes)) = told.split_once(CAUSES) else {
-        return Some((told.to_owned(), Some(stacktrace?.to_owned())));
-    };
-    let mut told = message.to_owned();
-    // One cause alone has no number; further lines of a cause have none either.
-    let is_numbered = causes.trim_start().starts_with("0: ");
-    for (at, line) in causes.lines().enumerate() {
-        let line = line.trim_start();
-        let numbered = line.split_once(": ").filter(|(number, _)| number.parse::<u8>().is_ok());
-        let (gap, line) = match numbered {
-            Some((_, cause)) if is_numbered => (": ", cause),
-            _ if at == 0 => (": ", line),
-            _ => ("\n", line),
-        };
-        told.extend([gap, line]);
-    }
-    Some((told, stacktrace.map(str::to_owned)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::apart;
-
-    #[test]
-    fn causes_are_taken_apart() {
-        let two = "no order\n\nCaused by:\n    0: the pool\n       is empty\n    1: 7: timed out";
-        assert_eq!(apart(two), Some(("no order: the pool\nis empty: 7: timed out".into(), None)));
-        let one = "no order\n\nCaused by:\n    7: timed out\n\nStack backtrace:\n   0: main\n";
-        assert_eq!(
-            apart(one),
-            Some(("no order: 7: timed out".into(), Some("   0: main\n".into())))
-        );
-        assert_eq!(apart("Refused { code: 7 }"), None);
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn server(request: &request::Parts, record: &mut Record, limits: &Lim
 
 /// An IPv4 peer of a listener for both is one of IPv4.
 fn peer_of(extensions: &Extensions) -> Option<SocketAddr> {
-    let peer = extensions.get::<PeerAddr>()?.0;
+    let peer = PeerAddr::of(extensions)?.0;
     Some(SocketAddr::new(peer.ip().to_canonical(), peer.port()))
 }
 

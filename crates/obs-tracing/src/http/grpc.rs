@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::request;
 use obs_context::Route;
 use obs_guard::grpc_code_name;
-use obs_http::{End, Exchange, Observe};
+use obs_http::{End, Exchange, Observe, server_address};
 use tracing::info_span;
 
-use super::span::{EnteredSpan, HttpSpan};
+use super::span::{EnteredSpan, HttpSpan, extract};
 use crate::propagate::{Origin, Propagators, within};
 use crate::record::{Limits, Record, SpanKind, Status};
 
@@ -20,14 +20,14 @@ use crate::record::{Limits, Record, SpanKind, Status};
 /// UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GrpcServerSpan {
-    propagators: Propagators,
+    propagators: Option<Propagators>,
 }
 
-/// Makes a CLIENT span around every gRPC call, and writes its context into the metadata: a tower layer
-/// around tonic's channel. Any code but OK sets the status ERROR.
+/// Makes a CLIENT span around every gRPC call, and writes its context into the metadata, in the formats of the
+/// pipeline and with `x-request-id`: a tower layer around tonic's channel. Any code but OK sets the status ERROR.
 #[derive(Clone, Debug, Default)]
 pub struct GrpcClientSpan {
-    propagators: Propagators,
+    propagators: Option<Propagators>,
     server: Option<(Arc<str>, u16)>,
 }
 
@@ -44,9 +44,9 @@ impl GrpcServerSpan {
         Self::default()
     }
 
-    /// Reads these formats; see [`Traces::propagators`](crate::Traces::propagators).
+    /// Reads these formats instead of the pipeline's: see [`Traces::propagators`](crate::Traces::propagators).
     pub fn propagators(mut self, propagators: Propagators) -> Self {
-        self.propagators = propagators;
+        self.propagators = Some(propagators);
         self
     }
 }
@@ -63,9 +63,9 @@ impl GrpcClientSpan {
         self
     }
 
-    /// Writes these formats; see [`Traces::propagators`](crate::Traces::propagators).
+    /// Writes these formats instead of the pipeline's: see [`Traces::propagators`](crate::Traces::propagators).
     pub fn propagators(mut self, propagators: Propagators) -> Self {
-        self.propagators = propagators;
+        self.propagators = Some(propagators);
         self
     }
 }
@@ -74,7 +74,7 @@ impl Observe for GrpcServerSpan {
     type Exchange = GrpcExchange;
 
     fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> GrpcExchange {
-        let remote = self.propagators.extract(&request.headers);
+        let remote = extract(self.propagators, &request.headers);
         let create = || info_span!(target: "obs_http", parent: None, "call");
         let span = HttpSpan::new(|| within(Origin { remote, route: None }, create));
         span.change(|record, limits| describe(request, record, SpanKind::Server, limits));
@@ -89,18 +89,15 @@ impl Observe for GrpcClientSpan {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "call"));
         span.change(|record, limits| {
             describe(request, record, SpanKind::Client, limits);
-            let known = request.uri.host().zip(request.uri.port_u16());
+            let host = request.uri.authority().map(server_address);
+            let known = host.zip(request.uri.port_u16());
             let told = self.server.as_ref().map(|(host, port)| (&**host, *port));
             if let Some((host, port)) = told.or(known) {
                 record.set("server.address", host.into(), limits);
                 record.set("server.port", port.into(), limits);
             }
         });
-        match span.identity() {
-            Some(identity) => self.propagators.write(identity, &mut request.headers),
-            // The span is filtered out, but not the trace.
-            None => self.propagators.inject(&mut request.headers),
-        }
+        span.write_context(self.propagators, &mut request.headers);
         GrpcExchange { span, kind: SpanKind::Client }
     }
 }

@@ -5,7 +5,7 @@ use obs_context::Route;
 use obs_http::{End, Exchange, Observe, Outcome, is_grpc};
 use tracing::info_span;
 
-use super::span::{EnteredSpan, HttpSpan, OTHER, method, name_of};
+use super::span::{EnteredSpan, HttpSpan, OTHER, extract, method, name_of};
 use super::{address, grpc};
 use crate::propagate::{Origin, Propagators, within};
 use crate::record::{Limits, Record, SpanKind, Status};
@@ -18,7 +18,7 @@ use crate::record::{Limits, Record, SpanKind, Status};
 /// status ERROR, with `error.type`. A gRPC call gets the attributes of [`GrpcServerSpan`](super::GrpcServerSpan).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerSpan {
-    propagators: Propagators,
+    propagators: Option<Propagators>,
     user_agent: bool,
     trusted_proxies: u8,
 }
@@ -39,9 +39,9 @@ impl ServerSpan {
         Self::default()
     }
 
-    /// Reads these formats; see [`Traces::propagators`](crate::Traces::propagators).
+    /// Reads these formats instead of the pipeline's: see [`Traces::propagators`](crate::Traces::propagators).
     pub fn propagators(mut self, propagators: Propagators) -> Self {
-        self.propagators = propagators;
+        self.propagators = Some(propagators);
         self
     }
 
@@ -83,7 +83,7 @@ impl Observe for ServerSpan {
     type Exchange = ServerExchange;
 
     fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> ServerExchange {
-        let remote = self.propagators.extract(&request.headers);
+        let remote = extract(self.propagators, &request.headers);
         // The target is no module of this crate's: its own spans are left out.
         let create = || info_span!(target: "obs_http", parent: None, "request");
         let span = HttpSpan::new(|| within(Origin { remote, route }, create));

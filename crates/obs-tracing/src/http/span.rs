@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use http::Method;
-use obs_http::known_method;
-use tracing::Span;
+use http::{HeaderMap, Method};
+use obs_http::{forward_request_id, known_method};
 use tracing::span::Entered;
+use tracing::{Dispatch, Span};
 
 use crate::handle::Handle;
 use crate::local::{self, Local};
-use crate::record::{Identity, Limits, Record};
+use crate::propagate::{Propagators, RemoteContext};
+use crate::record::{Limits, Record};
 use crate::span_ext::Found;
 
 /// The span of an exchange. It has no fields, so that log lines gain nothing from it; what it says is
@@ -41,8 +42,17 @@ impl HttpSpan {
         Self { span, found: found.flatten() }
     }
 
-    pub(super) fn identity(&self) -> Option<&Identity> {
-        self.found.as_ref().map(|found| &found.identity)
+    /// Writes what the next service continues: the span's context, and the request's id.
+    pub(super) fn write_context(&self, formats: Option<Propagators>, headers: &mut HeaderMap) {
+        forward_request_id(headers);
+        match &self.found {
+            Some(found) => {
+                let formats = formats.unwrap_or(found.pipeline.propagators);
+                formats.write(&found.identity, headers);
+            }
+            // The span is filtered out, but not the trace.
+            None => formats.unwrap_or_else(of_pipeline).inject(headers),
+        }
     }
 
     pub(super) fn enter(&self) -> EnteredSpan<'_> {
@@ -61,6 +71,17 @@ impl HttpSpan {
             found.pipeline.finish_early(found.id);
         }
     }
+}
+
+/// What the caller sent, in these formats or in those of the pipeline.
+pub(super) fn extract(formats: Option<Propagators>, headers: &HeaderMap) -> RemoteContext {
+    formats.unwrap_or_else(of_pipeline).extract(headers)
+}
+
+/// The formats of the pipeline whose layer the current subscriber has.
+fn of_pipeline() -> Propagators {
+    let of = |dispatch: &Dispatch| Some(dispatch.downcast_ref::<Handle>()?.pipeline().propagators);
+    tracing::dispatcher::get_default(of).unwrap_or_default()
 }
 
 /// The method for attributes and names, of which there are few, and whether it is one of them.

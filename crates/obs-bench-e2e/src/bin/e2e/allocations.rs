@@ -10,14 +10,10 @@ use crate::server::Server;
 const WARM_UP: usize = 2_000;
 const REQUESTS: usize = 2_000;
 
-/// What sqlx allocates for its event of a query, which spans and metrics of queries are made of: 5, and up to
-/// 2 for its channels, whose use differs from run to run.
-const SQLX_EVENT: f64 = 7.0;
-
-/// What may be added, by telemetry. Two of each but the first are axum's `ConnectInfo`, and the room for it among a
-/// request's extensions.
+/// What may be added, by telemetry, with the query and without. With it sqlx formats its event where every trace is
+/// kept, in 6 allocations, which are among these.
 const BARS: [(Telemetry, f64); 3] =
-    [(Telemetry::Logs, 6.0), (Telemetry::All, 12.0), (Telemetry::AllSampled, 10.0)];
+    [(Telemetry::Logs, 6.0), (Telemetry::All, 12.0), (Telemetry::AllSampled, 8.0)];
 
 /// Prints the table and answers whether every bar is met.
 pub(crate) async fn run(collector: &Collector) -> Result<bool, Failure> {
@@ -35,8 +31,6 @@ pub(crate) async fn run(collector: &Collector) -> Result<bool, Failure> {
             let case = of(telemetry);
             let [made, bytes] = count(&case, collector).await?;
             let added = made - without;
-            let sees_queries = with_query && telemetry != Telemetry::Logs;
-            let bar = if sees_queries { bar + SQLX_EVENT } else { bar };
             let met = added <= bar;
             all_met &= met;
             let mark = if met { "" } else { "  NOT MET" };
@@ -49,8 +43,20 @@ pub(crate) async fn run(collector: &Collector) -> Result<bool, Failure> {
     Ok(all_met)
 }
 
-/// Of one request, by all threads: allocations and their bytes.
+/// With the query the least of three counts: what sqlx's channels allocate differs with the threads' timing.
 async fn count(case: &Case, collector: &Collector) -> Result<[f64; 2], Failure> {
+    let mut least = count_once(case, collector).await?;
+    for _ in 1..if case.with_query { 3 } else { 1 } {
+        let again = count_once(case, collector).await?;
+        if again[0] < least[0] {
+            least = again;
+        }
+    }
+    Ok(least)
+}
+
+/// Of one request, by all threads: allocations and their bytes.
+async fn count_once(case: &Case, collector: &Collector) -> Result<[f64; 2], Failure> {
     let server = Server::start_counted(case, collector.endpoint())?;
     let traced = std::env::var_os("ALLOCATIONS_TRACE").is_some();
     let requests = if traced { 20 } else { REQUESTS };

@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
 
 mod allocations;
+mod calls;
 mod case;
 mod collector;
 mod load;

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::calls::Calls;
 use crate::case::{Case, Contender, Telemetry};
 
 pub(crate) struct Server {
@@ -93,15 +94,20 @@ impl Server {
         Ok(Duration::from_nanos(total))
     }
 
-    /// Voluntary switches of the threads that live, and calls that read or write, but for sockets.
-    pub(crate) fn wakeups_and_calls(&self) -> Result<(u64, u64), Failure> {
-        let folder = format!("/proc/{}", self.child.id());
-        let mut wakeups = 0;
-        for thread in std::fs::read_dir(format!("{folder}/task"))? {
-            wakeups += field(&thread?.path().join("status"), "voluntary_ctxt_switches:")?;
+    /// Times that threads which live went to sleep, and were preempted.
+    pub(crate) fn switches(&self) -> Result<[u64; 2], Failure> {
+        let mut all = [0; 2];
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let status = thread?.path().join("status");
+            all[0] += field(&status, "voluntary_ctxt_switches:")?;
+            all[1] += field(&status, "nonvoluntary_ctxt_switches:")?;
         }
-        let io = PathBuf::from(folder).join("io");
-        Ok((wakeups, field(&io, "syscr:")? + field(&io, "syscw:")?))
+        Ok(all)
+    }
+
+    /// Counts the system calls of the threads that it has now.
+    pub(crate) fn calls(&self) -> Result<Calls, Failure> {
+        Calls::of(self.child.id())
     }
 
     /// The sum of `http_requests_total` of the orders' route.

@@ -1,0 +1,91 @@
+//! The route of a request: axum's templates, and those of nested services.
+
+#![cfg(feature = "axum")]
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use http::{Request, Response, request};
+use http_body_util::BodyExt;
+use obs_context::Route;
+use obs_http::{End, Exchange, Observe, ObserveLayer, routes_of, unrouted};
+use tower::{Layer, ServiceExt, service_fn};
+
+/// Keeps the routes of the exchanges that are over.
+#[derive(Clone, Default)]
+struct Routes(Arc<Mutex<Vec<&'static str>>>);
+
+impl Observe for Routes {
+    type Exchange = Self;
+
+    fn begin(&self, _: &mut request::Parts, _: Option<Route>) -> Self {
+        self.clone()
+    }
+}
+
+impl Exchange for Routes {
+    type Entered<'a> = ();
+
+    fn enter(&self) {}
+
+    fn end(self, end: &End) {
+        self.0.lock().unwrap().push(end.route.as_str());
+    }
+}
+
+fn get_of(path: &str) -> Request<Body> {
+    Request::get(path).body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn what_a_nested_service_answers_has_its_template() {
+    let files = || {
+        service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::from("file"))))
+    };
+    let inner = Router::new().route("/list", get(|| async {})).nest_service("/media", files());
+    let app = Router::new()
+        .route("/orders/{id}", get(|| async {}))
+        .nest_service("/static", files())
+        .nest_service("/static/deep", files())
+        .nest_service("/{tenant}/files", files())
+        .nest("/api", inner);
+    let routes = Routes::default();
+    let layer = ObserveLayer::new(routes.clone(), routes_of(&app));
+    let app = app.layer(layer);
+    for (path, route) in [
+        ("/orders/7", "/orders/{id}"),
+        ("/static/app.css", "/static/{*rest}"),
+        ("/static/fonts/a.woff", "/static/{*rest}"),
+        ("/static/deep/er", "/static/deep/{*rest}"),
+        ("/static", "/static"),
+        ("/acme/files/a", "/{tenant}/files/{*rest}"),
+        ("/api/list", "/api/list"),
+        ("/api/media/a/b", "/api/media/{*rest}"),
+        ("/nowhere", "<unmatched>"),
+        ("/staticky/app.css", "<unmatched>"),
+    ] {
+        let response = app.clone().oneshot(get_of(path)).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        assert_eq!(routes.0.lock().unwrap().last(), Some(&route), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_closure_tells_routes_as_a_function_does() {
+    let prefix = String::from("/tenants");
+    let by_closure = move |head: &request::Parts| {
+        head.uri.path().starts_with(&prefix).then(|| Route::intern("/tenants/{id}"))
+    };
+    let routes = Routes::default();
+    let answer =
+        || service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::empty())));
+    let closure = ObserveLayer::new(routes.clone(), by_closure).layer(answer());
+    let function = ObserveLayer::new(routes.clone(), unrouted).layer(answer());
+    drop(closure.oneshot(get_of("/tenants/7")).await.unwrap());
+    drop(function.oneshot(get_of("/tenants/7")).await.unwrap());
+    assert_eq!(*routes.0.lock().unwrap(), ["/tenants/{id}", "<unmatched>"]);
+}
