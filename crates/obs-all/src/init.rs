@@ -182,11 +182,12 @@ impl Obs {
         let logging = Arc::new(logging);
         let client_metrics = ClientMetrics::new(registry, Buckets::default());
         let client_metrics = client_metrics.map_err(Error::part("metrics"))?;
-        let no_process_metrics = match (HAS_TELEMETRY && is_process).then(|| obs_metrics::collect::process(registry)) {
-            None => None,
-            Some(Err(error)) if error.is_unsupported() => Some(error),
-            Some(other) => other.map(|()| None).map_err(Error::part("metrics"))?,
-        };
+        let no_process_metrics =
+            match (HAS_TELEMETRY && is_process).then(|| obs_metrics::collect::process(registry)) {
+                None => None,
+                Some(Err(error)) if error.is_unsupported() => Some(error),
+                Some(other) => other.map(|()| None).map_err(Error::part("metrics"))?,
+            };
         let log_records = log_records.map(Arc::new);
         #[cfg(feature = "errors")]
         let errors = Arc::new(errors);

@@ -76,7 +76,7 @@ pub fn is_of_application(function: &str, file: Option<&str>) -> bool {
     }
     let has_place = function.contains("::") || file.is_some();
     let name = crate_of(function, file);
-    has_place && !name.is_some_and(|name| LIBRARIES.binary_search(&&*name).is_ok())
+    has_place && name.is_none_or(|name| LIBRARIES.binary_search(&&*name).is_err())
 }
 
 /// The text of a `std::backtrace::Backtrace` with the calls of the application alone, under their numbers, and

@@ -10,11 +10,12 @@ use std::process::ExitCode;
 use axum::Router;
 use axum::body::Body;
 use http::Request;
-use obs_off::telemetry::{Metrics, application, init};
+use obs_off::telemetry::{application, init};
 use tower::ServiceExt;
 
-/// What the build without telemetry may take more than the one by hand, in percent.
-const LIMIT: f64 = 1.0;
+/// What a request may take more without telemetry than by hand: a load and a compare for each macro of `tracing` and
+/// each static metric, the future of `#[instrument]`, the question of `bind!` for its context.
+const LIMIT: f64 = 120.0;
 
 /// The difference of two runs is free of what only the first requests cost.
 const REQUESTS: [u64; 2] = [200, 1_200];
@@ -45,9 +46,12 @@ fn main() -> ExitCode {
         obs_testing::skipped("valgrind is not installed");
         return ExitCode::SUCCESS;
     };
-    let more = (ours / bare - 1.0) * 100.0;
+    let more = ours - bare;
     println!("{BARE:<14} {bare:>8.0} instructions a request");
-    println!("{OBS:<14} {ours:>8.0} instructions a request, {more:+.2} %");
+    println!(
+        "{OBS:<14} {ours:>8.0} instructions a request, {more:+.0}, {:+.2} %",
+        more / bare * 100.0
+    );
     if cfg!(feature = "on") || more <= LIMIT { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -55,7 +59,7 @@ fn run(work: &str, requests: u64) {
     let obs = init("/dev/null").expect("nothing of this can fail");
     let app = match work {
         BARE => obs_off::bare::application(),
-        _ => application(&obs, Metrics::new()),
+        _ => application(&obs),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     requests_of_a_client(&runtime, &app, requests);

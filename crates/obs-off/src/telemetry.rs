@@ -1,9 +1,10 @@
 //! The application with all that obs-all has: this source is compiled with the feature `on` and without.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::routing::get;
 use obs_all::logging::bind;
@@ -11,36 +12,18 @@ use obs_all::metrics::{self, Buckets, Counter, CounterVec, Gauge, Histogram};
 use obs_all::{Config, Error, Obs};
 use tracing::{info, instrument, warn};
 
-/// What the handlers count.
-#[derive(Clone, Debug)]
-pub struct Metrics {
-    /// Orders that were asked for, by whether there was one.
-    pub orders: CounterVec<1>,
-    /// All of them.
-    pub requests: Counter,
-    /// Those under way.
-    pub in_progress: Gauge,
-    /// Digits of their numbers.
-    pub digits: Histogram,
-}
-
-impl Metrics {
-    /// Those of the process's registry.
-    pub fn new() -> Self {
-        Self {
-            orders: metrics::counter_vec("orders_total", "Orders asked for.", ["found"]),
-            requests: metrics::counter("requests_total", "Requests."),
-            in_progress: metrics::gauge("requests_in_progress", "Requests under way."),
-            digits: metrics::histogram("order_digits", "Digits.", Buckets::default()),
-        }
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// Orders that were asked for, by whether there was one.
+pub static ORDERS: LazyLock<CounterVec<1>> =
+    LazyLock::new(|| metrics::counter_vec("orders_total", "Orders asked for.", ["found"]));
+/// All of them.
+pub static REQUESTS: LazyLock<Counter> =
+    LazyLock::new(|| metrics::counter("requests_total", "Requests."));
+/// Those under way.
+pub static IN_PROGRESS: LazyLock<Gauge> =
+    LazyLock::new(|| metrics::gauge("requests_in_progress", "Requests under way."));
+/// Their numbers.
+pub static NUMBERS: LazyLock<Histogram> =
+    LazyLock::new(|| metrics::histogram("order_numbers", "Numbers.", Buckets::default()));
 
 /// The telemetry of the process, on a port of its own, without the environment.
 ///
@@ -54,19 +37,19 @@ pub fn init(log: &str) -> Result<Obs, Error> {
 }
 
 /// One route, watched.
-pub fn application(obs: &Obs, metrics: Metrics) -> Router {
-    obs.observe(Router::new().route("/orders/{id}", get(order)).with_state(metrics))
+pub fn application(obs: &Obs) -> Router {
+    obs.observe(Router::new().route("/orders/{id}", get(order)))
 }
 
-async fn order(State(metrics): State<Metrics>, Path(id): Path<u64>) -> Result<String, StatusCode> {
+async fn order(Path(id): Path<u64>) -> Result<String, StatusCode> {
     bind!(order_id = id);
-    metrics.requests.inc();
-    metrics.in_progress.inc();
-    metrics.digits.observe(f64::from(id.checked_ilog10().unwrap_or(0) + 1));
+    REQUESTS.inc();
+    IN_PROGRESS.inc();
+    NUMBERS.observe(id as f64);
     let order = load(id).await;
-    metrics.in_progress.dec();
+    IN_PROGRESS.dec();
     let found = if order.is_some() { "yes" } else { "no" };
-    metrics.orders.with([found]).inc();
+    ORDERS.with([found]).inc();
     match order {
         Some(order) => {
             info!(id, "order found");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use obs_off::telemetry::{Metrics, application, init};
+use obs_off::telemetry::{NUMBERS, ORDERS, REQUESTS, application, init};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
@@ -45,8 +45,7 @@ async fn service_answers_and_stops_alike_with_telemetry_and_without() {
     let log = folder.with_extension("log");
     let obs = init(log.to_str().unwrap()).unwrap();
     let admin = obs.admin_addr().unwrap();
-    let metrics = Metrics::new();
-    let app = application(&obs, metrics.clone());
+    let app = application(&obs);
 
     let found = ask(&app, "/orders/7").await;
     assert_eq!(found.status(), StatusCode::OK);
@@ -55,9 +54,9 @@ async fn service_answers_and_stops_alike_with_telemetry_and_without() {
     assert_eq!(ask(&app, "/orders/0").await.status(), StatusCode::NOT_FOUND);
 
     assert_eq!(tracing::dispatcher::has_been_set(), IS_ON);
-    assert_eq!(metrics.requests.value(), if IS_ON { 2 } else { 0 });
-    assert_eq!(metrics.digits.count(), if IS_ON { 2 } else { 0 });
-    assert_eq!(metrics.orders.with(["yes"]).value(), u64::from(IS_ON));
+    assert_eq!(REQUESTS.value(), if IS_ON { 2 } else { 0 });
+    assert_eq!(NUMBERS.count(), if IS_ON { 2 } else { 0 });
+    assert_eq!(ORDERS.with(["yes"]).value(), u64::from(IS_ON));
     let scrape = get(admin, "/metrics");
     assert_eq!(scrape.contains("orders_total{found=\"no\"} 1"), IS_ON, "{scrape}");
     assert!(!scrape.contains("otel_metric_overflow"), "{scrape}");
