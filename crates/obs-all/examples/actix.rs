@@ -20,21 +20,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0")?;
     let addr = server.addrs()[0];
     let server = server.disable_signals().run();
-    let (handle, lifecycle) = (server.handle(), obs.lifecycle().clone());
+    let lifecycle = obs.lifecycle().clone();
     tokio::spawn(async move {
         let answer = ask(addr).await;
         println!("{}", answer.unwrap_or_else(|error| error.to_string()));
         lifecycle.shut_down();
     });
-    let finished = obs
-        .run_server(|closes| async move {
-            tokio::spawn(async move {
-                closes.cancelled().await;
-                handle.stop(true).await;
-            });
-            server.await
-        })
-        .await?;
+    let finished = obs.run_actix(server).await?;
     println!("{}", finished.report);
     finished.output.transpose()?;
     Ok(())

@@ -1,4 +1,4 @@
-//! One composite HTTP layer, in the one order that is right.
+//! The composite HTTP layer, in its one order.
 //!
 //! From the outside in: request id and log context; server span; access line; rate, errors and
 //! duration; the handler, whose panics become 500. So the span finds the request's id, the access line
@@ -23,6 +23,10 @@ type GrpcClient = (GrpcClientSpan, ClientMetrics);
 
 /// The layer of a server: made by [`Obs::server_layer`].
 pub type ServerLayer = ObserveLayer<Server>;
+
+/// The middleware of an actix-web application: made by [`Obs::actix`].
+#[cfg(feature = "actix")]
+pub type ActixLayer = obs_http::ObserveActix<Server>;
 
 /// The layer of a client: made by [`Obs::client_layer`].
 pub type ClientLayer = ObserveLayer<Client>;
@@ -77,7 +81,7 @@ impl Obs {
     /// [`Obs::server_layer`] as a middleware of actix-web (feature `actix`): `App::new().wrap(obs.actix())`, as the last
     /// `wrap`, which is the outermost. Routes are the patterns of actix-web's resources.
     #[cfg(feature = "actix")]
-    pub fn actix(&self) -> obs_http::ObserveActix<Server> {
+    pub fn actix(&self) -> ActixLayer {
         obs_http::ObserveActix::new(self.server_observer())
     }
 

@@ -23,6 +23,8 @@ pub mod testing;
 
 pub use config::{Config, Explanation, Origin, Preset};
 pub use error::Error;
+#[cfg(feature = "actix")]
+pub use http::ActixLayer;
 pub use http::{ClientLayer, Observable, ServerLayer};
 pub use init::{Obs, init};
 pub use spawn::{InCurrent, in_current, spawn, spawn_blocking};

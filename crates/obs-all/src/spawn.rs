@@ -1,4 +1,4 @@
-//! Tasks that go on with the trace, the request id and the log context of where they were begun.
+//! Spawns tasks that keep the trace, the request id and the log context of their caller.
 
 use std::pin::Pin;
 use std::task::{self, Poll};

@@ -75,7 +75,10 @@ async fn a_request_of_a_scope_is_in_its_lines_spans_and_metrics() {
     let request = Request::get("/orders/7").body(Body::empty()).unwrap();
     app.oneshot(request).await.unwrap().into_body().collect().await.unwrap();
     let lines = scope.lines();
-    assert_eq!(lines.iter().map(|line| line.event()).collect::<Vec<_>>(), ["found", "request"]);
+    assert_eq!(
+        lines.iter().map(obs_all::logging::capture::Captured::event).collect::<Vec<_>>(),
+        ["found", "request"]
+    );
     let spans = scope.spans();
     assert_eq!(spans[0].name(), "GET /orders/{id}");
     assert_eq!(lines[0]["trace_id"].as_str(), Some(spans[0].trace_id()));

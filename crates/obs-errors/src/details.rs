@@ -96,7 +96,7 @@ impl Visit for ErrorDetails {
             }
             name if is_error(name) => {
                 (self.chain, self.backtrace) =
-                    causes_from_debug(truncated(value, MAX_BACKTRACE_BYTES))
+                    causes_from_debug(truncated(value, MAX_BACKTRACE_BYTES));
             }
             _ => self.put(field, &value),
         }

@@ -158,7 +158,7 @@ mod tests {
     fn calls_of_libraries_are_left_out_and_counted() {
         let text = "   0: std::panicking::begin_panic\n             at /rustc/1/std/src/panicking.rs:1:1\n   \
                     1: <app::Job as core::future::future::Future>::poll\n             at ./src/job.rs:7:5\n   \
-                    2: poll<T>\n             at /home/u/.cargo/registry/src/i/tokio-1.54.1/src/park.rs:1:1\n   \
+                    2: poll<T>\n             at /build/.cargo/registry/src/i/tokio-1.54.1/src/park.rs:1:1\n   \
                     3: main\n   4: app::main\n   5: __libc_start_main\n";
         assert_eq!(
             of_application(text),

@@ -1,4 +1,4 @@
-//! What a pillar implements to watch exchanges, and how several watch the same one.
+//! The interface of a pillar that watches exchanges.
 
 use http::{HeaderMap, request, response};
 use obs_context::Route;

@@ -1,4 +1,4 @@
-//! An exchange from its beginning to its one end.
+//! An exchange from its beginning to its end, which is reported once.
 
 use std::time::Instant;
 

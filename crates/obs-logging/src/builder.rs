@@ -11,7 +11,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::budget::Budget;
-use crate::context::fields::{Fields, Key};
+use crate::context::fields::Fields;
 use crate::cost::CallsiteStats;
 use crate::error::Error;
 use crate::error_text;

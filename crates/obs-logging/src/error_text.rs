@@ -3,7 +3,8 @@
 
 use obs_guard::ErrorText;
 
-use crate::capture::{Value, json};
+use crate::capture::json;
+use crate::capture::value::Value;
 use crate::context::fields::{Fields, Key};
 use crate::encode::value;
 use crate::error_type::Keys;

@@ -1,4 +1,4 @@
-//! Making a registry.
+//! Builds a registry.
 
 use crate::common::Common;
 use crate::error::Error;

@@ -1,4 +1,4 @@
-//! What a family of series is, as it was registered.
+//! The registered description of a family.
 
 use std::fmt;
 use std::panic::Location;

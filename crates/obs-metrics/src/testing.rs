@@ -1,4 +1,4 @@
-//! Asking a registry what it would show: for tests.
+//! Reads a registry in tests.
 
 use crate::descriptor::Descriptor;
 use crate::expose::Format;

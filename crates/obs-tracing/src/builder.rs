@@ -1,4 +1,4 @@
-//! How a pipeline is put together.
+//! Builds a pipeline.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use obs_otlp::{Closer, Error, Lookup, Options, Resolver, Resource, Setting};
 use tracing::level_filters::LevelFilter;
 
 use crate::configure;
-use crate::export::{Function, Head, Pace, Transport, Worker};
+use crate::export::{ExportSettings, Function, RequestHead, Transport, Worker};
 use crate::handle::Handle;
 use crate::layer::TraceLayer;
 use crate::pipeline::Pipeline;
@@ -22,7 +22,7 @@ use crate::traces::Traces;
 /// Spans of the largest size that the limits allow would fill the memory of a queue that counts spans.
 const QUEUE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Puts a pipeline together: what the code says here counts before `OTEL_*` variables, and those
+/// Builds a pipeline. What is set here overrides `OTEL_*` variables, and those
 /// before the defaults.
 ///
 /// ```no_run
@@ -46,7 +46,7 @@ pub struct Builder {
     #[cfg(feature = "otel-sdk")]
     pub(crate) exporter: Option<Box<dyn crate::export::Exporter>>,
     #[cfg(feature = "otel-sdk")]
-    pub(crate) activates: bool,
+    pub(crate) activates_context: bool,
     pub(crate) sampler: Option<Sampler>,
     pub(crate) tail: Option<Tail>,
     pub(crate) span_budget: Option<SpanBudget>,
@@ -58,7 +58,7 @@ pub struct Builder {
     pub(crate) batch: Option<u32>,
     pub(crate) delay: Option<Duration>,
     pub(crate) open_spans: usize,
-    pub(crate) copied: LevelFilter,
+    pub(crate) copy_level: LevelFilter,
 }
 
 impl Builder {
@@ -72,7 +72,7 @@ impl Builder {
             #[cfg(feature = "otel-sdk")]
             exporter: None,
             #[cfg(feature = "otel-sdk")]
-            activates: false,
+            activates_context: false,
             sampler: None,
             tail: None,
             span_budget: None,
@@ -84,7 +84,7 @@ impl Builder {
             batch: None,
             delay: None,
             open_spans: 100_000,
-            copied: LevelFilter::OFF,
+            copy_level: LevelFilter::OFF,
         }
     }
 
@@ -129,11 +129,10 @@ impl Builder {
     }
 
     /// Makes every span that is entered the current one of OpenTelemetry's own API, too, for libraries that
-    /// use it directly: what they create is its child. It costs every enter and exit some 100 ns; off,
-    /// unless it is said.
+    /// use it directly: what they create is its child. It costs every enter and exit some 100 ns. Default: off.
     #[cfg(feature = "otel-sdk")]
     pub fn activate_context(mut self) -> Self {
-        self.activates = true;
+        self.activates_context = true;
         self
     }
 
@@ -143,7 +142,7 @@ impl Builder {
         self
     }
 
-    /// Of the traces that the sampler turns down, which are kept after all. None, unless it is said.
+    /// Which of the unsampled traces are kept after all. Default: none.
     pub fn tail(mut self, tail: Tail) -> Self {
         self.tail = Some(tail);
         self
@@ -177,21 +176,21 @@ impl Builder {
         self
     }
 
-    /// `db.system.name` of the SQL spans: `postgresql`, `sqlite`, `mysql`. sqlx does not tell.
+    /// `db.system.name` of the SQL spans: `postgresql`, `sqlite`, `mysql`. sqlx does not report it.
     pub fn database_system(mut self, name: impl Into<String>) -> Self {
         self.database.system = Some(name.into());
         self
     }
 
     /// `db.namespace` of the SQL spans: the database's name, with its schema where there is one (`shop|public`
-    /// in PostgreSQL's case). sqlx does not tell.
+    /// in PostgreSQL's case). sqlx does not report it.
     pub fn database_namespace(mut self, name: impl Into<String>) -> Self {
         self.database.namespace = Some(name.into());
         self
     }
 
     /// Calls this function at the end of every query of sqlx's, of a sampled trace or not, on the query's thread:
-    /// to measure it. It is not told whether the query failed, since sqlx does not say. A panic in it is counted
+    /// to measure it. It does not get the query's success, since sqlx does not report it. A panic in it is counted
     /// (`tracing.on_query`). With a [`TraceFilter`](crate::TraceFilter), say
     /// [`every_query`](crate::TraceFilter::every_query) there.
     pub fn on_query(mut self, function: impl Fn(&Query<'_>) + Send + Sync + 'static) -> Self {
@@ -217,19 +216,19 @@ impl Builder {
         self
     }
 
-    /// Spans that are open at most, so that spans which nobody closes do not fill the memory. What is
+    /// The limit of open spans, so that leaked spans do not fill the memory. What is
     /// past it is counted as dropped. 100,000.
     pub fn open_spans(mut self, spans: usize) -> Self {
         self.open_spans = spans;
         self
     }
 
-    /// Copies the log's events of this level and above into their spans. None, unless it is said: the trace
+    /// Copies the log's events of this level and above into their spans. Default: none, since the trace
     /// id in the log joins them, and copies are most of the bytes of a trace. Events of level ERROR are
-    /// exceptions of their spans either way. With a [`TraceFilter`](crate::TraceFilter), say the same level
+    /// exceptions of their spans either way. With a [`TraceFilter`](crate::TraceFilter), set the same level
     /// there: [`TraceFilter::events`](crate::TraceFilter::events).
     pub fn copy_events(mut self, level: LevelFilter) -> Self {
-        self.copied = level;
+        self.copy_level = level;
         self
     }
 
@@ -252,34 +251,31 @@ impl Builder {
     pub fn build(mut self) -> Result<(TraceLayer, Traces), Error> {
         let resolved = self.resolve()?;
         let (settings, ignored) = resolved.resolver.into_parts();
-        let pace = resolved.pace;
+        let export_settings = resolved.export_settings;
         let queue = resolved.queue;
-        let queue = Queue::new(queue, QUEUE_BYTES, pace.batch.min(queue / 2).max(1));
+        let queue = Queue::new(queue, QUEUE_BYTES, export_settings.batch.min(queue / 2).max(1));
         let exporting = resolved.transport.is_some();
         let (rules, limits) = (Rules::new(resolved.sampler, self.tail.take()), resolved.limits);
-        let (database, copied, open) =
-            (std::mem::take(&mut self.database), self.copied, self.open_spans);
-        let mut pipeline = Pipeline::new(
-            exporting,
-            rules,
-            limits,
-            resolved.propagators,
-            database,
-            copied,
-            open,
-            queue,
-        );
+        let (database, copy_level, open) =
+            (std::mem::take(&mut self.database), self.copy_level, self.open_spans);
+        let mut pipeline =
+            Pipeline::new(exporting, rules, limits, database, copy_level, open, queue);
+        pipeline.propagators = resolved.propagators;
         pipeline.ceiling = self.span_budget.filter(|_| exporting).map(Ceiling::new);
         #[cfg(feature = "otel-sdk")]
         {
-            pipeline.activates = self.activates;
+            pipeline.activates_context = self.activates_context;
         }
         let pipeline = Arc::new(pipeline);
         let closing = match resolved.transport {
             None => None,
-            Some(transport) => {
-                Some(start(&pipeline, &resolved.resource, pace, transport, ignored.clone())?)
-            }
+            Some(transport) => Some(start(
+                &pipeline,
+                &resolved.resource,
+                export_settings,
+                transport,
+                ignored.clone(),
+            )?),
         };
         let handle = Handle::new(pipeline);
         let layer = TraceLayer::new(handle.clone());
@@ -291,12 +287,17 @@ impl Builder {
         let sdk = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         let resource = Resource::resolve(sdk, &self.service, &self.resource, &mut resolver);
         self.database.explain(&mut resolver);
-        let own = self.own_transport(&resource);
+        let own = self.custom_transport(&resource);
         Ok(Resolved {
             sampler: configure::sampler(&mut resolver, self.sampler.take()),
             propagators: configure::propagators(&mut resolver, self.propagators),
             limits: configure::limits(&mut resolver, self.limits),
-            pace: configure::pace(&mut resolver, self.delay, self.batch, self.otlp.timeout),
+            export_settings: configure::export_settings(
+                &mut resolver,
+                self.delay,
+                self.batch,
+                self.otlp.timeout,
+            ),
             queue: configure::queue(&mut resolver, self.queue),
             transport: configure::transport(&mut resolver, own, &self.otlp)?,
             resource,
@@ -305,7 +306,7 @@ impl Builder {
     }
 
     /// What takes the place of a collector.
-    fn own_transport(&mut self, resource: &Resource) -> Option<Transport> {
+    fn custom_transport(&mut self, resource: &Resource) -> Option<Transport> {
         #[cfg(not(feature = "otel-sdk"))]
         let _ = resource; // requests begin with it, which are encoded elsewhere
         #[cfg(feature = "otel-sdk")]
@@ -323,7 +324,7 @@ struct Resolved {
     sampler: Sampler,
     propagators: Propagators,
     limits: Limits,
-    pace: Pace,
+    export_settings: ExportSettings,
     queue: usize,
     transport: Option<Transport>,
     resolver: Resolver,
@@ -332,18 +333,20 @@ struct Resolved {
 fn start(
     pipeline: &Arc<Pipeline>,
     resource: &Resource,
-    pace: Pace,
+    export_settings: ExportSettings,
     transport: Transport,
     ignored: Vec<String>,
 ) -> Result<Closer, Error> {
     let (closer, closing) = obs_otlp::closing();
-    let (pipeline, head) = (Arc::clone(pipeline), Head::new(resource));
-    Worker::start(pipeline, head, pace, closing, transport, ignored).map_err(|error| {
-        Error::new(
-            format_args!("the export thread cannot be started: {error}"),
-            "raise the limits on threads and open files of the process",
-        )
-    })?;
+    let (pipeline, head) = (Arc::clone(pipeline), RequestHead::new(resource));
+    Worker::start(pipeline, head, export_settings, closing, transport, ignored).map_err(
+        |error| {
+            Error::new(
+                format_args!("the export thread cannot be started: {error}"),
+                "raise the limits on threads and open files of the process",
+            )
+        },
+    )?;
     Ok(closer)
 }
 

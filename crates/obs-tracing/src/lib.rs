@@ -15,11 +15,9 @@ mod handle;
 pub mod http;
 mod layer;
 mod live;
-mod local;
 mod open;
 #[cfg(feature = "otel-sdk")]
 mod otel_context;
-mod pending;
 mod pipeline;
 mod pool;
 pub mod propagate;
@@ -29,7 +27,9 @@ mod ring;
 mod sample;
 mod span_ext;
 mod sql;
+mod thread_state;
 mod traces;
+mod undecided;
 
 pub use builder::Builder;
 pub use filter::TraceFilter;

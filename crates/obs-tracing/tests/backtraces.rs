@@ -35,32 +35,32 @@ fn exceptions(work: impl FnOnce()) -> Vec<Event> {
     exported.span("charge").events
 }
 
-fn told(event: &Event) -> [Option<String>; 3] {
+fn exception_fields(event: &Event) -> [Option<String>; 3] {
     ["exception.type", "exception.message", "exception.stacktrace"]
         .map(|key| event_attribute(event, key))
 }
 
 #[test]
-fn a_backtrace_that_is_given_is_the_stacktrace() {
-    let here = "a_backtrace_that_is_given";
+fn recorded_backtrace_becomes_the_stacktrace() {
+    let here = "recorded_backtrace_becomes";
     let captured = Backtrace::force_capture();
     let events = exceptions(|| {
         obs_tracing::record_error_with_backtrace(&Declined, &captured);
         let nowhere = std::io::Error::other("no network");
         tracing::Span::current().record_error_with_backtrace(&nowhere, &Backtrace::disabled());
     });
-    let [kind, message, stacktrace] = told(&events[0]);
+    let [kind, message, stacktrace] = exception_fields(&events[0]);
     assert!(kind.unwrap().ends_with("Declined"));
     assert_eq!(message.as_deref(), Some("card declined"));
     assert!(stacktrace.as_deref().unwrap().contains(here), "{stacktrace:?}");
-    let [kind, message, stacktrace] = told(&events[1]);
+    let [kind, message, stacktrace] = exception_fields(&events[1]);
     assert!(kind.unwrap().ends_with("Error"));
     assert_eq!((message.as_deref(), stacktrace), (Some("no network"), None));
 }
 
 #[test]
-fn what_anyhow_says_of_an_error_is_taken_apart() {
-    const NAME: &str = "what_anyhow_says_of_an_error_is_taken_apart";
+fn anyhow_debug_text_is_split() {
+    const NAME: &str = "anyhow_debug_text_is_split";
     if std::env::var("RUST_LIB_BACKTRACE").is_err() {
         let this = std::env::current_exe().unwrap();
         let run =
@@ -84,12 +84,12 @@ fn what_anyhow_says_of_an_error_is_taken_apart() {
         (in_both, "request failed: no order: cannot pay: card declined"),
     ] {
         assert_eq!(events.len(), 1, "{events:?}");
-        let [_, message, stacktrace] = told(&events[0]);
+        let [_, message, stacktrace] = exception_fields(&events[0]);
         assert_eq!(message.as_deref(), Some(expected));
         assert!(stacktrace.as_deref().unwrap().contains(NAME), "{stacktrace:?}");
     }
     let alone = exceptions(|| error!(error = ?anyhow::anyhow!("no order")));
-    let [_, message, stacktrace] = told(&alone[0]);
+    let [_, message, stacktrace] = exception_fields(&alone[0]);
     assert_eq!(message.as_deref(), Some("no order"));
     assert!(stacktrace.is_some());
 }
@@ -120,7 +120,7 @@ fn an_error_of_any_kind_is_recorded_with_its_causes() {
 }
 
 #[test]
-fn fields_in_the_words_of_the_conventions_are_taken_as_they_are() {
+fn exception_fields_are_recorded_unchanged() {
     let events = exceptions(|| {
         error!(
             exception.r#type = "Declined",
@@ -131,13 +131,13 @@ fn fields_in_the_words_of_the_conventions_are_taken_as_they_are() {
     });
     let expected = [["Declined", "card declined", "at charge"], ["panic", "it broke", "0: main"]];
     for (event, expected) in events.iter().zip(expected) {
-        assert_eq!(told(event), expected.map(|text| Some(text.to_owned())));
+        assert_eq!(exception_fields(event), expected.map(|text| Some(text.to_owned())));
     }
     assert_eq!(events.len(), 2);
 }
 
 #[test]
-fn a_stacktrace_keeps_the_limits_of_values_and_attributes() {
+fn stacktrace_keeps_value_and_attribute_limits() {
     for (limits, expected) in [
         (Limits { value_length: 8, ..Limits::default() }, [8, 8, 8]),
         (Limits { event_attributes: 1, ..Limits::default() }, [0, 13, 0]),
@@ -152,7 +152,7 @@ fn a_stacktrace_keeps_the_limits_of_values_and_attributes() {
         });
         flush(&traces);
         let events = exported.span("charge").events;
-        let lengths = told(&events[0]).map(|text| text.unwrap_or_default().len());
+        let lengths = exception_fields(&events[0]).map(|text| text.unwrap_or_default().len());
         assert_eq!(lengths, expected);
         let kept = expected.iter().filter(|length| **length > 0).count() as u32;
         assert_eq!(events[0].dropped_attributes_count, 3 - kept);

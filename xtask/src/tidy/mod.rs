@@ -6,6 +6,7 @@ mod files;
 mod guides;
 mod metadata;
 mod modules;
+mod names;
 
 use crate::error::Failure;
 pub(crate) use metadata::{examples, features, published, rust_version};

@@ -1,4 +1,4 @@
-//! `/debug/cost`: the bill, so that telemetry which costs more than it is worth is found and dropped.
+//! `/debug/cost`: what telemetry costs, by callsite and series.
 
 use std::time::{Duration, Instant};
 

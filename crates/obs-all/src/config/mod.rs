@@ -1,4 +1,4 @@
-//! What can be set: in code, over the environment, over the defaults.
+//! Settings: code over environment over defaults.
 
 #[cfg(feature = "errors")]
 mod errors;
@@ -397,6 +397,19 @@ impl Config {
             Some(change) => change(builder, records),
             None => openings::build(builder, records),
         }
+    }
+
+    /// Changes the traces after the application has.
+    pub(crate) fn tracing_at_last(
+        mut self,
+        change: impl Fn(obs_tracing::Builder) -> obs_tracing::Builder + Send + Sync + 'static,
+    ) -> Self {
+        let earlier = self.tracing.take();
+        self.tracing = Some(Arc::new(move |traces| match &earlier {
+            Some(earlier) => change(earlier(traces)),
+            None => change(traces),
+        }));
+        self
     }
 }
 

@@ -1,12 +1,10 @@
-//! What the facade has no setting for: the pillars' own builders, and layers of the application.
+//! Access to the pillars' own builders, and layers of the application.
 
 use std::sync::Arc;
 
 use obs_logging::stage::Stage;
 use obs_logging::{Builder, LogLayer, Logging, Output};
 use tracing_subscriber::{Layer, Registry};
-
-use super::Config;
 
 /// Layers of the application, in the order in which they were added.
 pub(crate) type Layers = Vec<Box<dyn Layer<Registry> + Send + Sync>>;
@@ -43,20 +41,5 @@ pub(crate) fn build<S: Stage>(
     match records {
         None => builder.build(),
         Some(Records { output, lines }) => builder.filter_of(lines).output(output).build(),
-    }
-}
-
-impl Config {
-    /// Changes the traces after the application has.
-    pub(crate) fn tracing_at_last(
-        mut self,
-        change: impl Fn(obs_tracing::Builder) -> obs_tracing::Builder + Send + Sync + 'static,
-    ) -> Self {
-        let earlier = self.tracing.take();
-        self.tracing = Some(Arc::new(move |traces| match &earlier {
-            Some(earlier) => change(earlier(traces)),
-            None => change(traces),
-        }));
-        self
     }
 }

@@ -1,4 +1,4 @@
-//! From a variable's text to a value, or to what is wrong with it.
+//! Parses variables, and reports what is wrong with them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Code over environment over defaults, decided once.
+//! Resolves the settings once: code over environment over defaults.
 
 use std::fmt::Debug;
 

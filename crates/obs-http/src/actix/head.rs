@@ -1,16 +1,21 @@
 //! Heads of actix-web's in the types of `http`, and back.
 
-use actix_web::Error;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header as actix;
+use actix_web::{Error, HttpRequest, HttpResponse};
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Version, response};
 use obs_context::Route;
 
 use super::body::HttpBody;
-use super::{Response, Rest};
 use crate::PeerAddr;
+
+/// A response of `http`'s with the body of actix-web's.
+type Response<B> = http::Response<HttpBody<B>>;
+
+/// The rest of actix-web's response, without head and body; or its error.
+pub(super) type Rest = Result<(HttpRequest, HttpResponse<()>), Error>;
 
 /// What is observed of a request.
 pub(super) fn of_request(request: &ServiceRequest) -> Request<()> {

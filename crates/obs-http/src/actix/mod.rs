@@ -12,10 +12,10 @@ use std::task::{Context, Poll};
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
-use actix_web::{Error, HttpRequest, HttpResponse, http::StatusCode};
+use actix_web::{Error, HttpResponse, http::StatusCode};
 
 use crate::{Observe, ObserveLayer, unrouted};
-use body::HttpBody;
+use head::Rest;
 
 pub use body::ActixBody;
 
@@ -57,9 +57,6 @@ pub struct ObservedActix<S, O> {
     service: S,
     layer: ObserveLayer<O>,
 }
-
-/// What the response of actix-web has beside its head and body; or why there is none.
-type Rest = Result<(HttpRequest, HttpResponse<()>), Error>;
 
 impl<S, B, O> Service<ServiceRequest> for ObservedActix<S, O>
 where
@@ -126,6 +123,3 @@ impl<S, O> fmt::Debug for ObservedActix<S, O> {
         f.debug_struct("ObservedActix").finish_non_exhaustive()
     }
 }
-
-/// A response of `http`'s, with the body of actix-web's.
-type Response<B> = http::Response<HttpBody<B>>;

@@ -11,9 +11,6 @@
 pub(crate) mod json;
 pub(crate) mod value;
 
-#[cfg(feature = "otlp")]
-pub(crate) use json::object;
-
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 

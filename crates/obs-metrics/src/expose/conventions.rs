@@ -1,4 +1,4 @@
-//! What OpenTelemetry calls the metrics of HTTP and databases that Prometheus' readers know by other names.
+//! OpenTelemetry's names for the HTTP and database metrics that Prometheus knows by other names.
 
 use crate::descriptor::Descriptor;
 

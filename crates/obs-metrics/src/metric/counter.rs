@@ -1,4 +1,4 @@
-//! A number that only grows.
+//! Counters.
 
 use std::sync::{Arc, OnceLock};
 

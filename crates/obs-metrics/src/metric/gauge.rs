@@ -1,4 +1,4 @@
-//! A number that goes up and down.
+//! Gauges.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -1,4 +1,4 @@
-//! How often values fell into which range.
+//! Histograms with fixed buckets.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

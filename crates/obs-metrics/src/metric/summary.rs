@@ -1,4 +1,4 @@
-//! Quantiles that the process itself estimates.
+//! Summaries: quantiles estimated in the process.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! The span of a request that is sent.
+//! The client span of a request.
 
 use http::{Uri, request, response};
 use obs_context::Route;
@@ -6,7 +6,7 @@ use obs_http::{End, Exchange, Observe, server_address};
 use tracing::info_span;
 
 use super::address;
-use super::span::{EnteredSpan, HttpSpan, OTHER, method, name_of};
+use super::span::{EnteredSpan, HttpSpan, OTHER_METHOD, method, method_name};
 use crate::propagate::Propagators;
 use crate::record::{Limits, Record, SpanKind, Status};
 
@@ -45,7 +45,7 @@ impl Observe for ClientSpan {
 
     fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> ClientExchange {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "send"));
-        span.change(|record, limits| describe(request, record, limits));
+        span.change(|record, limits| record_request(request, record, limits));
         span.write_context(self.propagators, &mut request.headers);
         ClientExchange { span }
     }
@@ -68,17 +68,17 @@ impl Exchange for ClientExchange {
     }
 
     fn end(self, end: &End) {
-        self.span.change(|record, limits| fate(record, end, limits));
+        self.span.change(|record, limits| record_outcome(record, end, limits));
         self.span.end();
     }
 }
 
-fn describe(request: &request::Parts, record: &mut Record, limits: &Limits) {
+fn record_request(request: &request::Parts, record: &mut Record, limits: &Limits) {
     let known = method(&request.method);
     record.kind = SpanKind::Client;
-    record.name = Some(record.keep(name_of(known), limits));
+    record.name = Some(record.push_text(method_name(known), limits));
     record.set("http.request.method", known.into(), limits);
-    if known == OTHER {
+    if known == OTHER_METHOD {
         record.set("http.request.method_original", request.method.as_str().into(), limits);
     }
     let uri = &request.uri;
@@ -101,7 +101,7 @@ fn without_secrets(uri: &Uri) -> String {
     }
 }
 
-fn fate(record: &mut Record, end: &End, limits: &Limits) {
+fn record_outcome(record: &mut Record, end: &End, limits: &Limits) {
     let Some(error) = end.client_error_type() else { return };
     record.set("error.type", error.into(), limits);
     if record.status == Status::Unset {

@@ -1,4 +1,4 @@
-//! The spans of gRPC calls, whose fate is in their trailers.
+//! The spans of gRPC calls. Their outcome is in the trailers.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use obs_http::{End, Exchange, Observe, server_address};
 use tracing::info_span;
 
 use super::span::{EnteredSpan, HttpSpan, extract};
-use crate::propagate::{Origin, Propagators, within};
+use crate::propagate::{Origin, Propagators, with_origin};
 use crate::record::{Limits, Record, SpanKind, Status};
 
 /// Makes a SERVER span of every gRPC call that is served, by OpenTelemetry's RPC conventions: a tower
@@ -76,8 +76,8 @@ impl Observe for GrpcServerSpan {
     fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> GrpcExchange {
         let remote = extract(self.propagators, &request.headers);
         let create = || info_span!(target: "obs_http", parent: None, "call");
-        let span = HttpSpan::new(|| within(Origin { remote, route: None }, create));
-        span.change(|record, limits| describe(request, record, SpanKind::Server, limits));
+        let span = HttpSpan::new(|| with_origin(Origin { remote, route: None }, create));
+        span.change(|record, limits| record_request(request, record, SpanKind::Server, limits));
         GrpcExchange { span, kind: SpanKind::Server }
     }
 }
@@ -88,11 +88,11 @@ impl Observe for GrpcClientSpan {
     fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> GrpcExchange {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "call"));
         span.change(|record, limits| {
-            describe(request, record, SpanKind::Client, limits);
+            record_request(request, record, SpanKind::Client, limits);
             let host = request.uri.authority().map(server_address);
             let known = host.zip(request.uri.port_u16());
-            let told = self.server.as_ref().map(|(host, port)| (&**host, *port));
-            if let Some((host, port)) = told.or(known) {
+            let server = self.server.as_ref().map(|(host, port)| (&**host, *port));
+            if let Some((host, port)) = server.or(known) {
                 record.set("server.address", host.into(), limits);
                 record.set("server.port", port.into(), limits);
             }
@@ -111,12 +111,12 @@ impl Exchange for GrpcExchange {
 
     fn end(self, end: &End) {
         let kind = self.kind;
-        self.span.change(|record, limits| fate(record, kind, end, limits));
+        self.span.change(|record, limits| record_outcome(record, kind, end, limits));
         self.span.end();
     }
 }
 
-pub(super) fn describe(
+pub(super) fn record_request(
     request: &request::Parts,
     record: &mut Record,
     kind: SpanKind,
@@ -124,12 +124,12 @@ pub(super) fn describe(
 ) {
     let path = request.uri.path().trim_start_matches('/');
     record.kind = kind;
-    record.name = Some(record.keep(path, limits));
+    record.name = Some(record.push_text(path, limits));
     record.set("rpc.system.name", "grpc".into(), limits);
     record.set("rpc.method", path.into(), limits);
 }
 
-pub(super) fn fate(record: &mut Record, kind: SpanKind, end: &End, limits: &Limits) {
+pub(super) fn record_outcome(record: &mut Record, kind: SpanKind, end: &End, limits: &Limits) {
     const UNKNOWN: u16 = 2;
     // A call without the content type of one has none.
     let code = end.grpc_status.unwrap_or(UNKNOWN);

@@ -38,7 +38,7 @@ pub use span::EnteredSpan;
 #[cfg(feature = "reqwest")]
 pub type ReqwestSpan = obs_http::ObserveReqwest<ClientSpan>;
 
-/// A tower layer that makes a SERVER span of every request; `route_of` tells its route template.
+/// A tower layer that makes a SERVER span of every request; `route_of` returns its route template.
 pub fn server_layer(
     route_of: impl Fn(&request::Parts) -> Option<Route> + Send + Sync + 'static,
 ) -> ObserveLayer<ServerSpan> {

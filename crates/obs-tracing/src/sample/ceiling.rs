@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use obs_context::TraceId;
 
-use super::ratio::{BITS, at_least, randomness_of};
-use crate::propagate::Carried;
+use super::ratio::{RANDOMNESS_BITS, at_least, randomness_of};
+use crate::propagate::PropagatedState;
 use crate::record::Tail;
 
 const SECOND: u64 = 1_000_000_000;
@@ -30,7 +30,7 @@ const INTERVAL: u64 = SECOND;
 const REMEMBERED: u64 = 1_000;
 
 /// A share never falls below one in a million, so that it can rise again.
-const ALL: u64 = 1 << BITS;
+const ALL: u64 = 1 << RANDOMNESS_BITS;
 const LEAST: u64 = ALL / 1_000_000;
 
 /// How much a service may export: a number of spans or of bytes, each second.
@@ -126,9 +126,14 @@ impl Ceiling {
     }
 
     /// Whether a trace that the sampler keeps has room, at this moment of [`super::rate::now`].
-    pub(crate) fn admit(&self, trace_id: TraceId, carried: Option<&Carried>, now: u64) -> bool {
+    pub(crate) fn admit(
+        &self,
+        trace_id: TraceId,
+        propagated: Option<&PropagatedState>,
+        now: u64,
+    ) -> bool {
         self.set_share(now);
-        let is_kept = randomness_of(trace_id, carried) >= self.threshold.load(Relaxed) && {
+        let is_kept = randomness_of(trace_id, propagated) >= self.threshold.load(Relaxed) && {
             let has_room = self.spent(now) <= BURST;
             let count = if has_room { &self.admitted } else { &self.stopped };
             count.fetch_add(1, Relaxed);
@@ -142,10 +147,13 @@ impl Ceiling {
     }
 
     /// What a kept trace hands on: that others of its kind were not kept.
-    pub(crate) fn carried(&self, carried: Option<Arc<Carried>>) -> Option<Arc<Carried>> {
+    pub(crate) fn propagated(
+        &self,
+        propagated: Option<Arc<PropagatedState>>,
+    ) -> Option<Arc<PropagatedState>> {
         match self.threshold.load(Relaxed) {
-            0 => carried,
-            threshold => at_least(threshold, carried),
+            0 => propagated,
+            threshold => Some(at_least(threshold, propagated)),
         }
     }
 
@@ -325,9 +333,9 @@ mod tests {
     #[test]
     fn kept_trace_hands_on_the_share() {
         let ceiling = Ceiling::new(SpanBudget::spans_per_second(10));
-        assert!(ceiling.carried(None).is_none());
+        assert!(ceiling.propagated(None).is_none());
         run(&ceiling, 1, 5, 1_000, 1);
-        let carried = ceiling.carried(None).unwrap();
-        assert!(carried.state.starts_with("ot=th:f"), "{}", carried.state);
+        let propagated = ceiling.propagated(None).unwrap();
+        assert!(propagated.state.starts_with("ot=th:f"), "{}", propagated.state);
     }
 }

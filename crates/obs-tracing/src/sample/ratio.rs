@@ -5,9 +5,9 @@ use std::sync::Arc;
 use obs_context::TraceId;
 
 use super::decision::Decision;
-use crate::propagate::{Baggage, Carried, state_value, state_with};
+use crate::propagate::{Baggage, PropagatedState, state_value, state_with};
 
-pub(super) const BITS: u32 = 56;
+pub(super) const RANDOMNESS_BITS: u32 = 56;
 
 /// OpenTelemetry's rule: keep when the randomness reaches the threshold.
 pub(super) struct Ratio {
@@ -16,62 +16,71 @@ pub(super) struct Ratio {
     /// The threshold as `tracestate` has it, without trailing zeros.
     digits: String,
     /// What a root that is kept carries, ready made.
-    carried: Arc<Carried>,
+    propagated: Arc<PropagatedState>,
 }
 
 impl Ratio {
     pub(super) fn new(share: f64) -> Self {
         let share = if share > 0.0 { share } else { 0.0 }; // not a number counts as 0
-        let threshold = ((1.0 - share) * (1_u64 << BITS) as f64) as u64;
+        let threshold = ((1.0 - share) * (1_u64 << RANDOMNESS_BITS) as f64) as u64;
         let digits = digits(threshold);
-        let carried = Carried { state: format!("ot=th:{digits}"), baggage: Baggage::new() };
-        Self { share, threshold, digits, carried: Arc::new(carried) }
+        let propagated =
+            PropagatedState { state: format!("ot=th:{digits}"), baggage: Baggage::new() };
+        Self { share, threshold, digits, propagated: Arc::new(propagated) }
     }
 
     pub(super) fn share(&self) -> f64 {
         self.share
     }
 
-    pub(super) fn decide(&self, trace_id: TraceId, carried: Option<Arc<Carried>>) -> Decision {
-        let random = randomness_of(trace_id, carried.as_deref());
+    pub(super) fn decide(
+        &self,
+        trace_id: TraceId,
+        propagated: Option<Arc<PropagatedState>>,
+    ) -> Decision {
+        let random = randomness_of(trace_id, propagated.as_deref());
         if random < self.threshold {
-            return Decision { sampled: false, carried };
+            return Decision { sampled: false, propagated };
         }
-        let carried = match &carried {
-            None => Arc::clone(&self.carried),
-            Some(carried) => with_threshold(carried, &self.digits),
+        let propagated = match &propagated {
+            None => Arc::clone(&self.propagated),
+            Some(propagated) => with_threshold(propagated, &self.digits),
         };
-        Decision { sampled: true, carried: Some(carried) }
+        Decision { sampled: true, propagated: Some(propagated) }
     }
 }
 
 /// The randomness of a trace: what it carries, or that of its id.
-pub(super) fn randomness_of(trace_id: TraceId, carried: Option<&Carried>) -> u64 {
-    let entry = carried.and_then(|carried| state_value(&carried.state, "ot"));
-    entry.and_then(randomness).unwrap_or(trace_id.get() as u64 & ((1 << BITS) - 1))
+pub(super) fn randomness_of(trace_id: TraceId, propagated: Option<&PropagatedState>) -> u64 {
+    let entry = propagated.and_then(|propagated| state_value(&propagated.state, "ot"));
+    let of_id = trace_id.get() as u64 & ((1 << RANDOMNESS_BITS) - 1);
+    entry.and_then(randomness).unwrap_or(of_id)
 }
 
-/// Carries this threshold, unless a higher one is carried already.
-pub(super) fn at_least(threshold: u64, carried: Option<Arc<Carried>>) -> Option<Arc<Carried>> {
-    let Some(carried) = carried else {
+/// Propagates this threshold, unless a higher one is propagated already.
+pub(super) fn at_least(
+    threshold: u64,
+    propagated: Option<Arc<PropagatedState>>,
+) -> Arc<PropagatedState> {
+    let Some(propagated) = propagated else {
         let state = format!("ot=th:{}", digits(threshold));
-        return Some(Arc::new(Carried { state, baggage: Baggage::new() }));
+        return Arc::new(PropagatedState { state, baggage: Baggage::new() });
     };
-    let entry = state_value(&carried.state, "ot");
+    let entry = state_value(&propagated.state, "ot");
     let former = entry.and_then(|entry| entry.split(';').find_map(|part| part.strip_prefix("th:")));
     let former = former.filter(|digits| (1..=14).contains(&digits.len()));
     let former = former.and_then(|digits| u64::from_str_radix(&format!("{digits:0<14}"), 16).ok());
     match former {
-        Some(former) if former >= threshold => Some(carried),
-        _ => Some(with_threshold(&carried, &digits(threshold))),
+        Some(former) if former >= threshold => propagated,
+        _ => with_threshold(&propagated, &digits(threshold)),
     }
 }
 
-fn with_threshold(carried: &Carried, digits: &str) -> Arc<Carried> {
-    let former = state_value(&carried.state, "ot");
-    Arc::new(Carried {
-        state: state_with(&carried.state, "ot", &entry(former, digits)),
-        baggage: carried.baggage.clone(),
+fn with_threshold(propagated: &PropagatedState, digits: &str) -> Arc<PropagatedState> {
+    let former = state_value(&propagated.state, "ot");
+    Arc::new(PropagatedState {
+        state: state_with(&propagated.state, "ot", &entry(former, digits)),
+        baggage: propagated.baggage.clone(),
     })
 }
 

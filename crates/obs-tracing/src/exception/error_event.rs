@@ -1,4 +1,4 @@
-//! What an event of level ERROR says.
+//! The texts of an event of level ERROR.
 
 use std::error::Error;
 use std::fmt;
@@ -7,13 +7,13 @@ use obs_guard::ErrorText;
 use obs_guard::once::debug_once;
 use tracing::field::{Field, Visit};
 
-use crate::record::{Chain, Limits, write_bounded};
+use crate::record::{ErrorChain, Limits, write_bounded};
 
 /// The target of the events of a panic hook, such as obs-logging's.
-const PANIC: &str = "panic";
+const PANIC_TARGET: &str = "panic";
 
-/// What an event of level ERROR says.
-pub(super) struct Said<'a> {
+/// The exception of an event of level ERROR.
+pub(super) struct ErrorEvent<'a> {
     event: &'a tracing::Event<'a>,
     limits: &'a Limits,
     /// A message and an error may each bring a backtrace.
@@ -26,9 +26,9 @@ pub(super) struct Said<'a> {
     rest: String,
 }
 
-impl<'a> Said<'a> {
+impl<'a> ErrorEvent<'a> {
     pub(super) fn of(event: &'a tracing::Event<'a>, limits: &'a Limits) -> Self {
-        let mut said = Self {
+        let mut error_event = Self {
             event,
             limits,
             room: Limits { value_length: limits.value_length.saturating_mul(2), ..*limits },
@@ -38,13 +38,13 @@ impl<'a> Said<'a> {
             stacktrace: String::new(),
             rest: String::new(),
         };
-        event.record(&mut said);
-        said
+        event.record(&mut error_event);
+        error_event
     }
 
     pub(super) fn kind(&self) -> Option<&str> {
         match self.kind.as_str() {
-            "" => (self.event.metadata().target() == PANIC).then_some(PANIC),
+            "" => (self.event.metadata().target() == PANIC_TARGET).then_some(PANIC_TARGET),
             kind => Some(kind),
         }
     }
@@ -78,29 +78,29 @@ impl<'a> Said<'a> {
         };
         text.clear();
         write_bounded(text, format_args!("{value}"), &self.room);
-        let is_told = matches!(field.name(), "message" | "error" | "err" | "exception");
-        if !is_told {
+        let is_error_text = matches!(field.name(), "message" | "error" | "err" | "exception");
+        if !is_error_text {
             return;
         }
-        let told = ErrorText::parse(text);
-        if told.is_message() {
+        let message = ErrorText::parse(text);
+        if message.is_message() {
             return;
         }
-        let stacktrace = told.backtrace.or(told.location).map(str::to_owned);
-        *text = told.chain();
+        let stacktrace = message.backtrace.or(message.location).map(str::to_owned);
+        *text = message.chain();
         if let Some(stacktrace) = stacktrace {
             self.stacktrace = stacktrace;
         }
     }
 }
 
-impl Visit for Said<'_> {
+impl Visit for ErrorEvent<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.put(field, value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.put(field, Chain(value));
+        self.put(field, ErrorChain(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
