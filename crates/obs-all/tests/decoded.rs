@@ -135,7 +135,7 @@ fn read(signal: &str, kind: &str, body: &[u8]) -> String {
 }
 
 #[test]
-fn the_official_messages_read_the_same_of_every_protocol() {
+fn official_messages_are_equal_over_all_protocols() {
     keep_callsites_open();
     let import = "import google.protobuf, opentelemetry.proto";
     let found = Command::new("python3").args(["-c", import]).stderr(Stdio::null()).status();
@@ -177,7 +177,7 @@ fn the_official_messages_read_the_same_of_every_protocol() {
 }
 
 #[test]
-fn the_console_takes_every_signal_by_every_protocol() {
+fn console_receives_every_signal_by_every_protocol() {
     keep_callsites_open();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

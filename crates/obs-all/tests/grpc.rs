@@ -24,7 +24,7 @@ fn route_of(request: &request::Parts) -> Option<Route> {
 }
 
 #[tokio::test]
-async fn the_code_of_a_grpc_call_is_told_by_every_pillar() {
+async fn grpc_code_is_reported_by_every_pillar() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let obs = Config::new("orders")

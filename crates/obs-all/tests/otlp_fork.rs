@@ -35,7 +35,7 @@ fn holds_in_child(check: impl FnOnce() -> bool) -> bool {
 
 /// One test: a child has the locks of the process as other threads left them.
 #[test]
-fn a_forked_child_counts_and_the_parent_goes_on() {
+fn forked_child_counts_and_parent_continues() {
     for protocol in Protocol::ALL {
         let collector = Collector::start([]);
         let otlp = Otlp::new(collector.url()).protocol(protocol);

@@ -155,7 +155,7 @@ fn run(row: Row, case: &Case, attempts: usize, expected: Expected) {
 }
 
 #[test]
-fn every_signal_before_every_answer() {
+fn signals_before_answers_shut_down_in_order() {
     let mut jobs: Vec<(String, Box<dyn Fn() + Send + Sync>)> = Vec::new();
     for row in rows() {
         for case in CASES {

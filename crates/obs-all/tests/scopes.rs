@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::routing::get;
 use http::Request;
 use http_body_util::BodyExt;
+use obs_all::logging::capture::Captured;
 use obs_all::metrics::CounterVec;
 use obs_all::{Config, testing};
 use tower::ServiceExt;
@@ -42,8 +43,7 @@ async fn assert_own(of: &'static str) {
     let of_work: Vec<_> = spans.iter().filter(|span| span.name() == "work").collect();
     assert_eq!(of_work.len(), 20, "{spans:?}");
     assert!(of_work.iter().all(|span| span.attribute("of").as_deref() == Some(of)));
-    let traces =
-        |line: &obs_all::logging::capture::Captured| line["trace_id"].as_str().map(str::to_owned);
+    let traces = |line: &Captured| line["trace_id"].as_str().map(str::to_owned);
     assert!(lines.iter().all(|line| {
         let trace = traces(line);
         of_work.iter().any(|span| Some(span.trace_id()) == trace.as_deref())
@@ -53,32 +53,29 @@ async fn assert_own(of: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_scope_has_its_own_on_several_threads() {
+async fn scope_has_its_own_telemetry_on_several_threads() {
     assert_own("many").await;
 }
 
 #[tokio::test]
-async fn a_scope_has_its_own_on_one_thread() {
+async fn scope_has_its_own_telemetry_on_one_thread() {
     assert_own("one").await;
 }
 
 #[tokio::test]
-async fn a_scope_has_its_own_a_third_time() {
+async fn scope_has_its_own_telemetry_a_third_time() {
     assert_own("third").await;
 }
 
 #[tokio::test]
-async fn a_request_of_a_scope_is_in_its_lines_spans_and_metrics() {
+async fn request_of_a_scope_is_in_its_lines_spans_and_metrics() {
     let scope = testing::scope_of(Config::new("shop").access_log(true)).unwrap();
     let app = Router::new().route("/orders/{id}", get(async || info!("found")));
     let app = scope.obs().observe(app);
     let request = Request::get("/orders/7").body(Body::empty()).unwrap();
     app.oneshot(request).await.unwrap().into_body().collect().await.unwrap();
     let lines = scope.lines();
-    assert_eq!(
-        lines.iter().map(obs_all::logging::capture::Captured::event).collect::<Vec<_>>(),
-        ["found", "request"]
-    );
+    assert_eq!(lines.iter().map(Captured::event).collect::<Vec<_>>(), ["found", "request"]);
     let spans = scope.spans();
     assert_eq!(spans[0].name(), "GET /orders/{id}");
     assert_eq!(lines[0]["trace_id"].as_str(), Some(spans[0].trace_id()));
@@ -94,7 +91,7 @@ fn charge() -> Result<(), std::io::Error> {
 }
 
 #[test]
-fn a_scope_without_a_runtime_has_its_errors() {
+fn scope_without_runtime_has_its_errors() {
     let scope = testing::scope().unwrap();
     charge().unwrap_err();
     let [line] = &scope.lines()[..] else { panic!("{:?}", scope.lines()) };
@@ -104,7 +101,7 @@ fn a_scope_without_a_runtime_has_its_errors() {
 }
 
 #[test]
-fn what_is_configured_holds_in_a_scope() {
+fn configuration_holds_in_a_scope() {
     let config = Config::new("shop")
         .log_filter("warn")
         .logging(|logs| logs.redact(["iban"]))

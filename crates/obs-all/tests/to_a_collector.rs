@@ -96,7 +96,7 @@ async fn requests(received: &Received, path: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_is_told_in_the_words_of_the_conventions() {
+async fn request_follows_semantic_conventions() {
     let (endpoint, received) = collector();
     let folder = tempfile::tempdir().unwrap();
     let obs = Config::new("orders")

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn one_cause_alone_has_no_number() {
+    fn single_cause_has_no_number() {
         let told = ErrorText::parse("no order\n\nCaused by:\n    7: timed\n    out");
         assert_eq!(told.causes, ["7: timed\nout"]);
         assert!(!told.is_message());

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_calls_of_the_application_stays() {
+    fn text_without_application_frames_is_kept() {
         for text in ["", "disabled backtrace", "   0: <unknown>\n   1: std::rt::lang_start\n"] {
             assert_eq!(of_application(text), text);
         }
@@ -176,7 +176,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "(\\PC|\n| [0-9]: | at )*") {
+        fn stack_of_any_text_never_panics(text in "(\\PC|\n| [0-9]: | at )*") {
             of_application(&text);
         }
     }

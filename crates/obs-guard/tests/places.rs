@@ -18,7 +18,7 @@ fn sources(folder: &Path, texts: &mut Vec<String>) {
 }
 
 #[test]
-fn every_place_of_the_toolkit_counts_from_zero() {
+fn toolkit_places_count_from_zero() {
     let mut texts = Vec::new();
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     for folder in fs::read_dir(crates).unwrap() {

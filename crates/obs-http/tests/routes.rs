@@ -42,7 +42,7 @@ fn get_of(path: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn what_a_nested_service_answers_has_its_template() {
+async fn nested_services_answer_has_its_template() {
     let files = || {
         service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::from("file"))))
     };
@@ -75,7 +75,30 @@ async fn what_a_nested_service_answers_has_its_template() {
 }
 
 #[tokio::test]
-async fn a_closure_tells_routes_as_a_function_does() {
+async fn grpc_call_has_its_method_unless_it_is_not_implemented() {
+    let service = service_fn(async |request: Request<Body>| {
+        let code = if request.uri().path().ends_with("Get") { "5" } else { "12" };
+        let answer = Response::builder().header("grpc-status", code);
+        Ok::<_, Infallible>(answer.body(Body::empty()).unwrap())
+    });
+    let app = Router::new().route_service("/shop.Orders/{*rest}", service);
+    let routes = Routes::default();
+    let layer = ObserveLayer::new(routes.clone(), routes_of(&app));
+    let app = app.layer(layer);
+    for (path, kind, route) in [
+        ("/shop.Orders/Get", "application/grpc", "/shop.Orders/Get"),
+        ("/shop.Orders/NoSuch", "application/grpc", "/shop.Orders/{*rest}"),
+        ("/shop.Orders/Get", "text/plain", "/shop.Orders/{*rest}"),
+        ("/no.Such/Get", "application/grpc", "<unmatched>"),
+    ] {
+        let request = Request::post(path).header("content-type", kind).body(Body::empty()).unwrap();
+        drop(app.clone().oneshot(request).await.unwrap());
+        assert_eq!(routes.0.lock().unwrap().last(), Some(&route), "{path} {kind}");
+    }
+}
+
+#[tokio::test]
+async fn closure_finds_routes_like_a_function() {
     let prefix = String::from("/tenants");
     let by_closure = move |head: &request::Parts| {
         head.uri.path().starts_with(&prefix).then(|| Route::intern("/tenants/{id}"))

@@ -95,7 +95,7 @@ fn anyhow_debug_text_is_split() {
 }
 
 #[test]
-fn an_error_of_any_kind_is_recorded_with_its_causes() {
+fn errors_of_any_kind_are_recorded_with_causes() {
     use obs_tracing::record_error;
     type Boxed = Box<dyn std::error::Error + Send + Sync>;
     fn behind_a_reference(error: &dyn std::error::Error) {

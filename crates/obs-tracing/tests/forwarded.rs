@@ -60,7 +60,7 @@ fn assert_forwarded(headers: &HeaderMap) {
 }
 
 #[test]
-fn a_clients_layer_forwards_the_request_id_in_the_pipelines_formats() {
+fn client_layer_forwards_request_id_in_pipeline_formats() {
     let (layer, traces) = Exported::default().on(b3()).build().unwrap();
     let (plain, grpc) = (Arc::default(), Arc::default());
     run(layer, async {
@@ -75,7 +75,7 @@ fn a_clients_layer_forwards_the_request_id_in_the_pipelines_formats() {
 }
 
 #[test]
-fn a_request_id_of_the_callers_own_is_left_alone() {
+fn callers_own_request_id_is_kept() {
     let (layer, _traces) = Exported::default().on(b3()).build().unwrap();
     let headers = Arc::default();
     run(layer, async {
@@ -87,7 +87,7 @@ fn a_request_id_of_the_callers_own_is_left_alone() {
 }
 
 #[test]
-fn reqwests_middleware_forwards_the_request_id_in_the_pipelines_formats() {
+fn reqwest_middleware_forwards_request_id_in_pipeline_formats() {
     let (layer, traces) = Exported::default().on(b3()).build().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -119,7 +119,7 @@ fn reqwests_middleware_forwards_the_request_id_in_the_pipelines_formats() {
 }
 
 #[test]
-fn a_servers_layer_continues_the_trace_in_the_pipelines_formats() {
+fn server_layer_continues_trace_in_pipeline_formats() {
     let exported = Exported::default();
     let (layer, traces) = exported.on(b3()).build().unwrap();
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -143,7 +143,7 @@ fn a_servers_layer_continues_the_trace_in_the_pipelines_formats() {
 }
 
 #[test]
-fn what_the_code_says_counts_before_the_pipelines_formats() {
+fn formats_set_in_code_override_pipeline_formats() {
     let (layer, _traces) = Exported::default().on(b3()).build().unwrap();
     let headers = Arc::default();
     run(layer, async {
