@@ -110,12 +110,32 @@ impl Obs {
     }
 }
 
-/// What [`Obs::observe`] takes.
+/// What [`Obs::observe`] takes: an axum `Router`, or a pair of any other tower service and what tells its routes.
+///
+/// ```
+/// # fn example<Service>(obs: &obs_all::Obs, service: Service) {
+/// use obs_all::context::Route;
+///
+/// let users = |head: &http::request::Parts| {
+///     head.uri.path().starts_with("/users/").then(|| Route::intern("/users/{id}"))
+/// };
+/// let app = obs.observe((service, users));
+/// # drop(app);
+/// # }
+/// ```
+///
+/// A router needs its state first; the compiler says so:
+///
+/// ```compile_fail,E0277
+/// # fn example(obs: &obs_all::Obs, router: axum::Router<String>) {
+/// obs.observe(router); // obs.observe(router.with_state(state))
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`Obs::observe` cannot watch `{Self}`",
     label = "neither a `Router` with its state nor a pair of a service and its routes",
     note = "an axum `Router` needs its state first: `obs.observe(router.with_state(state))`",
-    note = "any other tower service comes with what tells its route: `obs.observe((service, |head: &http::request::Parts| ...))`, or `obs_http::unrouted`"
+    note = "any other tower service comes with what tells its route: `obs.observe((service, |head: &http::request::Parts| ...))`"
 )]
 pub trait Observable {
     /// The same, with the layer.

@@ -14,7 +14,7 @@ use obs_errors::Errors;
 use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
 use obs_health::{Check, Health, ServerLimits};
-use obs_logging::{Logging, Output};
+use obs_logging::{Delivery, LogLayer, Logging, Output};
 use obs_metrics::http::{ClientMetrics, ServerMetrics};
 use obs_metrics::{Buckets, Pusher, Registry};
 use obs_tracing::http::{ClientSpan, ServerSpan};
@@ -25,7 +25,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::config::{Config, Explanation, Layers, Records, Settings, Signals};
 use crate::error::{Error, Kind};
 use crate::layer::Pillars;
-use crate::{admin, queries};
+use crate::{HAS_TELEMETRY, admin, queries};
 
 /// Sets up logs, metrics, traces, health and the admin server of this service, configured by the
 /// environment: see [`Config`] for the variables and their defaults.
@@ -53,6 +53,7 @@ impl Config {
 
 /// The telemetry of this process. Dropping it without [`Obs::serve`] flushes what is buffered.
 #[must_use = "the telemetry ends when this is dropped: keep it, or hand it to `serve`"]
+#[cfg_attr(not(feature = "telemetry"), expect(dead_code, reason = "nothing watches requests"))]
 pub struct Obs {
     pub(crate) logging: Arc<Logging>,
     pub(crate) log_records: Option<Arc<Logging>>,
@@ -83,10 +84,15 @@ pub struct Obs {
 impl Obs {
     /// The process's globals come last: where something fails before, they are as they were.
     pub(crate) fn start(config: Config) -> Result<Self, Error> {
-        if ::tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>()) {
+        let is_taken =
+            || ::tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>());
+        if HAS_TELEMETRY && is_taken() {
             return Err(Error::new(Kind::Taken { source: "a subscriber is installed".into() }));
         }
         Self::assemble(config, obs_metrics::default_registry(), None, |parts| {
+            if !HAS_TELEMETRY {
+                return Ok(());
+            }
             let logging = parts.logging;
             #[cfg(feature = "errors")]
             let errors = parts.errors;
@@ -119,21 +125,34 @@ impl Obs {
         if is_process {
             lifecycle.watch_signals().map_err(Error::part("shutdown"))?;
         }
-        let lines = obs_logging::Builder::new()
-            .format(settings.log_format)
-            .filter(settings.log_filter.clone())
-            .output(of_test.unwrap_or_else(|| output(&settings.log_output)));
-        let (log_layer, logging) = config.build_logs(lines, None).map_err(Error::part("logs"))?;
-        let Signals { traces, push, records, ignored } = settings.signals;
+        let budget = settings.log_budget;
+        let (log_layer, logging) = match HAS_TELEMETRY {
+            true => {
+                let lines = obs_logging::Builder::new()
+                    .format(settings.log_format)
+                    .filter(settings.log_filter.clone())
+                    .output(of_test.unwrap_or_else(|| output(&settings.log_output)));
+                config.build_logs(lines, budget, None)
+            }
+            false => nowhere(),
+        }
+        .map_err(Error::part("logs"))?;
+        let Signals { traces, push, records, ignored } = match HAS_TELEMETRY {
+            true => settings.signals,
+            false => Signals::off(),
+        };
         let is_on = records.is_on().map_err(Error::part("logs"))?;
         let (record_layer, log_records) = is_on
             .then(|| {
                 let records = Records { output: Output::otlp(records), lines: &logging };
-                let built = config.build_logs(obs_logging::Builder::new(), Some(records));
+                let built = config.build_logs(obs_logging::Builder::new(), budget, Some(records));
                 built.map_err(Error::part("logs"))
             })
             .transpose()?
             .unzip();
+        if settings.series_budget.is_some() {
+            registry.set_series_budget(settings.series_budget);
+        }
         let push = push.start(registry).map_err(Error::part("metrics"))?;
         let push = push.is_on().then(|| Arc::new(push));
         let measures_queries = settings.query_metrics.unwrap_or(push.is_some());
@@ -149,7 +168,11 @@ impl Obs {
         #[cfg(feature = "errors")]
         let (error_layer, errors) = {
             let told = crate::spans::told_by(&traces);
-            settings.errors.spans(told).build().map_err(Error::part("errors"))?
+            let errors = match HAS_TELEMETRY {
+                true => settings.errors.spans(told),
+                false => obs_errors::Builder::new("off").environment(|_| None),
+            };
+            errors.build().map_err(Error::part("errors"))?
         };
         explanation.extend("traces", traces.settings());
         let logs = std::iter::once(log_layer).chain(record_layer);
@@ -159,11 +182,12 @@ impl Obs {
         let logging = Arc::new(logging);
         let client_metrics = ClientMetrics::new(registry, Buckets::default());
         let client_metrics = client_metrics.map_err(Error::part("metrics"))?;
-        let no_process_metrics = match is_process.then(|| obs_metrics::collect::process(registry)) {
-            None => None,
-            Some(Err(error)) if error.is_unsupported() => Some(error),
-            Some(other) => other.map(|()| None).map_err(Error::part("metrics"))?,
-        };
+        let no_process_metrics =
+            match (HAS_TELEMETRY && is_process).then(|| obs_metrics::collect::process(registry)) {
+                None => None,
+                Some(Err(error)) if error.is_unsupported() => Some(error),
+                Some(other) => other.map(|()| None).map_err(Error::part("metrics"))?,
+            };
         let log_records = log_records.map(Arc::new);
         #[cfg(feature = "errors")]
         let errors = Arc::new(errors);
@@ -355,6 +379,14 @@ fn install(subscriber: Dispatch) -> Result<(), Error> {
     // A second subscriber does no harm to a logger that hands records on; the other way around it would.
     obs_logging::bridge::install().map_err(|error| taken(error.into()))?;
     ::tracing::dispatcher::set_global_default(subscriber).map_err(|error| taken(error.into()))
+}
+
+/// Logs that nobody writes, without a thread.
+fn nowhere() -> Result<(LogLayer<tracing_subscriber::Registry>, Logging), obs_logging::Error> {
+    obs_logging::Builder::new()
+        .output(Output::writer(std::io::sink()))
+        .delivery(Delivery::Blocking)
+        .build()
 }
 
 fn output(name: &str) -> Output {

@@ -11,7 +11,7 @@ use obs_logging::Context;
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
-use crate::testing;
+use crate::{HAS_TELEMETRY, testing};
 
 /// `tokio::spawn`, within what is current here: the span, the request id, the log context. A task of a
 /// websocket, or any other that outlives its request, still writes lines with the request's ids, and its
@@ -110,6 +110,9 @@ struct Within<'a> {
 
 impl Work {
     fn of_this_thread() -> Self {
+        if !HAS_TELEMETRY {
+            return Self { span: Span::none(), request: None, context: None, scope: None };
+        }
         Self {
             span: Span::current(),
             request: current_request_id(),

@@ -7,6 +7,7 @@ use actix_web::test::{
     TestRequest, call_and_read_body, call_service, init_service, try_call_service,
 };
 use actix_web::{App, HttpResponse, web};
+use obs_all::logging::capture::Captured;
 use obs_all::{Config, testing};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -51,7 +52,7 @@ async fn a_request_of_actix_web_is_told_by_every_pillar() {
     assert_eq!(panicked.unwrap_err().error_response().status().as_u16(), 500);
 
     let lines = scope.lines();
-    let events: Vec<_> = lines.iter().map(obs_all::logging::capture::Captured::event).collect();
+    let events: Vec<_> = lines.iter().map(Captured::event).collect();
     assert_eq!(events, ["found", "request", "no order", "request", "request", "request"]);
     for line in &lines[..2] {
         assert_eq!(line["request_id"], "abc-123");

@@ -230,6 +230,9 @@ fn invalid_value_names_its_variable_and_remedy() {
         (&[("OBS_ADMIN_ADDR", "unix:")], "OBS_ADMIN_ADDR", "unix: and a path"),
         (&[("OBS_GRACE_PERIOD", "long")], "OBS_GRACE_PERIOD", "5s or 500ms"),
         (&[("OBS_ACCESS_LOG", "yes?")], "OBS_ACCESS_LOG", "on or off"),
+        (&[("OBS_LOG_BUDGET", "1MB/h")], "OBS_LOG_BUDGET", "1MB/s"),
+        (&[("OBS_SPAN_BUDGET", "lots")], "OBS_SPAN_BUDGET", "1000/s"),
+        (&[("OBS_SERIES_BUDGET", "0")], "OBS_SERIES_BUDGET", "1 or more"),
         (&[("OBS_LOG", "")], "OBS_LOG", "unset it"),
         (&[("OBS_WATCHDOG", "maybe")], "OBS_WATCHDOG", "on or off"),
     ] {

@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::routing::get;
 use http::Request;
 use http_body_util::BodyExt;
+use obs_all::logging::capture::Captured;
 use obs_all::metrics::CounterVec;
 use obs_all::{Config, testing};
 use tower::ServiceExt;
@@ -42,8 +43,7 @@ async fn assert_own(of: &'static str) {
     let of_work: Vec<_> = spans.iter().filter(|span| span.name() == "work").collect();
     assert_eq!(of_work.len(), 20, "{spans:?}");
     assert!(of_work.iter().all(|span| span.attribute("of").as_deref() == Some(of)));
-    let traces =
-        |line: &obs_all::logging::capture::Captured| line["trace_id"].as_str().map(str::to_owned);
+    let traces = |line: &Captured| line["trace_id"].as_str().map(str::to_owned);
     assert!(lines.iter().all(|line| {
         let trace = traces(line);
         of_work.iter().any(|span| Some(span.trace_id()) == trace.as_deref())
@@ -75,10 +75,7 @@ async fn request_of_a_scope_is_in_its_lines_spans_and_metrics() {
     let request = Request::get("/orders/7").body(Body::empty()).unwrap();
     app.oneshot(request).await.unwrap().into_body().collect().await.unwrap();
     let lines = scope.lines();
-    assert_eq!(
-        lines.iter().map(obs_all::logging::capture::Captured::event).collect::<Vec<_>>(),
-        ["found", "request"]
-    );
+    assert_eq!(lines.iter().map(Captured::event).collect::<Vec<_>>(), ["found", "request"]);
     let spans = scope.spans();
     assert_eq!(spans[0].name(), "GET /orders/{id}");
     assert_eq!(lines[0]["trace_id"].as_str(), Some(spans[0].trace_id()));

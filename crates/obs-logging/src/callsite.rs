@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tracing_core::Metadata;
 
+use crate::budget::SiteBudget;
 use crate::context::fields::{Fields, Key};
 use crate::cost::LocalStats;
 use crate::encode::head::{head, opening};
@@ -46,6 +47,8 @@ pub(crate) struct Callsite {
     pub(crate) verdict: CachedVerdict,
     /// Where not every line is wanted.
     pub(crate) pace: Option<Arc<Pace>>,
+    /// Where the layer has a budget.
+    pub(crate) budget: Option<SiteBudget>,
     pub(crate) cost: LocalStats,
 }
 
@@ -93,6 +96,8 @@ impl Callsite {
         let mut names = Fields::new();
         let keys = fields.iter().filter_map(FieldRole::key);
         keys.clone().for_each(|key| _ = names.begin(key));
+        let cost = config.stats.local(metadata);
+        let budget = config.budget.clone().filter(|_| metadata.is_event());
         let are_names_distinct = names.len() == keys.count();
         Self {
             opening: opening(&head(metadata.level(), metadata.target())),
@@ -106,7 +111,8 @@ impl Callsite {
             cached_name_mask: Cell::new(None),
             verdict: CachedVerdict::default(),
             pace: pipeline.pace_of(metadata),
-            cost: config.stats.local(metadata),
+            budget: budget.map(|budget| SiteBudget::new(budget, cost.site())),
+            cost,
         }
     }
 

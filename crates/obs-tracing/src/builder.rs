@@ -15,7 +15,7 @@ use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
 use crate::queue::Queue;
 use crate::record::{Limits, Tail};
-use crate::sample::{Rules, Sampler};
+use crate::sample::{Ceiling, Rules, Sampler, SpanBudget};
 use crate::sql::{Database, OnQuery, Query};
 use crate::traces::Traces;
 
@@ -49,6 +49,7 @@ pub struct Builder {
     pub(crate) activates_context: bool,
     pub(crate) sampler: Option<Sampler>,
     pub(crate) tail: Option<Tail>,
+    pub(crate) span_budget: Option<SpanBudget>,
     pub(crate) propagators: Option<Propagators>,
     pub(crate) resource: Vec<(String, String)>,
     pub(crate) limits: Option<Limits>,
@@ -74,6 +75,7 @@ impl Builder {
             activates_context: false,
             sampler: None,
             tail: None,
+            span_budget: None,
             propagators: None,
             resource: Vec::new(),
             limits: None,
@@ -143,6 +145,16 @@ impl Builder {
     /// Which of the unsampled traces are kept after all. Default: none.
     pub fn tail(mut self, tail: Tail) -> Self {
         self.tail = Some(tail);
+        self
+    }
+
+    /// How much is exported at most, in bursts of up to one second's worth. Past it whole traces are shed: the share of
+    /// traces that are kept is lowered, by the trace id, until the rest fits. A trace with an error, or what else
+    /// [`Builder::tail`] names, is kept all the same, so shed traces are recorded until they end; what is kept for
+    /// that leaves less for the others. A warning tells of it, at most once in half a minute; [`Traces::budget`] and
+    /// `obs_traces_shed_total` count the traces.
+    pub fn span_budget(mut self, budget: SpanBudget) -> Self {
+        self.span_budget = Some(budget);
         self
     }
 
@@ -249,6 +261,7 @@ impl Builder {
         let mut pipeline =
             Pipeline::new(exporting, rules, limits, database, copy_level, open, queue);
         pipeline.propagators = resolved.propagators;
+        pipeline.ceiling = self.span_budget.filter(|_| exporting).map(Ceiling::new);
         #[cfg(feature = "otel-sdk")]
         {
             pipeline.activates_context = self.activates_context;

@@ -51,6 +51,7 @@ impl Pipeline {
             #[cfg(feature = "otel-sdk")]
             activates_context: self.activates_context,
             rules: self.rules.after_fork(),
+            ceiling: None,
             tail: Arc::default(),
             table: Table::new(self.open_spans),
             open_spans: self.open_spans,

@@ -39,10 +39,15 @@ pub use obs_otlp::{Compression, Error, Origin, Protocol, Setting};
 #[cfg(feature = "otel-sdk")]
 pub use opentelemetry_sdk;
 pub use record::{AttributeValue, EndedSpan, Limits, SpanKind, Status, Tail};
-pub use sample::Sampler;
+pub use sample::{Sampler, SpanBudget, SpanBudgetStatus};
 pub use span_ext::{
     SpanExt, add_event, add_link, record_error, record_error_with_backtrace, set_attribute,
     set_status,
 };
 pub use sql::{Query, sql_with_trace};
 pub use traces::{Counts, Delivery, SpanCost, Traces};
+
+/// The guide's examples.
+#[cfg(all(doctest, feature = "http", feature = "otlp", feature = "otel-sdk", feature = "reqwest"))]
+#[doc = include_str!("../../../docs/tracing.md")]
+mod guide {}

@@ -14,7 +14,7 @@ use crate::propagate::{Origin, Propagators, RemoteContext};
 use crate::queue::Queue;
 use crate::record::{Chunk, Limits, Record, SpanContext, TailMode};
 use crate::ring::{self, Consumer, Producer};
-use crate::sample::{Rule, Rules, SamplingInput};
+use crate::sample::{self, Ceiling, Rule, Rules, SamplingInput};
 use crate::sql::Database;
 
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(crate) struct Pipeline {
     #[cfg(feature = "otel-sdk")]
     pub(crate) activates_context: bool,
     pub(crate) rules: Rules,
+    /// How much may be exported, where that is said.
+    pub(crate) ceiling: Option<Ceiling>,
     pub(crate) tail: Arc<TailMode>,
     pub(crate) table: Table,
     /// What the table was made for.
@@ -94,6 +96,7 @@ impl Pipeline {
             #[cfg(feature = "otel-sdk")]
             activates_context: false,
             rules,
+            ceiling: None,
             tail: Arc::default(),
             table: Table::new(open_spans),
             open_spans,
@@ -162,8 +165,18 @@ impl Pipeline {
         let propagated = remote.and_then(|remote| remote.propagated().cloned());
         let route = origin.and_then(|origin| origin.route);
         let input = SamplingInput { trace_id, name, route, parent };
-        let decision = rule.sampler.decide(&input, propagated);
-        let tail = rule.tail.as_ref().filter(|_| self.exporting && !decision.sampled);
+        let mut decision = rule.sampler.decide(&input, propagated);
+        let mut tail = rule.tail.as_ref();
+        if let Some(ceiling) = self.ceiling.as_ref().filter(|_| decision.sampled) {
+            let propagated = decision.propagated.take();
+            decision.sampled = ceiling.admit(trace_id, propagated.as_deref(), sample::now());
+            decision.propagated = match decision.sampled {
+                true => ceiling.propagated(propagated),
+                false => remote.and_then(|remote| remote.propagated().cloned()),
+            };
+            tail = tail.or(Some(&ceiling.errors));
+        }
+        let tail = tail.filter(|_| self.exporting && !decision.sampled);
         span_context.release();
         span_context.trace_id = trace_id;
         span_context.span_id = SpanId::random();
@@ -187,6 +200,11 @@ impl Pipeline {
     pub(crate) fn submit(&self, chunk: Chunk) {
         if chunk.is_empty() {
             return;
+        }
+        if let Some(ceiling) = &self.ceiling {
+            let firsts = chunk.iter().map(|record| &record.span_context);
+            let traces = firsts.filter(|span| span.local_root && span.sampled).count();
+            ceiling.ended(chunk.len() as u64, traces as u64, sample::now());
         }
         if let Err(rejected) = self.queue.push(chunk) {
             self.totals.dropped.fetch_add(rejected.len() as u64, Relaxed);

@@ -13,7 +13,7 @@ use crate::live::LiveSpan;
 use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
 use crate::record::Tail;
-use crate::sample::Sampler;
+use crate::sample::{Ceiling, Sampler, SpanBudgetStatus, now};
 
 /// The default timeout of a shutdown.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -176,6 +176,12 @@ impl Traces {
         costs
     }
 
+    /// The budget, and what it does now; `None` where there is none, or nothing is exported: see
+    /// [`Builder::span_budget`](crate::Builder::span_budget).
+    pub fn budget(&self) -> Option<SpanBudgetStatus> {
+        self.pipeline().ceiling.as_ref().map(|ceiling| ceiling.status(now()))
+    }
+
     /// Decides upon new traces with this sampler from now on.
     pub fn set_sampler(&self, sampler: Sampler) {
         self.pipeline().rules.change(|rule| rule.sampler = sampler);
@@ -272,7 +278,12 @@ struct TraceMetrics(Handle);
 
 impl Source for TraceMetrics {
     fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
-        let counts = counts(self.0.pipeline());
+        let pipeline = self.0.pipeline();
+        let counts = counts(pipeline);
+        let shed = pipeline.ceiling.as_ref().map(Ceiling::shed);
+        let shed = shed.map(|shed| {
+            ("obs_traces_shed_total", "Traces that the span budget turned down.", shed)
+        });
         let counters = [
             ("obs_spans_started_total", "Spans created.", counts.started),
             ("obs_spans_exported_total", "Spans that a collector accepted.", counts.exported),
@@ -307,7 +318,7 @@ impl Source for TraceMetrics {
                 counts.exported_bytes,
             ),
         ];
-        for (name, help, value) in counters {
+        for (name, help, value) in counters.into_iter().chain(shed) {
             let kind = SampleKind::Counter;
             sink(Sample { name, help, kind, labels: &[], value: value as f64 });
         }

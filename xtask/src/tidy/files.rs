@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::error::{During, Failure};
 use crate::system::workspace;
 use crate::tidy::metadata::Package;
-use crate::tidy::{guides, names};
+use crate::tidy::{commands, guides, names};
 
 /// The top level holds these, and dot files.
 const TOP_LEVEL: [&str; 15] = [
@@ -74,7 +74,10 @@ pub(crate) fn breaches(packages: &[Package]) -> Result<Vec<String>, Failure> {
             pages.push((file, text));
         }
     }
+    let main = std::fs::read_to_string(root.join("xtask/src/main.rs")).during("xtask")?;
+    let of_xtask = commands::commands_of_xtask(&main);
     for (page, text) in &pages {
+        breaches.extend(commands::breaches(page, text, packages, &of_xtask));
         breaches.extend(guides::breaches(page, text, &functions));
     }
     for package in packages {

@@ -69,16 +69,34 @@ impl Target {
         let with_text = crate::stack::with_text(bytes, ends);
         #[cfg(feature = "stack")]
         let (bytes, ends) = with_text.as_ref().map_or((bytes, ends), |(bytes, ends)| (bytes, ends));
+        if ends.is_empty() {
+            return true;
+        }
+        match self.write_counted(bytes, tally) {
+            (_, None) => {
+                tally.written.add(ends.len() as u64);
+                true
+            }
+            (taken, Some(failure)) => {
+                self.after_failure(bytes, ends, (taken, failure), tally);
+                false
+            }
+        }
+    }
+
+    /// Counts the lines that a write did not take, and writes those that follow.
+    #[cold]
+    fn after_failure(
+        &mut self,
+        bytes: &[u8],
+        ends: &[u32],
+        mut failed: (usize, Failure),
+        tally: &Tally,
+    ) {
         let mut start = 0;
         let mut rest = ends;
-        let mut is_well = true;
-        while !rest.is_empty() {
-            let (taken, failure) = self.write_counted(&bytes[start..], tally);
-            let Some(failure) = failure else {
-                tally.written.add(rest.len() as u64);
-                break;
-            };
-            is_well = false;
+        loop {
+            let (taken, failure) = failed;
             let lines = rest.partition_point(|end| *end as usize <= start + taken);
             tally.written.add(lines as u64);
             if taken > 0 {
@@ -91,8 +109,17 @@ impl Target {
             tally.lost.add(lost.len() as u64);
             start = lost.last().map_or(bytes.len(), |end| *end as usize);
             rest = next;
+            if rest.is_empty() {
+                return;
+            }
+            failed = match self.write_counted(&bytes[start..], tally) {
+                (_, None) => {
+                    tally.written.add(rest.len() as u64);
+                    return;
+                }
+                (taken, Some(failure)) => (taken, failure),
+            };
         }
-        is_well
     }
 
     /// Says in the log how many lines have been lost since it was last said.

@@ -25,6 +25,17 @@ impl Registry {
                 });
             }
         }
+        let has_budget = self.0.budget.most().is_some();
+        let labelled = families.iter().filter(|family| !family.descriptor().labels.is_empty());
+        for family in labelled.filter(|_| has_budget) {
+            own.push(&Sample {
+                name: "obs_metrics_series_shed_total",
+                help: "Uses of the overflow series because the registry's budget of series was used up.",
+                kind: SampleKind::Counter,
+                labels: &[("metric", &family.descriptor().name)],
+                value: family.shed() as f64,
+            });
+        }
         obs_guard::each_place(|place, panics| {
             own.push(&Sample {
                 name: "obs_application_panics_total",

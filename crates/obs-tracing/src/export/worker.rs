@@ -47,6 +47,9 @@ pub(crate) struct Worker {
     /// The number of rules' panics at the last warning.
     reported_panics: u64,
     warned_of_panics: Option<Instant>,
+    /// Of how many shed traces the last warning told.
+    known_shed: u64,
+    warned_of_shed: Option<Instant>,
 }
 
 impl Worker {
@@ -76,6 +79,8 @@ impl Worker {
                     ignored,
                     reported_panics: 0,
                     warned_of_panics: None,
+                    known_shed: 0,
+                    warned_of_shed: None,
                 };
                 worker.run().await;
             });
@@ -96,6 +101,7 @@ impl Worker {
             obs_otlp::warn_of_ignored(&std::mem::take(&mut self.ignored));
             self.pipeline.drain();
             self.warn_of_panics();
+            self.warn_of_shed_traces();
             drop_unused_tails();
             while let Some((request, spans)) = self.next_request() {
                 self.deliver(request, spans).await;
@@ -129,6 +135,9 @@ impl Worker {
         let builder = builder?;
         let spans = builder.spans();
         self.pipeline.add_costs(builder.costs());
+        if let Some(ceiling) = &self.pipeline.ceiling {
+            ceiling.encoded(spans as u64, builder.len() as u64);
+        }
         Some((self.transport.pack(builder, &self.head), spans))
     }
 
@@ -192,6 +201,25 @@ impl Worker {
             target: "obs_tracing",
             panics,
             "a rule of Tail::when panicked, so its traces are kept: mend the function, its panics are in the log"
+        );
+    }
+
+    fn warn_of_shed_traces(&mut self) {
+        let Some(ceiling) = &self.pipeline.ceiling else { return };
+        let shed = ceiling.shed();
+        if shed == self.known_shed
+            || self.warned_of_shed.is_some_and(|warned| warned.elapsed() < WARNING_INTERVAL)
+        {
+            return;
+        }
+        let new = shed - std::mem::replace(&mut self.known_shed, shed);
+        self.warned_of_shed = Some(Instant::now());
+        tracing::warn!(
+            target: "obs_tracing",
+            shed_traces = new,
+            budget = %ceiling.budget(),
+            "spans are past their budget and whole traces are shed, those with errors are kept: \
+             sample less (OTEL_TRACES_SAMPLER), make fewer spans, or raise the budget"
         );
     }
 

@@ -1,6 +1,7 @@
 //! Sampling: decided once, where a trace enters the process.
 
 mod budget;
+mod ceiling;
 mod decision;
 mod parse;
 mod rate;
@@ -10,7 +11,10 @@ mod sampler;
 mod tail;
 mod tails;
 
+pub(crate) use ceiling::Ceiling;
+pub use ceiling::{SpanBudget, SpanBudgetStatus};
 pub(crate) use decision::SamplingInput;
+pub(crate) use rate::now;
 pub(crate) use rules::{CachedRule, Rule, Rules};
 pub use sampler::Sampler;
 pub(crate) use tail::RULE_PANICKED;

@@ -40,7 +40,7 @@ impl Rate {
 }
 
 /// Nanoseconds since the first call.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
