@@ -59,7 +59,7 @@ fn tail_keeps_slow_traces_and_rule_matches() {
     let tail = Tail::nothing().slower_than(slow).attribute("tier", "gold").attribute("n", "7");
     let (layer, traces, exported) = pipeline(tail.when(rule));
     within(layer, || {
-        info_span!("slow").in_scope(|| std::thread::sleep(slow));
+        info_span!("slow").in_scope(|| std::thread::sleep(slow + slow / 4)); // the clock of spans is calibrated
         info_span!("gold").in_scope(|| info_span!("inner", tier = "gold").in_scope(|| {}));
         info_span!("seven", n = 7).in_scope(|| {});
         info_span!("odd", otel.status_code = "OK").in_scope(|| {});
