@@ -11,7 +11,7 @@ pub(crate) struct Options {
     /// One part only: logging, metrics, tracing, health, profiling or errors; or e2e: a whole service with our
     /// telemetry, and the same with the stock crates', under load; or allocations: those that our telemetry adds
     /// to a request, in a build without optimisation; or wakeups: those of threads, and system calls, that it
-    /// adds at 2,000 requests a second.
+    /// adds at 2,000 requests a second; or off: instructions a request where telemetry is compiled out.
     pillar: Option<String>,
     /// Print the rows as JSON.
     #[arg(long)]
@@ -28,8 +28,18 @@ impl Options {
     }
 }
 
+impl Options {
+    /// What the build without telemetry costs: counts, too.
+    pub(crate) fn off() -> Self {
+        Self { pillar: Some("off".to_owned()), json: false, check: true }
+    }
+}
+
 /// Builds the benchmarks optimised, with the peers, and runs them.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    if options.pillar.as_deref() == Some("off") {
+        return cargo(["bench", "--quiet", "-p", "obs-off", "--bench", "instructions"]);
+    }
     let mut arguments = vec!["run", "--quiet", "--release"];
     if options.pillar.as_deref() == Some("allocations") {
         // A count, which a quick build has, too.

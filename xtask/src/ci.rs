@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::error::Failure;
 use crate::system::{cargo, installed, workspace};
-use crate::{bench, demo, platforms, test, tidy};
+use crate::{bench, demo, features, platforms, test, tidy};
 
 pub(crate) fn run() -> Result<(), Failure> {
     step("format", || cargo(["fmt", "--all", "--check"]))?;
@@ -28,6 +28,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         }
         Ok(())
     })?;
+    step("each feature alone", || features::run(&features::Options::default()))?;
     step("the oldest Rust", || {
         let mut arguments = vec!["clippy", "--quiet", "--all-features", "--lib"];
         let published = tidy::published()?;
@@ -39,12 +40,25 @@ pub(crate) fn run() -> Result<(), Failure> {
         platforms::oldest_rust()
     })?;
     step("other platforms", platforms::run)?;
+    step("packages", || {
+        let mut arguments = vec!["package", "--quiet", "--allow-dirty"];
+        let published = tidy::published()?;
+        for name in &published {
+            arguments.extend(["-p", name]);
+        }
+        cargo(arguments)
+    })?;
     step("documentation", documentation)?;
     step("deny", deny)?;
     step("undefined behaviour, by Miri", miri)?;
     step("instructions a log line", || {
         cargo(["bench", "--quiet", "-p", "obs-logging", "--bench", "instructions"])?;
         cargo(["bench", "--quiet", "-p", "obs-all", "--bench", "instructions"])
+    })?;
+    step("telemetry that is off", || {
+        cargo(["test", "--quiet", "-p", "obs-off"])?;
+        cargo(["test", "--quiet", "-p", "obs-off", "--features", "on"])?;
+        bench::run(&bench::Options::off())
     })?;
     step("allocations a request", || bench::run(&bench::Options::gate()))?;
     step("examples", examples)?;

@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod demo;
 mod error;
+mod features;
 mod platforms;
 mod scenario;
 mod screenshot;
@@ -51,6 +52,8 @@ enum Command {
     Assets(assets::Options),
     /// Check the published libraries on other platforms, and with the oldest supported Rust.
     Platforms,
+    /// Check that each published crate compiles without a warning whatever its features are.
+    Features(features::Options),
     /// Run what CI runs.
     Ci,
 }
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Assets(options) => assets::run(&options),
         Command::Platforms => platforms::run().and_then(|()| platforms::oldest_rust()),
+        Command::Features(options) => features::run(&options),
         Command::Screenshot => screenshot::run(),
         Command::Ci => ci::run(),
     };

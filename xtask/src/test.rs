@@ -22,7 +22,9 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.scenario.is_none() {
         // The benchmarks have no tests, and minutes of peers to compile.
-        let benchmarks = ["--exclude", "obs-bench", "--exclude", "obs-bench-e2e"];
+        let mut benchmarks = vec!["--exclude", "obs-bench", "--exclude", "obs-bench-e2e"];
+        // Its features must not be united with the others'.
+        benchmarks.extend(["--exclude", "obs-off"]);
         let tests = ["test", "--quiet", "--workspace", "--all-features", "--no-fail-fast"];
         cargo(tests.into_iter().chain(benchmarks))?;
     }

@@ -60,7 +60,8 @@ fn run(work: &str, chunks: u64) {
         QUERY => config.sampler(Sampler::never()).database_system("sqlite"),
         _ => config,
     };
-    let _obs = told(config.log_output("/dev/null"), work).init().expect("nothing of this can fail");
+    let _obs =
+        configure(config.log_output("/dev/null"), work).init().expect("nothing of this can fail");
     let _entered = info_span!("request", method = "GET", path = "/orders").entered();
     for _ in 0..chunks {
         match work {
@@ -73,7 +74,7 @@ fn run(work: &str, chunks: u64) {
 }
 
 #[cfg(feature = "errors")]
-fn told(config: Config, work: &str) -> Config {
+fn configure(config: Config, work: &str) -> Config {
     use obs_all::errors::{Outcome, Report};
     if work != "line, errors are told" {
         return config;
@@ -82,7 +83,7 @@ fn told(config: Config, work: &str) -> Config {
 }
 
 #[cfg(not(feature = "errors"))]
-fn told(config: Config, _: &str) -> Config {
+fn configure(config: Config, _: &str) -> Config {
     config
 }
 

@@ -1,12 +1,12 @@
-//! One composite HTTP layer, in the one order that is right.
+//! The composite HTTP layer, in its one order.
 //!
 //! From the outside in: request id and log context; server span; access line; rate, errors and
 //! duration; the handler, whose panics become 500. So the span finds the request's id, the access line
 //! finds the span's ids, and the metrics find the span for their exemplars, also when the exchange ends.
 
 use obs_context::Route;
-use obs_http::{ObserveLayer, ObserveService, RouteOf, unrouted};
-use obs_logging::http::{AccessLog, ForwardRequestId, RequestContext};
+use obs_http::{ObserveLayer, ObserveService, unrouted};
+use obs_logging::http::{AccessLog, RequestContext};
 use obs_metrics::http::{ClientMetrics, ServerMetrics};
 use obs_tracing::http::{ClientSpan, GrpcClientSpan, ServerSpan};
 use tower_layer::Layer;
@@ -18,11 +18,15 @@ type Inner = (obs_errors::http::WatchErrors, ServerMetrics);
 #[cfg(not(feature = "errors"))]
 type Inner = ServerMetrics;
 type Server = (RequestContext, (ServerSpan, (Option<AccessLog>, Inner)));
-type Client = (ForwardRequestId, (ClientSpan, ClientMetrics));
-type GrpcClient = (ForwardRequestId, (GrpcClientSpan, ClientMetrics));
+type Client = (ClientSpan, ClientMetrics);
+type GrpcClient = (GrpcClientSpan, ClientMetrics);
 
 /// The layer of a server: made by [`Obs::server_layer`].
 pub type ServerLayer = ObserveLayer<Server>;
+
+/// The middleware of an actix-web application: made by [`Obs::actix`].
+#[cfg(feature = "actix")]
+pub type ActixLayer = obs_http::ObserveActix<Server>;
 
 /// The layer of a client: made by [`Obs::client_layer`].
 pub type ClientLayer = ObserveLayer<Client>;
@@ -44,14 +48,20 @@ impl Obs {
 
     /// The layer that [`Obs::observe`] adds, for any tower service; `route_of` tells a request's route
     /// template.
-    pub fn server_layer(&self, route_of: RouteOf) -> ServerLayer {
+    pub fn server_layer(
+        &self,
+        route_of: impl Fn(&http::request::Parts) -> Option<Route> + Send + Sync + 'static,
+    ) -> ServerLayer {
+        ObserveLayer::new(self.server_observer(), route_of).catch_panics()
+    }
+
+    fn server_observer(&self) -> Server {
         let access = self.access_log.then(AccessLog::new);
         #[cfg(feature = "errors")]
         let inner = (self.watch_errors.clone(), self.red.clone());
         #[cfg(not(feature = "errors"))]
         let inner = self.red.clone();
-        let observer = (RequestContext::new(), (self.server_span, (access, inner)));
-        ObserveLayer::new(observer, route_of).catch_panics()
+        (RequestContext::new(), (self.server_span, (access, inner)))
     }
 
     /// The layer of an HTTP client: forwards the request id, makes a client span, propagates the trace,
@@ -68,8 +78,15 @@ impl Obs {
         obs_http::ObserveReqwest::new(self.client_observer())
     }
 
+    /// [`Obs::server_layer`] as a middleware of actix-web (feature `actix`): `App::new().wrap(obs.actix())`, as the last
+    /// `wrap`, which is the outermost. Routes are the patterns of actix-web's resources.
+    #[cfg(feature = "actix")]
+    pub fn actix(&self) -> ActixLayer {
+        obs_http::ObserveActix::new(self.server_observer())
+    }
+
     fn client_observer(&self) -> Client {
-        (ForwardRequestId::new(), (self.client_span, self.client_metrics.clone()))
+        (self.client_span, self.client_metrics.clone())
     }
 
     /// Wraps an HTTP client with [`Obs::client_layer`].
@@ -82,8 +99,7 @@ impl Obs {
     /// The layer of a gRPC client, as [`Obs::client_layer`] is of HTTP: forwards the request id, makes a
     /// client span with the code of the trailers, and propagates the trace in the configured formats.
     pub fn grpc_client_layer(&self) -> ObserveLayer<GrpcClient> {
-        let span = GrpcClientSpan::new().propagators(self.traces.propagators());
-        let observer = (ForwardRequestId::new(), (span, self.client_metrics.clone()));
+        let observer = (GrpcClientSpan::new(), self.client_metrics.clone());
         ObserveLayer::new(observer, unrouted)
     }
 
@@ -94,11 +110,32 @@ impl Obs {
     }
 }
 
-/// What [`Obs::observe`] takes.
+/// What [`Obs::observe`] takes: an axum `Router`, or a pair of any other tower service and what tells its routes.
+///
+/// ```
+/// # fn example<Service>(obs: &obs_all::Obs, service: Service) {
+/// use obs_all::context::Route;
+///
+/// let users = |head: &http::request::Parts| {
+///     head.uri.path().starts_with("/users/").then(|| Route::intern("/users/{id}"))
+/// };
+/// let app = obs.observe((service, users));
+/// # drop(app);
+/// # }
+/// ```
+///
+/// A router needs its state first; the compiler says so:
+///
+/// ```compile_fail,E0277
+/// # fn example(obs: &obs_all::Obs, router: axum::Router<String>) {
+/// obs.observe(router); // obs.observe(router.with_state(state))
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`Obs::observe` cannot watch `{Self}`",
+    label = "neither a `Router` with its state nor a pair of a service and its routes",
     note = "an axum `Router` needs its state first: `obs.observe(router.with_state(state))`",
-    note = "any other tower service comes with the function of its route: `obs.observe((service, route_of as fn(&_) -> _))`"
+    note = "any other tower service comes with what tells its route: `obs.observe((service, |head: &http::request::Parts| ...))`"
 )]
 pub trait Observable {
     /// The same, with the layer.
@@ -113,14 +150,18 @@ impl Observable for axum::Router {
     type Observed = Self;
 
     fn observed_by(self, obs: &Obs) -> Self {
+        let routes = obs_http::routes_of(&self);
         // With their state routes are ready made; without, axum would make one anew, layer and all, for every request.
-        let routes: Self = self.with_state(());
-        routes.layer(obs.server_layer(obs_http::matched_path).routes())
+        let app: Self = self.with_state(());
+        app.layer(obs.server_layer(routes).routes())
     }
 }
 
-/// A service without axum's router: the function tells the route template of a request.
-impl<S> Observable for (S, fn(&http::request::Parts) -> Option<Route>) {
+/// A service without axum's router: the function or closure tells the route template of a request.
+impl<S, F> Observable for (S, F)
+where
+    F: Fn(&http::request::Parts) -> Option<Route> + Send + Sync + 'static,
+{
     type Observed = ObserveService<S, Server>;
 
     fn observed_by(self, obs: &Obs) -> Self::Observed {

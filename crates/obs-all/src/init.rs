@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ::tracing::Dispatch;
 use ::tracing::subscriber::NoSubscriber;
 #[cfg(feature = "errors")]
 use obs_errors::Errors;
 use obs_health::admin::AdminServer;
 use obs_health::lifecycle::Lifecycle;
 use obs_health::{Check, Health, ServerLimits};
-use obs_logging::{Logging, Output};
+use obs_logging::{Delivery, LogLayer, Logging, Output};
 use obs_metrics::http::{ClientMetrics, ServerMetrics};
 use obs_metrics::{Buckets, Pusher, Registry};
 use obs_tracing::http::{ClientSpan, ServerSpan};
@@ -24,7 +25,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::config::{Config, Explanation, Layers, Records, Settings, Signals};
 use crate::error::{Error, Kind};
 use crate::layer::Pillars;
-use crate::{admin, queries};
+use crate::{HAS_TELEMETRY, admin, queries};
 
 /// Sets up logs, metrics, traces, health and the admin server of this service, configured by the
 /// environment: see [`Config`] for the variables and their defaults.
@@ -52,6 +53,7 @@ impl Config {
 
 /// The telemetry of this process. Dropping it without [`Obs::serve`] flushes what is buffered.
 #[must_use = "the telemetry ends when this is dropped: keep it, or hand it to `serve`"]
+#[cfg_attr(not(feature = "telemetry"), expect(dead_code, reason = "nothing watches requests"))]
 pub struct Obs {
     pub(crate) logging: Arc<Logging>,
     pub(crate) log_records: Option<Arc<Logging>>,
@@ -63,6 +65,7 @@ pub struct Obs {
     #[cfg(feature = "errors")]
     pub(crate) watch_errors: obs_errors::http::WatchErrors,
     pub(crate) push: Option<Arc<Pusher>>,
+    registry: Registry,
     pub(crate) red: ServerMetrics,
     pub(crate) client_metrics: ClientMetrics,
     pub(crate) access_log: bool,
@@ -81,31 +84,75 @@ pub struct Obs {
 impl Obs {
     /// The process's globals come last: where something fails before, they are as they were.
     pub(crate) fn start(config: Config) -> Result<Self, Error> {
-        if ::tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>()) {
+        let is_taken =
+            || ::tracing::dispatcher::get_default(|current| !current.is::<NoSubscriber>());
+        if HAS_TELEMETRY && is_taken() {
             return Err(Error::new(Kind::Taken { source: "a subscriber is installed".into() }));
         }
+        Self::assemble(config, obs_metrics::default_registry(), None, |parts| {
+            if !HAS_TELEMETRY {
+                return Ok(());
+            }
+            let logging = parts.logging;
+            #[cfg(feature = "errors")]
+            let errors = parts.errors;
+            install(parts.subscriber())?;
+            obs_logging::panic::install(logging);
+            #[cfg(feature = "errors")]
+            {
+                // Around the logs' hook: its line names the error.
+                errors.install_panic_hook();
+                errors.make_global();
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes everything, with the metrics in this registry, and hands what the process or a test logs by to
+    /// `install`. A test gives its output; signals and the process's own metrics are the process's alone.
+    pub(crate) fn assemble(
+        config: Config,
+        registry: &Registry,
+        of_test: Option<Output>,
+        install: impl FnOnce(Parts<'_>) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let is_process = of_test.is_none();
         let settings = Settings::resolve(&config)?;
         let mut explanation = settings.explanation.clone();
         let health = Health::new();
         let lifecycle = Lifecycle::new(health.clone(), settings.deadlines.clone());
         // First of all: a container's first process gets no signal that it does not watch.
-        lifecycle.watch_signals().map_err(Error::part("shutdown"))?;
-        let lines = obs_logging::Builder::new()
-            .format(settings.log_format)
-            .filter(settings.log_filter.clone())
-            .output(output(&settings.log_output));
-        let (log_layer, logging) = config.build_logs(lines, None).map_err(Error::part("logs"))?;
-        let Signals { traces, push, records, ignored } = settings.signals;
+        if is_process {
+            lifecycle.watch_signals().map_err(Error::part("shutdown"))?;
+        }
+        let budget = settings.log_budget;
+        let (log_layer, logging) = match HAS_TELEMETRY {
+            true => {
+                let lines = obs_logging::Builder::new()
+                    .format(settings.log_format)
+                    .filter(settings.log_filter.clone())
+                    .output(of_test.unwrap_or_else(|| output(&settings.log_output)));
+                config.build_logs(lines, budget, None)
+            }
+            false => nowhere(),
+        }
+        .map_err(Error::part("logs"))?;
+        let Signals { traces, push, records, ignored } = match HAS_TELEMETRY {
+            true => settings.signals,
+            false => Signals::off(),
+        };
         let is_on = records.is_on().map_err(Error::part("logs"))?;
         let (record_layer, log_records) = is_on
             .then(|| {
                 let records = Records { output: Output::otlp(records), lines: &logging };
-                let built = config.build_logs(obs_logging::Builder::new(), Some(records));
+                let built = config.build_logs(obs_logging::Builder::new(), budget, Some(records));
                 built.map_err(Error::part("logs"))
             })
             .transpose()?
             .unzip();
-        let registry = obs_metrics::default_registry();
+        if settings.series_budget.is_some() {
+            registry.set_series_budget(settings.series_budget);
+        }
         let push = push.start(registry).map_err(Error::part("metrics"))?;
         let push = push.is_on().then(|| Arc::new(push));
         let measures_queries = settings.query_metrics.unwrap_or(push.is_some());
@@ -121,7 +168,11 @@ impl Obs {
         #[cfg(feature = "errors")]
         let (error_layer, errors) = {
             let told = crate::spans::told_by(&traces);
-            settings.errors.spans(told).build().map_err(Error::part("errors"))?
+            let errors = match HAS_TELEMETRY {
+                true => settings.errors.spans(told),
+                false => obs_errors::Builder::new("off").environment(|_| None),
+            };
+            errors.build().map_err(Error::part("errors"))?
         };
         explanation.extend("traces", traces.settings());
         let logs = std::iter::once(log_layer).chain(record_layer);
@@ -131,10 +182,12 @@ impl Obs {
         let logging = Arc::new(logging);
         let client_metrics = ClientMetrics::new(registry, Buckets::default());
         let client_metrics = client_metrics.map_err(Error::part("metrics"))?;
-        let no_process_metrics = match obs_metrics::collect::process(registry) {
-            Err(error) if error.is_unsupported() => Some(error),
-            other => other.map(|()| None).map_err(Error::part("metrics"))?,
-        };
+        let no_process_metrics =
+            match (HAS_TELEMETRY && is_process).then(|| obs_metrics::collect::process(registry)) {
+                None => None,
+                Some(Err(error)) if error.is_unsupported() => Some(error),
+                Some(other) => other.map(|()| None).map_err(Error::part("metrics"))?,
+            };
         let log_records = log_records.map(Arc::new);
         #[cfg(feature = "errors")]
         let errors = Arc::new(errors);
@@ -159,14 +212,13 @@ impl Obs {
             prices: settings.prices,
         };
         let admin = admin::start(&settings.admin, shown)?;
-        install(pillars, config.layers)?;
-        obs_logging::panic::install(&logging);
-        #[cfg(feature = "errors")]
-        {
-            // Around the logs' hook: its line names the error.
-            errors.install_panic_hook();
-            errors.make_global();
-        }
+        install(Parts {
+            pillars,
+            layers: config.layers,
+            logging: &logging,
+            #[cfg(feature = "errors")]
+            errors: &errors,
+        })?;
         obs_otlp::warn_of_ignored(traces.ignored());
         obs_otlp::warn_of_ignored(&ignored);
         if let Some(error) = no_process_metrics {
@@ -195,7 +247,7 @@ impl Obs {
             server_span: ServerSpan::new()
                 .propagators(traces.propagators())
                 .trusted_proxies(settings.trusted_proxies),
-            client_span: ClientSpan::new().propagators(traces.propagators()),
+            client_span: ClientSpan::new(),
             logging,
             log_records,
             traces,
@@ -204,6 +256,7 @@ impl Obs {
             #[cfg(feature = "errors")]
             errors,
             push,
+            registry: registry.clone(),
             red,
             client_metrics,
             health,
@@ -246,9 +299,9 @@ impl Obs {
         &self.errors
     }
 
-    /// The registry that `/metrics` shows: the process's default one.
-    pub fn metrics(&self) -> &'static Registry {
-        obs_metrics::default_registry()
+    /// The registry that `/metrics` shows: the process's default one, but for a [`testing`](crate::testing) scope.
+    pub fn metrics(&self) -> &Registry {
+        &self.registry
     }
 
     /// Where the admin server listens, when there is one and it is not on a Unix-domain socket.
@@ -298,20 +351,42 @@ impl fmt::Debug for Obs {
     }
 }
 
-/// Makes the process log and trace by these layers.
-fn install(pillars: Pillars, layers: Layers) -> Result<(), Error> {
+/// What is the process's, or a test's, to install.
+pub(crate) struct Parts<'a> {
+    pub(crate) pillars: Pillars,
+    pub(crate) layers: Layers,
+    pub(crate) logging: &'a Logging,
+    #[cfg(feature = "errors")]
+    pub(crate) errors: &'a Errors,
+}
+
+impl Parts<'_> {
+    /// What logs and traces by them.
+    pub(crate) fn subscriber(self) -> Dispatch {
+        let subscriber = tracing_subscriber::registry();
+        if self.layers.is_empty() {
+            Dispatch::new(subscriber.with(self.pillars))
+        } else {
+            let filter = self.pillars.filter();
+            Dispatch::new(subscriber.with(self.pillars.with_filter(filter).and_then(self.layers)))
+        }
+    }
+}
+
+/// Makes the process log and trace by this.
+fn install(subscriber: Dispatch) -> Result<(), Error> {
     let taken = |source: Box<dyn StdError + Send + Sync>| Error::new(Kind::Taken { source });
     // A second subscriber does no harm to a logger that hands records on; the other way around it would.
     obs_logging::bridge::install().map_err(|error| taken(error.into()))?;
-    let subscriber = tracing_subscriber::registry();
-    if layers.is_empty() {
-        ::tracing::subscriber::set_global_default(subscriber.with(pillars))
-    } else {
-        let filter = pillars.filter();
-        let all = pillars.with_filter(filter).and_then(layers);
-        ::tracing::subscriber::set_global_default(subscriber.with(all))
-    }
-    .map_err(|error| taken(error.into()))
+    ::tracing::dispatcher::set_global_default(subscriber).map_err(|error| taken(error.into()))
+}
+
+/// Logs that nobody writes, without a thread.
+fn nowhere() -> Result<(LogLayer<tracing_subscriber::Registry>, Logging), obs_logging::Error> {
+    obs_logging::Builder::new()
+        .output(Output::writer(std::io::sink()))
+        .delivery(Delivery::Blocking)
+        .build()
 }
 
 fn output(name: &str) -> Output {

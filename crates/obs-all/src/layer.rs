@@ -20,7 +20,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::{Layer, Registry};
 
-const LONGEST_VALUE_OF_A_LINE: usize = 64 * 1024;
+const MAX_LINE_VALUE_BYTES: usize = 64 * 1024;
 
 type Now<'a> = Context<'a, Registry>;
 
@@ -33,7 +33,7 @@ pub(crate) struct Pillars {
     #[cfg(feature = "errors")]
     errors: Option<ErrorLayer>,
     /// Bytes of one value that any of them reads.
-    longest_value: usize,
+    max_value_bytes: usize,
 }
 
 impl Pillars {
@@ -42,7 +42,7 @@ impl Pillars {
         filter: TraceFilter,
         logs: impl IntoIterator<Item = LogLayer<Registry>>,
     ) -> Self {
-        let longest_value = traces.longest_value().max(LONGEST_VALUE_OF_A_LINE);
+        let max_value_bytes = traces.max_value_bytes().max(MAX_LINE_VALUE_BYTES);
         let logs = logs.into_iter().collect();
         Self {
             traces,
@@ -50,7 +50,7 @@ impl Pillars {
             logs,
             #[cfg(feature = "errors")]
             errors: None,
-            longest_value,
+            max_value_bytes,
         }
     }
 
@@ -112,7 +112,7 @@ impl Pillars {
     fn for_readers(&self, readers: usize, tell: impl FnOnce()) {
         match readers {
             0 | 1 => tell(),
-            _ => once::scope(self.longest_value, tell),
+            _ => once::scope(self.max_value_bytes, tell),
         }
     }
 

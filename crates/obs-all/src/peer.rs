@@ -1,4 +1,4 @@
-//! The connection's other end, where an application looks for it.
+//! The peer's address, where an application looks for it.
 
 #[cfg(feature = "axum")]
 use std::any::TypeId;
@@ -9,10 +9,10 @@ use axum::extract::ConnectInfo;
 use http::Extensions;
 use obs_http::PeerAddr;
 
-type TellPeer = fn(&mut Extensions, SocketAddr);
+type InsertPeer = fn(&mut Extensions, SocketAddr);
 
-/// For this application: each extension is an allocation, and axum's router needs but one.
-pub(crate) fn told_to<App: 'static>() -> TellPeer {
+/// The insertion for this type of application: each extension is an allocation, and axum's router needs one only.
+pub(crate) fn insert_for<App: 'static>() -> InsertPeer {
     #[cfg(feature = "axum")]
     if TypeId::of::<App>() == TypeId::of::<axum::Router>() {
         return |extensions, peer| {
@@ -32,17 +32,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn router_is_told_by_one_extension_and_what_wraps_one_by_both() {
+    fn router_gets_one_extension_and_wrapper_gets_both() {
         let peer = SocketAddr::from(([127, 0, 0, 1], 4711));
-        let found = |tell: TellPeer| {
+        let inserted = |insert: InsertPeer| {
             let mut extensions = Extensions::new();
-            tell(&mut extensions, peer);
+            insert(&mut extensions, peer);
             let info = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
             assert_eq!(info, Some(peer));
             assert_eq!(PeerAddr::of(&extensions), Some(PeerAddr(peer)));
             extensions.get::<PeerAddr>().copied()
         };
-        assert_eq!(found(told_to::<axum::Router>()), None);
-        assert_eq!(found(told_to::<Option<axum::Router>>()), Some(PeerAddr(peer)));
+        assert_eq!(inserted(insert_for::<axum::Router>()), None);
+        assert_eq!(inserted(insert_for::<Option<axum::Router>>()), Some(PeerAddr(peer)));
     }
 }

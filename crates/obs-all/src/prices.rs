@@ -1,4 +1,4 @@
-//! What telemetry costs where it is stored, as the deployer says.
+//! The prices of stored telemetry, set by the deployer.
 
 /// Minutes of a month of thirty days.
 const MINUTES: f64 = 30.0 * 24.0 * 60.0;

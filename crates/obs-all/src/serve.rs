@@ -95,7 +95,7 @@ impl Obs {
             self.log_start(Some(&addr));
             let server = Server::new(listener)
                 .limits(self.server_limits)
-                .tell_peer(peer::told_to::<App>())
+                .insert_peer(peer::insert_for::<App>())
                 .acceptor(acceptor.clone());
             serving.push(Box::pin(server.serve(app.clone(), self.lifecycle.clone())));
         }
@@ -133,6 +133,28 @@ impl Obs {
         let finished = self.lifecycle.clone().run_server(serve).await;
         drop(running);
         Ok(finished)
+    }
+
+    /// [`Obs::run_server`] for a server of actix-web (feature `actix`): it stops gracefully when its listener must
+    /// close. Build it with `HttpServer::disable_signals`, or it stops at the signal, before load balancers know of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Obs::serve`].
+    #[cfg(feature = "actix")]
+    pub async fn run_actix(
+        self,
+        server: actix_web::dev::Server,
+    ) -> Result<Finished<std::io::Result<()>>, Error> {
+        let handle = server.handle();
+        let serve = |closes: CancellationToken| async move {
+            tokio::spawn(async move {
+                closes.cancelled().await;
+                handle.stop(true).await;
+            });
+            server.await
+        };
+        self.run_server(serve).await
     }
 
     /// Runs work that takes no connections, such as a consumer of a queue, with everything that [`Obs::serve`] has.

@@ -1,4 +1,4 @@
-//! The spans that a thread is in, with their ages: what an error is told with.
+//! The spans of a thread with their ages, for error reports.
 
 use std::sync::Arc;
 

@@ -1,14 +1,17 @@
-//! Tasks that go on with the trace, the request id and the log context of where they were begun.
+//! Spawns tasks that keep the trace, the request id and the log context of their caller.
 
 use std::pin::Pin;
 use std::task::{self, Poll};
 
-use ::tracing::Span;
+use ::tracing::dispatcher::DefaultGuard;
 use ::tracing::span::Entered;
+use ::tracing::{Dispatch, Span};
 use obs_context::{EnteredRequest, RequestId, current_request_id};
 use obs_logging::Context;
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
+
+use crate::{HAS_TELEMETRY, testing};
 
 /// `tokio::spawn`, within what is current here: the span, the request id, the log context. A task of a
 /// websocket, or any other that outlives its request, still writes lines with the request's ids, and its
@@ -36,12 +39,26 @@ where
     tokio::spawn(in_current(future))
 }
 
+/// `tokio::task::spawn_blocking`, within what is current here: as [`spawn`] for work that blocks its thread.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime, as `tokio::task::spawn_blocking` does.
+#[track_caller]
+pub fn spawn_blocking<R: Send + 'static>(
+    work: impl FnOnce() -> R + Send + 'static,
+) -> JoinHandle<R> {
+    let here = Work::of_this_thread();
+    tokio::task::spawn_blocking(move || {
+        let _entered = here.enter();
+        work()
+    })
+}
+
 /// A future within what is current here, on whichever thread it is polled or dropped: for a `JoinSet`,
 /// a `LocalSet` or an executor of your own. [`spawn`] is `tokio::spawn` of it.
 pub fn in_current<F>(future: F) -> InCurrent<F> {
-    let work =
-        Work { span: Span::current(), request: current_request_id(), context: Context::current() };
-    InCurrent { future: Some(future), work }
+    InCurrent { future: Some(future), work: Work::of_this_thread() }
 }
 
 pin_project! {
@@ -79,6 +96,8 @@ struct Work {
     span: Span,
     request: Option<RequestId>,
     context: Option<Context>,
+    /// The subscriber of a test; the process's is everywhere anyway.
+    scope: Option<Dispatch>,
 }
 
 /// Left in this order.
@@ -86,12 +105,26 @@ struct Within<'a> {
     _span: Entered<'a>,
     _context: Option<obs_logging::Entered<'a>>,
     _request: Option<EnteredRequest>,
+    _scope: Option<DefaultGuard>,
 }
 
 impl Work {
+    fn of_this_thread() -> Self {
+        if !HAS_TELEMETRY {
+            return Self { span: Span::none(), request: None, context: None, scope: None };
+        }
+        Self {
+            span: Span::current(),
+            request: current_request_id(),
+            context: Context::current(),
+            scope: testing::current_scope(),
+        }
+    }
+
     fn enter(&self) -> Within<'_> {
+        let _scope = self.scope.as_ref().map(::tracing::dispatcher::set_default);
         let _request = self.request.as_ref().map(RequestId::enter);
         let _context = self.context.as_ref().map(Context::enter);
-        Within { _span: self.span.enter(), _context, _request }
+        Within { _span: self.span.enter(), _context, _request, _scope }
     }
 }

@@ -43,7 +43,7 @@ fn of(variables: &[(&'static str, &'static str)]) -> Config {
 }
 
 #[test]
-fn one_endpoint_is_that_of_every_signal() {
+fn one_endpoint_serves_all_signals() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/base");
     for (signal, _) in SIGNALS {
         let row = |variables: &[_], name| row(&of(variables), &format!("{signal}.{name}"));
@@ -60,7 +60,7 @@ fn one_endpoint_is_that_of_every_signal() {
 }
 
 #[test]
-fn a_signal_can_be_turned_off_and_all_of_them() {
+fn signals_can_be_disabled_one_by_one_and_all() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317");
     for (signal, variable) in [
         ("traces", "OTEL_TRACES_EXPORTER"),
@@ -81,7 +81,7 @@ fn a_signal_can_be_turned_off_and_all_of_them() {
 }
 
 #[test]
-fn whoever_deploys_names_the_service() {
+fn environment_names_the_service() {
     assert_eq!(row(&of(&[]), "service"), ("orders".into(), Origin::Code));
     let name = ("OTEL_SERVICE_NAME", "orders-eu");
     let list = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=orders-us");
@@ -92,7 +92,7 @@ fn whoever_deploys_names_the_service() {
 }
 
 #[test]
-fn what_would_lead_elsewhere_is_an_error_that_names_its_variable() {
+fn invalid_endpoint_is_an_error_naming_its_variable() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/");
     for wrong in [
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "c:4318"),
@@ -119,7 +119,7 @@ fn what_would_lead_elsewhere_is_an_error_that_names_its_variable() {
 }
 
 #[test]
-fn the_traces_settings_are_explained_too() {
+fn trace_settings_are_explained() {
     let set = config(&[("OTEL_TRACES_SAMPLER", "always_off")]);
     let (value, origin) = row(&set, "traces.sampler");
     assert_eq!(value, "never");
@@ -195,7 +195,7 @@ fn limits_of_the_server_are_settings_like_the_others() {
 }
 
 #[test]
-fn what_the_spans_say_of_client_and_database_is_a_setting() {
+fn client_and_database_attributes_are_settings() {
     let unset = config(&[]);
     assert_eq!(row(&unset, "server.trusted_proxies"), ("0".into(), Origin::Default));
     assert_eq!(row(&unset, "traces.database.namespace"), ("none".into(), Origin::Default));
@@ -211,7 +211,7 @@ fn what_the_spans_say_of_client_and_database_is_a_setting() {
 }
 
 #[test]
-fn a_secret_is_never_shown() {
+fn secrets_are_never_shown() {
     let set = config(&[("OBS_ADMIN_TOKEN", "hunter2")]);
     assert_eq!(row(&set, "admin.token").0, "***");
     assert!(!set.explain().unwrap().to_string().contains("hunter2"));
@@ -222,7 +222,7 @@ fn wrong(variables: &'static [(&'static str, &'static str)]) -> Error {
 }
 
 #[test]
-fn a_wrong_value_names_its_variable_and_the_remedy() {
+fn invalid_value_names_its_variable_and_remedy() {
     for (variables, variable, remedy) in [
         (&[("OBS_PRESET", "prod")], "OBS_PRESET", "production or development"),
         (&[("OBS_LOG_FORMAT", "xml")], "OBS_LOG_FORMAT", "json, console or auto"),
@@ -230,6 +230,9 @@ fn a_wrong_value_names_its_variable_and_the_remedy() {
         (&[("OBS_ADMIN_ADDR", "unix:")], "OBS_ADMIN_ADDR", "unix: and a path"),
         (&[("OBS_GRACE_PERIOD", "long")], "OBS_GRACE_PERIOD", "5s or 500ms"),
         (&[("OBS_ACCESS_LOG", "yes?")], "OBS_ACCESS_LOG", "on or off"),
+        (&[("OBS_LOG_BUDGET", "1MB/h")], "OBS_LOG_BUDGET", "1MB/s"),
+        (&[("OBS_SPAN_BUDGET", "lots")], "OBS_SPAN_BUDGET", "1000/s"),
+        (&[("OBS_SERIES_BUDGET", "0")], "OBS_SERIES_BUDGET", "1 or more"),
         (&[("OBS_LOG", "")], "OBS_LOG", "unset it"),
         (&[("OBS_WATCHDOG", "maybe")], "OBS_WATCHDOG", "on or off"),
     ] {

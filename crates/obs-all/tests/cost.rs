@@ -33,6 +33,10 @@ fn bill_agrees_with_what_left_the_process() {
     let obs = Config::new("orders")
         .environment(move |name| match name {
             "OBS_ADMIN_ADDR" => Some("127.0.0.1:0".into()),
+            // None of them is reached.
+            "OBS_LOG_BUDGET" => Some("1GB/s".into()),
+            "OBS_SPAN_BUDGET" => Some("1000000/s".into()),
+            "OBS_SERIES_BUDGET" => Some("50000".into()),
             "OBS_PRICE_LOGS_GB" => Some("0.5".into()),
             "OBS_PRICE_INSTANCES" => Some("10".into()),
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" => Some(format!("{endpoint}/v1/traces")),
@@ -59,4 +63,9 @@ fn bill_agrees_with_what_left_the_process() {
     within(bytes_of(&bill, "span"), sent as f64, "spans");
     assert!(bill["per_month"].as_f64().unwrap() > 0.0, "{bill}");
     assert_eq!(bill["instances"], 10);
+    let budgets = bill["budgets"].as_array().unwrap();
+    let kinds: Vec<_> = budgets.iter().map(|budget| budget["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["log", "span", "series"]);
+    assert!(budgets.iter().all(|budget| budget["shed"] == 0), "{budgets:?}");
+    assert!(budgets[2]["used"].as_f64().unwrap() > 0.0, "{budgets:?}");
 }

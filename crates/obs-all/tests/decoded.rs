@@ -16,7 +16,7 @@ use obs_console::{Console, Filter};
 use obs_testing::otlp::Collector;
 use tracing_subscriber::prelude::*;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 const TRACE: TraceId = TraceId::new(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
 
@@ -39,7 +39,7 @@ fn traces(endpoint: &str, protocol: Protocol, compression: Compression) {
             tracing::error!("declined");
         });
     });
-    let delivery = traces.shutdown(PATIENCE);
+    let delivery = traces.shutdown(WAIT_TIMEOUT);
     assert!(delivery.complete && delivery.delivered == 1, "{protocol}: {delivery:?}");
 }
 
@@ -56,7 +56,7 @@ fn logs(endpoint: &str, protocol: Protocol, compression: Compression) {
             tracing::warn!(error, rows = -4, big = u64::MAX, share = 0.25, yes = true, "said");
         });
     });
-    assert!(logging.shutdown(PATIENCE).complete);
+    assert!(logging.shutdown(WAIT_TIMEOUT).complete);
     assert_eq!(logging.counts().written, 1, "{protocol}");
 }
 
@@ -68,7 +68,7 @@ fn metrics(endpoint: &str, protocol: Protocol, compression: Compression) {
     in_trace(|| [0.0625, 0.5, 7.0].iter().for_each(|value| waits.observe(*value)));
     let push = Push::new(endpoint).protocol(protocol).compression(compression);
     let pusher = push.resource([("service.name", "decoded")]).start(&registry).unwrap();
-    assert!(pusher.shutdown(PATIENCE), "{protocol}");
+    assert!(pusher.shutdown(WAIT_TIMEOUT), "{protocol}");
 }
 
 fn in_trace(work: impl FnOnce()) {
@@ -135,7 +135,7 @@ fn read(signal: &str, kind: &str, body: &[u8]) -> String {
 }
 
 #[test]
-fn the_official_messages_read_the_same_of_every_protocol() {
+fn official_messages_are_equal_over_all_protocols() {
     keep_callsites_open();
     let import = "import google.protobuf, opentelemetry.proto";
     let found = Command::new("python3").args(["-c", import]).stderr(Stdio::null()).status();
@@ -177,7 +177,7 @@ fn the_official_messages_read_the_same_of_every_protocol() {
 }
 
 #[test]
-fn the_console_takes_every_signal_by_every_protocol() {
+fn console_receives_every_signal_by_every_protocol() {
     keep_callsites_open();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -12,7 +12,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use tokio::net::TcpListener;
 
 #[tokio::test]
-async fn a_signal_before_serve_ends_it_in_order_at_once() {
+async fn signal_before_serve_shuts_down_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log").display().to_string();
     let written = log.clone();

@@ -28,7 +28,7 @@ async fn panics() -> &'static str {
 }
 
 #[test]
-fn an_error_is_one_with_its_line_its_span_and_its_place() {
+fn error_joins_line_span_and_place() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let reports = Arc::new(Mutex::new(Vec::<Report>::new()));

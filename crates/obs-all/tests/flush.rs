@@ -35,7 +35,7 @@ fn collector(takes: Arc<AtomicBool>) -> String {
 }
 
 #[test]
-fn a_lost_line_fails_the_flush_after_it_and_no_later_one() {
+fn lost_line_fails_only_the_next_flush() {
     let takes = Arc::new(AtomicBool::new(false));
     let endpoint = collector(Arc::clone(&takes));
     let folder = tempfile::tempdir().unwrap();

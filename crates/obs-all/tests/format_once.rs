@@ -62,7 +62,7 @@ fn collector() -> (String, Receiver<Vec<u8>>) {
 }
 
 #[test]
-fn a_value_that_can_be_formatted_once_is_whole_in_lines_and_spans() {
+fn value_formattable_once_is_whole_in_lines_and_spans() {
     let (endpoint, requests) = collector();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");

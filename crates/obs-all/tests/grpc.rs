@@ -24,7 +24,7 @@ fn route_of(request: &request::Parts) -> Option<Route> {
 }
 
 #[tokio::test]
-async fn the_code_of_a_grpc_call_is_told_by_every_pillar() {
+async fn grpc_code_is_reported_by_every_pillar() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let obs = Config::new("orders")
@@ -48,7 +48,7 @@ async fn the_code_of_a_grpc_call_is_told_by_every_pillar() {
         let body = Body::from("a message").with_trailers(async { Some(Ok(trailers)) });
         Ok::<_, Infallible>(Response::new(body))
     });
-    let app = obs.observe((service, route_of as fn(&_) -> _));
+    let app = obs.observe((service, route_of));
     for path in ["/shop.Orders/Get", "/shop.Orders/Lose", "/shop.Orders/Panic"] {
         let response = app.clone().oneshot(call(path)).await.unwrap();
         assert_eq!(response.status(), 200);

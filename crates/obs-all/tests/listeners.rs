@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test]
-async fn every_listener_serves_and_tells_the_peers_address() {
+async fn listeners_serve_with_peer_address() {
     let folder = tempfile::tempdir().unwrap();
     let obs = Config::new("orders")
         .environment(|name| (name == "OBS_ADMIN_ADDR").then(|| "off".into()))

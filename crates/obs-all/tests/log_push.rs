@@ -20,7 +20,7 @@ fn exporter() -> (&'static str, String) {
 }
 
 #[test]
-fn a_collector_gets_the_lines_and_both_outputs_are_counted() {
+fn collector_gets_lines_and_both_outputs_are_counted() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let (send, requests) = channel();

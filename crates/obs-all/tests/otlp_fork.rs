@@ -11,7 +11,7 @@ use obs_all::tracing::Protocol;
 use obs_testing::otlp::Collector;
 use tracing_subscriber::prelude::*;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whether all of it holds in a forked child, which is killed where it hangs.
 fn holds_in_child(check: impl FnOnce() -> bool) -> bool {
@@ -35,7 +35,7 @@ fn holds_in_child(check: impl FnOnce() -> bool) -> bool {
 
 /// One test: a child has the locks of the process as other threads left them.
 #[test]
-fn a_forked_child_counts_and_the_parent_goes_on() {
+fn forked_child_counts_and_parent_continues() {
     for protocol in Protocol::ALL {
         let collector = Collector::start([]);
         let otlp = Otlp::new(collector.url()).protocol(protocol);
@@ -47,7 +47,7 @@ fn a_forked_child_counts_and_the_parent_goes_on() {
         };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::info!("of the parent");
-            assert!(logging.as_ref().unwrap().flush(PATIENCE).complete);
+            assert!(logging.as_ref().unwrap().flush(WAIT_TIMEOUT).complete);
             assert_eq!(counts(&logging), (1, 0));
             assert!(holds_in_child(|| {
                 tracing::info!("of the child");
@@ -56,20 +56,20 @@ fn a_forked_child_counts_and_the_parent_goes_on() {
                 is_counted
             }));
             tracing::info!("of the parent, later");
-            assert!(logging.as_ref().unwrap().shutdown(PATIENCE).complete);
+            assert!(logging.as_ref().unwrap().shutdown(WAIT_TIMEOUT).complete);
         });
         assert_eq!((counts(&logging), collector.seen().len()), ((2, 0), 2), "{protocol}");
 
         let collector = Collector::start([]);
         let push = Push::new(collector.url()).protocol(protocol);
         let mut pusher = Some(push.start(&Registry::new()).unwrap());
-        assert!(pusher.as_ref().unwrap().flush(PATIENCE));
+        assert!(pusher.as_ref().unwrap().flush(WAIT_TIMEOUT));
         assert!(holds_in_child(|| {
-            let pushed = pusher.as_ref().is_some_and(|pusher| pusher.flush(PATIENCE));
+            let pushed = pusher.as_ref().is_some_and(|pusher| pusher.flush(WAIT_TIMEOUT));
             drop(pusher.take());
             !pushed
         }));
-        assert!(pusher.as_ref().unwrap().shutdown(PATIENCE));
+        assert!(pusher.as_ref().unwrap().shutdown(WAIT_TIMEOUT));
         assert_eq!(collector.seen().len(), 2, "{protocol}");
     }
 }

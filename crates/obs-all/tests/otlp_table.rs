@@ -15,13 +15,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use cases::{CASES, Case, Fate};
+use cases::{CASES, Case, Expected};
 use obs_all::tracing::{Compression, Protocol};
 use obs_testing::otlp::{Answer, Collector, Proxy};
 use signals::{Account, SIGNALS, Setup, Signal};
 use warnings::Warnings;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Most of them wait for something.
 const THREADS: usize = 24;
@@ -56,7 +56,7 @@ impl Row {
             protocol,
             compression,
             timeout: Duration::from_millis(400),
-            retry_for: PATIENCE,
+            retry_for: WAIT_TIMEOUT,
             trusted_roots: None,
             variables: Vec::new(),
             shutdown: None,
@@ -117,31 +117,31 @@ fn run_all(jobs: Vec<(String, Box<dyn Fn() + Send + Sync>)>) {
     assert!(failures.is_empty(), "{} of {}: {failures:#?}", failures.len(), jobs.len());
 }
 
-fn check(account: Account, fate: Fate, signal: Signal) {
+fn check(account: Account, expected: Expected, signal: Signal) {
     let Account { handed_over, delivered, lost, unknown, rejected } = account;
     assert_eq!(handed_over, delivered + lost, "the account does not close: {account:?}");
     assert_eq!(handed_over, 1, "{account:?}");
     // A push is delivered although a point of it was rejected; a span that was rejected is lost.
     let rejected_delivers = u64::from(signal == Signal::Metrics);
-    let expected = match fate {
-        Fate::Delivered => (1, 0, 0),
-        Fate::Rejected => (rejected_delivers, 0, 1),
-        Fate::Lost => (0, 0, 0),
-        Fate::Unknown => (0, 1, 0),
+    let expected = match expected {
+        Expected::Delivered => (1, 0, 0),
+        Expected::Rejected => (rejected_delivers, 0, 1),
+        Expected::Lost => (0, 0, 0),
+        Expected::Unknown => (0, 1, 0),
     };
-    assert_eq!((delivered, unknown, rejected), expected, "{fate:?}: {account:?}");
+    assert_eq!((delivered, unknown, rejected), expected, "{expected:?}: {account:?}");
 }
 
-fn run(row: Row, case: &Case, attempts: usize, fate: Fate) {
+fn run(row: Row, case: &Case, attempts: usize, expected: Expected) {
     let collector = Collector::start((case.answers)());
     let mut setup = row.setup(collector.url());
     if case.shuts_down {
-        (setup.timeout, setup.shutdown) = (PATIENCE, Some(Duration::from_millis(800)));
+        (setup.timeout, setup.shutdown) = (WAIT_TIMEOUT, Some(Duration::from_millis(800)));
     }
     let begun = Instant::now();
     let account = row.signal.export(&setup);
-    assert!(begun.elapsed() < PATIENCE, "it took {:?}", begun.elapsed());
-    check(account, fate, row.signal);
+    assert!(begun.elapsed() < WAIT_TIMEOUT, "it took {:?}", begun.elapsed());
+    check(account, expected, row.signal);
     let seen = collector.seen();
     assert_eq!(seen.len(), attempts, "attempts");
     let gap = case.gap[usize::from(row.protocol == Protocol::Grpc)];
@@ -149,20 +149,20 @@ fn run(row: Row, case: &Case, attempts: usize, fate: Fate) {
         assert!(second.at - first.at >= gap, "{:?} is too soon", second.at - first.at);
     }
     row.check_request(&collector);
-    if !case.said.is_empty() {
-        Warnings::expect(&[case.said], &format!("localhost:{}", collector.addr().port()));
+    if !case.logged.is_empty() {
+        Warnings::expect(&[case.logged], &format!("localhost:{}", collector.addr().port()));
     }
 }
 
 #[test]
-fn every_signal_before_every_answer() {
+fn signals_before_answers_shut_down_in_order() {
     let mut jobs: Vec<(String, Box<dyn Fn() + Send + Sync>)> = Vec::new();
     for row in rows() {
         for case in CASES {
             let expected = if row.protocol == Protocol::Grpc { case.grpc } else { case.http };
-            if let Some((attempts, fate)) = expected {
+            if let Some((attempts, expected)) = expected {
                 let name = format!("{}: {row:?}", case.name);
-                jobs.push((name, Box::new(move || run(row, case, attempts, fate))));
+                jobs.push((name, Box::new(move || run(row, case, attempts, expected))));
             }
         }
     }
@@ -179,7 +179,7 @@ fn nobody_there() {
             Box::new(move || {
                 let mut setup = row.setup("http://127.0.0.1:1".to_owned());
                 setup.retry_for = Duration::from_millis(50);
-                check(row.signal.export(&setup), Fate::Lost, row.signal);
+                check(row.signal.export(&setup), Expected::Lost, row.signal);
             }),
         ));
     }
@@ -196,7 +196,7 @@ fn user_password_and_query_of_an_endpoint() {
                 let collector = Collector::start([]);
                 let port = collector.addr().port();
                 let endpoint = format!("http://user:p%40ss@localhost:{port}/base?key=1");
-                check(row.signal.export(&row.setup(endpoint)), Fate::Delivered, row.signal);
+                check(row.signal.export(&row.setup(endpoint)), Expected::Delivered, row.signal);
                 let seen = &collector.seen()[0];
                 assert_eq!(seen.header("authorization"), Some("Basic dXNlcjpwQHNz"));
                 if row.protocol != Protocol::Grpc {
@@ -220,7 +220,7 @@ fn proxies() {
                 let mut setup = row.setup("http://collector.invalid:4320".to_owned());
                 let url = proxy.url().replace("http://", "http://user:pass@");
                 setup.variables = vec![("HTTP_PROXY", url)];
-                check(row.signal.export(&setup), Fate::Delivered, row.signal);
+                check(row.signal.export(&setup), Expected::Delivered, row.signal);
                 let head = proxy.heads()[0].to_lowercase();
                 let begins = match row.protocol {
                     Protocol::Grpc => "connect collector.invalid:4320 ".to_owned(),
@@ -238,7 +238,7 @@ fn proxies() {
                 let mut setup = row.setup(collector.url());
                 let nowhere = |name| (name, "http://127.0.0.1:1".to_owned());
                 setup.variables = ["HTTP_PROXY", "HTTPS_PROXY"].map(nowhere).to_vec();
-                check(row.signal.export(&setup), Fate::Delivered, row.signal);
+                check(row.signal.export(&setup), Expected::Delivered, row.signal);
                 row.check_request(&collector);
             }),
         ));
@@ -266,8 +266,8 @@ fn tls() {
                 let busy = Answer::Http(503, Vec::new(), "");
                 let collector = Collector::start_secured([busy], &ours);
                 let mut setup = row.setup(collector.url());
-                (setup.timeout, setup.trusted_roots) = (PATIENCE, Some(ours.path()));
-                check(row.signal.export(&setup), Fate::Delivered, row.signal);
+                (setup.timeout, setup.trusted_roots) = (WAIT_TIMEOUT, Some(ours.path()));
+                check(row.signal.export(&setup), Expected::Delivered, row.signal);
                 assert_eq!(collector.seen().len(), 2);
                 row.check_request(&collector);
             }),
@@ -278,9 +278,9 @@ fn tls() {
             Box::new(move || {
                 let collector = Collector::start_secured([], &ours);
                 let mut setup = row.setup(collector.url());
-                (setup.timeout, setup.trusted_roots) = (PATIENCE, Some(theirs.path()));
+                (setup.timeout, setup.trusted_roots) = (WAIT_TIMEOUT, Some(theirs.path()));
                 setup.retry_for = Duration::from_millis(50);
-                check(row.signal.export(&setup), Fate::Lost, row.signal);
+                check(row.signal.export(&setup), Expected::Lost, row.signal);
                 assert!(collector.seen().is_empty());
             }),
         ));
@@ -291,9 +291,9 @@ fn tls() {
                 let collector = Collector::start_secured([], &ours);
                 let proxy = Proxy::start(collector.addr());
                 let mut setup = row.setup("https://collector.test:4320".to_owned());
-                (setup.timeout, setup.trusted_roots) = (PATIENCE, Some(ours.path()));
+                (setup.timeout, setup.trusted_roots) = (WAIT_TIMEOUT, Some(ours.path()));
                 setup.variables = vec![("HTTPS_PROXY", proxy.url())];
-                check(row.signal.export(&setup), Fate::Delivered, row.signal);
+                check(row.signal.export(&setup), Expected::Delivered, row.signal);
                 assert!(proxy.heads()[0].starts_with("CONNECT collector.test:4320 "));
                 row.check_request(&collector);
             }),

@@ -49,7 +49,7 @@ fn burn() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_profile_is_cut_by_route_and_only_when_it_is_enabled() {
+async fn profile_by_route_requires_enabling() {
     let obs = Config::new("orders")
         .environment(|name| (name == "OBS_PROFILING").then(|| "on".to_owned()))
         .admin_addr(Some("127.0.0.1:0".parse().unwrap()))

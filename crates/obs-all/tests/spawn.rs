@@ -141,7 +141,7 @@ async fn spawned_work_keeps_the_ids_of_its_request() {
 }
 
 #[test]
-fn a_future_finds_what_was_current_and_leaves_no_trace_of_it() {
+fn spawned_future_has_callers_context_and_leaves_none() {
     let former = active_span();
     let (trace_id, span_id) = (obs_all::context::TraceId::new(7), obs_all::context::SpanId::new(8));
     let context = logging::Context::new();

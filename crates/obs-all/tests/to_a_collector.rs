@@ -16,23 +16,23 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Bodies by path.
-type Told = Arc<Mutex<HashMap<String, Vec<Value>>>>;
+type Received = Arc<Mutex<HashMap<String, Vec<Value>>>>;
 
-fn collector() -> (String, Told) {
+fn collector() -> (String, Received) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let told = Told::default();
-    let kept = Arc::clone(&told);
+    let received = Received::default();
+    let kept = Arc::clone(&received);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let kept = Arc::clone(&kept);
             std::thread::spawn(move || take(&mut BufReader::new(stream), &kept));
         }
     });
-    (endpoint, told)
+    (endpoint, received)
 }
 
-fn take(reader: &mut BufReader<std::net::TcpStream>, kept: &Told) {
+fn take(reader: &mut BufReader<std::net::TcpStream>, kept: &Received) {
     loop {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -84,10 +84,10 @@ async fn send(addr: SocketAddr, head: &str) -> String {
 }
 
 /// The requests of this path, once there are some.
-async fn requests(told: &Told, path: &str) -> Vec<Value> {
+async fn requests(received: &Received, path: &str) -> Vec<Value> {
     let begun = Instant::now();
     loop {
-        if let Some(requests) = told.lock().unwrap().get(path) {
+        if let Some(requests) = received.lock().unwrap().get(path) {
             return requests.clone();
         }
         assert!(begun.elapsed() < Duration::from_secs(60), "nothing came to {path}");
@@ -96,8 +96,8 @@ async fn requests(told: &Told, path: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_is_told_in_the_words_of_the_conventions() {
-    let (endpoint, told) = collector();
+async fn request_follows_semantic_conventions() {
+    let (endpoint, received) = collector();
     let folder = tempfile::tempdir().unwrap();
     let obs = Config::new("orders")
         .environment(|name| match name {
@@ -124,7 +124,7 @@ async fn a_request_is_told_in_the_words_of_the_conventions() {
 
     let pid = std::process::id().to_string();
     for signal in ["/v1/traces", "/v1/metrics", "/v1/logs"] {
-        for mut request in requests(&told, signal).await {
+        for mut request in requests(&received, signal).await {
             let resource =
                 request.as_object_mut().unwrap().values_mut().next().unwrap()[0]["resource"].take();
             assert_eq!(attribute(&resource, "service.name").unwrap(), "orders");
@@ -133,7 +133,7 @@ async fn a_request_is_told_in_the_words_of_the_conventions() {
             assert!(attributes.contains(&number), "{signal}: {resource}");
         }
     }
-    let requests = requests(&told, "/v1/traces").await;
+    let requests = requests(&received, "/v1/traces").await;
     let mut spans = Vec::new();
     requests.iter().for_each(|request| all(request, "spans", &mut spans));
     let span = spans.iter().find(|span| span["name"] == "GET /orders/{id}").unwrap();

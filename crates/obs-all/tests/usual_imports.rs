@@ -13,7 +13,7 @@ use obs_all::{Config, Preset};
 use tower::{Layer as _, ServiceExt as _};
 
 #[tokio::test]
-async fn the_first_code_compiles_beside_the_usual_imports() {
+async fn first_code_compiles_beside_common_imports() {
     let obs =
         Config::new("orders").preset(Preset::Development).environment(|_| None).init().unwrap();
     let app = obs.observe(Router::new().route("/orders/{id}", get(|| async { "an order" })));

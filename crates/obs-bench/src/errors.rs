@@ -9,7 +9,7 @@ use http::Request;
 use obs_context::{ActiveSpan, Route, SpanId, TraceId, set_active_span};
 use obs_errors::http::WatchErrors;
 use obs_errors::{Builder, ErrorLayer, Errors, Outcome, Report};
-use obs_http::{Exchange, Observe, ObserveLayer, RouteOf};
+use obs_http::{Exchange, Observe, ObserveLayer};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -17,7 +17,7 @@ use crate::measure::nanoseconds;
 use crate::row::Row;
 use work::{Refused, added, failed_line, failures, with};
 
-const ROUTE: RouteOf = |_| Some(Route::intern("/orders/{id}"));
+const ROUTE: fn(&http::request::Parts) -> Option<Route> = |_| Some(Route::intern("/orders/{id}"));
 const LINES: &str = "sentry-tracing, breadcrumbs";
 const STACKS: &str = "sentry-tracing, attach_stacktrace";
 const CAPTURES: &str = "sentry-core, attach_stacktrace";

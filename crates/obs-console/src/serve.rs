@@ -1,4 +1,4 @@
-//! Listening: accepts connections within a bound, and ends them in good order.
+//! Listens: accepts a bounded number of connections, and closes them gracefully.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

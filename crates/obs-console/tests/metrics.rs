@@ -34,12 +34,12 @@ fn series(name: &str, labels: &[(&str, &str)], kind: SeriesKind) -> Series {
     Series { family: name.into(), name: name.into(), labels, kind }
 }
 
-fn told(series: Series, value: f64) -> Observation {
+fn observation(series: Series, value: f64) -> Observation {
     Observation { series, value, is_delta: false, exemplar: None }
 }
 
-fn look(store: &Store, ms: (u64, u64), told: Vec<Observation>) {
-    store.add_metrics("orders", MetricSource::Scrape, (ms.0 * MS, ms.1 * MS), told);
+fn scrape(store: &Store, ms: (u64, u64), observation: Vec<Observation>) {
+    store.add_metrics("orders", MetricSource::Scrape, (ms.0 * MS, ms.1 * MS), observation);
 }
 
 fn changes(store: &Store) -> Vec<Change> {
@@ -53,13 +53,13 @@ fn counter() -> Series {
 #[test]
 fn change_uses_only_scrapes_before_and_after_the_request() {
     let store = store_with_request();
-    look(&store, (10, 20), vec![told(counter(), 1.0)]);
-    look(&store, (90, 110), vec![told(counter(), 2.0)]);
-    look(&store, (150, 160), vec![told(counter(), 3.0)]);
-    look(&store, (190, 210), vec![told(counter(), 4.0)]);
+    scrape(&store, (10, 20), vec![observation(counter(), 1.0)]);
+    scrape(&store, (90, 110), vec![observation(counter(), 2.0)]);
+    scrape(&store, (150, 160), vec![observation(counter(), 3.0)]);
+    scrape(&store, (190, 210), vec![observation(counter(), 4.0)]);
     assert_eq!(changes(&store)[0].after, None, "nobody has looked since");
-    look(&store, (220, 230), vec![told(counter(), 5.0)]);
-    look(&store, (300, 310), vec![told(counter(), 9.0)]);
+    scrape(&store, (220, 230), vec![observation(counter(), 5.0)]);
+    scrape(&store, (300, 310), vec![observation(counter(), 9.0)]);
     let change = &changes(&store)[0];
     assert_eq!((change.before, change.after, change.delta), (Some(1.0), Some(5.0), Some(4.0)));
 }
@@ -67,8 +67,8 @@ fn change_uses_only_scrapes_before_and_after_the_request() {
 #[test]
 fn change_of_a_new_counter_begins_at_zero() {
     let store = store_with_request();
-    look(&store, (10, 20), vec![]);
-    look(&store, (220, 230), vec![told(counter(), 1.0)]);
+    scrape(&store, (10, 20), vec![]);
+    scrape(&store, (220, 230), vec![observation(counter(), 1.0)]);
     let change = &changes(&store)[0];
     assert_eq!((change.before, change.delta), (Some(0.0), Some(1.0)));
 }
@@ -76,7 +76,7 @@ fn change_of_a_new_counter_begins_at_zero() {
 #[test]
 fn change_without_a_later_scrape_has_no_after() {
     let store = store_with_request();
-    look(&store, (220, 230), vec![told(counter(), 8.0)]);
+    scrape(&store, (220, 230), vec![observation(counter(), 8.0)]);
     let change = &changes(&store)[0];
     assert_eq!((change.before, change.after, change.delta), (None, Some(8.0), None));
 }
@@ -85,8 +85,8 @@ fn change_without_a_later_scrape_has_no_after() {
 fn change_of_a_reset_counter_counts_from_zero() {
     let store = store_with_request();
     let gauge = || series("in_progress", &[("path", "/orders")], SeriesKind::Gauge);
-    look(&store, (10, 20), vec![told(counter(), 50.0), told(gauge(), 5.0)]);
-    look(&store, (220, 230), vec![told(counter(), 3.0), told(gauge(), 4.0)]);
+    scrape(&store, (10, 20), vec![observation(counter(), 50.0), observation(gauge(), 5.0)]);
+    scrape(&store, (220, 230), vec![observation(counter(), 3.0), observation(gauge(), 4.0)]);
     let deltas: Vec<_> = changes(&store).iter().map(|change| change.delta).collect();
     assert_eq!(deltas, [Some(-1.0), Some(3.0)]);
 }
@@ -109,10 +109,10 @@ fn change_selects_series_by_labels() {
     let all = matching
         .iter()
         .chain(&others)
-        .map(|labels| told(series("requests_total", labels, SeriesKind::Counter), 1.0));
-    look(&store, (10, 20), all.collect());
+        .map(|labels| observation(series("requests_total", labels, SeriesKind::Counter), 1.0));
+    scrape(&store, (10, 20), all.collect());
     assert_eq!(changes(&store).len(), matching.len());
-    let elsewhere = told(counter(), 1.0);
+    let elsewhere = observation(counter(), 1.0);
     store.add_metrics("payments", MetricSource::Scrape, (1, 2), [elsewhere]);
     assert_eq!(changes(&store).len(), matching.len(), "another service's series is not this one's");
 }
@@ -121,9 +121,9 @@ fn change_selects_series_by_labels() {
 fn pushed_deltas_are_summed() {
     let store = store_with_request();
     for (ms, value) in [(10, 2.0), (20, 3.0), (220, 4.0)] {
-        let mut told = told(counter(), value);
-        told.is_delta = true;
-        store.add_metrics("orders", MetricSource::Push, (ms * MS, ms * MS), [told]);
+        let mut observation = observation(counter(), value);
+        observation.is_delta = true;
+        store.add_metrics("orders", MetricSource::Push, (ms * MS, ms * MS), [observation]);
     }
     let change = &changes(&store)[0];
     assert_eq!((change.before, change.after), (Some(5.0), Some(9.0)));

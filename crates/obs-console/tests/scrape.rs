@@ -18,7 +18,7 @@ async fn start(admins: &[(&str, &str)]) -> Running {
     builder().scrape(targets).scrape_interval(Duration::from_secs(3_600)).start().await.unwrap()
 }
 
-fn look(running: &Running) -> Value {
+fn scrape(running: &Running) -> Value {
     let answer = authorized_post(running.api(), "/api/scrape", b"");
     assert_eq!(answer.status, 200);
     answer.json()["services"].clone()
@@ -40,7 +40,7 @@ async fn scrape_of_a_broken_service_reports_the_error() {
         ("e-well", &well.url()),
     ])
     .await;
-    let mut services = look(&running);
+    let mut services = scrape(&running);
     let states = |services: &Value| -> Vec<_> {
         let is = |at: usize, what: &str| services[at][what] == true;
         (0..5).map(|at| (is(at, "ready"), is(at, "live"))).collect()
@@ -51,7 +51,7 @@ async fn scrape_of_a_broken_service_reports_the_error() {
     while (states(&services) != expected || services[1]["error"] != "/metrics answered 404")
         && begun.elapsed() < Duration::from_secs(120)
     {
-        services = look(&running);
+        services = scrape(&running);
     }
     let error = |at: usize| services[at]["error"].as_str().unwrap_or_default().to_owned();
     assert!(error(0).contains("refused"), "{services}");
@@ -66,10 +66,10 @@ async fn scrape_of_a_broken_service_reports_the_error() {
 async fn document_has_the_health_at_the_end_of_the_request() {
     let admin = Admin::start("");
     let running = start(&[("orders", &admin.url())]).await;
-    look(&running);
+    scrape(&running);
     let first = now();
     *admin.ready.lock().unwrap() = (503, r#"{"ready":false,"checks":{"db":"timeout"}}"#.into());
-    look(&running);
+    scrape(&running);
     let mut early = span(1, 1);
     early.start_unix_nanos = first;
     let mut late = span(2, 1);
@@ -92,7 +92,7 @@ fn now() -> u64 {
 async fn own_requests_of_the_console_are_hidden() {
     let admin = Admin::start("");
     let running = start(&[("orders", &admin.url())]).await;
-    look(&running);
+    scrape(&running);
     let head = admin.heads.lock().unwrap().first().unwrap().to_lowercase();
     let header = |name: &str| {
         let line = head.lines().find(|line| line.starts_with(name)).unwrap();

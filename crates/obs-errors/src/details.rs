@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::{self, Write};
 
 use obs_guard::once::debug_once;
-use obs_guard::{Place, truncated, write_args, write_debug, write_display};
+use obs_guard::{ErrorText, Place, truncated, write_args, write_debug, write_display};
 use tracing::field::{Field, Visit};
 
 use crate::fields::Fields;
@@ -94,7 +94,10 @@ impl Visit for ErrorDetails {
             "message" => {
                 write_display(&mut self.message, &value, MAX_TEXT_BYTES);
             }
-            name if is_error(name) => self.chain = vec![cause_from_text(value.to_owned())],
+            name if is_error(name) => {
+                (self.chain, self.backtrace) =
+                    causes_from_debug(truncated(value, MAX_BACKTRACE_BYTES));
+            }
             _ => self.put(field, &value),
         }
     }
@@ -112,7 +115,7 @@ impl Visit for ErrorDetails {
             name if is_error(name) => {
                 let mut text = String::new();
                 write_args(&mut text, format_args!("{value}"), MAX_BACKTRACE_BYTES);
-                (self.chain, self.backtrace) = causes_from_debug(text);
+                (self.chain, self.backtrace) = causes_from_debug(&text);
             }
             _ => self.put(field, &value),
         });
@@ -156,31 +159,22 @@ fn type_name_in_debug(debug: &str) -> String {
     if is_name { name.to_owned() } else { "Error".to_owned() }
 }
 
-/// A cause of which only the text is known.
-fn cause_from_text(message: String) -> Cause {
-    Cause { kind: "Error".to_owned(), message: truncated(&message, MAX_TEXT_BYTES).to_owned() }
+/// An error of which only the text is known.
+fn cause_from_text(message: &str) -> Cause {
+    Cause { kind: "Error".to_owned(), message: truncated(message, MAX_TEXT_BYTES).to_owned() }
 }
 
 /// An error that was recorded with `?`: as `derive(Debug)` writes it, or as anyhow and eyre do, with the
 /// causes and the backtrace behind the message.
-fn causes_from_debug(mut text: String) -> (Vec<Cause>, Option<String>) {
-    let backtrace = text.find("\n\nStack backtrace:\n").map(|at| text.split_off(at));
-    if let Some((message, rest)) = text.split_once("\n\nCaused by:\n") {
-        let rest = rest.split("\n\n").next().unwrap_or_default();
-        let causes = rest.lines().filter_map(|line| {
-            let line = line.trim();
-            let text = match line.split_once(": ") {
-                Some((number, text)) if number.parse::<u32>().is_ok() => text,
-                _ => line,
-            };
-            (!text.is_empty()).then(|| cause_from_text(text.to_owned()))
-        });
-        let causes = causes.take(MAX_CAUSES - 1);
-        let chain = [cause_from_text(message.to_owned())].into_iter().chain(causes).collect();
-        return (chain, backtrace);
+fn causes_from_debug(text: &str) -> (Vec<Cause>, Option<String>) {
+    let told = ErrorText::parse(text);
+    let backtrace = told.backtrace.map(str::to_owned);
+    if told.causes.is_empty() {
+        let kind = type_name_in_debug(told.message);
+        return (vec![Cause { kind, ..cause_from_text(told.message) }], backtrace);
     }
-    let kind = type_name_in_debug(&text);
-    (vec![Cause { kind, ..cause_from_text(text) }], backtrace)
+    let texts = [told.message].into_iter().chain(told.causes.iter().map(String::as_str));
+    (texts.take(MAX_CAUSES).map(cause_from_text).collect(), backtrace)
 }
 
 /// The text without the parts that differ between errors of one kind: numbers, ids, quoted texts.
@@ -225,13 +219,13 @@ mod tests {
     fn debug_of_anyhow_is_split_into_causes_and_backtrace() {
         let text = "no order\n\nCaused by:\n    0: the pool is empty\n    1: timed out\n\nStack \
                     backtrace:\n   0: app::main\n";
-        let (chain, backtrace) = causes_from_debug(text.to_owned());
+        let (chain, backtrace) = causes_from_debug(text);
         let messages: Vec<_> = chain.iter().map(|cause| cause.message.as_str()).collect();
         assert_eq!(messages, ["no order", "the pool is empty", "timed out"]);
         assert!(backtrace.unwrap().contains("app::main"));
-        let (chain, backtrace) = causes_from_debug("Refused { code: 7 }".to_owned());
+        let (chain, backtrace) = causes_from_debug("Refused { code: 7 }");
         assert_eq!((chain[0].kind.as_str(), backtrace), ("Refused", None));
-        assert_eq!(causes_from_debug("a sentence".to_owned()).0[0].kind, "Error");
+        assert_eq!(causes_from_debug("a sentence").0[0].kind, "Error");
     }
 
     #[test]
@@ -253,7 +247,7 @@ mod tests {
         #[test]
         fn arbitrary_text_is_parsed_without_panic(text in "\\PC{0,400}") {
             proptest::prop_assert!(normalized(&text).len() < 2048);
-            let (chain, _) = causes_from_debug(text);
+            let (chain, _) = causes_from_debug(&text);
             proptest::prop_assert!(chain.len() <= MAX_CAUSES);
         }
     }

@@ -5,6 +5,8 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use obs_guard::AsError;
+
 use crate::core::{Core, ErrorOccurrence, StackSource};
 use crate::details::{ErrorDetails, chain};
 use crate::metrics::ErrorMetrics;
@@ -42,8 +44,8 @@ impl Errors {
 
     /// Captures an error with its causes; see [`capture`].
     #[track_caller]
-    pub fn capture<E: StdError + 'static>(&self, error: &E) -> Option<ErrorId> {
-        capture_in(&self.core, error, None)
+    pub fn capture<K, E: AsError<K> + ?Sized + 'static>(&self, error: &E) -> Option<ErrorId> {
+        capture_in(&self.core, error.as_error(), None)
     }
 
     /// Waits until everything that was captured before is delivered or lost, for at most `deadline`.
@@ -81,21 +83,22 @@ impl Drop for Errors {
 /// returns its id, unless it is left out: there is no sink, its place is over its limit, or it is not in the
 /// sample. Costs a few microseconds; this thread resolves no symbol and sends nothing.
 ///
+/// It takes any type of [`std::error::Error`], a `dyn Error`, a box of one, an `anyhow::Error` and an `eyre::Report`.
 /// An `error!(error = &error as &dyn std::error::Error)` does the same, and has a log line.
 #[track_caller]
-pub fn capture(error: &(dyn StdError + 'static)) -> Option<ErrorId> {
-    capture_in(&*global()?, error, None)
+pub fn capture<K, E: AsError<K> + ?Sized + 'static>(error: &E) -> Option<ErrorId> {
+    capture_in(&*global()?, error.as_error(), None)
 }
 
 /// As [`capture`], with the error's own backtrace: `anyhow::Error::backtrace`, say.
 #[track_caller]
-pub fn capture_with_backtrace(
-    error: &(dyn StdError + 'static),
+pub fn capture_with_backtrace<K, E: AsError<K> + ?Sized + 'static>(
+    error: &E,
     backtrace: &std::backtrace::Backtrace,
 ) -> Option<ErrorId> {
     use std::backtrace::BacktraceStatus::Captured;
     let text = (backtrace.status() == Captured).then(|| backtrace.to_string());
-    capture_in(&*global()?, error, text)
+    capture_in(&*global()?, error.as_error(), text)
 }
 
 fn global() -> Option<Arc<Core>> {

@@ -5,6 +5,8 @@ mod addresses;
 use std::fmt::Write;
 use std::ptr::without_provenance_mut;
 
+use obs_guard::frames;
+
 use crate::report::{Frame, Source};
 use crate::source::SourceCache;
 
@@ -151,91 +153,21 @@ fn is_capture_frame(frame: &Frame) -> bool {
     const FILES: [&str; 4] = ["/backtrace-", "/tracing-", "/rustc/", "/rustlib/src/"];
     const CRATES: [&str; 6] =
         ["obs_all", "obs_context", "obs_errors", "obs_guard", "obs_logging", "obs_tracing"];
-    let name = type_path(&frame.function);
+    let name = frames::type_path(&frame.function);
     crate_of(frame).is_some_and(|name| CRATES.contains(&&*name))
         || NAMES.iter().any(|known| name.starts_with(known))
         || frame.file.as_ref().is_some_and(|file| FILES.iter().any(|known| file.contains(known)))
 }
 
-/// The path of a function in a type's brackets: of `<app::Job as Future>::poll` that of `app::Job`.
-fn type_path(function: &str) -> &str {
-    function
-        .trim_start_matches(['<', '&', '*'])
-        .trim_start_matches("mut ")
-        .trim_start_matches("dyn ")
-}
-
-/// The crate that a frame is of, by the path of its function; what the compiler has inlined has none, but lies
-/// in a folder named so: `poll<T>` of `/tokio-1.54.1/src/park.rs` in `tokio`.
-fn crate_of(frame: &Frame) -> Option<String> {
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let path = type_path(&frame.function);
-    if let Some((root, _)) = path.split_once("::")
-        && root.bytes().all(is_name)
-    {
-        return Some(root.to_owned());
-    }
-    let (folder, _) = frame.file.as_deref()?.rsplit_once("/src/")?;
-    let name = folder.rsplit(['/', '\\']).next()?;
-    let version = name.match_indices('-').map(|(at, _)| at).find(|at| {
-        name.get(at + 1..)
-            .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
-    });
-    Some(name.get(..version.unwrap_or(name.len()))?.replace('-', "_"))
-}
-
 /// Code of the application: what the caller says, or what lies neither in the toolchain nor among cargo's
 /// downloads nor in a library that is known by name.
 fn is_in_app(frame: &Frame, in_app: &[String]) -> bool {
-    const LIBRARIES: [&str; 33] = [
-        "obs_all",
-        "obs_context",
-        "obs_errors",
-        "obs_guard",
-        "obs_health",
-        "obs_http",
-        "obs_logging",
-        "obs_metrics",
-        "obs_otlp",
-        "obs_profiling",
-        "obs_tracing",
-        "std",
-        "core",
-        "alloc",
-        "__rustc",
-        "tokio",
-        "tokio_util",
-        "hyper",
-        "hyper_util",
-        "axum",
-        "axum_core",
-        "tower",
-        "tower_http",
-        "tower_service",
-        "http_body_util",
-        "tonic",
-        "futures_util",
-        "futures_core",
-        "tracing",
-        "tracing_core",
-        "tracing_subscriber",
-        "backtrace",
-        "pin_project_lite",
-    ];
-    let name = crate_of(frame);
-    if name.as_ref().is_some_and(|name| in_app.contains(name)) {
-        return true;
-    }
-    if let Some(file) = &frame.file {
-        // Cargo's home may lie anywhere.
-        let elsewhere =
-            ["/rustc/", "/rustlib/src/", "/registry/src/", "/git/checkouts/", "/vendor/"];
-        if elsewhere.iter().any(|part| file.contains(part)) {
-            return false;
-        }
-    }
-    let has_place = frame.function.contains("::") || frame.file.is_some();
-    has_place && !name.is_some_and(|name| LIBRARIES.contains(&&*name))
+    crate_of(frame).is_some_and(|name| in_app.contains(&name))
+        || frames::is_of_application(&frame.function, frame.file.as_deref())
+}
+
+fn crate_of(frame: &Frame) -> Option<String> {
+    frames::crate_of(&frame.function, frame.file.as_deref())
 }
 
 /// Long runs of library code as their first and last call, with the number of those between.

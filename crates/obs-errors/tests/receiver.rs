@@ -59,7 +59,7 @@ fn event(body: &str) -> Value {
     serde_json::from_str(body.lines().nth(2).unwrap()).unwrap()
 }
 
-fn told(builder: Builder, work: impl FnOnce()) -> Flushed {
+fn flush_after(builder: Builder, work: impl FnOnce()) -> Flushed {
     let (layer, errors) = builder.build().unwrap();
     tracing::dispatcher::with_default(&common::dispatch(layer), work);
     errors.flush(Duration::from_secs(60))
@@ -75,7 +75,7 @@ fn envelope_has_all_ids_that_link_the_error() {
         _ => None,
     });
     let request_id = RequestId::mint();
-    let flushed = told(builder, || {
+    let flushed = flush_after(builder, || {
         let _request = request_id.enter();
         let (trace_id, span_id) = (TraceId::new(0xabc), SpanId::new(0xdef));
         set_active_span(Some(ActiveSpan {

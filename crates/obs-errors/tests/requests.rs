@@ -16,11 +16,11 @@ use http_body_util::{BodyExt, Empty, Full};
 use obs_context::{ActiveSpan, RequestId, Route, SpanId, TraceId, set_active_span};
 use obs_errors::http::{HandlerError, WatchErrors};
 use obs_errors::{Kind, Report};
-use obs_http::{ObserveLayer, RouteOf};
+use obs_http::ObserveLayer;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tracing::{error, info};
 
-const ROUTE: RouteOf = |_| Some(Route::intern("/orders/{id}"));
+const ROUTE: fn(&http::request::Parts) -> Option<Route> = |_| Some(Route::intern("/orders/{id}"));
 
 fn block_on<F: Future>(work: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)

@@ -8,6 +8,42 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+/// The places of the toolkit's crates: known before any has caught a panic.
+const KNOWN: [&str; 32] = [
+    "errors.before_send",
+    "errors.sink",
+    "errors.source",
+    "errors.spans",
+    "exit",
+    "format",
+    "health.acceptor",
+    "health.admin_handler",
+    "health.background_task",
+    "health.check",
+    "health.check_error",
+    "health.handler",
+    "health.on_close",
+    "health.on_flush",
+    "health.service_clone",
+    "health.transition_log",
+    "health.watchdog_stacks",
+    "health.work",
+    "http.handler",
+    "logging.error_source",
+    "logging.key_values",
+    "logging.processor",
+    "logging.valuable",
+    "logging.value",
+    "logging.writer",
+    "metrics.prometheus_client",
+    "metrics.source",
+    "profiling.waker",
+    "tracing.exporter",
+    "tracing.on_query",
+    "tracing.tail_rule",
+    "tracing.tail_rule_drop",
+];
+
 /// Every place that has caught a panic, in the order of the first one.
 static PANICKED: Mutex<Vec<&'static Place>> = Mutex::new(Vec::new());
 
@@ -89,4 +125,13 @@ impl Place {
 pub fn panics() -> impl Iterator<Item = (&'static str, u64)> {
     let places = PANICKED.lock().unwrap_or_else(PoisonError::into_inner).clone();
     places.into_iter().map(|place| (place.name, place.panics()))
+}
+
+/// Hands every place of the toolkit to `each`, those that have caught no panic too, and any others that have: a
+/// counter that is 0 from the start shows the first panic as an increase.
+pub fn each_place(mut each: impl FnMut(&'static str, u64)) {
+    let panicked = PANICKED.lock().unwrap_or_else(PoisonError::into_inner);
+    panicked.iter().for_each(|place| each(place.name, place.panics()));
+    let has_panicked = |name: &str| panicked.iter().any(|place| place.name == name);
+    KNOWN.iter().filter(|name| !has_panicked(name)).for_each(|name| each(name, 0));
 }

@@ -38,3 +38,8 @@ pub use mount::{ProbeLayer, ProbeService};
 pub use server::{Acceptor, PlainTcp, Server, ServerLimits};
 pub use state::State;
 pub use status::FailureKind;
+
+/// The guide's examples.
+#[cfg(all(doctest, feature = "http-check", feature = "sqlx"))]
+#[doc = include_str!("../../../docs/health.md")]
+mod guide {}

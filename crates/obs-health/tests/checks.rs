@@ -193,7 +193,7 @@ async fn kinds_come_from_the_cause() {
 }
 
 /// Answers every connection with these bytes once it has sent something.
-async fn says(bytes: &'static [u8]) -> String {
+async fn answering(bytes: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -215,7 +215,7 @@ async fn redis_answers_or_is_down() {
         (b"", "error"),
         (&[b'x'; 400], "error"),
     ] {
-        let check = Check::redis("redis", says(said).await);
+        let check = Check::redis("redis", answering(said).await);
         assert_eq!(word(check).await, expected, "{}", String::from_utf8_lossy(said));
     }
     assert_eq!(word(Check::redis("redis", "127.0.0.1:1")).await, "refused");
@@ -231,7 +231,7 @@ async fn http_is_up_by_its_status() {
         (b"SSH-2.0-OpenSSH\r\n", "error"),
         (b"", "error"),
     ] {
-        let url = format!("http://{}/readyz?x=1", says(said).await);
+        let url = format!("http://{}/readyz?x=1", answering(said).await);
         let check = Check::http_get("search", &url).unwrap();
         assert_eq!(word(check).await, expected, "{}", String::from_utf8_lossy(said));
     }

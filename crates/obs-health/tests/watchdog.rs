@@ -20,7 +20,7 @@ use tokio::runtime::{Builder, Runtime};
 mod support;
 use support::{captured_log, total};
 
-const BEAT: Duration = Duration::from_millis(100);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Only a test that fails takes so long.
 const LONG: Duration = Duration::from_secs(120);
@@ -74,7 +74,7 @@ fn blocked_workers_are_reported_with_threads_and_stacks_and_recovery_follows() {
     let log = captured_log();
     let (runtime, health) = (runtime(), Health::new());
     let _watchdog = watchdog::Builder::new(health.clone())
-        .heartbeat(BEAT)
+        .heartbeat(HEARTBEAT_INTERVAL)
         .stacks(|| "main -> serve -> sleep".into())
         .start_on(runtime.handle().clone())
         .unwrap();
@@ -105,7 +105,7 @@ fn saturated_workers_that_yield_are_not_reported() {
     let asked = std::env::var("OBS_SOAK_HEARTBEATS").ok().and_then(|text| text.parse().ok());
     let heartbeats: f64 = asked.unwrap_or(30.0);
     let (runtime, health) = (runtime(), Health::new());
-    let builder = watchdog::Builder::new(health.clone()).heartbeat(BEAT);
+    let builder = watchdog::Builder::new(health.clone()).heartbeat(HEARTBEAT_INTERVAL);
     let _watchdog = builder.start_on(runtime.handle().clone()).unwrap();
     for _ in 0..16 {
         runtime.spawn(async {
@@ -130,7 +130,7 @@ fn saturated_workers_that_yield_are_not_reported() {
 #[test]
 fn an_exhausted_pool_and_waiting_tasks_are_not_reported() {
     let (runtime, health) = (runtime(), Health::new());
-    let builder = watchdog::Builder::new(health.clone()).heartbeat(BEAT);
+    let builder = watchdog::Builder::new(health.clone()).heartbeat(HEARTBEAT_INTERVAL);
     let _watchdog = builder.start_on(runtime.handle().clone()).unwrap();
     let pool = Arc::new(tokio::sync::Semaphore::new(0));
     for _ in 0..200 {
@@ -138,7 +138,7 @@ fn an_exhausted_pool_and_waiting_tasks_are_not_reported() {
         runtime.spawn(async move { pool.acquire_owned().await.map(drop) });
     }
     // Blocking calls where they belong are no reason either.
-    let _blocking = runtime.spawn_blocking(|| std::thread::sleep(BEAT * 12));
+    let _blocking = runtime.spawn_blocking(|| std::thread::sleep(HEARTBEAT_INTERVAL * 12));
     pass(&health, 10.0);
     assert_eq!(total(&health, "health_wedged_total"), 0.0);
     runtime.shutdown_background();
@@ -147,11 +147,11 @@ fn an_exhausted_pool_and_waiting_tasks_are_not_reported() {
 #[test]
 fn a_runtime_that_ends_is_not_wedged() {
     let (runtime, health) = (runtime(), Health::new());
-    let builder = watchdog::Builder::new(health.clone()).heartbeat(BEAT);
+    let builder = watchdog::Builder::new(health.clone()).heartbeat(HEARTBEAT_INTERVAL);
     let _watchdog = builder.start_on(runtime.handle().clone()).unwrap();
     pass(&health, 2.0);
     drop(runtime);
-    std::thread::sleep(BEAT * 5);
+    std::thread::sleep(HEARTBEAT_INTERVAL * 5);
     assert_eq!((healthz(&health).0, total(&health, "health_wedged_total")), (200, 0.0));
 }
 

@@ -1,4 +1,4 @@
-//! From the response's head to the end of its body.
+//! An exchange from the response's head to the end of its body.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;

@@ -46,7 +46,8 @@ pub struct End {
     pub outcome: Outcome,
     /// The request's method.
     pub method: Method,
-    /// The route template: [`Route::UNMATCHED`] where none matched.
+    /// The route template: [`Route::UNMATCHED`] where none matched. Of a gRPC call that a router matched by its service
+    /// alone (`/shop.Orders/{*rest}`, as tonic's `Routes` do) the method, unless it is not implemented.
     pub route: Route,
     /// The response's status, when there was a response.
     pub status: Option<StatusCode>,

@@ -1,4 +1,4 @@
-//! From the request's head to the response's.
+//! An exchange from the request's head to the response's.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;

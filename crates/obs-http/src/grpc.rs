@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, response};
 
 const GRPC_STATUS: &str = "grpc-status";
 
+pub(crate) const UNIMPLEMENTED: u16 = 12;
 pub(crate) const INTERNAL: u16 = 13;
 
 /// Whether these are the headers of a gRPC call: `application/grpc` with any message format. gRPC-Web is

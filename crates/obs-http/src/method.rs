@@ -1,4 +1,4 @@
-//! The methods that labels and attributes may have: an invented method must not become a series.
+//! The HTTP methods that labels and attributes may have: an invented method must not become a series.
 
 use http::Method;
 

@@ -1,4 +1,4 @@
-//! What a pillar implements to watch exchanges, and how several watch the same one.
+//! The interface of a pillar that watches exchanges.
 
 use http::{HeaderMap, request, response};
 use obs_context::Route;
@@ -19,7 +19,7 @@ pub trait Observe: Clone + Send + Sync + 'static {
 
     /// A request has arrived (server) or is about to be sent (client).
     ///
-    /// `route` is what [`RouteOf`](crate::RouteOf) returned, or the [`Route`] of the request's extensions.
+    /// `route` is what the function of the layer returned, or the [`Route`] of the request's extensions.
     /// Called with the outer observers entered, unless [`Observe::BEGINS_ALONE`].
     fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> Self::Exchange;
 }

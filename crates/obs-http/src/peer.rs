@@ -1,4 +1,4 @@
-//! Who is at the other end of the connection.
+//! The address of the peer.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! Requests of reqwest's.
+//! A middleware for reqwest.
 
 use std::fmt;
 

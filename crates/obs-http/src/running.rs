@@ -1,12 +1,13 @@
-//! An exchange from its beginning to its one end.
+//! An exchange from its beginning to its end, which is reported once.
 
 use std::time::Instant;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request, response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request, response};
 use obs_context::Route;
 
 use crate::grpc;
-use crate::{End, Exchange, Observe, Outcome, RouteOf};
+use crate::route::RouteOf;
+use crate::{End, Exchange, Observe, Outcome};
 
 /// Ends its exchange exactly once: by [`Running::end`], or when dropped.
 pub(crate) struct Running<X: Exchange> {
@@ -15,6 +16,8 @@ pub(crate) struct Running<X: Exchange> {
     route: Route,
     status: Option<StatusCode>,
     is_grpc: bool,
+    /// Of a gRPC call whose route does not name its method.
+    grpc_target: Option<Uri>,
     grpc_status: Option<u16>,
     started: Instant,
     bytes: u64,
@@ -25,18 +28,23 @@ pub(crate) struct Running<X: Exchange> {
 impl<X: Exchange> Running<X> {
     pub(crate) fn begin<O: Observe<Exchange = X>>(
         observer: &O,
-        route_of: RouteOf,
+        route_of: &RouteOf,
         request: &mut request::Parts,
     ) -> Self {
         let started = Instant::now();
         let known = request.extensions.get::<Route>().copied();
-        let route = known.or_else(|| route_of(request));
+        let route = known.or_else(|| route_of.route(request));
+        let is_grpc = grpc::is_grpc(&request.headers);
+        let is_of_service = |route: Route| route.as_str().ends_with("/{*rest}");
+        let grpc_target =
+            (is_grpc && route.is_some_and(is_of_service)).then(|| request.uri.clone());
         Self {
             exchange: Some(observer.begin(request, route)),
             method: request.method.clone(),
             route: route.unwrap_or(Route::UNMATCHED),
             status: None,
-            is_grpc: grpc::is_grpc(&request.headers),
+            is_grpc,
+            grpc_target,
             grpc_status: None,
             started,
             bytes: 0,
@@ -52,6 +60,7 @@ impl<X: Exchange> Running<X> {
         self.status = Some(response.status);
         if let Some(route) = response.extensions.get::<Route>() {
             self.route = *route;
+            self.grpc_target = None;
         }
         self.grpc_status = grpc::code_in(&response.headers);
         self.expected = match self.is_grpc && self.grpc_status.is_some() {
@@ -97,12 +106,15 @@ impl<X: Exchange> Running<X> {
     pub(crate) fn end(&mut self, outcome: Outcome) {
         let Some(exchange) = self.exchange.take() else { return };
         let (trailer_code, status) = (self.grpc_status, self.status);
+        let grpc_status = self.is_grpc.then(|| grpc_code(trailer_code, outcome, status));
+        // Only methods that exist become routes: a peer may ask for any.
+        let method = self.grpc_target.as_ref().filter(|_| grpc_status != Some(grpc::UNIMPLEMENTED));
         exchange.end(&End {
             outcome,
             method: self.method.clone(),
-            route: self.route,
+            route: method.map_or(self.route, |target| Route::intern(target.path())),
             status,
-            grpc_status: self.is_grpc.then(|| grpc_code(trailer_code, outcome, status)),
+            grpc_status,
             duration: self.started.elapsed(),
             response_bytes: self.bytes,
         });
@@ -120,7 +132,7 @@ fn grpc_code(trailer_code: Option<u16>, outcome: Outcome, status: Option<StatusC
         (_, None, Some(400)) => grpc::INTERNAL,
         (_, None, Some(401)) => 16,
         (_, None, Some(403)) => 7,
-        (_, None, Some(404)) => 12,
+        (_, None, Some(404)) => grpc::UNIMPLEMENTED,
         (_, None, Some(429 | 502..=504)) => 14,
         _ => UNKNOWN,
     }

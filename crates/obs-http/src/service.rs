@@ -2,13 +2,15 @@
 
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Request, Response, request};
 use http_body::Body;
+use obs_context::Route;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::route::RouteOf;
 use crate::running::Running;
-use crate::{Observe, ObservedBody, ObservedFuture, RouteOf};
+use crate::{Observe, ObservedBody, ObservedFuture};
 
 /// Watches every exchange of the service that it wraps, with an observer.
 #[derive(Clone, Debug)]
@@ -19,9 +21,16 @@ pub struct ObserveLayer<O> {
 }
 
 impl<O: Observe> ObserveLayer<O> {
-    /// A layer for this observer; `route_of` finds the route of a request.
-    pub fn new(observer: O, route_of: RouteOf) -> Self {
-        Self { observer, route_of, catch_panics: false }
+    /// A layer for this observer; `route_of` answers the route template of a request, or `None` where none matches.
+    ///
+    /// It is asked once a request, at its head, and given here so that no service falls back to raw paths by
+    /// omission: `routes_of` or `matched_path` under axum, [`unrouted`](crate::unrouted) where the handler tells the
+    /// route itself, or a function or closure of your own.
+    pub fn new(
+        observer: O,
+        route_of: impl Fn(&request::Parts) -> Option<Route> + Send + Sync + 'static,
+    ) -> Self {
+        Self { observer, route_of: RouteOf::new(route_of), catch_panics: false }
     }
 
     /// Answers 500 with an empty body, or INTERNAL to a gRPC call, when the handler panics, instead of letting the panic end the
@@ -38,7 +47,7 @@ impl<O: Observe> ObserveLayer<O> {
         send: impl FnOnce(Request<B>) -> F,
     ) -> ObservedFuture<F, O::Exchange> {
         let (mut head, body) = request.into_parts();
-        let running = Running::begin(&self.observer, self.route_of, &mut head);
+        let running = Running::begin(&self.observer, &self.route_of, &mut head);
         let future = {
             let _entered = running.enter();
             send(Request::from_parts(head, body))

@@ -1,27 +1,25 @@
-//! The routes of axum's router behind the layer.
+//! The route of a request: axum's templates, and those of nested services.
 
 #![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::routing::get;
-use futures_util::FutureExt;
-use http::{Extensions, Request, Response, StatusCode, request};
+use http::{Request, Response, request};
 use http_body_util::BodyExt;
 use obs_context::Route;
-use obs_http::{End, Exchange, Observe, ObserveLayer, Outcome, PeerAddr, matched_path};
-use tower::ServiceExt;
+use obs_http::{End, Exchange, Observe, ObserveLayer, routes_of, unrouted};
+use tower::{Layer, ServiceExt, service_fn};
 
+/// Keeps the routes of the exchanges that are over.
 #[derive(Clone, Default)]
-struct Ends(Arc<Mutex<Vec<End>>>);
+struct Routes(Arc<Mutex<Vec<&'static str>>>);
 
-impl Observe for Ends {
+impl Observe for Routes {
     type Exchange = Self;
 
     fn begin(&self, _: &mut request::Parts, _: Option<Route>) -> Self {
@@ -29,112 +27,88 @@ impl Observe for Ends {
     }
 }
 
-impl Exchange for Ends {
+impl Exchange for Routes {
     type Entered<'a> = ();
 
     fn enter(&self) {}
 
     fn end(self, end: &End) {
-        self.0.lock().unwrap().push(end.clone());
+        self.0.lock().unwrap().push(end.route.as_str());
     }
 }
 
-fn layer(ends: &Ends) -> ObserveLayer<Ends> {
-    ObserveLayer::new(ends.clone(), matched_path)
+fn get_of(path: &str) -> Request<Body> {
+    Request::get(path).body(Body::empty()).unwrap()
 }
 
-async fn ask(router: &Router, path: &str) -> Response<Body> {
-    let request = Request::get(path).body(Body::empty()).unwrap();
-    router.clone().oneshot(request).await.unwrap()
-}
-
-/// Part of a handler.
-#[derive(Default)]
-struct Part {
-    clones: Arc<AtomicUsize>,
-    /// Asked once while the part is cloned, and its answer's status.
-    inside: Arc<Mutex<Option<Router>>>,
-    answered: Arc<Mutex<Option<StatusCode>>>,
-}
-
-impl Clone for Part {
-    fn clone(&self) -> Self {
-        self.clones.fetch_add(1, Ordering::Relaxed);
-        let inside = self.inside.lock().unwrap().take();
-        if let Some(router) = inside {
-            let answer = ask(&router, "/orders/8").now_or_never();
-            *self.answered.lock().unwrap() = answer.map(|answer| answer.status());
-        }
-        let (clones, inside, answered) =
-            (self.clones.clone(), self.inside.clone(), self.answered.clone());
-        Self { clones, inside, answered }
+#[tokio::test]
+async fn nested_services_answer_has_its_template() {
+    let files = || {
+        service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::from("file"))))
+    };
+    let inner = Router::new().route("/list", get(|| async {})).nest_service("/media", files());
+    let app = Router::new()
+        .route("/orders/{id}", get(|| async {}))
+        .nest_service("/static", files())
+        .nest_service("/static/deep", files())
+        .nest_service("/{tenant}/files", files())
+        .nest("/api", inner);
+    let routes = Routes::default();
+    let layer = ObserveLayer::new(routes.clone(), routes_of(&app));
+    let app = app.layer(layer);
+    for (path, route) in [
+        ("/orders/7", "/orders/{id}"),
+        ("/static/app.css", "/static/{*rest}"),
+        ("/static/fonts/a.woff", "/static/{*rest}"),
+        ("/static/deep/er", "/static/deep/{*rest}"),
+        ("/static", "/static"),
+        ("/acme/files/a", "/{tenant}/files/{*rest}"),
+        ("/api/list", "/api/list"),
+        ("/api/media/a/b", "/api/media/{*rest}"),
+        ("/nowhere", "<unmatched>"),
+        ("/staticky/app.css", "<unmatched>"),
+    ] {
+        let response = app.clone().oneshot(get_of(path)).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        assert_eq!(routes.0.lock().unwrap().last(), Some(&route), "{path}");
     }
 }
 
-/// With its routes made, as by `Router::with_state`.
-fn router(part: &Part) -> Router {
-    let part = part.clone();
-    let order = move || {
-        let _part = &part;
-        async { "an order" }
+#[tokio::test]
+async fn grpc_call_has_its_method_unless_it_is_not_implemented() {
+    let service = service_fn(async |request: Request<Body>| {
+        let code = if request.uri().path().ends_with("Get") { "5" } else { "12" };
+        let answer = Response::builder().header("grpc-status", code);
+        Ok::<_, Infallible>(answer.body(Body::empty()).unwrap())
+    });
+    let app = Router::new().route_service("/shop.Orders/{*rest}", service);
+    let routes = Routes::default();
+    let layer = ObserveLayer::new(routes.clone(), routes_of(&app));
+    let app = app.layer(layer);
+    for (path, kind, route) in [
+        ("/shop.Orders/Get", "application/grpc", "/shop.Orders/Get"),
+        ("/shop.Orders/NoSuch", "application/grpc", "/shop.Orders/{*rest}"),
+        ("/shop.Orders/Get", "text/plain", "/shop.Orders/{*rest}"),
+        ("/no.Such/Get", "application/grpc", "<unmatched>"),
+    ] {
+        let request = Request::post(path).header("content-type", kind).body(Body::empty()).unwrap();
+        drop(app.clone().oneshot(request).await.unwrap());
+        assert_eq!(routes.0.lock().unwrap().last(), Some(&route), "{path} {kind}");
+    }
+}
+
+#[tokio::test]
+async fn closure_finds_routes_like_a_function() {
+    let prefix = String::from("/tenants");
+    let by_closure = move |head: &request::Parts| {
+        head.uri.path().starts_with(&prefix).then(|| Route::intern("/tenants/{id}"))
     };
-    Router::new().route("/orders/{id}", get(order)).with_state(())
-}
-
-#[tokio::test]
-async fn observed_routes_tell_every_exchanges_end_and_route() {
-    let ends = Ends::default();
-    let panics = async || -> &'static str { panic!("handler") };
-    let router = router(&Part::default()).route("/panics", get(panics));
-    let router = router.layer(layer(&ends).catch_panics().routes());
-    let answer = ask(&router, "/orders/7").await;
-    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "an order");
-    assert_eq!(ask(&router, "/panics").await.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(ask(&router, "/nowhere").await.status(), StatusCode::NOT_FOUND);
-    let ends = ends.0.lock().unwrap();
-    let ends: Vec<_> = ends.iter().map(|end| (end.route.as_str(), end.outcome)).collect();
-    assert_eq!(
-        ends,
-        [
-            ("/orders/{id}", Outcome::Completed),
-            ("/panics", Outcome::Panicked),
-            ("<unmatched>", Outcome::Completed)
-        ]
-    );
-}
-
-#[tokio::test]
-async fn observed_route_is_cloned_as_often_as_one_without_layer() {
-    let clones_of = async |with: &dyn Fn(Router) -> Router| {
-        let part = Part::default();
-        let router = with(router(&part));
-        let before = part.clones.load(Ordering::Relaxed);
-        ask(&router, "/orders/7").await;
-        part.clones.load(Ordering::Relaxed) - before
-    };
-    let ends = Ends::default();
-    let without = clones_of(&|router| router).await;
-    assert_eq!(clones_of(&|router| router.layer(layer(&ends).routes())).await, without);
-    assert_eq!(clones_of(&|router| router.layer(layer(&ends))).await, without + 1);
-}
-
-#[tokio::test]
-async fn route_that_is_just_cloned_answers_a_second_request() {
-    let (ends, part) = (Ends::default(), Part::default());
-    let router = router(&part).layer(layer(&ends).routes());
-    *part.inside.lock().unwrap() = Some(router.clone());
-    assert_eq!(ask(&router, "/orders/7").await.status(), StatusCode::OK);
-    assert_eq!(*part.answered.lock().unwrap(), Some(StatusCode::OK));
-    assert_eq!(ends.0.lock().unwrap().len(), 2);
-}
-
-#[test]
-fn peer_is_found_as_either_extension() {
-    let peer: SocketAddr = "[::1]:4711".parse().unwrap();
-    let mut extensions = Extensions::new();
-    assert_eq!(PeerAddr::of(&extensions), None);
-    extensions.insert(ConnectInfo(peer));
-    assert_eq!(PeerAddr::of(&extensions), Some(PeerAddr(peer)));
-    extensions.insert(PeerAddr("10.0.0.1:1".parse().unwrap()));
-    assert_eq!(PeerAddr::of(&extensions), Some(PeerAddr("10.0.0.1:1".parse().unwrap())));
+    let routes = Routes::default();
+    let answer =
+        || service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::empty())));
+    let closure = ObserveLayer::new(routes.clone(), by_closure).layer(answer());
+    let function = ObserveLayer::new(routes.clone(), unrouted).layer(answer());
+    drop(closure.oneshot(get_of("/tenants/7")).await.unwrap());
+    drop(function.oneshot(get_of("/tenants/7")).await.unwrap());
+    assert_eq!(*routes.0.lock().unwrap(), ["/tenants/{id}", "<unmatched>"]);
 }

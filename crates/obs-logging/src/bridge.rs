@@ -14,6 +14,7 @@ use crate::error::Error;
 
 #[cfg(feature = "kv")]
 mod key_values;
+mod probe;
 
 /// Sends every record of the `log` crate to the current `tracing` subscriber, from now on.
 ///
@@ -21,17 +22,28 @@ mod key_values;
 /// change; a record's own target is what they look at. With the feature `kv` a record's key-values are
 /// fields of its line, nested ones as JSON; other layers do not see them.
 ///
+/// tracing-log may be there before: `init` of tracing-subscriber, with its default features, makes it the logger.
+/// Then it goes on sending the records, with their targets, and only their key-values are left out. A line of
+/// level DEBUG says so.
+///
 /// # Errors
-/// When the process has another logger already.
+/// When the process has another logger already, which sends records elsewhere.
 pub fn install() -> Result<(), Error> {
     static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
     if IS_INSTALLED.load(Ordering::Acquire) {
         return Ok(());
     }
-    log::set_logger(&Bridge).map_err(|error| {
-        Error::new("the process already has a logger for the `log` crate", "set it up only once")
-            .caused_by(error.to_string())
-    })?;
+    if let Err(error) = log::set_logger(&Bridge) {
+        if !probe::reaches_subscriber(log::logger()) {
+            let what = "the process already has a logger for the `log` crate";
+            let remedy = "set it up only once, or install tracing-log in its place";
+            return Err(Error::new(what, remedy).caused_by(error.to_string()));
+        }
+        tracing::debug!(
+            target: "obs_logging",
+            "records of `log` come through tracing-log, without their key-values"
+        );
+    }
     // The subscriber's own level is looked at for each record: it may change.
     log::set_max_level(log::LevelFilter::Trace);
     IS_INSTALLED.store(true, Ordering::Release);

@@ -10,22 +10,21 @@ use tracing_core::Level;
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::context::fields::{Fields, Key};
+use crate::budget::Budget;
+use crate::context::fields::Fields;
 use crate::cost::CallsiteStats;
-use crate::encode::head::{head, opening};
-use crate::encode::moment::Moment;
-use crate::encode::time::Clock;
-use crate::encode::value;
 use crate::error::Error;
+use crate::error_text;
 use crate::error_type::ErrorTypes;
 use crate::field::Value;
 use crate::filter::LogFilter;
 use crate::layer::config::LayerConfig;
 use crate::layer::{Lines, LogLayer};
 use crate::logging::Logging;
+use crate::notice;
 use crate::output::{Delivery, Direct, Notice, Output, Queue, Sink, Tally, Target};
 use crate::processor::{Pipeline, Processor};
-use crate::render::{Console, Json, Line, Renderer};
+use crate::render::{Console, Json, Renderer};
 use crate::stage::{BeforeRedaction, Pacing, Processing, Redacting, Stage};
 
 /// How lines look.
@@ -102,6 +101,7 @@ pub struct Builder<S = Pacing> {
     event_key: String,
     error_types: ErrorTypes,
     backtraces: Option<bool>,
+    budget: Option<u64>,
     stage: PhantomData<S>,
 }
 
@@ -126,6 +126,7 @@ impl Builder {
             event_key: "event".to_owned(),
             error_types: ErrorTypes::default(),
             backtraces: None,
+            budget: None,
             stage: PhantomData,
         }
     }
@@ -168,6 +169,7 @@ impl<S: Stage> Builder<S> {
             event_key: self.event_key,
             error_types: self.error_types,
             backtraces: self.backtraces,
+            budget: self.budget,
             stage: PhantomData,
         }
     }
@@ -204,9 +206,19 @@ impl<S: Stage> Builder<S> {
         self
     }
 
+    /// Lets all callsites together log so many bytes a second, in bursts of up to one second's worth. Past it the
+    /// cheapest lines are shed, before they are made: TRACE, then DEBUG, then INFO, and of each level first those of
+    /// the callsites that log more than their share; warnings last, errors never, whatever it costs. The next line of
+    /// the callsite has the number of its shed ones as `suppressed`, and a warning tells of all, at most once in half
+    /// a minute; [`Logging::budget`] and `obs_log_lines_shed_total{level}` count them.
+    pub fn budget(mut self, bytes_per_second: u64) -> Self {
+        self.budget = Some(bytes_per_second);
+        self
+    }
+
     /// A field of every line, unless the line itself has one of this name.
     pub fn static_field(mut self, name: &str, value: impl Value) -> Self {
-        value.encode(self.statics.begin(&Key::new(name)));
+        error_text::add(&mut self.statics, name, |json| value.encode(json));
         self
     }
 
@@ -355,8 +367,9 @@ impl<S: Stage> Builder<S> {
         self.pipeline.redaction.apply_to_texts();
         let backtraces = self.backtraces.unwrap_or(renderer.as_json().is_none());
         let renderer = Arc::new(renderer);
-        let notice = notice_of_losses(renderer.clone(), self.statics.clone());
-        let tally = Arc::new(Tally::default());
+        let budget = self.budget.map(|bytes| Arc::new(Budget::new(bytes)));
+        let notice = notice::of_losses(renderer.clone(), self.statics.clone());
+        let tally = Arc::new(Tally::new(budget.is_some()));
         let sink = Arc::new(sink(notice, tally.clone())?);
         let stats = Arc::new(CallsiteStats::default());
         let lines = Lines::new(LayerConfig {
@@ -370,32 +383,13 @@ impl<S: Stage> Builder<S> {
             sink: sink.clone(),
             tally: tally.clone(),
             stats: stats.clone(),
+            budget: budget.clone(),
         });
-        Ok((lines.with_filter(filter.clone()), Logging::new(sink, filter, tally, stats)))
+        Ok((lines.with_filter(filter.clone()), Logging::new(sink, filter, tally, stats, budget)))
     }
 }
 
 /// See <https://no-color.org>.
 fn colours_are_welcome() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-fn notice_of_losses(renderer: Arc<Renderer>, statics: Fields) -> Notice {
-    Box::new(move |lost| {
-        let mut fields = statics.clone();
-        value::unsigned(fields.begin(&Key::new("dropped")), lost);
-        let target = "obs_logging";
-        let line = Line {
-            time: Moment::now(),
-            level: Level::WARN,
-            opening: &opening(&head(&Level::WARN, target)),
-            target,
-            has_own_target: false,
-            message: b"\"log lines were dropped\"",
-            ids: None,
-        };
-        let mut bytes = Vec::new();
-        renderer.render(&line, &[&fields], &Clock::default(), &mut bytes);
-        bytes
-    })
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use tracing_core::Metadata;
 
-use crate::backtrace::may_have;
+use crate::budget::SiteBudget;
 use crate::context::fields::{Fields, Key};
 use crate::cost::LocalStats;
 use crate::encode::head::{head, opening};
+use crate::error_text::names_error;
 use crate::error_type::{ErrorKeys, ErrorTypes};
 use crate::filter::CachedVerdict;
 use crate::layer::config::LayerConfig;
@@ -37,8 +38,6 @@ pub(crate) struct Callsite {
     /// Which values of this layer must not be seen, where there are any.
     pub(crate) redaction: Option<Redaction>,
     pub(crate) error_types: Arc<ErrorTypes>,
-    /// Whether a field may be an error that shows its backtrace.
-    pub(crate) has_error: bool,
     /// Whether lines have the backtraces that errors show.
     pub(crate) backtraces: bool,
     /// The shape of its last context; 0 for none.
@@ -48,12 +47,16 @@ pub(crate) struct Callsite {
     pub(crate) verdict: CachedVerdict,
     /// Where not every line is wanted.
     pub(crate) pace: Option<Arc<Pace>>,
+    /// Where the layer has a budget.
+    pub(crate) budget: Option<SiteBudget>,
     pub(crate) cost: LocalStats,
 }
 
 /// What becomes of a field.
 pub(crate) enum FieldRole {
     Plain(Key, ErrorKeys),
+    /// A text here is an error's.
+    Error(Key, ErrorKeys),
     /// The value must not be seen: it is not even formatted.
     Redacted(Key),
     /// An event's message.
@@ -81,7 +84,10 @@ impl Callsite {
                 if pipeline.redaction.matches(key.name()) {
                     FieldRole::Redacted(key)
                 } else {
-                    FieldRole::Plain(key, ErrorKeys::default())
+                    match names_error(name) {
+                        true => FieldRole::Error(key, ErrorKeys::default()),
+                        false => FieldRole::Plain(key, ErrorKeys::default()),
+                    }
                 }
             }
         };
@@ -90,6 +96,8 @@ impl Callsite {
         let mut names = Fields::new();
         let keys = fields.iter().filter_map(FieldRole::key);
         keys.clone().for_each(|key| _ = names.begin(key));
+        let cost = config.stats.local(metadata);
+        let budget = config.budget.clone().filter(|_| metadata.is_event());
         let are_names_distinct = names.len() == keys.count();
         Self {
             opening: opening(&head(metadata.level(), metadata.target())),
@@ -98,13 +106,13 @@ impl Callsite {
             fields,
             names,
             error_types: config.error_types.clone(),
-            has_error: metadata.fields().iter().any(|field| may_have(field.name())),
             backtraces: config.backtraces,
             last_context_shape: Cell::new(0),
             cached_name_mask: Cell::new(None),
             verdict: CachedVerdict::default(),
             pace: pipeline.pace_of(metadata),
-            cost: config.stats.local(metadata),
+            budget: budget.map(|budget| SiteBudget::new(budget, cost.site())),
+            cost,
         }
     }
 
@@ -132,7 +140,7 @@ impl Callsite {
 impl FieldRole {
     fn key(&self) -> Option<&Key> {
         match self {
-            Self::Plain(key, _) | Self::Redacted(key) => Some(key),
+            Self::Plain(key, _) | Self::Error(key, _) | Self::Redacted(key) => Some(key),
             Self::Message | Self::Target | Self::Unused => None,
         }
     }

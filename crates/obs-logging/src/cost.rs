@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_core::{Level, Metadata};
 
+use crate::budget::Site;
+
 /// A busy callsite publishes this many lines together, so that threads do not contend for its counters.
 const BATCH_SIZE: u64 = 32;
 
@@ -35,6 +37,8 @@ pub struct CallsiteCost {
     pub dropped: u64,
     /// Lines that sampling, the rate limit or a processor held back.
     pub suppressed: u64,
+    /// Lines that the budget has shed: see [`Builder::budget`](crate::Builder::budget).
+    pub shed: u64,
 }
 
 /// The counters of all callsites of a layer.
@@ -47,6 +51,7 @@ struct Stats {
     bytes: AtomicU64,
     dropped: AtomicU64,
     suppressed: AtomicU64,
+    site: Arc<Site>,
 }
 
 /// A thread's part of a callsite's counters.
@@ -68,7 +73,7 @@ impl CallsiteStats {
     pub(crate) fn costs(&self) -> Vec<CallsiteCost> {
         let stats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut costs: Vec<_> = stats.values().map(|stats| stats.cost()).collect();
-        costs.retain(|cost| cost.lines + cost.dropped + cost.suppressed > 0);
+        costs.retain(|cost| cost.lines + cost.dropped + cost.suppressed + cost.shed > 0);
         costs.sort_by_key(|cost| std::cmp::Reverse(cost.bytes));
         costs
     }
@@ -77,7 +82,14 @@ impl CallsiteStats {
 impl Stats {
     fn new(metadata: &'static Metadata<'static>) -> Self {
         let zero = AtomicU64::default;
-        Self { metadata, lines: zero(), bytes: zero(), dropped: zero(), suppressed: zero() }
+        Self {
+            metadata,
+            lines: zero(),
+            bytes: zero(),
+            dropped: zero(),
+            suppressed: zero(),
+            site: Arc::default(),
+        }
     }
 
     fn cost(&self) -> CallsiteCost {
@@ -91,6 +103,7 @@ impl Stats {
             bytes: read(&self.bytes),
             dropped: read(&self.dropped),
             suppressed: read(&self.suppressed),
+            shed: self.site.shed(),
         }
     }
 }
@@ -108,6 +121,11 @@ impl LocalStats {
         if !is_busy || self.lines.get() >= BATCH_SIZE {
             self.publish();
         }
+    }
+
+    /// What it uses of the budget.
+    pub(crate) fn site(&self) -> Arc<Site> {
+        self.stats.site.clone()
     }
 
     pub(crate) fn add_suppressed(&self) {

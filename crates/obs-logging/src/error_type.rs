@@ -19,6 +19,7 @@ pub(crate) struct Keys {
     pub(crate) message: Key,
     pub(crate) kind: Key,
     pub(crate) chain: Key,
+    pub(crate) location: Key,
     pub(crate) backtrace: Key,
 }
 
@@ -67,13 +68,24 @@ impl fmt::Debug for ErrorTypes {
 
 impl ErrorKeys {
     pub(crate) fn of(&self, field: &str) -> &Keys {
-        self.0.get_or_init(|| {
-            Box::new(Keys {
-                message: Key::with_suffix(field, ".message"),
-                kind: Key::with_suffix(field, ".type"),
-                chain: Key::with_suffix(field, ".chain"),
-                backtrace: Key::with_suffix(field, ".backtrace"),
-            })
-        })
+        self.0.get_or_init(|| Box::new(Keys::new(field)))
+    }
+}
+
+impl Keys {
+    pub(crate) fn new(field: &str) -> Self {
+        let key = |suffix| Key::with_suffix(field, suffix);
+        Self {
+            message: key(".message"),
+            kind: key(".type"),
+            chain: key(".chain"),
+            location: key(".location"),
+            backtrace: key(".backtrace"),
+        }
+    }
+
+    /// Those that stand beside the message.
+    pub(crate) fn parts(&self) -> [&Key; 4] {
+        [&self.kind, &self.chain, &self.location, &self.backtrace]
     }
 }

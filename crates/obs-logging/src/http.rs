@@ -7,8 +7,8 @@ mod header;
 use std::sync::LazyLock;
 
 use http::{HeaderName, HeaderValue, request, response};
-use obs_context::{EnteredRequest, RequestId, Route, current_request_id};
-use obs_http::{End, Exchange, Observe, ObserveLayer, Outcome, RouteOf};
+use obs_context::{EnteredRequest, RequestId, Route};
+use obs_http::{End, Exchange, Observe, ObserveLayer, Outcome, forward_request_id};
 
 use crate::context::current::Context;
 use crate::context::current::Entered;
@@ -21,7 +21,9 @@ static METHOD_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("method"));
 static PATH_KEY: LazyLock<Key> = LazyLock::new(|| Key::new("path"));
 
 /// A tower layer of [`RequestContext`] alone; `route_of` returns the route of a request.
-pub fn layer(route_of: RouteOf) -> ObserveLayer<RequestContext> {
+pub fn layer(
+    route_of: impl Fn(&request::Parts) -> Option<Route> + Send + Sync + 'static,
+) -> ObserveLayer<RequestContext> {
     ObserveLayer::new(RequestContext::new(), route_of)
 }
 
@@ -168,7 +170,7 @@ impl Exchange for AccessExchange {
 }
 
 /// For clients: sets `x-request-id` of an outgoing request to the id of the request that is worked for.
-/// A header that is there already is left alone.
+/// A header that is there already is left alone. The client spans of obs-tracing do the same.
 #[derive(Clone, Debug, Default)]
 pub struct ForwardRequestId(());
 
@@ -183,11 +185,7 @@ impl Observe for ForwardRequestId {
     type Exchange = ForwardExchange;
 
     fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> ForwardExchange {
-        if let Some(id) = current_request_id()
-            && let Some(id) = header::value(&id)
-        {
-            request.headers.entry(REQUEST_ID).or_insert(id);
-        }
+        forward_request_id(&mut request.headers);
         ForwardExchange(())
     }
 }

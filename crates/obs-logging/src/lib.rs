@@ -1,13 +1,14 @@
 #![doc = include_str!("../README.md")]
 
-mod backtrace;
 mod bind;
+mod budget;
 mod builder;
 mod callsite;
 mod context;
 mod cost;
 mod encode;
 mod error;
+mod error_text;
 mod error_type;
 mod field;
 mod filter;
@@ -18,6 +19,7 @@ mod logger;
 mod logging;
 #[cfg(feature = "valuable")]
 mod nested;
+mod notice;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod output;
@@ -36,6 +38,7 @@ pub mod http;
 pub mod panic;
 pub mod stage;
 
+pub use budget::LogBudget;
 pub use builder::{Builder, Format};
 pub use context::current::{Context, Entered, Scoped};
 pub use cost::CallsiteCost;
@@ -65,3 +68,8 @@ pub mod __private {
     pub use tracing::field::{debug, display};
     pub use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 }
+
+/// The guide's examples.
+#[cfg(all(doctest, feature = "otlp"))]
+#[doc = include_str!("../../../docs/logging.md")]
+mod guide {}

@@ -4,7 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::context::fields::{Fields, Key};
+use crate::context::fields::Fields;
+use crate::error_text;
 use crate::field::Value;
 use crate::local;
 
@@ -35,7 +36,7 @@ impl Logger {
     /// The logger with one more field, which replaces an earlier one of this name.
     #[must_use]
     pub fn and(mut self, name: &str, value: impl Value) -> Self {
-        value.encode(Arc::make_mut(&mut self.0).begin(&Key::new(name)));
+        error_text::add(Arc::make_mut(&mut self.0), name, |json| value.encode(json));
         self
     }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use obs_context::Source;
 
+use crate::budget::{Budget, LogBudget};
 use crate::cost::{CallsiteCost, CallsiteStats};
+use crate::encode::moment::Moment;
 use crate::error::Error;
 use crate::filter::LogFilter;
 use crate::output::{Accounts, Counts, FlushReport, Sink, Tally};
@@ -22,6 +24,7 @@ pub struct Logging {
     filter: LogFilter,
     tally: Arc<Tally>,
     stats: Arc<CallsiteStats>,
+    budget: Option<Arc<Budget>>,
 }
 
 impl Logging {
@@ -30,8 +33,9 @@ impl Logging {
         filter: LogFilter,
         tally: Arc<Tally>,
         stats: Arc<CallsiteStats>,
+        budget: Option<Arc<Budget>>,
     ) -> Self {
-        Self { sink, filter, tally, stats }
+        Self { sink, filter, tally, stats, budget }
     }
 
     /// Waits until everything that was logged before is written, for at most `deadline`.
@@ -67,6 +71,17 @@ impl Logging {
     /// The bill: which callsite has logged how much, the most bytes first.
     pub fn costs(&self) -> Vec<CallsiteCost> {
         self.stats.costs()
+    }
+
+    /// The budget, and what it has shed so far; `None` where there is none: see
+    /// [`Builder::budget`](crate::Builder::budget).
+    pub fn budget(&self) -> Option<LogBudget> {
+        let budget = self.budget.as_ref()?;
+        Some(LogBudget {
+            bytes_per_second: budget.bytes_per_second(),
+            fill: budget.fill(Moment::now()),
+            shed: self.tally.shed_by_level().into_iter().flatten().sum(),
+        })
     }
 
     /// The filter that holds now.

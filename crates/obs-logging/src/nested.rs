@@ -11,7 +11,7 @@ use valuable::Valuable;
 
 use crate::encode::structure::Structure;
 use crate::encode::value;
-use crate::processor::redaction_of_texts;
+use crate::processor::redact::redaction_of_texts;
 use writer::Writer;
 
 /// The visits of a value are the application's code.

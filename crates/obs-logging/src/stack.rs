@@ -14,7 +14,7 @@ const MAX_FRAMES: usize = 64;
 const MAX_TEXT_BYTES: usize = 16 * 1024;
 
 /// Whether any line may have a stack: until then no line is looked through.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+static HAS_STACKS: AtomicBool = AtomicBool::new(false);
 
 /// What stands before the addresses in a line: another one in every process, so that no text of somebody
 /// else's is taken for a stack.
@@ -42,7 +42,7 @@ pub fn stack() -> Stack {
 /// The addresses: what the thread that writes makes a text of.
 impl fmt::Debug for Stack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        TAKEN.store(true, Ordering::Relaxed);
+        HAS_STACKS.store(true, Ordering::Relaxed);
         f.write_str(&HEAD)?;
         for (at, address) in self.0.iter().enumerate() {
             write!(f, "{}{address:x}", if at > 0 { " " } else { "" })?;
@@ -61,7 +61,7 @@ impl fmt::Display for Stack {
 /// The lines with the stacks as text, and where each ends then; none where there are no stacks.
 #[inline]
 pub(crate) fn with_text(bytes: &[u8], ends: &[u32]) -> Option<(Vec<u8>, Vec<u32>)> {
-    if !TAKEN.load(Ordering::Relaxed) { None } else { replaced(bytes, ends) }
+    if !HAS_STACKS.load(Ordering::Relaxed) { None } else { replaced(bytes, ends) }
 }
 
 #[cold]

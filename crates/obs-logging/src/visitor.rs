@@ -12,9 +12,11 @@ use obs_guard::once::debug_once;
 use tracing_core::Field;
 use tracing_core::field::Visit;
 
-use crate::backtrace::{cut, may_have};
 use crate::callsite::FieldRole;
+use crate::context::fields::Key;
 use crate::encode::value;
+use crate::error_text::ErrorFields;
+use crate::error_type::{ErrorKeys, Keys};
 use crate::visitor::sink::FieldSink;
 
 pub(crate) use obs_guard::redact::REDACTED;
@@ -27,7 +29,7 @@ impl<'a, P: FieldSink<'a>> Visitor<P> {
     #[inline]
     fn place(&mut self, field: &Field) -> Option<&mut Vec<u8>> {
         match self.role(field)? {
-            FieldRole::Plain(key, _) => Some(self.0.field(key)),
+            FieldRole::Plain(key, _) | FieldRole::Error(key, _) => Some(self.0.field(key)),
             FieldRole::Message => Some(self.0.message()),
             other => self.no_place(other),
         }
@@ -46,11 +48,22 @@ impl<'a, P: FieldSink<'a>> Visitor<P> {
         self.0.callsite().fields.get(field.index())
     }
 
+    /// An error of which only the text is known; any other value stays what it is.
     #[cold]
-    fn note_backtrace(&mut self, field: &Field, backtrace: Option<Vec<u8>>) {
-        let Some(backtrace) = backtrace.filter(|_| self.0.callsite().backtraces) else { return };
-        if let Some(FieldRole::Plain(_, keys)) = self.role(field) {
-            self.0.part(&keys.of(field.name()).backtrace).extend_from_slice(&backtrace);
+    fn error_text(&mut self, name: &str, key: &Key, keys: &ErrorKeys, json: &[u8]) {
+        let Some(error) = ErrorFields::parse(json) else {
+            return self.0.field(key).extend_from_slice(json);
+        };
+        let keys = keys.of(name);
+        self.forget_parts(keys);
+        let backtraces = self.0.callsite().backtraces;
+        error.each(keys, backtraces, |key, part| self.0.part(key).extend_from_slice(part));
+    }
+
+    /// The same field twice: none of the earlier error's.
+    fn forget_parts(&mut self, keys: &Keys) {
+        if let Some(fields) = self.0.fields() {
+            keys.parts().into_iter().for_each(|key| fields.remove(key));
         }
     }
 
@@ -107,6 +120,11 @@ impl<'a, P: FieldSink<'a>> Visit for Visitor<P> {
 
     #[inline]
     fn record_str(&mut self, field: &Field, value: &str) {
+        if let Some(FieldRole::Error(key, keys)) = self.role(field) {
+            let mut json = Vec::new();
+            value::text(&mut json, value);
+            return self.error_text(field.name(), key, keys, &json);
+        }
         match self.place(field) {
             Some(out) => value::text(out, value),
             None => self.note_target(field, value),
@@ -121,15 +139,11 @@ impl<'a, P: FieldSink<'a>> Visit for Visitor<P> {
 
     /// `error.message`, `error.type` where it is known, and `error.chain` where the error has causes.
     fn record_error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
-        let Some(FieldRole::Plain(_, keys)) = self.role(field) else {
+        let Some(FieldRole::Plain(_, keys) | FieldRole::Error(_, keys)) = self.role(field) else {
             return self.record_debug(field, &format_args!("{error}"));
         };
         let keys = keys.of(field.name());
-        if let Some(fields) = self.0.fields() {
-            // The same field twice: none of the earlier error's.
-            fields.remove(&keys.kind);
-            fields.remove(&keys.chain);
-        }
+        self.forget_parts(keys);
         value::formatted(self.0.part(&keys.message), format_args!("{error}"));
         if let Some(name) = self.0.callsite().error_types.name_of(error) {
             value::text(self.0.part(&keys.kind), name);
@@ -142,13 +156,13 @@ impl<'a, P: FieldSink<'a>> Visit for Visitor<P> {
     #[cfg(not(feature = "valuable"))]
     #[inline]
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let callsite = self.0.callsite();
-        let Some(out) = self.place(field) else { return };
-        let start = out.len();
-        debug_once(field.index(), value, |value| value::formatted(out, value));
-        if callsite.has_error && may_have(field.name()) {
-            let backtrace = cut(out, start);
-            self.note_backtrace(field, backtrace);
+        if let Some(FieldRole::Error(key, keys)) = self.role(field) {
+            let mut json = Vec::new();
+            debug_once(field.index(), value, |value| value::formatted(&mut json, value));
+            return self.error_text(field.name(), key, keys, &json);
+        }
+        if let Some(out) = self.place(field) {
+            debug_once(field.index(), value, |value| value::formatted(out, value));
         }
     }
 
@@ -156,8 +170,15 @@ impl<'a, P: FieldSink<'a>> Visit for Visitor<P> {
     #[inline]
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let role = self.role(field);
-        let callsite = self.0.callsite();
-        let redaction = callsite.redaction.as_ref();
+        let redaction = self.0.callsite().redaction.as_ref();
+        if let Some(FieldRole::Error(key, keys)) = role {
+            let mut json = Vec::new();
+            crate::nested::field(&mut json, Some(field.index()), value);
+            if let Some(redaction) = redaction {
+                redaction.redact_inside(key.name(), &mut json, 0);
+            }
+            return self.error_text(field.name(), key, keys, &json);
+        }
         let Some(out) = self.place(field) else { return };
         let Some(FieldRole::Plain(key, _)) = role else {
             return crate::nested::text(out, Some(field.index()), value);
@@ -166,10 +187,6 @@ impl<'a, P: FieldSink<'a>> Visit for Visitor<P> {
         crate::nested::field(out, Some(field.index()), value);
         if let Some(redaction) = redaction {
             redaction.redact_inside(key.name(), out, start);
-        }
-        if callsite.has_error && may_have(field.name()) {
-            let backtrace = cut(out, start);
-            self.note_backtrace(field, backtrace);
         }
     }
 }

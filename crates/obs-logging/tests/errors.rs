@@ -71,13 +71,9 @@ fn an_event_with_an_error_in_a_span_with_another_shows_nothing_of_the_spans() {
     .lines();
     for (at, line) in lines.iter().enumerate() {
         assert_eq!(line["kept"], 1);
-        if at != 1 && at != 2 {
+        if at != 2 {
             assert_only_plain(line);
         }
-    }
-    assert_eq!(lines[1]["error"], "plain");
-    for name in ["error.message", "error.chain", "error.type"] {
-        assert!(lines[1][name].is_null(), "{name} in {:?}", lines[1]);
     }
     assert_eq!(lines[2]["error.message"], "chained");
     assert_eq!(lines[2]["error.chain"], serde_json::json!(["cause"]));
@@ -97,6 +93,96 @@ fn an_error_over_text_and_over_a_context_shows_nothing_of_the_earlier() {
     .lines();
     lines.iter().for_each(assert_only_plain);
     assert_eq!(lines.len(), 2);
+}
+
+#[derive(Debug)]
+struct Declined;
+
+impl fmt::Display for Declined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("declined")
+    }
+}
+
+#[tracing::instrument(err)]
+fn by_display() -> Result<(), Declined> {
+    Err(Declined)
+}
+
+#[tracing::instrument(err(Debug))]
+fn by_debug() -> Result<(), Declined> {
+    Err(Declined)
+}
+
+#[test]
+fn an_error_has_one_shape_wherever_it_comes_from() {
+    let lines = logged(|| {
+        by_display().unwrap_err();
+        by_debug().unwrap_err();
+        tracing::error!(error = %Declined, "display");
+        tracing::error!(error = ?Declined, "debug");
+        tracing::error!(error = "declined", "text");
+        tracing::error!(error = &Plain as &dyn Error, "value");
+        info_span!("span", error = %Declined).in_scope(|| info!("of a span"));
+    })
+    .lines();
+    for (line, message) in lines
+        .iter()
+        .zip(["declined", "Declined", "declined", "Declined", "declined", "plain", "declined"])
+    {
+        assert_eq!(line["error.message"], message, "{line:?}");
+        assert!(line["error"].is_null(), "{line:?}");
+    }
+    assert_eq!(lines.len(), 7);
+}
+
+#[test]
+fn what_is_bound_as_an_error_has_the_shape_of_one() {
+    let context = Context::new();
+    context.bind("error", tracing::field::debug(WithBacktrace));
+    let line = logged(|| {
+        let _entered = context.enter();
+        info!("bound");
+    })
+    .line();
+    assert_eq!(line["error.message"], "no order", "{line:?}");
+    assert_eq!(line["error.chain"], serde_json::json!(["gone"]));
+}
+
+#[test]
+fn an_error_that_tells_its_causes_with_its_text_has_a_chain() {
+    struct Anyhow(&'static str);
+    impl fmt::Debug for Anyhow {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+    let two =
+        Anyhow("no \"order\"\n\nCaused by:\n    0: the pool\n       is empty\n    1: timed out");
+    let eyre = Anyhow("gone\n\nLocation:\n    src/main.rs:7:5");
+    let paragraphs = Anyhow("one\n\ntwo");
+    let lines = logged(|| {
+        let span = info_span!("span", error = Empty);
+        let _entered = span.clone().entered();
+        tracing::error!(error = ?two, "causes");
+        tracing::error!(err = ?eyre, "a place");
+        span.record("error", tracing::field::debug(&two));
+        span.record("error", tracing::field::debug(&paragraphs));
+        info!("the later one");
+    })
+    .lines();
+    assert_eq!(lines[0]["error.message"], "no \"order\"");
+    assert_eq!(lines[0]["error.chain"], serde_json::json!(["the pool\nis empty", "timed out"]));
+    assert_eq!(lines[1]["err.message"], "gone");
+    assert_eq!(lines[1]["err.location"], "src/main.rs:7:5");
+    assert_eq!(lines[2]["error.message"], "one\n\ntwo");
+    assert!(lines[2]["error.chain"].is_null(), "{:?}", lines[2]);
+}
+
+#[test]
+fn a_number_in_an_errors_place_stays_one() {
+    let line = logged(|| info!(error = 7, err = true, "numbers")).line();
+    assert_eq!((&line["error"], &line["err"]), (&7.into(), &true.into()));
 }
 
 /// An error over so many others.
@@ -184,7 +270,8 @@ fn the_backtrace_of_an_error_is_a_field_of_its_own_where_it_is_wanted() {
         let (dispatch, kept, _logging) = common::kept(builder);
         tracing::dispatcher::with_default(&dispatch, log);
         let line = &kept.lines()[0];
-        assert_eq!(line["error"], "no order\n\nCaused by:\n    gone");
+        assert_eq!(line["error.message"], "no order");
+        assert_eq!(line["error.chain"], serde_json::json!(["gone"]));
         assert!(line["other"].as_str().unwrap().contains("Stack backtrace"));
         assert_eq!(line["after"], 1);
         assert_eq!(line["error.backtrace"].as_str(), has.then_some("   0: main::\"x\"\n"));

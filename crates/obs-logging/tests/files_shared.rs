@@ -92,20 +92,20 @@ fn child_without_rights() {
 fn rotation_without_rename_right_keeps_the_old_file() {
     use std::os::unix::fs::PermissionsExt;
 
-    const NOBODY: u32 = 65534;
+    const OTHER_USER: u32 = 65534;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.log");
     // The test program may lie where nobody else may read.
     let program = folder.path().join("program");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     fs::write(&path, "").unwrap();
-    if let Err(error) = std::os::unix::fs::chown(&path, Some(NOBODY), Some(NOBODY)) {
+    if let Err(error) = std::os::unix::fs::chown(&path, Some(OTHER_USER), Some(OTHER_USER)) {
         return obs_testing::impossible(format_args!("only root can become another user: {error}"));
     }
     let readable = || fs::Permissions::from_mode(0o755);
     fs::set_permissions(folder.path(), readable()).unwrap();
     fs::set_permissions(&program, readable()).unwrap();
-    let id = NOBODY.to_string();
+    let id = OTHER_USER.to_string();
     let status = Command::new("setpriv")
         .args(["--reuid", &id, "--regid", &id, "--clear-groups"])
         .arg(&program)

@@ -19,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt;
 const LONG: Duration = Duration::from_secs(60);
 
 /// Nobody listens on a port so low.
-const NOBODY: &str = "http://127.0.0.1:1";
+const CLOSED_PORT: &str = "http://127.0.0.1:1";
 
 /// A collector whose first answers are scripted: `503`, `200 rejected`, ...
 struct Collector {
@@ -276,7 +276,7 @@ fn requests_are_compressed_where_that_is_said() {
 
 #[test]
 fn a_drop_after_the_shutdown_does_not_wait_again() {
-    let otlp = Otlp::new(NOBODY).retry_for(Duration::from_secs(600));
+    let otlp = Otlp::new(CLOSED_PORT).retry_for(Duration::from_secs(600));
     let logging = logged(otlp, || tracing::info!("never"));
     let begun = Instant::now();
     let _ = logging.shutdown(Duration::from_millis(50));
@@ -287,7 +287,7 @@ fn a_drop_after_the_shutdown_does_not_wait_again() {
 
 #[test]
 fn without_a_collector_the_deadline_holds_and_all_is_counted() {
-    let otlp = Otlp::new(NOBODY).retry_for(Duration::from_secs(600));
+    let otlp = Otlp::new(CLOSED_PORT).retry_for(Duration::from_secs(600));
     let logging = logged(otlp, || (0..100).for_each(|number| tracing::info!(number)));
     let begun = Instant::now();
     let report = logging.shutdown(Duration::from_millis(300));
@@ -298,7 +298,7 @@ fn without_a_collector_the_deadline_holds_and_all_is_counted() {
     }
     assert_eq!((logging.counts().emitted, logging.counts().dropped, report.written), (100, 100, 0));
 
-    let quick = Otlp::new(NOBODY).retry_for(Duration::ZERO);
+    let quick = Otlp::new(CLOSED_PORT).retry_for(Duration::ZERO);
     let logging = logged(quick, || (0..100).for_each(|number| tracing::info!(number)));
     assert!(logging.shutdown(LONG).complete);
     assert_eq!((logging.counts().dropped, logging.counts().written), (100, 0));

@@ -1,4 +1,4 @@
-//! Making a registry.
+//! Builds a registry.
 
 use crate::common::Common;
 use crate::error::Error;
@@ -22,6 +22,7 @@ pub struct Builder {
     prefix: String,
     labels: Vec<(String, String)>,
     shows_created: bool,
+    series_budget: Option<usize>,
 }
 
 impl Registry {
@@ -56,13 +57,22 @@ impl Builder {
         self
     }
 
+    /// How many series all metrics together may have: see [`Registry::set_series_budget`].
+    pub fn series_budget(mut self, most: usize) -> Self {
+        self.series_budget = Some(most);
+        self
+    }
+
     /// The registry.
     ///
     /// # Errors
     ///
     /// When the prefix or a label breaks a rule.
     pub fn build(self) -> Result<Registry, Error> {
-        Ok(Registry::with_common(self.check()?))
+        let budget = self.series_budget;
+        let registry = Registry::with_common(self.check()?);
+        registry.set_series_budget(budget);
+        Ok(registry)
     }
 
     /// Makes it the process's [`default_registry`](crate::default_registry): to be called first in
@@ -76,7 +86,7 @@ impl Builder {
     }
 
     fn check(self) -> Result<Common, Error> {
-        let Self { mut prefix, labels, shows_created } = self;
+        let Self { mut prefix, labels, shows_created, .. } = self;
         if !prefix.is_empty() {
             names::check_prefix(&prefix)?;
             prefix.push('_');

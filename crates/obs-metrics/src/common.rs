@@ -1,4 +1,4 @@
-//! What all metrics of a registry have in common.
+//! Prefix and labels that all metrics of a registry share.
 
 use crate::error::Error;
 

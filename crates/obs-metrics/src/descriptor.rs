@@ -1,4 +1,4 @@
-//! What a family of series is, as it was registered.
+//! The registered description of a family.
 
 use std::fmt;
 use std::panic::Location;
@@ -27,6 +27,8 @@ pub(crate) struct Descriptor {
     /// What else two registrations must have in common: buckets, quantiles, states.
     pub(crate) settings: Box<str>,
     pub(crate) location: &'static Location<'static>,
+    /// How many bytes of the name are the registry's prefix.
+    pub(crate) prefix: usize,
     audience: AtomicU8,
     pub(crate) classic_head: Box<str>,
     pub(crate) openmetrics_head: Box<str>,
@@ -77,10 +79,16 @@ impl Descriptor {
             labels: labels.iter().map(|label| Box::from(*label)).collect(),
             settings: settings.into(),
             location,
+            prefix: 0,
             audience: AtomicU8::new(Audience::All as u8),
             classic_head: classic.into(),
             openmetrics_head: openmetrics.into(),
         }
+    }
+
+    /// The name without the registry's prefix: what the semantic conventions may know.
+    pub(crate) fn unprefixed(&self) -> &str {
+        self.name.get(self.prefix..).unwrap_or_default()
     }
 
     /// The family's name in OpenMetrics, which leaves `_total` and `_info` to the series.

@@ -1,4 +1,4 @@
-//! Exemplars: the trace of one observation, kept beside the number it went into.
+//! Exemplars: the trace of one observation, kept with its value.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, fence};

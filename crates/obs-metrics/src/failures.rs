@@ -1,4 +1,4 @@
-//! How many metrics were refused where no error could be returned.
+//! Counts refused metrics where no error can be returned.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;

@@ -111,5 +111,5 @@ fn fallback<M: Sealed>(
 fn unregistered<M: Sealed>(name: &str, labels: &[&str], settings: M::Settings) -> Arc<Family<M>> {
     let location = Location::caller();
     let descriptor = Descriptor::unchecked(name, M::KIND, "", labels, String::new(), location);
-    Arc::new(Family::new(descriptor, settings, false))
+    Arc::new(Family::new(descriptor, settings, false, Arc::default()))
 }

@@ -6,9 +6,10 @@ pub use client::{ClientMetrics, ClientRequest};
 
 use std::sync::Arc;
 
+use http::uri::Scheme;
 use http::{Method, request};
 use obs_context::Route;
-use obs_http::{End, Exchange, Observe, ObserveLayer, RouteOf};
+use obs_http::{End, Exchange, Observe, ObserveLayer};
 
 use crate::buckets::Buckets;
 #[cfg(feature = "otlp-push")]
@@ -51,10 +52,10 @@ enum Totals {
         requests: CounterVec<3>,
         duration: HistogramVec<2>,
         /// By the conventions, for pushes.
-        pushed: Option<HistogramVec<3>>,
+        pushed: Option<HistogramVec<4>>,
     },
     SemanticConventions {
-        duration: HistogramVec<3>,
+        duration: HistogramVec<4>,
     },
 }
 
@@ -106,7 +107,7 @@ impl ServerMetrics {
     }
 
     /// Registers the metrics under the names of OpenTelemetry's semantic conventions for HTTP servers:
-    /// `http_server_request_duration_seconds{http_request_method,http_route,http_response_status_code}`,
+    /// `http_server_request_duration_seconds{http_request_method,url_scheme,http_route,http_response_status_code}`,
     /// whose count is the number of requests, and `http_server_active_requests`.
     #[track_caller]
     pub fn semantic_conventions(registry: &Registry, buckets: Buckets) -> Result<Self, Error> {
@@ -123,15 +124,20 @@ impl Observe for ServerMetrics {
 
     const BEGINS_ALONE: bool = true;
 
-    fn begin(&self, _request: &mut request::Parts, _: Option<Route>) -> ServerRequest {
+    fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> ServerRequest {
         self.0.in_progress.inc();
-        ServerRequest(self.0.clone())
+        // As the server span has it.
+        let is_https = request.uri.scheme() == Some(&Scheme::HTTPS);
+        ServerRequest { metrics: self.0.clone(), is_https }
     }
 }
 
 /// One request in progress.
 #[derive(Debug)]
-pub struct ServerRequest(Arc<Metrics>);
+pub struct ServerRequest {
+    metrics: Arc<Metrics>,
+    is_https: bool,
+}
 
 impl Exchange for ServerRequest {
     type Entered<'a> = ();
@@ -145,16 +151,17 @@ impl Exchange for ServerRequest {
         let digits =
             [status / 100 % 10, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8);
         let status = std::str::from_utf8(&digits).unwrap_or("000");
-        match &self.0.totals {
+        let scheme = if self.is_https { "https" } else { "http" };
+        match &self.metrics.totals {
             Totals::Prometheus { requests, duration, pushed } => {
                 if let Some(pushed) = pushed {
-                    pushed.with([method, path, status]).observe_duration(end.duration);
+                    pushed.with([method, scheme, path, status]).observe_duration(end.duration);
                 }
                 requests.with([method, path, status]).inc();
                 duration.with([method, path]).observe_duration(end.duration);
             }
             Totals::SemanticConventions { duration } => {
-                duration.with([method, path, status]).observe_duration(end.duration);
+                duration.with([method, scheme, path, status]).observe_duration(end.duration);
             }
         }
     }
@@ -162,23 +169,26 @@ impl Exchange for ServerRequest {
 
 impl Drop for ServerRequest {
     fn drop(&mut self) {
-        self.0.in_progress.dec();
+        self.metrics.in_progress.dec();
     }
 }
 
 #[track_caller]
-fn convention_duration(registry: &Registry, buckets: Buckets) -> Result<HistogramVec<3>, Error> {
+fn convention_duration(registry: &Registry, buckets: Buckets) -> Result<HistogramVec<4>, Error> {
     registry.histogram_vec(
         "http_server_request_duration_seconds",
         "Duration of HTTP server requests.",
-        ["http_request_method", "http_route", "http_response_status_code"],
+        ["http_request_method", "url_scheme", "http_route", "http_response_status_code"],
         buckets,
     )
 }
 
 /// A tower layer that counts with `red`; `route_of` tells the route of a request: under axum
 /// `obs_http::matched_path`.
-pub fn layer(red: ServerMetrics, route_of: RouteOf) -> ObserveLayer<ServerMetrics> {
+pub fn layer(
+    red: ServerMetrics,
+    route_of: impl Fn(&request::Parts) -> Option<Route> + Send + Sync + 'static,
+) -> ObserveLayer<ServerMetrics> {
     ObserveLayer::new(red, route_of)
 }
 

@@ -52,7 +52,7 @@ pub use metric::{Counter, Gauge, Histogram, InProgress, Metric, StateSet, Summar
 pub use obs_otlp::{Compression, Protocol, Setting};
 #[cfg(feature = "otlp-push")]
 pub use push::{Push, PushCounts, Pusher};
-pub use registry::Registry;
+pub use registry::{Registry, SeriesBudget};
 
 /// The guide's examples.
 #[cfg(doctest)]

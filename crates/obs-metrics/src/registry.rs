@@ -16,7 +16,7 @@ use crate::common::Common;
 use crate::descriptor::Descriptor;
 use crate::error::Error;
 use crate::family::{
-    Collect, CounterVec, Family, GaugeVec, HistogramVec, MetricVec, SummaryVec, single,
+    Budget, Collect, CounterVec, Family, GaugeVec, HistogramVec, MetricVec, SummaryVec, single,
 };
 use crate::metric::{Counter, Gauge, Histogram, Info, Sealed, StateSet, Summary};
 use crate::source_samples::SourceSamples;
@@ -53,6 +53,7 @@ struct Inner {
     #[cfg(feature = "otlp-push")]
     created: CreatedAt,
     common: Common,
+    budget: Arc<Budget>,
 }
 
 /// When a registry was created: the start time of cumulative numbers.
@@ -64,6 +65,17 @@ impl Default for CreatedAt {
     fn default() -> Self {
         Self(std::time::SystemTime::now())
     }
+}
+
+/// How many series a registry may have: told by [`Registry::series_budget`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeriesBudget {
+    /// What was set.
+    pub most: usize,
+    /// The series that there are, without overflow series.
+    pub series: usize,
+    /// Uses of overflow series because the budget was used up.
+    pub shed: u64,
 }
 
 #[derive(Default)]
@@ -93,6 +105,24 @@ impl Registry {
 
     pub(crate) fn with_common(common: Common) -> Self {
         Self(Arc::new(Inner { common, ..Inner::default() }))
+    }
+
+    /// Sets how many series all families together may have, beside one overflow series each; `None` for as many as
+    /// their own limits allow, which is the default.
+    ///
+    /// Past the budget new label sets share the overflow series of their metric, as past the metric's own limit. Of
+    /// the last eighth nothing is left to metrics with more series than the mean, so that one unbounded label takes
+    /// no room from the others. Metrics without labels are always there. A warning tells of it, at most once in half a
+    /// minute, and `obs_metrics_series_shed_total{metric}` counts. Series of mounted sources are not in it.
+    pub fn set_series_budget(&self, most: Option<usize>) {
+        self.0.budget.set(most);
+    }
+
+    /// The budget of all families, and how much of it they use; `None` where there is none.
+    pub fn series_budget(&self) -> Option<SeriesBudget> {
+        let families = self.collectors();
+        let shed = families.iter().map(|family| family.shed()).sum();
+        Some(SeriesBudget { most: self.0.budget.most()?, series: self.0.budget.series(), shed })
     }
 
     /// A counter without labels. Its name must end in `_total`.
@@ -283,7 +313,8 @@ impl Registry {
         let location = Location::caller();
         let common = &self.0.common;
         let name = &*format!("{}{name}", common.prefix);
-        let new = Descriptor::new(name, M::KIND, help, labels, settings_text, location)?;
+        let mut new = Descriptor::new(name, M::KIND, help, labels, settings_text, location)?;
+        new.prefix = common.prefix.len();
         common.check_labels(name, labels)?;
         let mut families = self.0.families.write().unwrap_or_else(PoisonError::into_inner);
         let taken = new.claims().find_map(|claim| families.claims.get(&claim));
@@ -293,7 +324,8 @@ impl Registry {
             return same.ok_or_else(|| new.conflict_with(there));
         }
         let claims: Vec<_> = new.claims().collect();
-        let family = Arc::new(Family::<M>::new(new, settings, common.shows_created));
+        let budget = self.0.budget.clone();
+        let family = Arc::new(Family::<M>::new(new, settings, common.shows_created, budget));
         for claim in claims {
             families.claims.insert(claim, name.into());
         }

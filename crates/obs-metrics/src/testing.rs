@@ -1,4 +1,4 @@
-//! Asking a registry what it would show: for tests.
+//! Reads a registry in tests.
 
 use crate::descriptor::Descriptor;
 use crate::expose::Format;
@@ -56,10 +56,15 @@ pub fn expect(registry: &Registry, families: &[&str], wanted: &str) -> Result<()
 /// # Ok::<(), obs_metrics::Error>(())
 /// ```
 pub fn sample(registry: &Registry, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    sample_in(&registry.encode_text(), name, labels)
+}
+
+/// As [`sample`], of what a registry showed before: the text that [`Registry::encode_text`] answered.
+pub fn sample_in(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     let mut wanted: Vec<_> =
         labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     wanted.sort();
-    registry.encode_text().lines().find_map(|line| {
+    text.lines().find_map(|line| {
         let rest = line.strip_prefix(name)?;
         let (block, value) = match rest.strip_prefix('{') {
             Some(rest) => rest.rsplit_once("} ")?,

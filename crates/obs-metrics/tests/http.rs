@@ -143,7 +143,7 @@ async fn semantic_conventions_use_opentelemetry_names() {
     response.into_body().collect().await.unwrap();
     let text = registry.encode_text();
     let count = "http_server_request_duration_seconds_count{http_request_method=\"GET\",\
-        http_route=\"/a\",http_response_status_code=\"200\"} 1\n";
+        url_scheme=\"http\",http_route=\"/a\",http_response_status_code=\"200\"} 1\n";
     assert!(text.contains(count), "{text}");
     assert!(text.contains("http_server_active_requests 0\n"), "{text}");
     assert!(!text.contains("http_requests_total"), "{text}");

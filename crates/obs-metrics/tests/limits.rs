@@ -68,7 +68,7 @@ fn idle_series_without_a_handle_expire_at_a_scrape() {
     assert!(text.contains("a_total{x=\"held\"} 0\n") && text.contains("a_total{x=\"used\"} 2\n"));
     drop(held);
     std::thread::sleep(std::time::Duration::from_millis(2));
-    assert!(!registry.encode_text().contains("a_total"));
+    assert!(!registry.encode_text().contains("a_total{x="));
     family.with(["idle"]).inc();
     assert_eq!(family.with(["idle"]).value(), 1);
 }
@@ -99,4 +99,83 @@ fn cardinality_lists_the_label_with_most_values_first() {
         "{json}"
     );
     assert!(json.contains("{\"value\":\"u\\\"0\",\"series\":1}"), "{json}");
+}
+
+#[test]
+fn registry_past_its_budget_takes_series_of_the_largest_family_first() {
+    let registry = Registry::builder().series_budget(80).build().unwrap();
+    let users = registry.counter_vec("users_total", "U.", ["user"]).unwrap();
+    let routes = registry.counter_vec("routes_total", "R.", ["route"]).unwrap();
+    let plain = registry.counter_vec("plain_total", "P.", ["a"]).unwrap();
+    for number in 0..1_000 {
+        users.with([&number.to_string()]).inc();
+        routes.with([&(number % 5).to_string()]).inc();
+    }
+    // The last eighth is not for the family that is larger than the mean.
+    plain.with(["late"]).inc();
+    registry.counter("single_total", "S.").unwrap().inc();
+    let budget = registry.series_budget().unwrap();
+    assert_eq!((budget.most, budget.series), (80, 72));
+    assert_eq!(budget.shed, 1_000 - 65);
+    let text = registry.encode_text();
+    let count = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
+    assert_eq!((count("users_total{user="), count("routes_total{route=")), (65, 5));
+    assert!(text.contains("users_total{otel_metric_overflow=\"true\"} 935\n"), "{text}");
+    assert!(text.contains("plain_total{a=\"late\"} 1\n") && text.contains("single_total 1\n"));
+    assert!(text.contains("obs_metrics_series_shed_total{metric=\"users_total\"} 935\n"));
+    assert!(text.contains("obs_metrics_overflow_total{metric=\"users_total\"} 935\n"));
+    assert!(text.contains("obs_metrics_series_shed_total{metric=\"routes_total\"} 0\n"));
+}
+
+#[test]
+fn removed_series_leave_room_in_the_budget_and_none_lifts_it() {
+    let registry = Registry::new();
+    assert_eq!(registry.series_budget(), None);
+    let family = registry.counter_vec("a_total", "A.", ["x"]).unwrap();
+    registry.set_series_budget(Some(8));
+    (0..20).for_each(|x| family.with([&x.to_string()]).inc());
+    // One family alone is never larger than the mean.
+    assert_eq!(registry.series_budget().map(|budget| (budget.series, budget.shed)), Some((8, 12)));
+    assert_eq!(family.retain(|[x]| x != "3"), 1);
+    family.with(["99"]).inc();
+    family.with(["98"]).inc();
+    assert_eq!(registry.series_budget().map(|budget| (budget.series, budget.shed)), Some((8, 13)));
+    registry.set_series_budget(None);
+    family.with(["98"]).inc();
+    assert!(registry.encode_text().contains("a_total{x=\"98\"} 1\n"));
+}
+
+#[test]
+fn threads_past_the_budget_make_no_more_series_than_it_has() {
+    let registry = Registry::builder().series_budget(100).build().unwrap();
+    let family = registry.counter_vec("a_total", "A.", ["x"]).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let family = &family;
+            scope.spawn(move || {
+                (0..500).for_each(|x| family.with([&format!("{thread}-{x}")]).inc());
+            });
+        }
+    });
+    let budget = registry.series_budget().unwrap();
+    // Threads that make a series at the same moment may each take the last place.
+    assert!((100..104).contains(&budget.series), "{budget:?}");
+    let text = registry.encode_text();
+    let all = text.lines().filter(|line| line.starts_with("a_total{"));
+    let uses: u64 = all.filter_map(|line| line.split(' ').next_back()?.parse::<u64>().ok()).sum();
+    assert_eq!(uses, 2_000);
+}
+
+#[test]
+fn counters_of_what_may_happen_are_zero_before_it_does() {
+    let registry = Registry::new();
+    registry.counter_vec("a_total", "A.", ["x"]).unwrap();
+    registry.counter("b_total", "B.").unwrap();
+    let text = registry.encode_text();
+    assert!(text.contains("obs_metrics_overflow_total{metric=\"a_total\"} 0\n"), "{text}");
+    assert!(!text.contains("{metric=\"b_total\"}"), "one series cannot overflow: {text}");
+    for place in ["metrics.source", "http.handler", "logging.value"] {
+        let series = format!("obs_application_panics_total{{place=\"{place}\"}} 0\n");
+        assert!(text.contains(&series), "{series} is not in {text}");
+    }
 }

@@ -315,14 +315,15 @@ fn push_names_http_and_db_metrics_by_the_conventions() {
     requests(&ServerMetrics::with_push(&both, Buckets::default()).unwrap());
     let shown = both.encode_text();
     assert!(shown.contains("http_request_duration_seconds_count{method=\"GET\""), "{shown}");
-    assert!(!shown.contains("http_server_request_duration_seconds"), "{shown}");
+    assert!(!shown.contains("TYPE http_server_request_duration_seconds"), "{shown}");
     let metrics = push(&both);
     let told = |metric: &&Metric| metric.name == "http.server.request.duration";
     assert_eq!(metrics.iter().filter(told).count(), 1, "{metrics:?}");
     let with_status = [
-        &["http.request.method=GET", "http.response.status_code=404 (int)"][..],
+        &["http.request.method=GET", "url.scheme=http", "http.response.status_code=404 (int)"][..],
         &[
             "http.request.method=GET",
+            "url.scheme=http",
             "http.route=/orders/{id}",
             "http.response.status_code=200 (int)",
         ],
@@ -334,6 +335,11 @@ fn push_names_http_and_db_metrics_by_the_conventions() {
     let metrics = push(&conventions);
     let duration = metric(&metrics, "http.server.request.duration");
     assert_eq!(points(&duration), with_status);
+    let prefixed = Registry::builder().prefix("shop").build().unwrap();
+    requests(&ServerMetrics::semantic_conventions(&prefixed, Buckets::default()).unwrap());
+    assert!(prefixed.encode_text().contains("shop_http_server_request_duration_seconds_count"));
+    let told = metric(&push(&prefixed), "http.server.request.duration");
+    assert_eq!(points(&told), with_status, "the prefix is Prometheus' alone");
     let active = metric(&metrics, "http.server.active_requests");
     assert_eq!(active.unit, "{request}");
     let Some(Data::Sum(sum)) = &active.data else { panic!("{active:?}") };

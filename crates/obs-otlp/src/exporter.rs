@@ -73,7 +73,7 @@ impl Exporter {
         let target = &self.target;
         let (buffer, start) = match target.protocol {
             Protocol::HttpJson => {
-                let json = json::request(target.signal, buffer.get(start..).unwrap_or_default());
+                let json = json::json_of(target.signal, buffer.get(start..).unwrap_or_default());
                 (json.into_bytes(), 0)
             }
             Protocol::Grpc | Protocol::HttpProtobuf => {

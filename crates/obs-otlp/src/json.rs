@@ -14,7 +14,7 @@ use crate::wire::{Content, fields};
 use tables::{Kind, Message};
 
 /// An encoded `Export{Trace,Metrics,Logs}ServiceRequest` as JSON.
-pub(crate) fn request(signal: Signal, protobuf: &[u8]) -> String {
+pub fn json_of(signal: Signal, protobuf: &[u8]) -> String {
     let mut out = String::with_capacity(protobuf.len() * 2);
     let known = match signal {
         Signal::Traces => tables::TRACES,

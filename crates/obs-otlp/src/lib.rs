@@ -37,6 +37,7 @@ pub use error::Error;
 #[cfg(feature = "export")]
 pub use exporter::{Exporter, RequestBody};
 pub use exporters::Exporters;
+pub use json::json_of;
 pub use options::{Options, TlsIdentity};
 #[cfg(feature = "worker")]
 pub use outcome::Outcome;

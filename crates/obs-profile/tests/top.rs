@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use obs_testing::target::{self, Target};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(120);
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
 
@@ -51,7 +51,7 @@ impl Session {
         let mut bytes = [0; 4096];
         let begun = Instant::now();
         while !self.shown.contains(text) {
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > WAIT_TIMEOUT {
                 self.program.kill().unwrap();
                 return false;
             }

@@ -27,3 +27,8 @@ pub use labels::{Labels, SampleFilter};
 pub use mapping::Mapping;
 pub use profile::{Profile, Sample};
 pub use stack::{Frame, Stack};
+
+/// The guide's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/profiling.md")]
+mod guide {}

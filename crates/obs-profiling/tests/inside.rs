@@ -26,16 +26,16 @@ fn recording(rate: u32, milliseconds: u64) -> Recording {
 
 /// Of as many samples at least, however busy the machine is.
 fn profile(samples: u32) -> Profile {
-    let before = told("obs_profile_samples_total");
+    let before = sample_value("obs_profile_samples_total");
     let profiler = CpuProfiler::start(recording(250, 300_000)).unwrap();
-    while told("obs_profile_samples_total") - before < f64::from(samples) {
+    while sample_value("obs_profile_samples_total") - before < f64::from(samples) {
         std::thread::sleep(Duration::from_millis(20));
     }
     profiler.finish().unwrap()
 }
 
 /// What the profiler tells about itself.
-fn told(name: &str) -> f64 {
+fn sample_value(name: &str) -> f64 {
     let mut found = None;
     obs_profiling::source().collect(&mut |sample| {
         if sample.name == name {
@@ -252,11 +252,11 @@ fn pprof_carries_the_labels() {
 fn the_profiler_tells_about_itself() {
     let _alone = alone();
     let burner = Burner::start("burner", || _ = work::two_parts());
-    let before = told("obs_profile_samples_total");
+    let before = sample_value("obs_profile_samples_total");
     let profile = profile(20);
     drop(burner);
-    let taken = told("obs_profile_samples_total") - before;
+    let taken = sample_value("obs_profile_samples_total") - before;
     assert!(taken > 10.0 && taken <= profile.total() as f64, "{taken} of {}", profile.total());
-    assert!(told("obs_profile_handler_seconds_total") > 0.0);
-    assert_eq!(told("obs_profile_timers"), 0.0);
+    assert!(sample_value("obs_profile_handler_seconds_total") > 0.0);
+    assert_eq!(sample_value("obs_profile_timers"), 0.0);
 }

@@ -22,7 +22,7 @@ use work::Burner;
 
 const CASE: &str = "OBS_PROFILING_CASE";
 /// However busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(120);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(120);
 
 #[test]
 fn child() {
@@ -40,7 +40,7 @@ fn child() {
 }
 
 /// In a process of its own, which must end well.
-fn apart(case: &str) {
+fn run_in_child(case: &str) {
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture"])
         .env(CASE, case)
@@ -50,7 +50,7 @@ fn apart(case: &str) {
     let status = loop {
         match process.try_wait().unwrap() {
             Some(status) => break status,
-            None if begun.elapsed() > 2 * PATIENCE => {
+            None if begun.elapsed() > 2 * WAIT_TIMEOUT => {
                 process.kill().unwrap();
                 process.wait().unwrap();
                 panic!("it hangs");
@@ -78,7 +78,7 @@ fn await_samples(count: u32) {
     };
     let (before, begun) = (told(), Instant::now());
     while told() < before + f64::from(count) {
-        assert!(begun.elapsed() < PATIENCE, "no samples");
+        assert!(begun.elapsed() < WAIT_TIMEOUT, "no samples");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -92,13 +92,13 @@ fn samples_in(profile: &Profile, function: &str) -> u64 {
 fn await_own_dump_with(function: &str) {
     let begun = Instant::now();
     while !dump_own().unwrap().to_string().contains(function) {
-        assert!(begun.elapsed() < PATIENCE, "{function} is not shown");
+        assert!(begun.elapsed() < WAIT_TIMEOUT, "{function} is not shown");
     }
 }
 
 #[test]
 fn a_process_forked_in_the_middle_of_a_profile_has_its_own() {
-    apart("fork");
+    run_in_child("fork");
 }
 
 fn forks() {
@@ -139,7 +139,7 @@ fn in_the_forked_process(of_the_parent: CpuProfiler) {
 
 #[test]
 fn without_process_vm_readv_stacks_are_whole_all_the_same() {
-    apart("no call");
+    run_in_child("no call");
 }
 
 fn works_without_the_call() {
@@ -160,7 +160,7 @@ fn works_without_the_call() {
 
 #[test]
 fn where_memory_cannot_be_read_that_is_said() {
-    apart("no memory");
+    run_in_child("no memory");
 }
 
 fn says_that_memory_is_forbidden() {
@@ -172,7 +172,7 @@ fn says_that_memory_is_forbidden() {
 
 #[test]
 fn where_there_are_no_timers_that_is_said() {
-    apart("no timers");
+    run_in_child("no timers");
 }
 
 fn says_that_timers_are_forbidden() {
@@ -213,7 +213,7 @@ fn burns_elsewhere() {
 
 #[test]
 fn a_handler_on_an_alternate_stack_is_sampled() {
-    apart("alternate stack");
+    run_in_child("alternate stack");
 }
 
 fn is_sampled_on_an_alternate_stack() {
@@ -249,7 +249,7 @@ fn is_sampled_on_an_alternate_stack() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn stacks_that_come_and_go_harm_nobody() {
-    apart("stacks come and go");
+    run_in_child("stacks come and go");
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -301,7 +301,7 @@ fn burns_a_while_elsewhere() {
 
 #[test]
 fn a_thread_that_blocks_the_signal_is_counted() {
-    apart("blocked");
+    run_in_child("blocked");
 }
 
 fn counts_who_blocks_the_signal() {

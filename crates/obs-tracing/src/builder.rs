@@ -1,4 +1,4 @@
-//! How a pipeline is put together.
+//! Builds a pipeline.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,21 +8,21 @@ use obs_otlp::{Closer, Error, Lookup, Options, Resolver, Resource, Setting};
 use tracing::level_filters::LevelFilter;
 
 use crate::configure;
-use crate::export::{Function, Head, Pace, Transport, Worker};
+use crate::export::{ExportSettings, Function, RequestHead, Transport, Worker};
 use crate::handle::Handle;
 use crate::layer::TraceLayer;
 use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
 use crate::queue::Queue;
 use crate::record::{Limits, Tail};
-use crate::sample::{Rules, Sampler};
+use crate::sample::{Ceiling, Rules, Sampler, SpanBudget};
 use crate::sql::{Database, OnQuery, Query};
 use crate::traces::Traces;
 
 /// Spans of the largest size that the limits allow would fill the memory of a queue that counts spans.
 const QUEUE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Puts a pipeline together: what the code says here counts before `OTEL_*` variables, and those
+/// Builds a pipeline. What is set here overrides `OTEL_*` variables, and those
 /// before the defaults.
 ///
 /// ```no_run
@@ -46,9 +46,10 @@ pub struct Builder {
     #[cfg(feature = "otel-sdk")]
     pub(crate) exporter: Option<Box<dyn crate::export::Exporter>>,
     #[cfg(feature = "otel-sdk")]
-    pub(crate) activates: bool,
+    pub(crate) activates_context: bool,
     pub(crate) sampler: Option<Sampler>,
     pub(crate) tail: Option<Tail>,
+    pub(crate) span_budget: Option<SpanBudget>,
     pub(crate) propagators: Option<Propagators>,
     pub(crate) resource: Vec<(String, String)>,
     pub(crate) limits: Option<Limits>,
@@ -57,7 +58,7 @@ pub struct Builder {
     pub(crate) batch: Option<u32>,
     pub(crate) delay: Option<Duration>,
     pub(crate) open_spans: usize,
-    pub(crate) copied: LevelFilter,
+    pub(crate) copy_level: LevelFilter,
 }
 
 impl Builder {
@@ -71,9 +72,10 @@ impl Builder {
             #[cfg(feature = "otel-sdk")]
             exporter: None,
             #[cfg(feature = "otel-sdk")]
-            activates: false,
+            activates_context: false,
             sampler: None,
             tail: None,
+            span_budget: None,
             propagators: None,
             resource: Vec::new(),
             limits: None,
@@ -82,7 +84,7 @@ impl Builder {
             batch: None,
             delay: None,
             open_spans: 100_000,
-            copied: LevelFilter::OFF,
+            copy_level: LevelFilter::OFF,
         }
     }
 
@@ -127,11 +129,10 @@ impl Builder {
     }
 
     /// Makes every span that is entered the current one of OpenTelemetry's own API, too, for libraries that
-    /// use it directly: what they create is its child. It costs every enter and exit some 100 ns; off,
-    /// unless it is said.
+    /// use it directly: what they create is its child. It costs every enter and exit some 100 ns. Default: off.
     #[cfg(feature = "otel-sdk")]
     pub fn activate_context(mut self) -> Self {
-        self.activates = true;
+        self.activates_context = true;
         self
     }
 
@@ -141,9 +142,19 @@ impl Builder {
         self
     }
 
-    /// Of the traces that the sampler turns down, which are kept after all. None, unless it is said.
+    /// Which of the unsampled traces are kept after all. Default: none.
     pub fn tail(mut self, tail: Tail) -> Self {
         self.tail = Some(tail);
+        self
+    }
+
+    /// How much is exported at most, in bursts of up to one second's worth. Past it whole traces are shed: the share of
+    /// traces that are kept is lowered, by the trace id, until the rest fits. A trace with an error, or what else
+    /// [`Builder::tail`] names, is kept all the same, so shed traces are recorded until they end; what is kept for
+    /// that leaves less for the others. A warning tells of it, at most once in half a minute; [`Traces::budget`] and
+    /// `obs_traces_shed_total` count the traces.
+    pub fn span_budget(mut self, budget: SpanBudget) -> Self {
+        self.span_budget = Some(budget);
         self
     }
 
@@ -165,21 +176,21 @@ impl Builder {
         self
     }
 
-    /// `db.system.name` of the SQL spans: `postgresql`, `sqlite`, `mysql`. sqlx does not tell.
+    /// `db.system.name` of the SQL spans: `postgresql`, `sqlite`, `mysql`. sqlx does not report it.
     pub fn database_system(mut self, name: impl Into<String>) -> Self {
         self.database.system = Some(name.into());
         self
     }
 
     /// `db.namespace` of the SQL spans: the database's name, with its schema where there is one (`shop|public`
-    /// in PostgreSQL's case). sqlx does not tell.
+    /// in PostgreSQL's case). sqlx does not report it.
     pub fn database_namespace(mut self, name: impl Into<String>) -> Self {
         self.database.namespace = Some(name.into());
         self
     }
 
     /// Calls this function at the end of every query of sqlx's, of a sampled trace or not, on the query's thread:
-    /// to measure it. It is not told whether the query failed, since sqlx does not say. A panic in it is counted
+    /// to measure it. It does not get the query's success, since sqlx does not report it. A panic in it is counted
     /// (`tracing.on_query`). With a [`TraceFilter`](crate::TraceFilter), say
     /// [`every_query`](crate::TraceFilter::every_query) there.
     pub fn on_query(mut self, function: impl Fn(&Query<'_>) + Send + Sync + 'static) -> Self {
@@ -205,19 +216,19 @@ impl Builder {
         self
     }
 
-    /// Spans that are open at most, so that spans which nobody closes do not fill the memory. What is
+    /// The limit of open spans, so that leaked spans do not fill the memory. What is
     /// past it is counted as dropped. 100,000.
     pub fn open_spans(mut self, spans: usize) -> Self {
         self.open_spans = spans;
         self
     }
 
-    /// Copies the log's events of this level and above into their spans. None, unless it is said: the trace
+    /// Copies the log's events of this level and above into their spans. Default: none, since the trace
     /// id in the log joins them, and copies are most of the bytes of a trace. Events of level ERROR are
-    /// exceptions of their spans either way. With a [`TraceFilter`](crate::TraceFilter), say the same level
+    /// exceptions of their spans either way. With a [`TraceFilter`](crate::TraceFilter), set the same level
     /// there: [`TraceFilter::events`](crate::TraceFilter::events).
     pub fn copy_events(mut self, level: LevelFilter) -> Self {
-        self.copied = level;
+        self.copy_level = level;
         self
     }
 
@@ -240,29 +251,35 @@ impl Builder {
     pub fn build(mut self) -> Result<(TraceLayer, Traces), Error> {
         let resolved = self.resolve()?;
         let (settings, ignored) = resolved.resolver.into_parts();
-        let pace = resolved.pace;
+        let export_settings = resolved.export_settings;
         let queue = resolved.queue;
-        let queue = Queue::new(queue, QUEUE_BYTES, pace.batch.min(queue / 2).max(1));
+        let queue = Queue::new(queue, QUEUE_BYTES, export_settings.batch.min(queue / 2).max(1));
         let exporting = resolved.transport.is_some();
         let (rules, limits) = (Rules::new(resolved.sampler, self.tail.take()), resolved.limits);
-        let (database, copied, open) =
-            (std::mem::take(&mut self.database), self.copied, self.open_spans);
-        #[cfg_attr(not(feature = "otel-sdk"), expect(unused_mut, reason = "nothing changes it"))]
-        let mut pipeline = Pipeline::new(exporting, rules, limits, database, copied, open, queue);
+        let (database, copy_level, open) =
+            (std::mem::take(&mut self.database), self.copy_level, self.open_spans);
+        let mut pipeline =
+            Pipeline::new(exporting, rules, limits, database, copy_level, open, queue);
+        pipeline.propagators = resolved.propagators;
+        pipeline.ceiling = self.span_budget.filter(|_| exporting).map(Ceiling::new);
         #[cfg(feature = "otel-sdk")]
         {
-            pipeline.activates = self.activates;
+            pipeline.activates_context = self.activates_context;
         }
         let pipeline = Arc::new(pipeline);
         let closing = match resolved.transport {
             None => None,
-            Some(transport) => {
-                Some(start(&pipeline, &resolved.resource, pace, transport, ignored.clone())?)
-            }
+            Some(transport) => Some(start(
+                &pipeline,
+                &resolved.resource,
+                export_settings,
+                transport,
+                ignored.clone(),
+            )?),
         };
         let handle = Handle::new(pipeline);
         let layer = TraceLayer::new(handle.clone());
-        Ok((layer, Traces::new(handle, closing, settings, ignored, resolved.propagators)))
+        Ok((layer, Traces::new(handle, closing, settings, ignored)))
     }
 
     fn resolve(&mut self) -> Result<Resolved, Error> {
@@ -270,12 +287,17 @@ impl Builder {
         let sdk = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         let resource = Resource::resolve(sdk, &self.service, &self.resource, &mut resolver);
         self.database.explain(&mut resolver);
-        let own = self.own_transport(&resource);
+        let own = self.custom_transport(&resource);
         Ok(Resolved {
             sampler: configure::sampler(&mut resolver, self.sampler.take()),
             propagators: configure::propagators(&mut resolver, self.propagators),
             limits: configure::limits(&mut resolver, self.limits),
-            pace: configure::pace(&mut resolver, self.delay, self.batch, self.otlp.timeout),
+            export_settings: configure::export_settings(
+                &mut resolver,
+                self.delay,
+                self.batch,
+                self.otlp.timeout,
+            ),
             queue: configure::queue(&mut resolver, self.queue),
             transport: configure::transport(&mut resolver, own, &self.otlp)?,
             resource,
@@ -284,7 +306,7 @@ impl Builder {
     }
 
     /// What takes the place of a collector.
-    fn own_transport(&mut self, resource: &Resource) -> Option<Transport> {
+    fn custom_transport(&mut self, resource: &Resource) -> Option<Transport> {
         #[cfg(not(feature = "otel-sdk"))]
         let _ = resource; // requests begin with it, which are encoded elsewhere
         #[cfg(feature = "otel-sdk")]
@@ -302,7 +324,7 @@ struct Resolved {
     sampler: Sampler,
     propagators: Propagators,
     limits: Limits,
-    pace: Pace,
+    export_settings: ExportSettings,
     queue: usize,
     transport: Option<Transport>,
     resolver: Resolver,
@@ -311,18 +333,20 @@ struct Resolved {
 fn start(
     pipeline: &Arc<Pipeline>,
     resource: &Resource,
-    pace: Pace,
+    export_settings: ExportSettings,
     transport: Transport,
     ignored: Vec<String>,
 ) -> Result<Closer, Error> {
     let (closer, closing) = obs_otlp::closing();
-    let (pipeline, head) = (Arc::clone(pipeline), Head::new(resource));
-    Worker::start(pipeline, head, pace, closing, transport, ignored).map_err(|error| {
-        Error::new(
-            format_args!("the export thread cannot be started: {error}"),
-            "raise the limits on threads and open files of the process",
-        )
-    })?;
+    let (pipeline, head) = (Arc::clone(pipeline), RequestHead::new(resource));
+    Worker::start(pipeline, head, export_settings, closing, transport, ignored).map_err(
+        |error| {
+            Error::new(
+                format_args!("the export thread cannot be started: {error}"),
+                "raise the limits on threads and open files of the process",
+            )
+        },
+    )?;
     Ok(closer)
 }
 

@@ -1,11 +1,11 @@
-//! What each setting is, of the code's word, the environment's and the default.
+//! Resolves the settings: code, then environment, then default.
 
 use std::time::Duration;
 
 use obs_otlp::environment::Variable;
 use obs_otlp::{Error, Exporters, Options, Resolver, Signal};
 
-use crate::export::{Pace, Transport};
+use crate::export::{ExportSettings, Transport};
 use crate::propagate::Propagators;
 use crate::record::Limits;
 use crate::sample::Sampler;
@@ -86,17 +86,17 @@ pub(crate) fn limits(resolver: &mut Resolver, code: Option<Limits>) -> Limits {
     }
 }
 
-pub(crate) fn pace(
+pub(crate) fn export_settings(
     resolver: &mut Resolver,
     delay: Option<Duration>,
     batch: Option<u32>,
     timeout: Option<Duration>,
-) -> Pace {
+) -> ExportSettings {
     let delay =
         resolver.millis("delay", delay, &["OTEL_BSP_SCHEDULE_DELAY"], Duration::from_secs(1));
     let batch = resolver.count("batch_size", batch, &["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"], 2048);
     let timeout = timeout.unwrap_or(Duration::from_secs(10));
-    Pace { delay, batch: batch.max(1) as usize, timeout }
+    ExportSettings { delay, batch: batch.max(1) as usize, timeout }
 }
 
 pub(crate) fn queue(resolver: &mut Resolver, code: Option<u32>) -> usize {

@@ -1,7 +1,7 @@
-//! A span as one thread knows it.
+//! A span on the stack of one thread.
 
 use crate::closed;
-use crate::record::Identity;
+use crate::record::SpanContext;
 
 /// The span of an id, for one layer: ids of two subscribers collide.
 #[derive(Clone, Debug)]
@@ -9,9 +9,9 @@ pub(crate) struct Entry {
     pub(crate) layer: usize,
     pub(crate) id: u64,
     /// Of an unsampled child, its parent's, with the child's name.
-    pub(crate) identity: Identity,
+    pub(crate) span_context: SpanContext,
     /// The span whose record this one's events go to: itself or, of a span that is not traced, its nearest
-    /// ancestor that is, which is also what `identity` says.
+    /// ancestor that is; `span_context` is that ancestor's.
     pub(crate) record: u64,
     /// Whether the pipeline's table has the span's record.
     pub(crate) in_table: bool,
@@ -19,19 +19,19 @@ pub(crate) struct Entry {
     pub(crate) closed: u32,
     /// Whether another thread made it, or this one does not know that it did.
     pub(crate) foreign: bool,
-    /// Whether another layer said that the span was entered, since a filter keeps it from this one.
+    /// Whether the entry came from another layer, since a filter hides the span from this one.
     pub(crate) followed: bool,
 }
 
 /// No span has this id.
-pub(crate) const NOBODY: u64 = 0;
+pub(crate) const NO_ID: u64 = 0;
 
 impl Entry {
     pub(crate) const NONE: Self = Self {
         layer: 0,
-        id: NOBODY,
-        identity: Identity::NONE,
-        record: NOBODY,
+        id: NO_ID,
+        span_context: SpanContext::NONE,
+        record: NO_ID,
         in_table: false,
         foreign: false,
         closed: 0,
@@ -46,15 +46,15 @@ impl Entry {
 
     /// It was exited; a span of another thread's is not known any longer then.
     #[inline]
-    pub(crate) fn leave(&mut self) {
+    pub(crate) fn mark_exited(&mut self) {
         if self.foreign {
-            self.id = NOBODY;
+            self.id = NO_ID;
         }
         self.closed = closed::count(self.id);
     }
 
     #[inline]
-    pub(crate) fn is(&self, layer: usize, id: u64) -> bool {
+    pub(crate) fn matches(&self, layer: usize, id: u64) -> bool {
         self.id == id && self.layer == layer
     }
 }

@@ -1,15 +1,15 @@
-//! What is not traced.
+//! Callsites that are never traced.
 
 use tracing::subscriber::Interest;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
-use crate::{local, sql};
+use crate::{sql, thread_state};
 
 /// Crates whose spans would be telemetry about telemetry: the transports of the export.
-const H: [&str; 3] = ["h2", "hyper", "hyper_util"];
-const O: [&str; 5] =
+const HTTP_CRATES: [&str; 3] = ["h2", "hyper", "hyper_util"];
+const OTEL_CRATES: [&str; 5] =
     ["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "obs_otlp", "obs_tracing"];
 
 /// What a [`TraceLayer`](crate::TraceLayer) has a use for: spans up to a level, errors, and sqlx's
@@ -54,9 +54,9 @@ impl TraceFilter {
         self
     }
 
-    fn wants(self, metadata: &Metadata<'_>) -> bool {
+    fn is_wanted(self, metadata: &Metadata<'_>) -> bool {
         if metadata.is_span() {
-            *metadata.level() <= self.spans && !is_left_out(metadata)
+            *metadata.level() <= self.spans && !is_excluded(metadata)
         } else {
             *metadata.level() <= self.events || sql::is_sqlx(metadata)
         }
@@ -73,11 +73,11 @@ impl Default for TraceFilter {
 impl<S: Subscriber> Filter<S> for TraceFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         let is_measured = || self.every_query && sql::is_query(metadata);
-        self.wants(metadata) && (!sql::is_sqlx(metadata) || is_measured() || is_recording())
+        self.is_wanted(metadata) && (!sql::is_sqlx(metadata) || is_measured() || is_recording())
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        match (self.wants(metadata), sql::is_sqlx(metadata)) {
+        match (self.is_wanted(metadata), sql::is_sqlx(metadata)) {
             (false, _) => Interest::never(),
             (true, true) => Interest::sometimes(),
             (true, false) => Interest::always(),
@@ -91,31 +91,33 @@ impl<S: Subscriber> Filter<S> for TraceFilter {
 
 /// Whether the innermost span of this thread is recorded.
 fn is_recording() -> bool {
-    local::with(|local| local.innermost().is_some_and(|entry| entry.identity.recording))
-        .unwrap_or_default()
+    thread_state::with(|thread| {
+        thread.innermost().is_some_and(|entry| entry.span_context.recording)
+    })
+    .unwrap_or_default()
 }
 
 /// Whether the callsite belongs to one of the libraries that carry telemetry, or is one of sea-orm's own
-/// steps: at TRACE it tells of its pool, of the values of statements, and of the database's address with
-/// the password in it.
+/// steps: at TRACE it logs its pool, the values of statements, and the database's address with the
+/// password.
 #[inline]
-pub(crate) fn is_left_out(metadata: &Metadata<'_>) -> bool {
+pub(crate) fn is_excluded(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target().as_bytes();
-    // Asked for every span: almost every target is told apart by its first letters.
+    // Called for every span: most targets differ in their first letters.
     match target {
-        [b'h', b'2' | b'y', ..] => H.iter().any(|package| is_in(target, package)),
-        [b'o', b'p' | b'b', ..] => O.iter().any(|package| is_in(target, package)),
-        [b't', b'o', b'n', ..] => is_in(target, "tonic"),
-        [b'r', b'u', b's', ..] => is_in(target, "rustls"),
+        [b'h', b'2' | b'y', ..] => HTTP_CRATES.iter().any(|package| is_in_crate(target, package)),
+        [b'o', b'p' | b'b', ..] => OTEL_CRATES.iter().any(|package| is_in_crate(target, package)),
+        [b't', b'o', b'n', ..] => is_in_crate(target, "tonic"),
+        [b'r', b'u', b's', ..] => is_in_crate(target, "rustls"),
         [b's', b'e', b'a', b'_', ..] => {
-            *metadata.level() == Level::TRACE && is_in(target, "sea_orm")
+            *metadata.level() == Level::TRACE && is_in_crate(target, "sea_orm")
         }
         _ => false,
     }
 }
 
 #[inline]
-fn is_in(target: &[u8], package: &str) -> bool {
+fn is_in_crate(target: &[u8], package: &str) -> bool {
     match target.strip_prefix(package.as_bytes()) {
         Some(rest) => rest.first().is_none_or(|next| *next == b':'),
         None => false,

@@ -1,6 +1,6 @@
-//! A pipeline in a forked child. Its export thread stayed in the parent, and so did the threads that may
-//! have held its locks: the child touches nothing of it. What was open or waiting is the parent's to
-//! export; the child goes on with a pipeline that exports nothing and counts what it makes as dropped.
+//! A pipeline in a forked child. Its export thread stayed in the parent, and so did threads that may hold its
+//! locks, so the child uses none of it. Open and waiting spans are exported by the parent; the child continues
+//! with a pipeline that exports nothing and counts its spans as dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -21,35 +21,37 @@ impl Pipeline {
 
     /// This pipeline or, in a forked child, the one in its place.
     #[inline]
-    pub(crate) fn of_this_process(self: &Arc<Self>) -> &Arc<Self> {
-        if self.is_inherited() { self.successor() } else { self }
+    pub(crate) fn in_this_process(self: &Arc<Self>) -> &Arc<Self> {
+        if self.is_inherited() { self.latest_after_fork() } else { self }
     }
 
     #[cold]
-    fn successor(self: &Arc<Self>) -> &Arc<Self> {
+    fn latest_after_fork(self: &Arc<Self>) -> &Arc<Self> {
         let mut pipeline = self;
         while pipeline.is_inherited() {
-            pipeline = pipeline.successor.get_or_init(|| Arc::new(pipeline.after_fork()));
+            pipeline = pipeline.after_fork.get_or_init(|| Arc::new(pipeline.after_fork()));
         }
         pipeline
     }
 
-    /// It has the same number: the spans that the forking thread was in go on being parents.
+    /// It has the same id: the spans that the forking thread was in go on being parents.
     fn after_fork(&self) -> Self {
         let queue = Queue::new(1, 0, 1);
         queue.close();
         queue.finish();
         Self {
-            number: self.number,
+            id: self.id,
             generation: fork_generation(),
-            successor: Default::default(),
+            after_fork: Default::default(),
             exporting: self.exporting,
             limits: self.limits,
+            propagators: self.propagators,
             database: self.database.clone(),
-            copied: self.copied,
+            copy_level: self.copy_level,
             #[cfg(feature = "otel-sdk")]
-            activates: self.activates,
+            activates_context: self.activates_context,
             rules: self.rules.after_fork(),
+            ceiling: None,
             tail: Arc::default(),
             table: Table::new(self.open_spans),
             open_spans: self.open_spans,
@@ -63,9 +65,9 @@ impl Pipeline {
     /// Says once that the spans of a forked child go nowhere. Not where a span begins or ends, which is
     /// in the middle of the subscriber's work.
     pub(crate) fn warn_after_fork(&self) {
-        static SAID: AtomicU32 = AtomicU32::new(0);
+        static WARNED: AtomicU32 = AtomicU32::new(0);
         let here = fork_generation();
-        if !self.exporting || !self.is_inherited() || SAID.swap(here, Relaxed) == here {
+        if !self.exporting || !self.is_inherited() || WARNED.swap(here, Relaxed) == here {
             return;
         }
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! A pipeline and the subscriber that its spans are of: who is who, and where spans begin.
+//! A pipeline and its subscriber: finds spans, and starts them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,8 +13,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::entry::Entry;
 use crate::pipeline::Pipeline;
-use crate::record::{Fields, Identity, Record};
-use crate::{filter, local};
+use crate::record::{FieldRecorder, Record, SpanContext};
+use crate::{filter, thread_state};
 
 /// What the rest of the crate reaches through a subscriber: the layer answers for it in
 /// `downcast_raw`.
@@ -31,7 +31,7 @@ impl Handle {
 
     #[inline]
     pub(crate) fn pipeline(&self) -> &Arc<Pipeline> {
-        self.pipeline.of_this_process()
+        self.pipeline.in_this_process()
     }
 
     /// Whether this process was forked since.
@@ -45,27 +45,32 @@ impl Handle {
 
     /// The same in a forked child.
     #[inline]
-    pub(crate) fn number(&self) -> usize {
-        self.pipeline.number()
+    pub(crate) fn pipeline_id(&self) -> usize {
+        self.pipeline.id()
     }
 
     /// Who this span is. A child in an unsampled trace is its parent.
     #[inline]
-    pub(crate) fn find(&self, id: u64) -> Option<Identity> {
-        let known = self.known(id).filter(|(record, _)| *record == id);
+    pub(crate) fn find(&self, id: u64) -> Option<SpanContext> {
+        let known = self.lookup(id).filter(|(record, _)| *record == id);
         known
-            .or_else(|| self.ancestor(id).filter(|(_, identity)| identity.is_out()))
+            .or_else(|| {
+                self.traced_ancestor(id).filter(|(_, span_context)| span_context.is_unsampled())
+            })
             .map(|(_, of)| of)
     }
 
     /// Who this span is, or its nearest ancestor that is traced; and where that has its record.
-    pub(crate) fn find_or_ancestor(&self, id: u64) -> Option<(u64, Identity)> {
-        self.known(id).or_else(|| self.ancestor(id))
+    pub(crate) fn find_or_ancestor(&self, id: u64) -> Option<(u64, SpanContext)> {
+        self.lookup(id).or_else(|| self.traced_ancestor(id))
     }
 
     /// The nearest span that is ours above the subscriber's current one: for threads that entered one which
     /// is not, below one of ours that another thread is in.
-    pub(crate) fn above<S>(&self, context: &Context<'_, S>) -> Option<(u64, Identity)>
+    pub(crate) fn nearest_traced_ancestor<S>(
+        &self,
+        context: &Context<'_, S>,
+    ) -> Option<(u64, SpanContext)>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
@@ -73,66 +78,66 @@ impl Handle {
         self.find_or_ancestor(current.id()?.into_u64())
     }
 
-    fn known(&self, id: u64) -> Option<(u64, Identity)> {
-        let layer = self.number();
-        let known = local::with(|local| {
-            let entry = local.known(layer, id).filter(|entry| entry.identity.exists())?;
-            Some((entry.record, entry.identity.clone()))
+    fn lookup(&self, id: u64) -> Option<(u64, SpanContext)> {
+        let layer = self.pipeline_id();
+        let known = thread_state::with(|thread| {
+            let entry = thread.lookup(layer, id).filter(|entry| entry.span_context.is_valid())?;
+            Some((entry.record, entry.span_context.clone()))
         });
         known.flatten().or_else(|| Some((id, self.pipeline().table.find(id)?)))
     }
 
     #[cold]
-    fn ancestor(&self, id: u64) -> Option<(u64, Identity)> {
+    fn traced_ancestor(&self, id: u64) -> Option<(u64, SpanContext)> {
         let subscriber = self.subscriber.get()?.upgrade()?;
         let registry = subscriber.downcast_ref::<Registry>()?;
-        registry.span(&Id::from_u64(id))?.scope().find_map(|span| self.known(span.id().into_u64()))
+        registry.span(&Id::from_u64(id))?.scope().find_map(|span| self.lookup(span.id().into_u64()))
     }
 
     /// Enters a span that another thread created, or that is not traced: the thread is then in its nearest
     /// ancestor that is, or in none.
     #[cold]
-    pub(crate) fn enter_unknown(&self, id: u64, followed: bool) {
+    pub(crate) fn enter_foreign(&self, id: u64, followed: bool) {
         let Some(entry) = self.entry(id) else { return };
-        local::with(|local| {
-            local.attached(self.pipeline());
-            local.enter(Entry { followed, foreign: true, ..entry });
+        thread_state::with(|thread| {
+            thread.attachment(self.pipeline());
+            thread.enter(Entry { followed, foreign: true, ..entry });
         });
     }
 
     fn entry(&self, id: u64) -> Option<Entry> {
-        let none = Entry { layer: self.number(), id, ..Entry::NONE };
-        if let Some(identity) = self.pipeline().table.find(id) {
-            return Some(Entry { identity, record: id, in_table: true, ..none });
+        let none = Entry { layer: self.pipeline_id(), id, ..Entry::NONE };
+        if let Some(span_context) = self.pipeline().table.find(id) {
+            return Some(Entry { span_context, record: id, in_table: true, ..none });
         }
         // Without a Registry nothing is known of ancestors: what is current stays so.
         let subscriber = self.subscriber.get()?.upgrade()?;
         let span = subscriber.downcast_ref::<Registry>()?.span(&Id::from_u64(id))?;
-        let ancestor = span.scope().find_map(|span| self.known(span.id().into_u64()));
+        let ancestor = span.scope().find_map(|span| self.lookup(span.id().into_u64()));
         Some(match ancestor {
-            Some((record, mut identity)) => {
+            Some((record, mut span_context)) => {
                 // Unsampled children are in no table: this may well be one.
-                if identity.is_out() && !filter::is_left_out(span.metadata()) {
-                    identity.name = span.metadata().name();
+                if span_context.is_unsampled() && !filter::is_excluded(span.metadata()) {
+                    span_context.name = span.metadata().name();
                 }
-                Entry { identity, record, ..none }
+                Entry { span_context, record, ..none }
             }
             None => none,
         })
     }
 
     /// Creates a span that no subscriber knows, below a recorded one.
-    pub(crate) fn begin(&self, name: &'static str, parent: &Identity) -> Box<Record> {
+    pub(crate) fn start_child(&self, name: &'static str, parent: &SpanContext) -> Box<Record> {
         let pipeline = self.pipeline();
-        let taken = local::with(|local| {
-            local.attached(pipeline).buffer.count(parent.recording);
-            local.take()
+        let taken = thread_state::with(|thread| {
+            thread.attachment(pipeline).buffer.count(parent.recording);
+            thread.take_record()
         });
         let mut record = taken.unwrap_or_else(|| {
-            pipeline.count_late(parent.recording);
+            pipeline.count_at_thread_end(parent.recording);
             Box::new(Record::new())
         });
-        parent.write_child(SpanId::random(), name, &mut record.identity);
+        parent.write_child(SpanId::random(), name, &mut record.span_context);
         record
     }
 
@@ -152,49 +157,52 @@ impl Handle {
         let name = attributes.metadata().name();
         let contextual = attributes.is_contextual();
         let parent = attributes.parent().and_then(|id| self.find_or_ancestor(id.into_u64()));
-        let parent = parent.as_ref().map(|(_, identity)| identity);
-        let above = || self.above(context).map(|(_, identity)| identity);
-        let created =
-            local::with(|local| local.create(pipeline, id, name, parent, contextual, above));
+        let parent = parent.as_ref().map(|(_, span_context)| span_context);
+        let above = || self.nearest_traced_ancestor(context).map(|(_, span_context)| span_context);
+        let created = thread_state::with(|thread| {
+            thread.create(pipeline, id, name, parent, contextual, above)
+        });
         created.unwrap_or_else(|| {
             let mut record = Box::new(Record::new());
-            let rule = pipeline.rules.now();
-            let wanted = pipeline.conceive(name, parent, None, || &rule, &mut record.identity);
-            pipeline.count_late(record.identity.recording);
+            let rule = pipeline.rules.current();
+            let wanted =
+                pipeline.start_span(name, parent, None, || &rule, &mut record.span_context);
+            pipeline.count_at_thread_end(record.span_context.recording);
             wanted.then_some(record)
         })
     }
 
     /// Keeps the record of a span that was just created, with what it begins with.
     #[inline]
-    pub(crate) fn keep(&self, mut record: Box<Record>, attributes: &Attributes<'_>, id: u64) {
+    pub(crate) fn insert(&self, mut record: Box<Record>, attributes: &Attributes<'_>, id: u64) {
         let pipeline = self.pipeline();
-        if record.identity.recording {
+        if record.span_context.recording {
             let limits = &pipeline.limits;
-            attributes.record(&mut Fields { record: &mut record, limits });
+            attributes.record(&mut FieldRecorder { record: &mut record, limits });
             record.start = Instant::now();
         }
         let mut slot = Some(record);
-        let opened =
-            local::with(|local| slot.take().map(|record| local.open(pipeline, id, record)));
-        let opened = opened.flatten().or_else(|| {
-            slot.map(|record| pipeline.table.insert_elsewhere(id, record)) // the thread is at its end
+        let opened = thread_state::with(|thread| {
+            slot.take().map(|record| thread.open(pipeline, id, record))
         });
-        if let Some(Err(refused)) = opened {
-            pipeline.refuse(&refused);
+        let opened = opened.flatten().or_else(|| {
+            slot.map(|record| pipeline.table.insert_in_shard(id, record)) // the thread is at its end
+        });
+        if let Some(Err(rejected)) = opened {
+            pipeline.count_dropped(&rejected);
         }
     }
 }
 
 impl FollowSpans for Handle {
     fn entered(&self, id: u64) {
-        let layer = self.number();
-        if local::with(|local| local.is_in(layer, id)) == Some(false) {
-            self.enter_unknown(id, true);
+        let layer = self.pipeline_id();
+        if thread_state::with(|thread| thread.is_in(layer, id)) == Some(false) {
+            self.enter_foreign(id, true);
         }
     }
 
     fn exited(&self, id: u64) {
-        local::with(|local| local.exit_followed(self.number(), id));
+        thread_state::with(|thread| thread.exit_followed(self.pipeline_id(), id));
     }
 }

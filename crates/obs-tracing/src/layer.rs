@@ -1,4 +1,4 @@
-//! From `tracing`'s calls to records.
+//! The layer: `tracing`'s calls become records.
 
 use std::any::TypeId;
 use std::fmt;
@@ -12,8 +12,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::entry::Entry;
 use crate::handle::Handle;
-use crate::local;
-use crate::record::{Fields, Identity, Link, Record};
+use crate::record::{FieldRecorder, Link, Record, SpanContext};
+use crate::thread_state;
 use crate::{event, exception, filter, sql};
 
 /// The layer that makes traces of `tracing` spans: made by [`Builder::build`](crate::Builder::build),
@@ -30,7 +30,7 @@ impl TraceLayer {
     pub(crate) fn new(handle: Handle) -> Self {
         let resolving = handle.clone();
         let resolver = SpanResolver::new(move |id| {
-            resolving.find_or_ancestor(id).map(|(_, identity)| identity.active())
+            resolving.find_or_ancestor(id).map(|(_, span_context)| span_context.active())
         });
         let follower = SpanFollower(Arc::new(handle.clone()));
         Self { handle, resolver, follower }
@@ -38,22 +38,23 @@ impl TraceLayer {
 
     /// Bytes of one value that a span keeps.
     #[doc(hidden)]
-    pub fn longest_value(&self) -> usize {
+    pub fn max_value_bytes(&self) -> usize {
         self.handle.pipeline().limits.value_length as usize
     }
 
     /// The span that an event belongs to.
-    fn span_of<S>(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<(u64, Identity)>
+    fn span_of<S>(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<(u64, SpanContext)>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         match event.parent() {
             Some(id) => self.handle.find_or_ancestor(id.into_u64()),
             None if event.is_contextual() => {
-                let layer = self.handle.number();
-                let current = |entry: &Entry| (entry.record, entry.identity.clone());
-                let known = local::with(|local| local.current(layer).map(current)).flatten();
-                known.or_else(|| self.handle.above(context))
+                let layer = self.handle.pipeline_id();
+                let current = |entry: &Entry| (entry.record, entry.span_context.clone());
+                let known =
+                    thread_state::with(|thread| thread.current(layer).map(current)).flatten();
+                known.or_else(|| self.handle.nearest_traced_ancestor(context))
             }
             None => None,
         }
@@ -71,12 +72,12 @@ where
     #[inline]
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let metadata = attributes.metadata();
-        if filter::is_left_out(metadata) {
+        if filter::is_excluded(metadata) {
             return;
         }
         let id = id.into_u64();
         if let Some(record) = self.handle.create(attributes, id, &context) {
-            self.handle.keep(record, attributes, id);
+            self.handle.insert(record, attributes, id);
         }
     }
 
@@ -89,63 +90,63 @@ where
         // The values' own code runs here, and may come back to this very span: not under its lock.
         let limits = &self.handle.pipeline().limits;
         let mut scratch = Record::new();
-        values.record(&mut Fields { record: &mut scratch, limits });
-        self.handle.pipeline().table.with(id, |record| record.absorb(&scratch, limits));
+        values.record(&mut FieldRecorder { record: &mut scratch, limits });
+        self.handle.pipeline().table.with(id, |record| record.merge(&scratch, limits));
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, _: Context<'_, S>) {
         let Some(cause) = self.handle.find(follows.into_u64()) else { return };
         let pipeline = self.handle.pipeline();
         pipeline.table.with(id.into_u64(), |record| {
-            if record.identity.recording {
+            if record.span_context.recording {
                 record.link(Link::to(&cause), &pipeline.limits);
             }
         });
     }
 
     #[inline]
-    fn on_event(&self, happened: &Event<'_>, context: Context<'_, S>) {
-        let metadata = happened.metadata();
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let metadata = event.metadata();
         let error = is_error(metadata);
         if sql::is_sqlx(metadata) {
-            let recorded = self.span_of(happened, &context).filter(|(_, span)| span.recording);
-            return sql::on_event(&self.handle, recorded, happened);
+            let recorded = self.span_of(event, &context).filter(|(_, span)| span.recording);
+            return sql::on_event(&self.handle, recorded, event);
         }
-        if !error && *metadata.level() > self.handle.pipeline.copied {
+        if !error && *metadata.level() > self.handle.pipeline.copy_level {
             return;
         }
-        let Some((id, span)) = self.span_of(happened, &context) else {
+        let Some((id, span)) = self.span_of(event, &context) else {
             return;
         };
-        if !span.recording || filter::is_left_out(metadata) {
+        if !span.recording || filter::is_excluded(metadata) {
             return;
         }
         if error {
-            exception::of_event(self.handle.pipeline(), id, happened);
+            exception::record_event(self.handle.pipeline(), id, event);
         } else {
-            event::copy(self.handle.pipeline(), id, happened);
+            event::copy(self.handle.pipeline(), id, event);
         }
     }
 
     #[inline]
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        let layer = self.handle.number();
-        let known = local::with(|local| local.enter_known(layer, id.into_u64()));
+        let layer = self.handle.pipeline_id();
+        let known = thread_state::with(|thread| thread.enter_if_known(layer, id.into_u64()));
         if known == Some(false) {
-            self.handle.enter_unknown(id.into_u64(), false);
+            self.handle.enter_foreign(id.into_u64(), false);
         }
         #[cfg(feature = "otel-sdk")]
-        if self.handle.pipeline.activates {
+        if self.handle.pipeline.activates_context {
             crate::otel_context::enter(layer, id.into_u64());
         }
     }
 
     #[inline]
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        let layer = self.handle.number();
-        local::with(|local| local.exit(layer, id.into_u64()));
+        let layer = self.handle.pipeline_id();
+        thread_state::with(|thread| thread.exit(layer, id.into_u64()));
         #[cfg(feature = "otel-sdk")]
-        if self.handle.pipeline.activates {
+        if self.handle.pipeline.activates_context {
             crate::otel_context::exit(layer, id.into_u64());
         }
     }
@@ -153,7 +154,7 @@ where
     #[inline]
     fn on_close(&self, id: Id, _: Context<'_, S>) {
         let id = id.into_u64();
-        let in_table = local::with(|local| local.forget(self.handle.number(), id));
+        let in_table = thread_state::with(|thread| thread.close(self.handle.pipeline_id(), id));
         if in_table != Some(false)
             && let Some(record) = self.handle.pipeline().table.remove(id)
         {

@@ -15,11 +15,9 @@ mod handle;
 pub mod http;
 mod layer;
 mod live;
-mod local;
 mod open;
 #[cfg(feature = "otel-sdk")]
 mod otel_context;
-mod pending;
 mod pipeline;
 mod pool;
 pub mod propagate;
@@ -29,7 +27,9 @@ mod ring;
 mod sample;
 mod span_ext;
 mod sql;
+mod thread_state;
 mod traces;
+mod undecided;
 
 pub use builder::Builder;
 pub use filter::TraceFilter;
@@ -39,10 +39,15 @@ pub use obs_otlp::{Compression, Error, Origin, Protocol, Setting};
 #[cfg(feature = "otel-sdk")]
 pub use opentelemetry_sdk;
 pub use record::{AttributeValue, EndedSpan, Limits, SpanKind, Status, Tail};
-pub use sample::Sampler;
+pub use sample::{Sampler, SpanBudget, SpanBudgetStatus};
 pub use span_ext::{
     SpanExt, add_event, add_link, record_error, record_error_with_backtrace, set_attribute,
     set_status,
 };
 pub use sql::{Query, sql_with_trace};
 pub use traces::{Counts, Delivery, SpanCost, Traces};
+
+/// The guide's examples.
+#[cfg(all(doctest, feature = "http", feature = "otlp", feature = "otel-sdk", feature = "reqwest"))]
+#[doc = include_str!("../../../docs/tracing.md")]
+mod guide {}

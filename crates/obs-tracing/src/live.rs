@@ -1,4 +1,4 @@
-//! What is in flight now.
+//! The open spans.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use obs_context::{Route, SpanId, TraceId};
 
 use crate::record::Record;
 
-/// A span that is open: told by [`Traces::live`](crate::Traces::live).
+/// A span that is open: returned by [`Traces::live`](crate::Traces::live).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveSpan {
     /// The trace that it belongs to.
@@ -20,19 +20,19 @@ pub struct LiveSpan {
     pub name: String,
     /// The route of its request, where it is known.
     pub route: Option<Route>,
-    /// How long it has been identity.
+    /// How long it has been open.
     pub age: Duration,
 }
 
 impl LiveSpan {
     pub(crate) fn of(record: &Record, now: Instant) -> Self {
-        let identity = &record.identity;
+        let span_context = &record.span_context;
         Self {
-            trace_id: identity.trace_id,
-            span_id: identity.span_id,
-            parent_id: identity.parent_id,
+            trace_id: span_context.trace_id,
+            span_id: span_context.span_id,
+            parent_id: span_context.parent_id,
             name: record.name().to_owned(),
-            route: identity.route,
+            route: span_context.route,
             age: now.saturating_duration_since(record.start),
         }
     }

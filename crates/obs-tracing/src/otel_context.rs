@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::str::FromStr;
 
-use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceState};
+use opentelemetry::trace::{
+    SpanContext as OtelSpanContext, TraceContextExt, TraceFlags, TraceState,
+};
 use opentelemetry::{Context, ContextGuard};
 
-use crate::local;
-use crate::record::Identity;
+use crate::record::SpanContext;
+use crate::thread_state;
 
 thread_local! {
     /// Of the spans that are entered on this thread: layer, id, and what ends it.
@@ -16,9 +18,10 @@ thread_local! {
 
 /// The span was entered: it is the parent of what the API creates.
 pub(crate) fn enter(layer: usize, id: u64) {
-    let current = local::with(|local| Some(local.known(layer, id)?.identity.clone())).flatten();
-    let Some(identity) = current.filter(Identity::exists) else { return };
-    let guard = Context::current().with_remote_span_context(context(&identity)).attach();
+    let current =
+        thread_state::with(|thread| Some(thread.lookup(layer, id)?.span_context.clone())).flatten();
+    let Some(span_context) = current.filter(SpanContext::is_valid) else { return };
+    let guard = Context::current().with_remote_span_context(context(&span_context)).attach();
     let _ = ACTIVE.try_with(|active| active.borrow_mut().push((layer, id, guard)));
 }
 
@@ -31,12 +34,12 @@ pub(crate) fn exit(layer: usize, id: u64) {
     drop(exited);
 }
 
-pub(crate) fn context(identity: &Identity) -> SpanContext {
-    let state = identity.carried.as_ref().map_or("", |carried| &carried.state);
-    SpanContext::new(
-        identity.trace_id.get().into(),
-        identity.span_id.get().into(),
-        TraceFlags::new(u8::from(identity.sampled) | u8::from(identity.random) << 1),
+pub(crate) fn context(span_context: &SpanContext) -> OtelSpanContext {
+    let state = span_context.propagated.as_ref().map_or("", |propagated| &propagated.state);
+    OtelSpanContext::new(
+        span_context.trace_id.get().into(),
+        span_context.span_id.get().into(),
+        TraceFlags::new(u8::from(span_context.sampled) | u8::from(span_context.random) << 1),
         false,
         TraceState::from_str(state).unwrap_or_default(),
     )

@@ -1,4 +1,4 @@
-//! One pipeline: from the decision about a root to the queue of the export thread.
+//! One pipeline: from the sampling decision of a root to the queue of the export thread.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,30 +10,33 @@ use tracing::level_filters::LevelFilter;
 
 use crate::open::Table;
 use crate::pool;
-use crate::propagate::{Origin, RemoteContext};
+use crate::propagate::{Origin, Propagators, RemoteContext};
 use crate::queue::Queue;
-use crate::record::{Chunk, Identity, Limits, Record, TailMode};
+use crate::record::{Chunk, Limits, Record, SpanContext, TailMode};
 use crate::ring::{self, Consumer, Producer};
-use crate::sample::{Question, Rule, Rules};
+use crate::sample::{self, Ceiling, Rule, Rules, SamplingInput};
 use crate::sql::Database;
 
 #[derive(Debug)]
 pub(crate) struct Pipeline {
-    pub(crate) number: usize,
+    pub(crate) id: usize,
     /// The process that it was made in.
     pub(crate) generation: u32,
     /// What takes its place in a forked child.
-    pub(crate) successor: OnceLock<Arc<Self>>,
-    /// Whether there is anybody to export to.
+    pub(crate) after_fork: OnceLock<Arc<Self>>,
+    /// Whether there is an exporter.
     pub(crate) exporting: bool,
     pub(crate) limits: Limits,
+    pub(crate) propagators: Propagators,
     pub(crate) database: Database,
     /// Events of this level and above are copied into their spans.
-    pub(crate) copied: LevelFilter,
+    pub(crate) copy_level: LevelFilter,
     /// Whether spans are current for OpenTelemetry's own API, too.
     #[cfg(feature = "otel-sdk")]
-    pub(crate) activates: bool,
+    pub(crate) activates_context: bool,
     pub(crate) rules: Rules,
+    /// How much may be exported, where that is said.
+    pub(crate) ceiling: Option<Ceiling>,
     pub(crate) tail: Arc<TailMode>,
     pub(crate) table: Table,
     /// What the table was made for.
@@ -43,7 +46,7 @@ pub(crate) struct Pipeline {
     /// Spans and bytes of each callsite, by its name.
     pub(crate) costs: Mutex<HashMap<&'static str, (u64, u64)>>,
     /// One a thread.
-    pub(crate) buffers: Mutex<Vec<Arc<Buffer>>>,
+    pub(crate) buffers: Mutex<Vec<Arc<ThreadBuffer>>>,
 }
 
 /// Numbers that only grow.
@@ -62,7 +65,7 @@ pub(crate) struct Totals {
 
 /// What one thread counts and collects; the export thread empties it now and then.
 #[derive(Debug)]
-pub(crate) struct Buffer {
+pub(crate) struct ThreadBuffer {
     ended: Mutex<Consumer<Box<Record>>>,
     /// Written by its thread alone.
     started: AtomicU64,
@@ -75,23 +78,25 @@ impl Pipeline {
         rules: Rules,
         limits: Limits,
         database: Database,
-        copied: LevelFilter,
+        copy_level: LevelFilter,
         open_spans: usize,
         queue: Queue,
     ) -> Self {
         watch_forks();
-        static NUMBER: AtomicUsize = AtomicUsize::new(1);
+        static NEXT_ID: AtomicUsize = AtomicUsize::new(1);
         Self {
-            number: NUMBER.fetch_add(1, Relaxed),
+            id: NEXT_ID.fetch_add(1, Relaxed),
             generation: fork_generation(),
-            successor: OnceLock::new(),
+            after_fork: OnceLock::new(),
             exporting,
             limits,
+            propagators: Propagators::default(),
             database,
-            copied,
+            copy_level,
             #[cfg(feature = "otel-sdk")]
-            activates: false,
+            activates_context: false,
             rules,
+            ceiling: None,
             tail: Arc::default(),
             table: Table::new(open_spans),
             open_spans,
@@ -102,36 +107,36 @@ impl Pipeline {
         }
     }
 
-    /// Tells this pipeline from others in one process.
+    /// Identifies this pipeline in the process.
     #[inline]
-    pub(crate) fn number(&self) -> usize {
-        self.number
+    pub(crate) fn id(&self) -> usize {
+        self.id
     }
 
-    /// Writes what a new span is, below `parent` or, by the `rule`, for a new trace, into `identity`. A child
-    /// in a trace that is not sampled is its parent to everybody, and needs no record (`false`).
+    /// Writes what a new span is, below `parent` or, by the `rule`, for a new trace, into `span_context`. A child
+    /// in a trace that is not sampled shares its parent's context, and needs no record (`false`).
     ///
     /// The decision is made once, where a trace enters this process; every span below follows it.
     #[inline(always)]
-    pub(crate) fn conceive<'a>(
+    pub(crate) fn start_span<'a>(
         &self,
         name: &'static str,
-        parent: Option<&Identity>,
+        parent: Option<&SpanContext>,
         origin: Option<&Origin>,
         rule: impl FnOnce() -> &'a Rule,
-        identity: &mut Identity,
+        span_context: &mut SpanContext,
     ) -> bool {
         match parent {
-            Some(parent) if parent.is_out() => {
-                parent.write_alias(name, identity);
+            Some(parent) if parent.is_unsampled() => {
+                parent.write_alias(name, span_context);
                 false
             }
             Some(parent) => {
-                parent.write_child(SpanId::random(), name, identity);
+                parent.write_child(SpanId::random(), name, span_context);
                 true
             }
             None => {
-                self.write_root(name, origin, rule(), identity);
+                self.start_trace(name, origin, rule(), span_context);
                 true
             }
         }
@@ -139,7 +144,7 @@ impl Pipeline {
 
     /// Counts a span on a thread that is at its end and keeps nothing for itself any more.
     #[cold]
-    pub(crate) fn count_late(&self, recording: bool) {
+    pub(crate) fn count_at_thread_end(&self, recording: bool) {
         self.totals.started.fetch_add(1, Relaxed);
         if !recording {
             self.totals.sampled_out.fetch_add(1, Relaxed);
@@ -147,37 +152,47 @@ impl Pipeline {
     }
 
     #[inline(never)]
-    fn write_root(
+    fn start_trace(
         &self,
         name: &'static str,
         origin: Option<&Origin>,
         rule: &Rule,
-        identity: &mut Identity,
+        span_context: &mut SpanContext,
     ) {
         let remote = origin.map(|origin| &origin.remote);
         let parent = remote.filter(|remote| remote.is_valid());
         let trace_id = parent.map_or_else(TraceId::random, RemoteContext::trace_id);
-        let carried = remote.and_then(|remote| remote.carried().cloned());
+        let propagated = remote.and_then(|remote| remote.propagated().cloned());
         let route = origin.and_then(|origin| origin.route);
-        let question = Question { trace_id, name, route, parent };
-        let decision = rule.sampler.decide(&question, carried);
-        let tail = rule.tail.as_ref().filter(|_| self.exporting && !decision.sampled);
-        identity.release();
-        identity.trace_id = trace_id;
-        identity.span_id = SpanId::random();
-        identity.parent_id = parent.map_or(SpanId::INVALID, RemoteContext::span_id);
-        identity.name = name;
-        identity.route = route;
-        identity.sampled = decision.sampled;
-        identity.random = parent.is_none_or(RemoteContext::is_random);
-        identity.recording = self.exporting && (decision.sampled || tail.is_some());
-        identity.local_root = true;
-        identity.remote_parent = parent.is_some();
-        if decision.carried.is_some() {
-            identity.carried = decision.carried;
+        let input = SamplingInput { trace_id, name, route, parent };
+        let mut decision = rule.sampler.decide(&input, propagated);
+        let mut tail = rule.tail.as_ref();
+        if let Some(ceiling) = self.ceiling.as_ref().filter(|_| decision.sampled) {
+            let propagated = decision.propagated.take();
+            decision.sampled = ceiling.admit(trace_id, propagated.as_deref(), sample::now());
+            decision.propagated = match decision.sampled {
+                true => ceiling.propagated(propagated),
+                false => remote.and_then(|remote| remote.propagated().cloned()),
+            };
+            tail = tail.or(Some(&ceiling.errors));
+        }
+        let tail = tail.filter(|_| self.exporting && !decision.sampled);
+        span_context.release();
+        span_context.trace_id = trace_id;
+        span_context.span_id = SpanId::random();
+        span_context.parent_id = parent.map_or(SpanId::INVALID, RemoteContext::span_id);
+        span_context.name = name;
+        span_context.route = route;
+        span_context.sampled = decision.sampled;
+        span_context.random = parent.is_none_or(RemoteContext::is_random);
+        span_context.recording = self.exporting && (decision.sampled || tail.is_some());
+        span_context.local_root = true;
+        span_context.remote_parent = parent.is_some();
+        if decision.propagated.is_some() {
+            span_context.propagated = decision.propagated;
         }
         if let Some(tail) = tail {
-            identity.pending = Some(self.tail.begin(tail));
+            span_context.undecided = Some(self.tail.begin(tail));
         }
     }
 
@@ -186,16 +201,21 @@ impl Pipeline {
         if chunk.is_empty() {
             return;
         }
-        if let Err(refused) = self.queue.push(chunk) {
-            self.totals.dropped.fetch_add(refused.len() as u64, Relaxed);
-            pool::recycle(refused);
+        if let Some(ceiling) = &self.ceiling {
+            let firsts = chunk.iter().map(|record| &record.span_context);
+            let traces = firsts.filter(|span| span.local_root && span.sampled).count();
+            ceiling.ended(chunk.len() as u64, traces as u64, sample::now());
+        }
+        if let Err(rejected) = self.queue.push(chunk) {
+            self.totals.dropped.fetch_add(rejected.len() as u64, Relaxed);
+            pool::recycle(rejected);
         }
     }
 
     /// A span that is not kept because too many are open.
     #[cold]
-    pub(crate) fn refuse(&self, record: &Record) {
-        if record.identity.recording {
+    pub(crate) fn count_dropped(&self, record: &Record) {
+        if record.span_context.recording {
             self.totals.dropped.fetch_add(1, Relaxed);
         }
     }
@@ -203,28 +223,28 @@ impl Pipeline {
     /// Hands over what the threads have collected.
     pub(crate) fn drain(&self) {
         for buffer in self.buffers().iter() {
-            self.collect(buffer);
+            self.drain_buffer(buffer);
         }
     }
 
-    fn collect(&self, buffer: &Buffer) {
+    fn drain_buffer(&self, buffer: &ThreadBuffer) {
         let mut chunk = Vec::new();
         buffer.take(&mut chunk);
         self.submit(chunk);
     }
 
-    pub(crate) fn attach(&self) -> (Arc<Buffer>, Producer<Box<Record>>) {
-        let (producer, consumer) = ring::ring();
+    pub(crate) fn attach(&self) -> (Arc<ThreadBuffer>, Producer<Box<Record>>) {
+        let (producer, consumer) = ring::channel();
         let ended = Mutex::new(consumer);
         let counter = AtomicU64::default;
-        let buffer = Arc::new(Buffer { ended, started: counter(), sampled_out: counter() });
+        let buffer = Arc::new(ThreadBuffer { ended, started: counter(), sampled_out: counter() });
         self.buffers().push(Arc::clone(&buffer));
         (buffer, producer)
     }
 
     /// The thread of this buffer ends.
-    pub(crate) fn detach(&self, buffer: &Arc<Buffer>) {
-        self.collect(buffer);
+    pub(crate) fn detach(&self, buffer: &Arc<ThreadBuffer>) {
+        self.drain_buffer(buffer);
         let mut buffers = self.buffers();
         self.totals.started.fetch_add(buffer.started.load(Relaxed), Relaxed);
         self.totals.sampled_out.fetch_add(buffer.sampled_out.load(Relaxed), Relaxed);
@@ -257,12 +277,12 @@ impl Pipeline {
         self.costs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn buffers(&self) -> MutexGuard<'_, Vec<Arc<Buffer>>> {
+    fn buffers(&self) -> MutexGuard<'_, Vec<Arc<ThreadBuffer>>> {
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Buffer {
+impl ThreadBuffer {
     /// Counts a span that begins. For the buffer's own thread.
     #[inline]
     pub(crate) fn count(&self, recording: bool) {
@@ -275,7 +295,7 @@ impl Buffer {
     /// Collects the ended spans: those of the moment, however fast their thread adds to them.
     pub(crate) fn take(&self, chunk: &mut Chunk) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        chunk.extend(std::iter::from_fn(|| ended.pop()).take(ring::ROOM));
+        chunk.extend(std::iter::from_fn(|| ended.pop()).take(ring::CAPACITY));
     }
 }
 

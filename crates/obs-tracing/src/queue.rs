@@ -17,8 +17,8 @@ pub(crate) struct Queue {
     capacity: usize,
     /// Bytes that the spans which wait may hold.
     capacity_bytes: u64,
-    /// Spans that are worth waking the export thread for before its time.
-    eager: usize,
+    /// The number of waiting spans that wakes the export thread early.
+    wake_threshold: usize,
 }
 
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ struct State {
     chunks: VecDeque<Chunk>,
     waiting: usize,
     waiting_bytes: u64,
-    /// Spans that ever came in, and those whose fate is known.
+    /// All spans that came in, and those that have an outcome.
     accepted: u64,
     settled: u64,
     closed: bool,
@@ -34,27 +34,27 @@ struct State {
 }
 
 impl Queue {
-    pub(crate) fn new(capacity: usize, capacity_bytes: u64, eager: usize) -> Self {
+    pub(crate) fn new(capacity: usize, capacity_bytes: u64, wake_threshold: usize) -> Self {
         Self {
             state: Mutex::default(),
             settled: Condvar::new(),
             wake: Notify::new(),
             capacity,
             capacity_bytes,
-            eager,
+            wake_threshold,
         }
     }
 
     /// Takes the chunk in, or gives it back: the queue is full, or closed.
     pub(crate) fn push(&self, chunk: Chunk) -> Result<(), Chunk> {
-        let bytes = weight(&chunk);
+        let bytes = chunk_bytes(&chunk);
         let mut state = self.lock();
         let waiting = state.waiting + chunk.len();
         let waiting_bytes = state.waiting_bytes + bytes;
         if state.closed || waiting > self.capacity || waiting_bytes > self.capacity_bytes {
             return Err(chunk);
         }
-        let wake = state.waiting < self.eager && waiting >= self.eager;
+        let wake = state.waiting < self.wake_threshold && waiting >= self.wake_threshold;
         state.waiting = waiting;
         state.waiting_bytes = waiting_bytes;
         state.accepted += chunk.len() as u64;
@@ -70,11 +70,11 @@ impl Queue {
         let mut state = self.lock();
         let chunk = state.chunks.pop_front()?;
         state.waiting -= chunk.len();
-        state.waiting_bytes -= weight(&chunk);
+        state.waiting_bytes -= chunk_bytes(&chunk);
         Some(chunk)
     }
 
-    /// The fate of this many accepted spans is known.
+    /// This many accepted spans have an outcome.
     pub(crate) fn settle(&self, spans: usize) {
         self.lock().settled += spans as u64;
         self.settled.notify_all();
@@ -124,6 +124,6 @@ impl Queue {
     }
 }
 
-fn weight(chunk: &Chunk) -> u64 {
-    chunk.iter().map(|record| u64::from(record.weight)).sum()
+fn chunk_bytes(chunk: &Chunk) -> u64 {
+    chunk.iter().map(|record| u64::from(record.estimated_bytes)).sum()
 }

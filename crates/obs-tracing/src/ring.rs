@@ -1,6 +1,6 @@
-//! Ended spans of one thread, until somebody collects them: no lock, no locked instruction.
+//! The ring of ended spans of one thread, drained by others: no lock, no locked instruction.
 
-#![allow(unsafe_code, reason = "two threads share the places, each at its own end")]
+#![allow(unsafe_code, reason = "two threads share the slots, each at its own end")]
 
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -9,14 +9,14 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// Items a ring holds at most.
-pub(crate) const ROOM: usize = 64;
+pub(crate) const CAPACITY: usize = 64;
 
-/// A ring with its two ends: one for the thread that fills it, one for whoever empties it.
-pub(crate) fn ring<T>() -> (Producer<T>, Consumer<T>) {
+/// A ring's two ends: one for the thread that fills it, one for the thread that drains it.
+pub(crate) fn channel<T>() -> (Producer<T>, Consumer<T>) {
     let ring = Arc::new(Ring {
-        places: [const { UnsafeCell::new(None) }; ROOM],
-        taken: AtomicUsize::new(0),
-        put: AtomicUsize::new(0),
+        slots: [const { UnsafeCell::new(None) }; CAPACITY],
+        popped: AtomicUsize::new(0),
+        pushed: AtomicUsize::new(0),
     });
     (Producer(Arc::clone(&ring)), Consumer(ring))
 }
@@ -28,31 +28,31 @@ pub(crate) struct Producer<T>(Arc<Ring<T>>);
 pub(crate) struct Consumer<T>(Arc<Ring<T>>);
 
 struct Ring<T> {
-    places: [UnsafeCell<Option<T>>; ROOM],
+    slots: [UnsafeCell<Option<T>>; CAPACITY],
     /// How many items were ever taken out: written by the consumer alone.
-    taken: AtomicUsize,
+    popped: AtomicUsize,
     /// How many were ever put in: written by the producer alone.
-    put: AtomicUsize,
+    pushed: AtomicUsize,
 }
 
-// SAFETY: a place is touched by the producer while it is free and by the consumer while it is not, and
-// `put` and `taken` hand it over; so all that has to cross threads is the items.
+// SAFETY: a slot is touched by the producer while it is free and by the consumer while it is not, and
+// `pushed` and `popped` hand it over; so all that has to cross threads is the items.
 unsafe impl<T: Send> Sync for Ring<T> {}
 
 impl<T> Producer<T> {
-    /// Puts the item in, and tells how many there are now; gives it back when there is no room.
+    /// Pushes the item and returns the length; returns the item when the ring is full.
     #[inline]
     pub(crate) fn push(&mut self, item: T) -> Result<usize, T> {
         let ring = &*self.0;
-        let put = ring.put.load(Relaxed);
-        let waiting = put.wrapping_sub(ring.taken.load(Acquire));
-        if waiting == ROOM {
+        let pushed = ring.pushed.load(Relaxed);
+        let waiting = pushed.wrapping_sub(ring.popped.load(Acquire));
+        if waiting == CAPACITY {
             return Err(item);
         }
-        // SAFETY: the place is free (`taken` said so, and only this end fills places), and the consumer
-        // does not look at it before `put` says that it may.
-        unsafe { *ring.places[put % ROOM].get() = Some(item) };
-        ring.put.store(put.wrapping_add(1), Release);
+        // SAFETY: the slot is free (by `popped`; only this end fills slots), and the consumer
+        // does not read it before `pushed` includes it.
+        unsafe { *ring.slots[pushed % CAPACITY].get() = Some(item) };
+        ring.pushed.store(pushed.wrapping_add(1), Release);
         Ok(waiting + 1)
     }
 }
@@ -62,14 +62,14 @@ impl<T> Consumer<T> {
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<T> {
         let ring = &*self.0;
-        let taken = ring.taken.load(Relaxed);
-        if taken == ring.put.load(Acquire) {
+        let popped = ring.popped.load(Relaxed);
+        if popped == ring.pushed.load(Acquire) {
             return None;
         }
-        // SAFETY: the place is filled (`put` said so, and only this end empties places), and the producer
-        // does not touch it before `taken` says that it may.
-        let item = unsafe { (*ring.places[taken % ROOM].get()).take() };
-        ring.taken.store(taken.wrapping_add(1), Release);
+        // SAFETY: the slot is filled (by `pushed`; only this end empties slots), and the producer
+        // does not touch it before `popped` includes it.
+        let item = unsafe { (*ring.slots[popped % CAPACITY].get()).take() };
+        ring.popped.store(popped.wrapping_add(1), Release);
         item
     }
 }
@@ -91,14 +91,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_lost_nor_told_twice_between_threads() {
+    fn ring_between_threads_delivers_each_item_once() {
         const ITEMS: usize = 20_000;
-        let (mut producer, mut consumer) = ring();
+        let (mut producer, mut consumer) = channel();
         let thread = std::thread::spawn(move || {
             for number in 0..ITEMS {
                 let mut item = Box::new(number);
-                while let Err(refused) = producer.push(item) {
-                    item = refused;
+                while let Err(rejected) = producer.push(item) {
+                    item = rejected;
                     std::thread::yield_now();
                 }
             }
@@ -118,13 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn a_full_ring_gives_the_item_back() {
-        let (mut producer, mut consumer) = ring();
-        for number in 0..ROOM {
+    fn ring_when_full_returns_item() {
+        let (mut producer, mut consumer) = channel();
+        for number in 0..CAPACITY {
             assert_eq!(producer.push(number), Ok(number + 1));
         }
         assert_eq!(producer.push(99), Err(99));
         assert_eq!(consumer.pop(), Some(0));
-        assert_eq!(producer.push(99), Ok(ROOM));
+        assert_eq!(producer.push(99), Ok(CAPACITY));
     }
 }

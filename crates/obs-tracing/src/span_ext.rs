@@ -1,21 +1,21 @@
-//! Manual spans: what `tracing`'s own macros cannot say.
+//! Manual spans: what `tracing`'s macros cannot express.
 
 use std::backtrace::Backtrace;
-use std::error::Error;
 use std::sync::Arc;
 
 use fastant::Instant;
 use obs_context::ActiveSpan;
+use obs_guard::AsError;
 use tracing::Span;
 
 use crate::exception;
 use crate::handle::Handle;
-use crate::local;
 use crate::pipeline::Pipeline;
 use crate::propagate::RemoteContext;
 use crate::record::{
-    Attribute, AttributeValue, Event, EventName, Identity, Limits, Link, Record, Status,
+    Attribute, AttributeValue, Event, EventName, Limits, Link, Record, SpanContext, Status,
 };
+use crate::thread_state;
 
 /// Sets an attribute of the current span; an existing one of that name is changed. Unlike a field, it
 /// need not be declared when the span is created.
@@ -23,14 +23,16 @@ use crate::record::{
 /// Like all functions of this kind it does nothing where there is no span, or where it is not sampled.
 pub fn set_attribute<'a>(key: &'static str, value: impl Into<AttributeValue<'a>>) {
     let value = value.into();
-    current(|record, limits| record.set(key, value, limits));
+    with_current(|record, limits| record.set(key, value, limits));
 }
 
 /// Records an error on the current span: an exception event with the error, its sources and its type,
 /// and the status ERROR. The same error recorded again, by an outer function, changes nothing.
-pub fn record_error<E: Error + ?Sized>(error: &E) {
-    if let Some(found) = innermost() {
-        found.record_error(error, None);
+///
+/// It takes any type of [`std::error::Error`], a `dyn Error`, a box of one, an `anyhow::Error` and an `eyre::Report`.
+pub fn record_error<K, E: AsError<K> + ?Sized>(error: &E) {
+    if let Some(handle) = current_span() {
+        handle.record_error(error, None);
     }
 }
 
@@ -44,25 +46,25 @@ pub fn record_error<E: Error + ?Sized>(error: &E) {
 ///     obs_tracing::record_error_with_backtrace(&error, &std::backtrace::Backtrace::capture());
 /// }
 /// ```
-pub fn record_error_with_backtrace<E: Error + ?Sized>(error: &E, backtrace: &Backtrace) {
-    if let Some(found) = innermost() {
-        found.record_error(error, Some(backtrace));
+pub fn record_error_with_backtrace<K, E: AsError<K> + ?Sized>(error: &E, backtrace: &Backtrace) {
+    if let Some(handle) = current_span() {
+        handle.record_error(error, Some(backtrace));
     }
 }
 
 /// Sets the current span's status; `message` counts for [`Status::Error`] alone.
 pub fn set_status(status: Status, message: &str) {
-    current(|record, limits| record.set_status(status, message, limits));
+    with_current(|record, limits| record.set_status(status, message, limits));
 }
 
 /// Adds an event to the current span: something that happened at this moment.
 pub fn add_event(name: &str, attributes: &[(&'static str, AttributeValue<'_>)]) {
-    current(|record, limits| event(record, name, attributes, limits));
+    with_current(|record, limits| event(record, name, attributes, limits));
 }
 
 /// Links the current span to another one, of another request: the messages of a batch, say.
 pub fn add_link(to: &RemoteContext) {
-    current(|record, limits| link(record, to, limits));
+    with_current(|record, limits| link(record, to, limits));
 }
 
 /// The same for a `tracing::Span` that need not be the current one.
@@ -79,10 +81,14 @@ pub trait SpanExt {
     fn set_attribute<'a>(&self, key: &'static str, value: impl Into<AttributeValue<'a>>);
 
     /// See [`record_error`].
-    fn record_error<E: Error + ?Sized>(&self, error: &E);
+    fn record_error<K, E: AsError<K> + ?Sized>(&self, error: &E);
 
     /// See [`record_error_with_backtrace`].
-    fn record_error_with_backtrace<E: Error + ?Sized>(&self, error: &E, backtrace: &Backtrace);
+    fn record_error_with_backtrace<K, E: AsError<K> + ?Sized>(
+        &self,
+        error: &E,
+        backtrace: &Backtrace,
+    );
 
     /// See [`set_status`].
     fn set_status(&self, status: Status, message: &str);
@@ -101,51 +107,55 @@ pub trait SpanExt {
 impl SpanExt for Span {
     fn set_attribute<'a>(&self, key: &'static str, value: impl Into<AttributeValue<'a>>) {
         let value = value.into();
-        of(self, |record, limits| record.set(key, value, limits));
+        with_span(self, |record, limits| record.set(key, value, limits));
     }
 
-    fn record_error<E: Error + ?Sized>(&self, error: &E) {
+    fn record_error<K, E: AsError<K> + ?Sized>(&self, error: &E) {
         // As an `error!` in the span does: where it is not traced, its nearest ancestor's.
-        if let Some(found) = find_or_ancestor(self) {
-            found.record_error(error, None);
+        if let Some(handle) = find_or_ancestor(self) {
+            handle.record_error(error, None);
         }
     }
 
-    fn record_error_with_backtrace<E: Error + ?Sized>(&self, error: &E, backtrace: &Backtrace) {
-        if let Some(found) = find_or_ancestor(self) {
-            found.record_error(error, Some(backtrace));
+    fn record_error_with_backtrace<K, E: AsError<K> + ?Sized>(
+        &self,
+        error: &E,
+        backtrace: &Backtrace,
+    ) {
+        if let Some(handle) = find_or_ancestor(self) {
+            handle.record_error(error, Some(backtrace));
         }
     }
 
     fn set_status(&self, status: Status, message: &str) {
-        of(self, |record, limits| record.set_status(status, message, limits));
+        with_span(self, |record, limits| record.set_status(status, message, limits));
     }
 
     fn add_event(&self, name: &str, attributes: &[(&'static str, AttributeValue<'_>)]) {
-        of(self, |record, limits| event(record, name, attributes, limits));
+        with_span(self, |record, limits| event(record, name, attributes, limits));
     }
 
     fn add_link(&self, to: &RemoteContext) {
-        of(self, |record, limits| link(record, to, limits));
+        with_span(self, |record, limits| link(record, to, limits));
     }
 
     fn context(&self) -> Option<ActiveSpan> {
-        find_or_ancestor(self).map(|found| found.identity.active())
+        find_or_ancestor(self).map(|handle| handle.span_context.active())
     }
 }
 
 /// A span, and where its record is.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct SpanHandle {
     pub(crate) id: u64,
-    pub(crate) identity: Identity,
+    pub(crate) span_context: SpanContext,
     pub(crate) pipeline: Arc<Pipeline>,
 }
 
-impl Found {
+impl SpanHandle {
     /// Whether there is a record here: what a parent process recorded is that process's.
     pub(crate) fn is_recording(&self) -> bool {
-        self.identity.recording && !self.pipeline.is_inherited()
+        self.span_context.recording && !self.pipeline.is_inherited()
     }
 
     /// Changes the span's record. Nothing changes a span that is not recorded, or that is over.
@@ -160,49 +170,49 @@ impl Found {
         });
     }
 
-    fn record_error<E: Error + ?Sized>(&self, error: &E, backtrace: Option<&Backtrace>) {
+    fn record_error<K, E: AsError<K> + ?Sized>(&self, error: &E, backtrace: Option<&Backtrace>) {
         if self.is_recording() {
             exception::record(error, backtrace, &self.pipeline, self.id);
         }
     }
 }
 
-fn innermost() -> Option<Found> {
-    local::with(|local| {
-        let entry = local.innermost()?;
-        let pipeline = local.pipeline(entry.layer)?;
-        Some(Found { id: entry.record, identity: entry.identity.clone(), pipeline })
+fn current_span() -> Option<SpanHandle> {
+    thread_state::with(|thread| {
+        let entry = thread.innermost()?;
+        let pipeline = thread.pipeline(entry.layer)?;
+        Some(SpanHandle { id: entry.record, span_context: entry.span_context.clone(), pipeline })
     })
     .flatten()
 }
 
-fn find(span: &Span) -> Option<Found> {
+fn find(span: &Span) -> Option<SpanHandle> {
     span.with_subscriber(|(id, dispatch)| {
         let handle = dispatch.downcast_ref::<Handle>()?;
         let (id, pipeline) = (id.into_u64(), Arc::clone(handle.pipeline()));
-        Some(Found { id, identity: handle.find(id)?, pipeline })
+        Some(SpanHandle { id, span_context: handle.find(id)?, pipeline })
     })
     .flatten()
 }
 
-fn find_or_ancestor(span: &Span) -> Option<Found> {
+fn find_or_ancestor(span: &Span) -> Option<SpanHandle> {
     span.with_subscriber(|(id, dispatch)| {
         let handle = dispatch.downcast_ref::<Handle>()?;
-        let (id, identity) = handle.find_or_ancestor(id.into_u64())?;
-        Some(Found { id, identity, pipeline: Arc::clone(handle.pipeline()) })
+        let (id, span_context) = handle.find_or_ancestor(id.into_u64())?;
+        Some(SpanHandle { id, span_context, pipeline: Arc::clone(handle.pipeline()) })
     })
     .flatten()
 }
 
-fn current(change: impl FnOnce(&mut Record, &Limits)) {
-    if let Some(found) = innermost() {
-        found.change(change);
+fn with_current(change: impl FnOnce(&mut Record, &Limits)) {
+    if let Some(handle) = current_span() {
+        handle.change(change);
     }
 }
 
-fn of(span: &Span, change: impl FnOnce(&mut Record, &Limits)) {
-    if let Some(found) = find(span) {
-        found.change(change);
+fn with_span(span: &Span, change: impl FnOnce(&mut Record, &Limits)) {
+    if let Some(handle) = find(span) {
+        handle.change(change);
     }
 }
 
@@ -222,7 +232,7 @@ fn event(
         let value = record.store(*value, limits);
         record.event_attributes.push(Attribute { key, value });
     }
-    let name = EventName::Named(record.keep(name, limits));
+    let name = EventName::Named(record.push_text(name, limits));
     record.events.push(Event {
         time: Instant::now(),
         name,

@@ -1,4 +1,4 @@
-//! The application's end of a pipeline.
+//! The application's handle of a pipeline.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::live::LiveSpan;
 use crate::pipeline::Pipeline;
 use crate::propagate::Propagators;
 use crate::record::Tail;
-use crate::sample::Sampler;
+use crate::sample::{Ceiling, Sampler, SpanBudgetStatus, now};
 
-/// How long a shutdown takes at most, unless it is told otherwise.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The default timeout of a shutdown.
+const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The pipeline behind a [`TraceLayer`](crate::TraceLayer): flush it, shut it down, count, change its
 /// sampler. Dropping it shuts the pipeline down, in 2 s at most.
@@ -27,7 +27,6 @@ pub struct Traces {
     closing: Option<Closer>,
     settings: Vec<Setting>,
     ignored: Vec<String>,
-    propagators: Propagators,
 }
 
 /// What a flush or a shutdown achieved.
@@ -40,7 +39,7 @@ pub struct Delivery {
     pub lost: u64,
     /// Of the lost ones, those whose request was under way at the deadline of the shutdown: a collector may have them.
     pub unknown: u64,
-    /// Whether the fate of every span that had ended before the call is known. When it is not, a
+    /// Whether every span that had ended before the call has an outcome. When not, a
     /// flush's spans are still being tried.
     pub complete: bool,
 }
@@ -56,7 +55,7 @@ pub struct Counts {
     pub exported: u64,
     /// Spans that were to be exported and never will: refused by the collector, given up, no room.
     pub dropped: u64,
-    /// Spans that were not kept: their trace is not sampled, or there is nobody to export to.
+    /// Spans that were not kept: their trace is not sampled, or there is no exporter.
     pub sampled_out: u64,
     /// Of these, spans that tail mode recorded and had no room for: see [`Tail::memory`].
     pub tail_evicted: u64,
@@ -73,7 +72,7 @@ pub struct Counts {
     pub exported_bytes: u64,
 }
 
-/// What the spans of one name cost: told by [`Traces::costs`].
+/// What the spans of one name cost: returned by [`Traces::costs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpanCost {
     /// The span's name in the code; `request` and `send` are the HTTP spans, `sqlx::query` the queries.
@@ -97,38 +96,37 @@ impl Traces {
         closing: Option<Closer>,
         settings: Vec<Setting>,
         ignored: Vec<String>,
-        propagators: Propagators,
     ) -> Self {
-        Self { handle, closing, settings, ignored, propagators }
+        Self { handle, closing, settings, ignored }
     }
 
     /// Waits until every span that has ended by now is delivered or lost, at most this long. It
     /// blocks the thread, so that it works without any runtime; the export goes on in its own thread.
-    pub fn flush(&self, at_most: Duration) -> Delivery {
+    pub fn flush(&self, timeout: Duration) -> Delivery {
         self.handle.warn_after_fork();
-        let deadline = after(at_most);
+        let deadline = after(timeout);
         let before = counts(self.pipeline());
         self.pipeline().drain();
         let complete = self.pipeline().queue.wait_settled(deadline);
-        self.since(before, complete)
+        self.delivery_since(before, complete)
     }
 
     /// Delivers what can be delivered in this time, and ends the export. Whatever the collector does,
     /// the call is over by then, and every span is counted as delivered or lost. Spans that end later
     /// are counted as dropped. Later calls have nothing to do.
-    pub fn shutdown(&self, at_most: Duration) -> Delivery {
+    pub fn shutdown(&self, timeout: Duration) -> Delivery {
         self.handle.warn_after_fork();
-        let deadline = after(at_most);
+        let deadline = after(timeout);
         let before = counts(self.pipeline());
-        let Some(closing) = &self.closing else { return self.since(before, true) };
+        let Some(closing) = &self.closing else { return self.delivery_since(before, true) };
         self.pipeline().drain();
         if self.pipeline().queue.close() {
             // The export thread gives up a little earlier, so that its last word is heard.
-            let margin = (at_most / 10).min(Duration::from_millis(200));
+            let margin = (timeout / 10).min(Duration::from_millis(200));
             closing.close_by(deadline - margin);
         }
         let complete = self.pipeline().queue.wait_finished(deadline);
-        self.since(before, complete)
+        self.delivery_since(before, complete)
     }
 
     /// What became of the spans so far.
@@ -138,7 +136,7 @@ impl Traces {
 
     /// The pipeline's numbers for a metrics registry: `obs_spans_started_total` and its kin.
     pub fn source(&self) -> Arc<dyn Source> {
-        Arc::new(Numbers(self.handle.clone()))
+        Arc::new(TraceMetrics(self.handle.clone()))
     }
 
     /// The spans that are open now and that are recorded, the oldest first, at most `limit` of them.
@@ -148,8 +146,8 @@ impl Traces {
     pub fn live(&self, limit: usize) -> Vec<LiveSpan> {
         let mut live = Vec::new();
         let now = fastant::Instant::now();
-        self.pipeline().table.each(|record| {
-            if record.identity.recording && record.end.is_none() {
+        self.pipeline().table.for_each(|record| {
+            if record.span_context.recording && record.end.is_none() {
                 live.push(LiveSpan::of(record, now));
             }
         });
@@ -163,7 +161,7 @@ impl Traces {
     pub fn live_span(&self, id: &tracing::Id) -> Option<LiveSpan> {
         let now = fastant::Instant::now();
         let live = |record: &mut Box<crate::record::Record>| {
-            let is_live = record.identity.recording && record.end.is_none();
+            let is_live = record.span_context.recording && record.end.is_none();
             is_live.then(|| LiveSpan::of(record, now))
         };
         self.pipeline().table.with(id.into_u64(), live).flatten()
@@ -178,6 +176,12 @@ impl Traces {
         costs
     }
 
+    /// The budget, and what it does now; `None` where there is none, or nothing is exported: see
+    /// [`Builder::span_budget`](crate::Builder::span_budget).
+    pub fn budget(&self) -> Option<SpanBudgetStatus> {
+        self.pipeline().ceiling.as_ref().map(|ceiling| ceiling.status(now()))
+    }
+
     /// Decides upon new traces with this sampler from now on.
     pub fn set_sampler(&self, sampler: Sampler) {
         self.pipeline().rules.change(|rule| rule.sampler = sampler);
@@ -185,7 +189,7 @@ impl Traces {
 
     /// The sampler of this moment.
     pub fn sampler(&self) -> Sampler {
-        self.pipeline().rules.now().sampler.clone()
+        self.pipeline().rules.current().sampler.clone()
     }
 
     /// Decides with these rules upon the ends of new traces that the sampler turns down; `None` ends tail
@@ -196,7 +200,7 @@ impl Traces {
 
     /// The rules of tail mode at this moment.
     pub fn tail(&self) -> Option<Tail> {
-        self.pipeline().rules.now().tail.as_deref().cloned()
+        self.pipeline().rules.current().tail.as_deref().cloned()
     }
 
     /// Every setting, with its value and where that came from. Headers are named without their values.
@@ -212,14 +216,14 @@ impl Traces {
 
     /// The formats that `OTEL_PROPAGATORS` or the code asked for: for the HTTP spans, and for messages.
     pub fn propagators(&self) -> Propagators {
-        self.propagators
+        self.pipeline().propagators
     }
 
     fn pipeline(&self) -> &Arc<Pipeline> {
         self.handle.pipeline()
     }
 
-    fn since(&self, before: Counts, complete: bool) -> Delivery {
+    fn delivery_since(&self, before: Counts, complete: bool) -> Delivery {
         let now = self.counts();
         Delivery {
             delivered: now.exported - before.exported,
@@ -232,7 +236,7 @@ impl Traces {
 
 impl Drop for Traces {
     fn drop(&mut self) {
-        let _ = self.shutdown(PATIENCE);
+        let _ = self.shutdown(DROP_TIMEOUT);
         if self.handle.is_inherited() {
             std::mem::forget(self.closing.take()); // its lock may be the export thread's, who stayed behind
         }
@@ -247,8 +251,8 @@ impl fmt::Debug for Traces {
 
 /// A wait that ends past what the clock can say is one without an end: a year is as good.
 fn after(wait: Duration) -> Instant {
-    const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-    Instant::now() + wait.min(LONGEST)
+    const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    Instant::now() + wait.min(MAX_WAIT)
 }
 
 fn counts(pipeline: &Pipeline) -> Counts {
@@ -270,11 +274,16 @@ fn counts(pipeline: &Pipeline) -> Counts {
     }
 }
 
-struct Numbers(Handle);
+struct TraceMetrics(Handle);
 
-impl Source for Numbers {
+impl Source for TraceMetrics {
     fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
-        let counts = counts(self.0.pipeline());
+        let pipeline = self.0.pipeline();
+        let counts = counts(pipeline);
+        let shed = pipeline.ceiling.as_ref().map(Ceiling::shed);
+        let shed = shed.map(|shed| {
+            ("obs_traces_shed_total", "Traces that the span budget turned down.", shed)
+        });
         let counters = [
             ("obs_spans_started_total", "Spans created.", counts.started),
             ("obs_spans_exported_total", "Spans that a collector accepted.", counts.exported),
@@ -309,7 +318,7 @@ impl Source for Numbers {
                 counts.exported_bytes,
             ),
         ];
-        for (name, help, value) in counters {
+        for (name, help, value) in counters.into_iter().chain(shed) {
             let kind = SampleKind::Counter;
             sink(Sample { name, help, kind, labels: &[], value: value as f64 });
         }

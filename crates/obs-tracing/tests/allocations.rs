@@ -67,7 +67,7 @@ fn allocations(sampler: Sampler) -> (f64, f64) {
 }
 
 #[test]
-fn next_to_none() {
+fn spans_allocate_within_limits() {
     let (producer, background) = allocations(Sampler::always());
     assert!(producer < 0.05, "{producer} a sampled span where it is made");
     assert!(background < 0.2, "{background} a sampled span on the export thread");

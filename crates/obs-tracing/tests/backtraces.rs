@@ -35,32 +35,32 @@ fn exceptions(work: impl FnOnce()) -> Vec<Event> {
     exported.span("charge").events
 }
 
-fn told(event: &Event) -> [Option<String>; 3] {
+fn exception_fields(event: &Event) -> [Option<String>; 3] {
     ["exception.type", "exception.message", "exception.stacktrace"]
         .map(|key| event_attribute(event, key))
 }
 
 #[test]
-fn a_backtrace_that_is_given_is_the_stacktrace() {
-    let here = "a_backtrace_that_is_given";
+fn recorded_backtrace_becomes_the_stacktrace() {
+    let here = "recorded_backtrace_becomes";
     let captured = Backtrace::force_capture();
     let events = exceptions(|| {
         obs_tracing::record_error_with_backtrace(&Declined, &captured);
         let nowhere = std::io::Error::other("no network");
         tracing::Span::current().record_error_with_backtrace(&nowhere, &Backtrace::disabled());
     });
-    let [kind, message, stacktrace] = told(&events[0]);
+    let [kind, message, stacktrace] = exception_fields(&events[0]);
     assert!(kind.unwrap().ends_with("Declined"));
     assert_eq!(message.as_deref(), Some("card declined"));
     assert!(stacktrace.as_deref().unwrap().contains(here), "{stacktrace:?}");
-    let [kind, message, stacktrace] = told(&events[1]);
+    let [kind, message, stacktrace] = exception_fields(&events[1]);
     assert!(kind.unwrap().ends_with("Error"));
     assert_eq!((message.as_deref(), stacktrace), (Some("no network"), None));
 }
 
 #[test]
-fn what_anyhow_says_of_an_error_is_taken_apart() {
-    const NAME: &str = "what_anyhow_says_of_an_error_is_taken_apart";
+fn anyhow_debug_text_is_split() {
+    const NAME: &str = "anyhow_debug_text_is_split";
     if std::env::var("RUST_LIB_BACKTRACE").is_err() {
         let this = std::env::current_exe().unwrap();
         let run =
@@ -74,7 +74,7 @@ fn what_anyhow_says_of_an_error_is_taken_apart() {
         let error = failed();
         error!(?error);
         // The same error, by an outer function.
-        obs_tracing::record_error(error.as_ref() as &dyn std::error::Error);
+        obs_tracing::record_error(&error);
     });
     let in_message = exceptions(|| error!("request failed: {:?}", failed()));
     let in_both = exceptions(|| error!(err = ?failed(), "request failed"));
@@ -84,18 +84,44 @@ fn what_anyhow_says_of_an_error_is_taken_apart() {
         (in_both, "request failed: no order: cannot pay: card declined"),
     ] {
         assert_eq!(events.len(), 1, "{events:?}");
-        let [_, message, stacktrace] = told(&events[0]);
+        let [_, message, stacktrace] = exception_fields(&events[0]);
         assert_eq!(message.as_deref(), Some(expected));
         assert!(stacktrace.as_deref().unwrap().contains(NAME), "{stacktrace:?}");
     }
     let alone = exceptions(|| error!(error = ?anyhow::anyhow!("no order")));
-    let [_, message, stacktrace] = told(&alone[0]);
+    let [_, message, stacktrace] = exception_fields(&alone[0]);
     assert_eq!(message.as_deref(), Some("no order"));
     assert!(stacktrace.is_some());
 }
 
 #[test]
-fn fields_in_the_words_of_the_conventions_are_taken_as_they_are() {
+fn errors_of_any_kind_are_recorded_with_causes() {
+    use obs_tracing::record_error;
+    type Boxed = Box<dyn std::error::Error + Send + Sync>;
+    fn behind_a_reference(error: &dyn std::error::Error) {
+        record_error(error);
+    }
+    let events = exceptions(|| {
+        record_error(&Declined);
+        let full = std::io::Error::other("disk full");
+        record_error(&anyhow::Error::from(full).context("no order"));
+        record_error(&Boxed::from("boxed"));
+        record_error(&Box::<dyn std::error::Error>::from("also boxed"));
+        behind_a_reference(&std::io::Error::other("no network"));
+        let _ = Err::<(), _>(std::fmt::Error).inspect_err(record_error);
+        let _ = Err::<(), _>(anyhow::anyhow!("no card")).inspect_err(record_error);
+    });
+    let messages: Vec<_> =
+        events.iter().map(|event| exception_fields(event)[1].clone().unwrap()).collect();
+    let formatting = "an error occurred when formatting an argument";
+    assert_eq!(messages[..2], ["card declined", "no order: disk full"]);
+    assert_eq!(messages[2..], ["boxed", "also boxed", "no network", formatting, "no card"]);
+    let kinds: Vec<_> = events.iter().map(|event| exception_fields(event)[0].is_some()).collect();
+    assert_eq!(kinds, [true, false, false, false, false, true, false], "{events:?}");
+}
+
+#[test]
+fn exception_fields_are_recorded_unchanged() {
     let events = exceptions(|| {
         error!(
             exception.r#type = "Declined",
@@ -106,13 +132,13 @@ fn fields_in_the_words_of_the_conventions_are_taken_as_they_are() {
     });
     let expected = [["Declined", "card declined", "at charge"], ["panic", "it broke", "0: main"]];
     for (event, expected) in events.iter().zip(expected) {
-        assert_eq!(told(event), expected.map(|text| Some(text.to_owned())));
+        assert_eq!(exception_fields(event), expected.map(|text| Some(text.to_owned())));
     }
     assert_eq!(events.len(), 2);
 }
 
 #[test]
-fn a_stacktrace_keeps_the_limits_of_values_and_attributes() {
+fn stacktrace_keeps_value_and_attribute_limits() {
     for (limits, expected) in [
         (Limits { value_length: 8, ..Limits::default() }, [8, 8, 8]),
         (Limits { event_attributes: 1, ..Limits::default() }, [0, 13, 0]),
@@ -127,7 +153,7 @@ fn a_stacktrace_keeps_the_limits_of_values_and_attributes() {
         });
         flush(&traces);
         let events = exported.span("charge").events;
-        let lengths = told(&events[0]).map(|text| text.unwrap_or_default().len());
+        let lengths = exception_fields(&events[0]).map(|text| text.unwrap_or_default().len());
         assert_eq!(lengths, expected);
         let kept = expected.iter().filter(|length| **length > 0).count() as u32;
         assert_eq!(events[0].dropped_attributes_count, 3 - kept);

@@ -36,7 +36,7 @@ fn error(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn code_counts_more_than_the_environment() {
+fn code_overrides_environment() {
     let variables = [("OTEL_TRACES_SAMPLER", "always_off"), ("OTEL_SERVICE_NAME", "env")];
     let variable = Origin::Environment("OTEL_TRACES_SAMPLER");
     is(with(&variables), "sampler", "never", variable);
@@ -51,7 +51,7 @@ fn code_counts_more_than_the_environment() {
 }
 
 #[test]
-fn nothing_of_the_environment_is_read_unasked() {
+fn environment_is_read_only_when_asked() {
     is(Builder::new("x"), "endpoint", "none", Origin::Default);
 }
 
@@ -71,7 +71,7 @@ fn samplers() {
 
 #[cfg(feature = "otlp")]
 #[test]
-fn the_variable_for_traces_goes_before_the_general_one() {
+fn traces_variable_overrides_general_one() {
     let general = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/base");
     let special = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:1/special");
     let variable = Origin::Environment(general.0);
@@ -86,7 +86,7 @@ fn the_variable_for_traces_goes_before_the_general_one() {
 
 #[cfg(feature = "otlp")]
 #[test]
-fn secrets_are_not_listed() {
+fn secrets_are_not_displayed() {
     let builder = with(&[
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20s3cr3t,x-tenant=7"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:s3cr3t@127.0.0.1:4317"),
@@ -100,7 +100,7 @@ fn secrets_are_not_listed() {
 }
 
 #[test]
-fn a_wrong_value_is_left_out_with_its_variable_and_the_remedy() {
+fn invalid_value_is_reported_with_variable_and_remedy() {
     for (variables, remedy) in [
         (&[("OTEL_TRACES_SAMPLER", "sometimes")][..], "parentbased_traceidratio"),
         (&[("OTEL_TRACES_SAMPLER_ARG", "2")], "from 0 to 1"),
@@ -121,7 +121,7 @@ fn a_wrong_value_is_left_out_with_its_variable_and_the_remedy() {
 
 #[cfg(feature = "otlp")]
 #[test]
-fn a_wrong_value_that_would_lead_elsewhere_is_an_error() {
+fn invalid_endpoint_is_an_error() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
     for (name, value, remedy) in [
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "127.0.0.1:4317", "http://127.0.0.1:4317"),
@@ -150,7 +150,7 @@ fn a_wrong_value_that_would_lead_elsewhere_is_an_error() {
 }
 
 #[test]
-fn empty_variables_count_as_absent() {
+fn empty_variables_count_as_unset() {
     let empty = ["OTEL_TRACES_SAMPLER", "OTEL_PROPAGATORS", "OTEL_EXPORTER_OTLP_ENDPOINT"];
     let variables: Vec<_> = empty.into_iter().map(|name| (name, " ")).collect();
     let (_layer, traces) = with(&variables).build().unwrap();
@@ -159,7 +159,7 @@ fn empty_variables_count_as_absent() {
 }
 
 #[test]
-fn the_resource_has_what_was_said_and_what_was_found() {
+fn resource_has_configured_and_detected_attributes() {
     let exported = Exported::default();
     let builder = with(&[
         (
@@ -188,7 +188,7 @@ fn the_resource_has_what_was_said_and_what_was_found() {
 }
 
 #[test]
-fn disabled_by_the_environment() {
+fn environment_disables_tracing() {
     for variables in [("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_TRACES_EXPORTER", "none")] {
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
         let (layer, traces) = with(&[variables, endpoint]).build().unwrap();
@@ -200,7 +200,7 @@ fn disabled_by_the_environment() {
 }
 
 #[test]
-fn limits_of_the_environment() {
+fn environment_sets_limits() {
     let limited = || {
         with(&[
             ("OTEL_ATTRIBUTE_COUNT_LIMIT", "5"),

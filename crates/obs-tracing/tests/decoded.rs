@@ -134,7 +134,7 @@ fn send(endpoint: &str, protocol: Protocol, compression: Compression) {
 }
 
 #[test]
-fn others_read_what_was_meant() {
+fn foreign_decoder_reads_spans_unchanged() {
     let python =
         |code: &str| Command::new("python3").args(["-c", code]).stderr(Stdio::null()).status();
     if !python("import opentelemetry.proto").is_ok_and(|status| status.success()) {

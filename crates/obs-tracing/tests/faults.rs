@@ -14,7 +14,7 @@ use tracing::{Dispatch, info_span};
 use tracing_subscriber::prelude::*;
 
 /// Less than retries would go on for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Nothing is exported by the clock, so that flushes tell of all that they delivered.
 fn to(endpoint: String) -> Builder {
@@ -43,8 +43,8 @@ fn settled(traces: &Traces, exported: u64, dropped: u64) {
 fn shut_down(traces: &Traces, at_most: Duration) -> Delivery {
     let (before, began) = (traces.counts(), Instant::now());
     let first = traces.shutdown(at_most);
-    assert!(began.elapsed() < at_most + PATIENCE, "{:?}", began.elapsed());
-    let complete = first.complete || traces.shutdown(PATIENCE).complete;
+    assert!(began.elapsed() < at_most + WAIT_TIMEOUT, "{:?}", began.elapsed());
+    let complete = first.complete || traces.shutdown(WAIT_TIMEOUT).complete;
     let after = traces.counts();
     let (delivered, lost) = (after.exported - before.exported, after.dropped - before.dropped);
     Delivery { delivered, lost, unknown: after.unknown - before.unknown, complete }
@@ -56,7 +56,7 @@ fn refused_port() -> String {
 }
 
 #[test]
-fn delivered_over_grpc_and_over_http() {
+fn spans_are_delivered_over_grpc_and_http() {
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
         let collector = Collector::default();
         let server = match protocol {
@@ -66,7 +66,7 @@ fn delivered_over_grpc_and_over_http() {
         let builder = to(server.endpoint()).protocol(protocol).header("x-tenant", "seven");
         let (layer, traces) = builder.build().unwrap();
         spans(layer, 1000);
-        let delivery = traces.flush(PATIENCE);
+        let delivery = traces.flush(WAIT_TIMEOUT);
         assert_eq!(delivery, Delivery { delivered: 1000, lost: 0, unknown: 0, complete: true });
         assert_eq!(collector.accepted(), 1000);
         let seen = collector.seen();
@@ -83,7 +83,7 @@ fn delivered_over_grpc_and_over_http() {
 
 #[cfg(feature = "gzip")]
 #[test]
-fn compressed() {
+fn requests_are_compressed() {
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
         let collector = Collector::default();
         let server = match protocol {
@@ -93,14 +93,14 @@ fn compressed() {
         let builder = to(server.endpoint()).protocol(protocol);
         let (layer, traces) = builder.compression(obs_tracing::Compression::Gzip).build().unwrap();
         spans(layer, 500);
-        assert_eq!(traces.flush(PATIENCE).delivered, 500);
+        assert_eq!(traces.flush(WAIT_TIMEOUT).delivered, 500);
         assert!(traces.counts().exported_bytes < 500 * 60);
         assert_eq!(collector.accepted(), 500);
     }
 }
 
 #[test]
-fn a_refused_port_loses_everything_and_says_so() {
+fn refused_port_loses_spans_and_warns() {
     let (layer, traces) = to(refused_port()).build().unwrap();
     spans(layer, 10_000);
     let flushed = traces.flush(Duration::from_millis(300));
@@ -112,17 +112,17 @@ fn a_refused_port_loses_everything_and_says_so() {
 }
 
 #[test]
-fn a_refused_port_is_given_up_in_the_end() {
+fn refused_port_is_given_up_after_retries() {
     let builder = to(refused_port()).retry_for(Duration::from_millis(500));
     let (layer, traces) = builder.build().unwrap();
     spans(layer, 100);
-    let delivery = traces.flush(PATIENCE);
+    let delivery = traces.flush(WAIT_TIMEOUT);
     assert_eq!(delivery, Delivery { delivered: 0, lost: 100, unknown: 0, complete: true });
     settled(&traces, 0, 100);
 }
 
 #[test]
-fn a_shutdown_keeps_its_deadline_with_a_collector_that_hangs() {
+fn shutdown_with_hanging_collector_keeps_deadline() {
     for answers in [vec![Answer::Hang; 100], vec![]] {
         let collector = Collector::answering(answers.clone());
         let server = collector.grpc();
@@ -144,7 +144,7 @@ fn a_shutdown_keeps_its_deadline_with_a_collector_that_hangs() {
 }
 
 #[test]
-fn a_name_that_nobody_knows() {
+fn unresolvable_host_loses_spans() {
     let (layer, traces) = to("http://collector.invalid:4317".to_owned()).build().unwrap();
     spans(layer, 50);
     let delivery = shut_down(&traces, Duration::from_secs(3));
@@ -153,38 +153,38 @@ fn a_name_that_nobody_knows() {
 }
 
 #[test]
-fn a_hanging_attempt_is_tried_again() {
+fn hanging_attempt_is_retried() {
     let collector = Collector::answering([Answer::Hang]);
     let server = collector.http();
     let builder = to(server.endpoint()).protocol(Protocol::HttpProtobuf);
     let (layer, traces) = builder.timeout(Duration::from_millis(300)).build().unwrap();
     spans(layer, 10);
-    let delivery = traces.flush(PATIENCE);
+    let delivery = traces.flush(WAIT_TIMEOUT);
     assert_eq!(delivery, Delivery { delivered: 10, lost: 0, unknown: 0, complete: true });
     assert!(traces.counts().export_failures >= 1);
     settled(&traces, 10, 0);
 }
 
 #[test]
-fn a_slow_collector_loses_nothing() {
+fn slow_collector_loses_nothing() {
     let collector = Collector::answering(vec![Answer::Late(Duration::from_millis(100)); 5]);
     let server = collector.grpc();
     let (layer, traces) = to(server.endpoint()).batch_size(256).build().unwrap();
     spans(layer, 2000);
-    let delivery = traces.shutdown(PATIENCE);
+    let delivery = traces.shutdown(WAIT_TIMEOUT);
     assert!(delivery.complete && delivery.lost == 0, "{delivery:?}");
     assert_eq!(collector.accepted(), 2000);
     settled(&traces, 2000, 0);
 }
 
 #[test]
-fn a_full_queue_drops_and_counts() {
+fn full_queue_drops_and_counts() {
     let collector = Collector::answering([Answer::Late(Duration::from_secs(2))]);
     let server = collector.grpc();
     let builder = to(server.endpoint()).queue_size(1000).batch_size(100);
     let (layer, traces) = builder.build().unwrap();
     spans(layer, 20_000);
-    let delivery = traces.shutdown(PATIENCE);
+    let delivery = traces.shutdown(WAIT_TIMEOUT);
     let counts = traces.counts();
     assert!(delivery.complete);
     assert!(counts.dropped > 0, "{counts:?}");
@@ -193,7 +193,7 @@ fn a_full_queue_drops_and_counts() {
 }
 
 #[test]
-fn only_what_may_be_retried_is_retried() {
+fn only_retryable_answers_are_retried() {
     let retried = |protocol, answer: Answer| {
         let collector = Collector::answering([answer]);
         let server = match protocol {
@@ -202,7 +202,7 @@ fn only_what_may_be_retried_is_retried() {
         };
         let (layer, traces) = to(server.endpoint()).protocol(protocol).build().unwrap();
         spans(layer, 3);
-        let delivery = traces.flush(PATIENCE);
+        let delivery = traces.flush(WAIT_TIMEOUT);
         assert!(delivery.complete);
         assert_eq!(delivery.delivered + delivery.lost, 3);
         assert_eq!(traces.counts().export_failures, 1);
@@ -223,7 +223,7 @@ fn only_what_may_be_retried_is_retried() {
 }
 
 #[test]
-fn the_collector_says_how_long_to_wait() {
+fn retry_after_of_collector_is_kept() {
     for (protocol, answer) in [
         (Protocol::HttpProtobuf, Answer::Http(429, Some(1))),
         (Protocol::Grpc, Answer::Grpc(14, Some(Duration::from_millis(1000)))),
@@ -235,7 +235,7 @@ fn the_collector_says_how_long_to_wait() {
         };
         let (layer, traces) = to(server.endpoint()).protocol(protocol).build().unwrap();
         spans(layer, 3);
-        assert_eq!(traces.flush(PATIENCE).delivered, 3);
+        assert_eq!(traces.flush(WAIT_TIMEOUT).delivered, 3);
         let seen = collector.seen();
         assert_eq!(seen.len(), 2);
         assert!(seen[1].at - seen[0].at >= Duration::from_millis(990));
@@ -243,7 +243,7 @@ fn the_collector_says_how_long_to_wait() {
 }
 
 #[test]
-fn what_a_collector_refuses_is_counted() {
+fn partial_rejections_are_counted() {
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
         let collector = Collector::answering([Answer::Partial(4)]);
         let server = match protocol {
@@ -252,7 +252,7 @@ fn what_a_collector_refuses_is_counted() {
         };
         let (layer, traces) = to(server.endpoint()).protocol(protocol).build().unwrap();
         spans(layer, 10);
-        let delivery = traces.flush(PATIENCE);
+        let delivery = traces.flush(WAIT_TIMEOUT);
         assert_eq!(delivery, Delivery { delivered: 6, lost: 4, unknown: 0, complete: true });
         assert_eq!(traces.counts().rejected, 4);
         settled(&traces, 6, 4);
@@ -260,7 +260,7 @@ fn what_a_collector_refuses_is_counted() {
 }
 
 #[test]
-fn a_collector_that_is_killed_and_comes_back() {
+fn restarted_collector_receives_spans_again() {
     let collector = Collector::default();
     let server = collector.grpc();
     let address = server.address;
@@ -272,7 +272,7 @@ fn a_collector_that_is_killed_and_comes_back() {
         });
     };
     work(300);
-    assert_eq!(traces.flush(PATIENCE).delivered, 300);
+    assert_eq!(traces.flush(WAIT_TIMEOUT).delivered, 300);
     drop(server);
     while TcpStream::connect(address).is_ok() {
         std::thread::sleep(Duration::from_millis(10));
@@ -281,14 +281,14 @@ fn a_collector_that_is_killed_and_comes_back() {
     assert!(!traces.flush(Duration::from_millis(200)).complete);
     let again = Collector::default();
     let _server = again.grpc_on(address);
-    let delivery = traces.flush(PATIENCE);
+    let delivery = traces.flush(WAIT_TIMEOUT);
     assert_eq!(delivery, Delivery { delivered: 500, lost: 0, unknown: 0, complete: true });
     assert_eq!(again.accepted(), 500);
     settled(&traces, 800, 0);
 }
 
 #[test]
-fn spans_that_end_after_the_shutdown_are_counted() {
+fn spans_ending_after_shutdown_are_counted() {
     let collector = Collector::default();
     let server = collector.grpc();
     let (layer, traces) = to(server.endpoint()).build().unwrap();
@@ -296,20 +296,20 @@ fn spans_that_end_after_the_shutdown_are_counted() {
     tracing::dispatcher::with_default(&dispatch, || {
         let open = info_span!("open");
         info_span!("done").in_scope(|| {});
-        let delivery = traces.shutdown(PATIENCE);
+        let delivery = traces.shutdown(WAIT_TIMEOUT);
         assert_eq!(delivery, Delivery { delivered: 1, lost: 0, unknown: 0, complete: true });
         assert_eq!(traces.counts().in_flight(), 1);
         drop(open);
         (0..100).for_each(|_| info_span!("late").in_scope(|| {}));
     });
     // What this thread still kept for itself is handed over, and refused.
-    let again = traces.shutdown(PATIENCE);
+    let again = traces.shutdown(WAIT_TIMEOUT);
     assert!(again.complete && again.delivered == 0 && again.lost < 64, "{again:?}");
     settled(&traces, 1, 101);
 }
 
 #[test]
-fn under_a_current_thread_runtime_and_without_any() {
+fn current_thread_runtime_and_none_deliver() {
     let collector = Collector::default();
     let server = collector.grpc();
     let (layer, traces) = to(server.endpoint()).build().unwrap();
@@ -322,16 +322,16 @@ fn under_a_current_thread_runtime_and_without_any() {
 }
 
 #[test]
-fn dropping_the_handle_delivers_within_its_patience() {
+fn dropping_the_handle_delivers_within_drop_timeout() {
     let (layer, traces) = to(refused_port()).build().unwrap();
     spans(layer, 10);
     let began = Instant::now();
     drop(traces);
-    assert!(began.elapsed() < PATIENCE);
+    assert!(began.elapsed() < WAIT_TIMEOUT);
 }
 
 #[test]
-fn threads_that_come_and_go_lose_nothing() {
+fn short_lived_threads_lose_nothing() {
     let collector = Collector::default();
     let server = collector.grpc();
     let (layer, traces) = to(server.endpoint()).build().unwrap();
@@ -350,14 +350,14 @@ fn threads_that_come_and_go_lose_nothing() {
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     }
-    let delivery = traces.shutdown(PATIENCE);
+    let delivery = traces.shutdown(WAIT_TIMEOUT);
     assert!(delivery.complete && delivery.lost == 0, "{delivery:?}");
     assert_eq!(collector.accepted(), 2000);
     settled(&traces, 2000, 0);
 }
 
 #[test]
-fn thirty_three_thousand_a_second_with_default_settings() {
+fn default_settings_deliver_33_000_spans_a_second() {
     let collector = Collector::default();
     let server = collector.grpc();
     let (layer, traces) = Builder::new("test").endpoint(server.endpoint()).build().unwrap();
@@ -377,14 +377,14 @@ fn thirty_three_thousand_a_second_with_default_settings() {
             }
         }
     });
-    let delivery = traces.shutdown(PATIENCE);
+    let delivery = traces.shutdown(WAIT_TIMEOUT);
     assert!(delivery.complete, "{delivery:?}");
     assert_eq!(collector.accepted(), 66_000);
     settled(&traces, 66_000, 0);
 }
 
 #[test]
-fn a_retry_after_past_all_clocks_loses_one_request_and_not_the_export_thread() {
+fn overflowing_retry_after_loses_one_request_only() {
     // The backoffs before it add up to more than a second: the sum of both overflows.
     let mut answers = vec![Answer::Http(503, None); 5];
     answers.push(Answer::Http(503, Some(u64::MAX)));
@@ -395,15 +395,15 @@ fn a_retry_after_past_all_clocks_loses_one_request_and_not_the_export_thread() {
     let subscriber = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
     let span = || tracing::dispatcher::with_default(&subscriber, || drop(info_span!("work")));
     span();
-    let first = traces.flush(PATIENCE);
+    let first = traces.flush(WAIT_TIMEOUT);
     assert_eq!(first, Delivery { delivered: 0, lost: 1, unknown: 0, complete: true });
     span();
-    let second = traces.flush(PATIENCE);
+    let second = traces.flush(WAIT_TIMEOUT);
     assert_eq!(second, Delivery { delivered: 1, lost: 0, unknown: 0, complete: true });
 }
 
 #[test]
-fn the_longest_durations_of_all_settings_export() {
+fn longest_durations_of_all_settings_export() {
     let collector = Collector::default();
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
         let server = match protocol {

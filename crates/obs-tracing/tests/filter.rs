@@ -21,7 +21,7 @@ impl std::fmt::Display for Counted<'_> {
 }
 
 #[test]
-fn what_the_layer_has_no_use_for_costs_nothing() {
+fn unneeded_callsites_are_disabled() {
     let (layer, traces, exported) = pipeline();
     let layer = layer.with_filter(TraceFilter::default());
     let formatted = Cell::new(0);

@@ -52,7 +52,7 @@ fn is_over(traces: &Traces, dropped: u64) -> bool {
 }
 
 #[test]
-fn spans_of_a_forked_child_are_counted_and_those_of_the_parent_exported_once() {
+fn spans_of_forked_child_are_counted_and_parents_exported_once() {
     let _alone = alone();
     let (layer, traces, exported) = common::pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -81,7 +81,7 @@ fn spans_of_a_forked_child_are_counted_and_those_of_the_parent_exported_once() {
 }
 
 #[test]
-fn a_fork_while_other_threads_hold_everything_leaves_no_child_behind() {
+fn fork_while_threads_hold_locks_does_not_hang_the_child() {
     let _alone = alone();
     let exported = Exported::default();
     let sampler = Sampler::budget(1e9);
@@ -128,7 +128,7 @@ fn a_fork_while_other_threads_hold_everything_leaves_no_child_behind() {
 }
 
 #[test]
-fn a_child_within_a_trace_of_tail_mode_never_waits_for_its_parents_part() {
+fn forked_child_in_tail_mode_does_not_wait_for_parent() {
     let _alone = alone();
     let exported = Exported::default();
     let builder = exported.builder().sampler(Sampler::never()).tail(Tail::errors());
@@ -147,7 +147,7 @@ fn a_child_within_a_trace_of_tail_mode_never_waits_for_its_parents_part() {
 }
 
 #[test]
-fn a_pipeline_that_is_built_in_the_child_exports() {
+fn pipeline_built_in_forked_child_exports() {
     let _alone = alone();
     let (layer, traces, _) = common::pipeline();
     assert!(holds_in_child(|| {
@@ -160,7 +160,7 @@ fn a_pipeline_that_is_built_in_the_child_exports() {
 }
 
 #[test]
-fn the_child_of_a_child_goes_on_counting() {
+fn grandchild_of_fork_counts_on() {
     let _alone = alone();
     let (layer, traces, _) = common::pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {

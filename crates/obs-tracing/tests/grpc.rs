@@ -60,7 +60,7 @@ fn call(answer: Answer) -> (Span, Span) {
 }
 
 #[test]
-fn both_ends_of_a_call() {
+fn grpc_call_has_client_and_server_span() {
     let (client, server) = call(Answer::Accept);
     let service = "opentelemetry.proto.collector.trace.v1.TraceService";
     assert_eq!(server.parent_span_id, client.span_id);
@@ -76,7 +76,7 @@ fn both_ends_of_a_call() {
 }
 
 #[test]
-fn whose_fault_a_code_is() {
+fn grpc_codes_set_status_by_side() {
     for (code, name, servers) in [(5, "NOT_FOUND", false), (13, "INTERNAL", true)] {
         let (client, server) = call(Answer::Grpc(code, None));
         for (span, is_error) in [(&client, true), (&server, servers)] {
@@ -88,7 +88,7 @@ fn whose_fault_a_code_is() {
 }
 
 #[test]
-fn a_caller_that_goes_away() {
+fn cancelled_grpc_call_is_recorded() {
     let (client, server) = call(Answer::Hang);
     assert_eq!(attribute(&client, "rpc.status_code").as_deref(), Some("CANCELLED"));
     assert_eq!(client.status.unwrap().code(), StatusCode::Error);
@@ -97,7 +97,7 @@ fn a_caller_that_goes_away() {
 }
 
 #[test]
-fn hyper_utils_client_is_a_tower_service() {
+fn hyper_util_client_can_be_wrapped() {
     let collector = Collector::default();
     let server = collector.http();
     let (layer, traces, exported) = pipeline();

@@ -49,7 +49,7 @@ async fn ok(_: Request<Empty<Bytes>>) -> Result<Response<Full<Bytes>>, Infallibl
 }
 
 #[test]
-fn a_request_that_is_served() {
+fn served_request_is_a_server_span() {
     let (layer, traces, exported) = pipeline();
     with_default(tracing_subscriber::registry().with(layer), || {
         block_on(async {
@@ -86,7 +86,7 @@ fn a_request_that_is_served() {
 }
 
 #[test]
-fn what_is_asked_for_is_added() {
+fn configured_attributes_are_added() {
     let (layer, traces, exported) = pipeline();
     with_default(tracing_subscriber::registry().with(layer), || {
         block_on(async {
@@ -129,7 +129,7 @@ fn what_is_asked_for_is_added() {
 }
 
 #[test]
-fn an_ipv4_peer_of_a_listener_for_both_is_one_of_ipv4() {
+fn ipv4_peer_of_dual_stack_listener_is_ipv4() {
     let (layer, traces, exported) = pipeline();
     with_default(tracing_subscriber::registry().with(layer), || {
         block_on(async {
@@ -151,7 +151,7 @@ fn an_ipv4_peer_of_a_listener_for_both_is_one_of_ipv4() {
 }
 
 #[derive(Clone, Copy)]
-enum Fate {
+enum Outcome {
     Status(u16),
     Panics,
     Fails,
@@ -160,28 +160,28 @@ enum Fate {
 }
 
 /// The server's span of a request that came to this end: status and `error.type`.
-fn server(fate: Fate) -> (Option<Code>, Option<String>, Option<String>) {
+fn server(outcome: Outcome) -> (Option<Code>, Option<String>, Option<String>) {
     let (layer, traces, exported) = pipeline();
     with_default(tracing_subscriber::registry().with(layer), || {
         block_on(async {
             let handler = move |_: Request<Empty<Bytes>>| async move {
-                match fate {
-                    Fate::Status(status) => {
+                match outcome {
+                    Outcome::Status(status) => {
                         let mut response = Response::new(Full::<Bytes>::from("x"));
                         *response.status_mut() = StatusCode::from_u16(status).unwrap();
                         Ok(response)
                     }
-                    Fate::Panics => panic!("as the test wants it"),
-                    Fate::Fails => Err(std::io::Error::other("no database")),
-                    Fate::Cancelled => std::future::pending().await,
-                    Fate::Aborted => Ok(Response::new(Full::from("never read"))),
+                    Outcome::Panics => panic!("as the test wants it"),
+                    Outcome::Fails => Err(std::io::Error::other("no database")),
+                    Outcome::Cancelled => std::future::pending().await,
+                    Outcome::Aborted => Ok(Response::new(Full::from("never read"))),
                 }
             };
             let layer = server_layer(unrouted).catch_panics();
             let service = ServiceBuilder::new().layer(layer).service_fn(handler);
             let answer = service.oneshot(request("/x"));
             match tokio::time::timeout(Duration::from_millis(50), answer).await {
-                Ok(Ok(response)) if !matches!(fate, Fate::Aborted) => {
+                Ok(Ok(response)) if !matches!(outcome, Outcome::Aborted) => {
                     response.into_body().collect().await.unwrap();
                 }
                 _ => {}
@@ -199,20 +199,20 @@ fn server(fate: Fate) -> (Option<Code>, Option<String>, Option<String>) {
 }
 
 #[test]
-fn ends_of_a_served_request() {
+fn served_request_ends_by_outcome() {
     let error = |kind: &str, code: Option<&str>| {
         (Some(Code::Error), Some(kind.to_owned()), code.map(str::to_owned))
     };
-    assert_eq!(server(Fate::Status(404)), (None, None, Some("404".to_owned())));
-    assert_eq!(server(Fate::Status(503)), error("503", Some("503")));
-    assert_eq!(server(Fate::Panics), error("panic", Some("500")));
-    assert_eq!(server(Fate::Fails), error("error", Some("500")));
-    assert_eq!(server(Fate::Cancelled), error("cancelled", None));
-    assert_eq!(server(Fate::Aborted), (None, None, Some("200".to_owned())));
+    assert_eq!(server(Outcome::Status(404)), (None, None, Some("404".to_owned())));
+    assert_eq!(server(Outcome::Status(503)), error("503", Some("503")));
+    assert_eq!(server(Outcome::Panics), error("panic", Some("500")));
+    assert_eq!(server(Outcome::Fails), error("error", Some("500")));
+    assert_eq!(server(Outcome::Cancelled), error("cancelled", None));
+    assert_eq!(server(Outcome::Aborted), (None, None, Some("200".to_owned())));
 }
 
 #[test]
-fn a_child_that_lives_on_does_not_hold_the_span_back() {
+fn open_child_does_not_delay_the_span() {
     let (layer, traces, exported) = pipeline();
     let mut leaked = None;
     with_default(tracing_subscriber::registry().with(layer), || {
@@ -268,7 +268,7 @@ fn client(sampler: Sampler, status: u16) -> (HeaderMap, Exported) {
 }
 
 #[test]
-fn a_request_that_is_sent() {
+fn sent_request_is_a_client_span() {
     let (carried, exported) = client(Sampler::always(), 200);
     let span = exported.span("GET");
     assert_eq!(span.kind(), SpanKind::Client);
@@ -284,7 +284,7 @@ fn a_request_that_is_sent() {
 }
 
 #[test]
-fn an_unsampled_request_carries_its_context_too() {
+fn unsampled_request_carries_its_context() {
     let (carried, exported) = client(Sampler::never(), 200);
     assert!(exported.spans().is_empty());
     let parent = carried["traceparent"].to_str().unwrap();
@@ -293,7 +293,7 @@ fn an_unsampled_request_carries_its_context_too() {
 }
 
 #[test]
-fn a_client_error_is_the_clients() {
+fn client_errors_are_errors_of_client_spans_only() {
     let (_, exported) = client(Sampler::always(), 404);
     let span = exported.span("GET");
     assert_eq!(span.status.as_ref().unwrap().code(), Code::Error);
@@ -301,7 +301,7 @@ fn a_client_error_is_the_clients() {
 }
 
 #[test]
-fn without_a_layer_nothing_happens() {
+fn without_layer_requests_pass_unchanged() {
     block_on(async {
         let service = ServiceBuilder::new()
             .layer(server_layer(unrouted))
@@ -318,7 +318,7 @@ fn without_a_layer_nothing_happens() {
 /// What a route with a query and a call to another service costs on the wire, with the attributes that the
 /// conventions recommend.
 #[test]
-fn usual_spans_are_small() {
+fn common_spans_stay_small() {
     let (layer, traces, exported) = pipeline();
     with_default(tracing_subscriber::registry().with(layer), || {
         block_on(async {

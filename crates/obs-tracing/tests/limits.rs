@@ -15,7 +15,7 @@ fn small() -> Limits {
 }
 
 #[test]
-fn of_a_span() {
+fn span_limits_are_kept() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().limits(small()).build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -44,7 +44,7 @@ fn of_a_span() {
 }
 
 #[test]
-fn errors_in_a_loop_do_not_grow_a_span() {
+fn repeated_errors_do_not_grow_a_span() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -59,7 +59,7 @@ fn errors_in_a_loop_do_not_grow_a_span() {
 }
 
 #[test]
-fn open_spans_of_any_number_of_threads_stay_within_their_limit() {
+fn open_spans_of_many_threads_stay_within_their_limit() {
     for limit in [0, 1, 2, 3, 10, 100, 3000] {
         for threads in [1, 8] {
             let exported = Exported::default();
@@ -88,7 +88,7 @@ fn open_spans_of_any_number_of_threads_stay_within_their_limit() {
 }
 
 #[test]
-fn spans_that_nobody_closes() {
+fn leaked_spans_are_bounded() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().open_spans(128).build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -105,7 +105,7 @@ fn spans_that_nobody_closes() {
 }
 
 #[test]
-fn a_debug_value_may_trace_itself() {
+fn debug_value_may_open_spans() {
     struct Chatty;
     impl std::fmt::Debug for Chatty {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -130,7 +130,7 @@ fn a_debug_value_may_trace_itself() {
 }
 
 #[test]
-fn the_numbers_for_a_metrics_registry() {
+fn statistics_are_exposed_as_metrics() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -156,7 +156,7 @@ fn the_numbers_for_a_metrics_registry() {
 }
 
 #[test]
-fn what_is_in_flight_now() {
+fn live_lists_open_spans() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -177,7 +177,7 @@ fn what_is_in_flight_now() {
 }
 
 #[test]
-fn the_bill() {
+fn telemetry_cost_is_counted() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -194,7 +194,7 @@ fn the_bill() {
 }
 
 #[test]
-fn large_spans_do_not_fill_the_memory() {
+fn large_spans_stay_within_memory_limit() {
     let (release, hold) = std::sync::mpsc::channel::<()>();
     let mut held = false;
     let builder = obs_tracing::Builder::new("test").export_with(move |_, _| {
@@ -224,7 +224,7 @@ fn large_spans_do_not_fill_the_memory() {
 }
 
 #[test]
-fn a_million_spans_that_nobody_closes() {
+fn million_leaked_spans_are_bounded() {
     const SPANS: u64 = 1_000_000;
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
@@ -239,7 +239,7 @@ fn a_million_spans_that_nobody_closes() {
 }
 
 #[test]
-fn ten_thousand_events_and_a_mebibyte_of_text() {
+fn events_and_texts_of_one_span_are_bounded() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
     let text = "x".repeat(1024 * 1024);

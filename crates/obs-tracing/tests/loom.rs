@@ -17,9 +17,9 @@ mod open {
 
     mod wait {
         #[derive(Default)]
-        pub(super) struct Wait(u32);
+        pub(super) struct Backoff(u32);
 
-        impl Wait {
+        impl Backoff {
             pub(super) fn step(&mut self) {
                 self.0 += 1;
                 loom::thread::yield_now();
@@ -41,21 +41,21 @@ mod open {
         }
 
         /// Claims the block, and puts the item in where both are possible.
-        pub(super) fn put(&self, id: u64, item: u64) -> bool {
-            self.0.claim().is_some_and(|mut claim| claim.put(id, item).is_ok())
+        pub(super) fn insert(&self, id: u64, item: u64) -> bool {
+            self.0.writer().is_some_and(|mut claim| claim.insert(id, item).is_ok())
         }
 
         pub(super) fn change(&self, id: u64) -> bool {
-            self.0.hold(id).and_then(|mut held| held.with(|item| *item += 1)).is_some()
+            self.0.lock(id).and_then(|mut guard| guard.with(|item| *item += 1)).is_some()
         }
 
         pub(super) fn take(&self, id: u64) -> Option<u64> {
-            self.0.hold(id).and_then(block::Held::take)
+            self.0.lock(id).and_then(block::SlotGuard::take)
         }
 
         pub(super) fn count(&self) -> usize {
             let mut count = 0;
-            self.0.each(|_| count += 1);
+            self.0.for_each(|_| count += 1);
             count
         }
     }
@@ -70,10 +70,10 @@ fn model(run: impl Fn() + Sync + Send + 'static) {
 }
 
 #[test]
-fn a_span_that_two_threads_close_is_closed_once() {
+fn span_closed_by_two_threads_closes_once() {
     model(|| {
         let open = Arc::new(Open::new());
-        assert!(open.put(1, 10));
+        assert!(open.insert(1, 10));
         let other = Arc::clone(&open);
         let there = thread::spawn(move || other.take(1));
         let here = open.take(1);
@@ -85,28 +85,28 @@ fn a_span_that_two_threads_close_is_closed_once() {
 }
 
 #[test]
-fn what_is_said_while_it_closes_is_said_before_or_not_at_all() {
+fn record_during_close_happens_before_or_not_at_all() {
     model(|| {
         let open = Arc::new(Open::new());
-        assert!(open.put(1, 10));
+        assert!(open.insert(1, 10));
         let other = Arc::clone(&open);
         let saying = thread::spawn(move || other.change(1));
-        let seen = open.count();
+        let visit = open.count();
         let taken = open.take(1);
         let said = saying.join().unwrap_or_default();
-        assert!(seen <= 1);
+        assert!(visit <= 1);
         assert_eq!(taken, Some(if said { 11 } else { 10 }));
     });
 }
 
 #[test]
-fn a_place_is_used_again_while_others_look() {
+fn slot_is_reused_while_others_read() {
     model(|| {
         let open = Arc::new(Open::new());
-        assert!(open.put(1, 10));
+        assert!(open.insert(1, 10));
         let other = Arc::clone(&open);
         let looking = thread::spawn(move || (other.take(1), other.take(3)));
-        let put = open.put(3, 30);
+        let put = open.insert(3, 30);
         let (first, second) = looking.join().unwrap_or_default();
         assert_eq!(first, Some(10));
         assert_eq!(second.or_else(|| open.take(3)), put.then_some(30));
@@ -114,12 +114,12 @@ fn a_place_is_used_again_while_others_look() {
 }
 
 #[test]
-fn a_block_has_one_claimant_and_the_next_one_sees_its_spans() {
+fn block_has_one_writer_and_the_next_sees_its_spans() {
     model(|| {
         let open = Arc::new(Open::new());
         let other = Arc::clone(&open);
-        let there = thread::spawn(move || other.put(1, 10));
-        let here = open.put(3, 30);
+        let there = thread::spawn(move || other.insert(1, 10));
+        let here = open.insert(3, 30);
         let there = there.join().unwrap_or_default();
         // They share a place: at most one is in it, and whoever got it finds it again.
         assert!(here ^ there, "the first to claim puts, the other finds it claimed or taken");

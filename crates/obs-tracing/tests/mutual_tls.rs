@@ -59,7 +59,7 @@ impl Drop for Folder {
 }
 
 #[test]
-fn both_ends_show_who_they_are() {
+fn mutual_tls_authenticates_both_ends() {
     let Some(folder) = Folder::new() else {
         return obs_testing::skipped("openssl is not installed");
     };
@@ -107,7 +107,7 @@ fn both_ends_show_who_they_are() {
 }
 
 #[test]
-fn files_that_are_none() {
+fn missing_certificate_files_are_rejected() {
     let build = |roots: &str, client: Option<(&str, &str)>| {
         let mut builder = Builder::new("test").endpoint("https://localhost:1").trusted_roots(roots);
         if let Some((chain, key)) = client {

@@ -28,7 +28,7 @@ fn send(way: &str, endpoint: String, protocol: Protocol, compression: Compressio
 }
 
 #[test]
-fn understands_what_we_send() {
+fn receiver_decodes_requests() {
     let Some(rotel) = Rotel::start(Signal::Traces) else { return };
     let mut compressions = vec![Compression::None];
     #[cfg(feature = "gzip")]

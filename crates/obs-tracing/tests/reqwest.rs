@@ -58,7 +58,7 @@ fn run<T>(layer: TraceLayer, work: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn a_request_is_a_client_span_and_carries_its_context() {
+fn request_is_a_client_span_and_carries_its_context() {
     let (layer, traces, exported) = common::pipeline();
     let endpoint = server();
     let url = format!("{endpoint}/orders?token=secret");
@@ -90,7 +90,7 @@ fn a_request_is_a_client_span_and_carries_its_context() {
 }
 
 #[test]
-fn failures_and_redirects() {
+fn failures_and_redirects_are_recorded() {
     let (layer, traces, exported) = common::pipeline();
     let endpoint = server();
     run(layer, async {
@@ -120,7 +120,7 @@ fn failures_and_redirects() {
 }
 
 #[test]
-fn the_context_of_an_unsampled_trace_travels_on() {
+fn unsampled_context_is_propagated() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().sampler(Sampler::never()).build().unwrap();
     let endpoint = server();

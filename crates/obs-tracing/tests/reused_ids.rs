@@ -77,7 +77,7 @@ fn enters(span: &Span) {
 }
 
 #[test]
-fn an_id_given_anew_that_another_thread_was_in_last_is_the_new_span() {
+fn reused_id_last_entered_by_another_thread_is_the_new_span() {
     in_both(|dispatch, _| {
         let other = Other::start(dispatch);
         let closed = info_span!("closed");
@@ -95,7 +95,7 @@ fn an_id_given_anew_that_another_thread_was_in_last_is_the_new_span() {
 }
 
 #[test]
-fn an_id_given_anew_that_another_thread_was_in_below_a_span_is_the_new_span() {
+fn reused_id_entered_below_a_span_by_another_thread_is_the_new_span() {
     in_both(|dispatch, _| {
         let other = Other::start(dispatch);
         let outer = info_span!("outer");
@@ -115,7 +115,7 @@ fn an_id_given_anew_that_another_thread_was_in_below_a_span_is_the_new_span() {
 }
 
 #[test]
-fn an_id_given_anew_to_its_maker_is_the_new_span() {
+fn reused_id_on_its_creating_thread_is_the_new_span() {
     in_both(|dispatch, _| {
         let outer = info_span!("outer");
         let closed = outer.in_scope(|| info_span!("closed"));
@@ -130,7 +130,7 @@ fn an_id_given_anew_to_its_maker_is_the_new_span() {
 }
 
 #[test]
-fn an_id_given_anew_whose_copy_was_entered_twice_is_the_new_span() {
+fn reused_id_entered_twice_is_the_new_span() {
     in_both(|_, _| {
         let closed = info_span!("closed");
         let id = closed.id().unwrap();
@@ -144,7 +144,7 @@ fn an_id_given_anew_whose_copy_was_entered_twice_is_the_new_span() {
 }
 
 #[test]
-fn a_span_with_an_id_given_anew_is_closed_as_itself() {
+fn span_with_reused_id_closes_as_itself() {
     in_both(|dispatch, traces| {
         let other = Other::start(dispatch);
         let closed = info_span!("closed");

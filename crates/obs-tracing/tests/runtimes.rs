@@ -14,7 +14,7 @@ use tokio::runtime::{self, Runtime};
 use tracing::{Dispatch, Instrument, info_span};
 use tracing_subscriber::prelude::*;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 const DELIVERED: Delivery = Delivery { delivered: 20, lost: 0, unknown: 0, complete: true };
 
 fn pipeline(server: &Running) -> (Dispatch, Traces) {
@@ -49,23 +49,23 @@ struct Service(Option<Traces>, std::sync::mpsc::Sender<Delivery>);
 impl Drop for Service {
     fn drop(&mut self) {
         if let Some(traces) = self.0.take() {
-            self.1.send(traces.shutdown(PATIENCE)).unwrap();
+            self.1.send(traces.shutdown(WAIT_TIMEOUT)).unwrap();
         }
     }
 }
 
 #[test]
-fn flushed_on_the_only_worker() {
+fn flush_on_the_only_worker_returns() {
     let server = Collector::default().grpc();
     for runtime in [one_worker(), current_thread()] {
         let (subscriber, traces) = pipeline(&server);
         let delivery = runtime.block_on(async {
             work(subscriber).await;
             // On the worker itself: it blocks the whole runtime, and the export must go on.
-            tokio::spawn(async move { (traces.flush(PATIENCE), traces) }).await.unwrap()
+            tokio::spawn(async move { (traces.flush(WAIT_TIMEOUT), traces) }).await.unwrap()
         });
         assert_eq!(delivery.0, DELIVERED);
-        assert_eq!(delivery.1.shutdown(PATIENCE), Delivery { delivered: 0, ..DELIVERED });
+        assert_eq!(delivery.1.shutdown(WAIT_TIMEOUT), Delivery { delivered: 0, ..DELIVERED });
     }
 }
 
@@ -78,7 +78,7 @@ fn shut_down_in_a_runtime_within_a_runtimes_blocking_thread() {
         let nested = move || {
             current_thread().block_on(async {
                 work(subscriber).await;
-                traces.shutdown(PATIENCE)
+                traces.shutdown(WAIT_TIMEOUT)
             })
         };
         tokio::task::spawn_blocking(nested).await.unwrap()
@@ -88,17 +88,17 @@ fn shut_down_in_a_runtime_within_a_runtimes_blocking_thread() {
 }
 
 #[test]
-fn without_a_runtime() {
+fn shutdown_without_a_runtime_delivers() {
     let server = Collector::default().grpc();
     let (subscriber, traces) = pipeline(&server);
     tracing::dispatcher::with_default(&subscriber, || {
         (0..20).for_each(|_| info_span!("work").in_scope(|| {}));
     });
-    assert_eq!(traces.shutdown(PATIENCE), DELIVERED);
+    assert_eq!(traces.shutdown(WAIT_TIMEOUT), DELIVERED);
 }
 
 #[test]
-fn shut_down_by_a_drop_inside_and_outside_a_runtime() {
+fn drop_inside_and_outside_a_runtime_delivers() {
     let server = Collector::default().grpc();
     for inside in [true, false] {
         for runtime in [one_worker(), current_thread()] {
@@ -123,7 +123,7 @@ fn shut_down_by_a_drop_inside_and_outside_a_runtime() {
 }
 
 #[test]
-fn dropped_with_the_task_that_owns_it_when_the_runtime_ends() {
+fn drop_with_its_task_at_runtime_end_delivers() {
     let server = Collector::default().grpc();
     let (subscriber, traces) = pipeline(&server);
     let (told, hear) = std::sync::mpsc::channel();
@@ -139,11 +139,11 @@ fn dropped_with_the_task_that_owns_it_when_the_runtime_ends() {
 }
 
 #[test]
-fn made_inside_a_runtime_that_is_gone() {
+fn built_inside_a_dropped_runtime_delivers() {
     let collector = Collector::default();
     let server = collector.grpc();
     let (subscriber, traces) = current_thread().block_on(async { pipeline(&server) });
     current_thread().block_on(work(subscriber));
-    assert_eq!(traces.shutdown(PATIENCE), DELIVERED);
+    assert_eq!(traces.shutdown(WAIT_TIMEOUT), DELIVERED);
     assert_eq!(collector.accepted(), 20);
 }

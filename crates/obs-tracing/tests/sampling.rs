@@ -44,7 +44,7 @@ const LOW: &str = "0af7651916cd43dd8400000000000001";
 const HIGH: &str = "0af7651916cd43dd84ffffffffffffff";
 
 #[test]
-fn the_whole_trace_follows_its_root() {
+fn trace_follows_its_roots_decision() {
     let (dispatch, traces, exported) = pipeline(Sampler::ratio(0.5));
     tracing::dispatcher::with_default(&dispatch, || {
         for _ in 0..2000 {
@@ -66,7 +66,7 @@ fn the_whole_trace_follows_its_root() {
 }
 
 #[test]
-fn the_ratio_is_of_the_low_56_bits_and_is_handed_on() {
+fn ratio_uses_low_56_bits_and_is_propagated() {
     let kept = |share, trace| decide(Sampler::ratio(share), &remote(trace, "03", "")).0;
     assert!(kept(0.001, HIGH) && kept(0.5, HIGH) && kept(1.0, LOW));
     assert!(!kept(0.999, LOW) && !kept(0.0, HIGH) && !kept(f64::NAN, HIGH));
@@ -80,7 +80,7 @@ fn the_ratio_is_of_the_low_56_bits_and_is_handed_on() {
 }
 
 #[test]
-fn as_the_caller_did() {
+fn parent_based_follows_the_caller() {
     let sampled = remote(LOW, "01", "congo=1");
     let unsampled = remote(HIGH, "00", "congo=1");
     let kept = |sampler: Sampler, caller: &RemoteContext| decide(sampler, caller);
@@ -98,7 +98,7 @@ fn refilled(per_second: u64, began: Instant) -> u64 {
 }
 
 #[test]
-fn so_many_a_second() {
+fn per_second_limits_new_traces() {
     let (dispatch, traces, _) = pipeline(Sampler::per_second(20.0));
     let began = Instant::now();
     tracing::dispatcher::with_default(&dispatch, || {
@@ -110,7 +110,7 @@ fn so_many_a_second() {
 }
 
 #[test]
-fn a_budget_for_each_route_and_each_name() {
+fn budget_is_per_route_and_name() {
     let (dispatch, traces, exported) = pipeline("budget(10)".parse().unwrap());
     let began = Instant::now();
     tracing::dispatcher::with_default(&dispatch, || {
@@ -125,7 +125,7 @@ fn a_budget_for_each_route_and_each_name() {
 }
 
 #[test]
-fn by_name_and_changed_at_run_time() {
+fn by_name_rules_change_at_run_time() {
     let sampler = Sampler::by_name([("health", Sampler::never())], Sampler::always());
     let (dispatch, traces, exported) = pipeline(sampler);
     tracing::dispatcher::with_default(&dispatch, || {

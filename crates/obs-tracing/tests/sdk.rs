@@ -50,7 +50,7 @@ impl SpanExporter for Keeping {
 }
 
 #[test]
-fn an_exporter_of_other_people() {
+fn sdk_exporter_receives_spans() {
     let kept = Keeping::default();
     let (layer, traces) = Builder::new("orders").exporter(kept.clone()).build().unwrap();
     with_default(tracing_subscriber::registry().with(layer), || {
@@ -107,7 +107,7 @@ impl SpanExporter for StuckOnce {
 }
 
 #[test]
-fn what_an_exporter_does_not_answer_in_time_is_lost() {
+fn sdk_exporter_past_timeout_loses_its_request() {
     let builder = Builder::new("orders").delay(Duration::from_secs(60));
     let builder = builder.exporter(StuckOnce::default()).timeout(Duration::from_millis(20));
     let (layer, traces) = builder.build().unwrap();
@@ -117,7 +117,7 @@ fn what_an_exporter_does_not_answer_in_time_is_lost() {
 }
 
 #[test]
-fn the_current_span_is_the_apis_too() {
+fn current_span_is_the_otel_context() {
     let current = || Context::current().span().span_context().span_id().to_string();
     let (layer, _traces) =
         Builder::new("orders").exporter(Keeping::default()).activate_context().build().unwrap();

@@ -49,7 +49,7 @@ fn traces_of(services: &[Service]) -> Vec<HashSet<Vec<u8>>> {
 }
 
 #[test]
-fn no_orphans_when_callers_decide() {
+fn parent_based_services_leave_no_orphans() {
     let follows = || Sampler::parent_based(Sampler::always());
     let services = [service(Sampler::ratio(0.3)), service(follows()), service(follows())];
     (0..1000).for_each(|_| request(&services, &HashMap::new()));
@@ -60,7 +60,7 @@ fn no_orphans_when_callers_decide() {
 }
 
 #[test]
-fn no_orphans_among_mixed_decisions() {
+fn mixed_decisions_leave_no_orphans() {
     let mixed = [
         Sampler::parent_based(Sampler::ratio(0.5)),
         Sampler::parent_based_with(Sampler::always(), Sampler::per_second(100.0)),
@@ -74,7 +74,7 @@ fn no_orphans_among_mixed_decisions() {
 }
 
 #[test]
-fn shares_agree_whoever_asks_for_less() {
+fn smaller_ratio_keeps_a_subset_of_larger() {
     let services = [0.8, 0.4, 0.1].map(|share| service(Sampler::ratio(share)));
     (0..4000).for_each(|_| request(&services, &HashMap::new()));
     let traces = traces_of(&services);
@@ -88,7 +88,7 @@ fn shares_agree_whoever_asks_for_less() {
 }
 
 #[test]
-fn baggage_goes_along() {
+fn baggage_crosses_services() {
     let (dispatch, ..) = service(Sampler::never());
     tracing::dispatcher::with_default(&dispatch, || {
         info_span!("outer").in_scope(|| {

@@ -11,7 +11,7 @@ use tracing::{Dispatch, info_span};
 use tracing_subscriber::prelude::*;
 
 #[test]
-fn enter_and_exit_in_any_order() {
+fn spans_exit_in_any_order() {
     let (layer, _traces, _) = pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         assert_eq!(active_span(), None);
@@ -32,7 +32,7 @@ fn enter_and_exit_in_any_order() {
 }
 
 #[test]
-fn unsampled_spans_fill_it_too() {
+fn unsampled_spans_set_the_context() {
     let (layer, traces) =
         common::Exported::default().builder().sampler(Sampler::never()).build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -52,7 +52,7 @@ fn unsampled_spans_fill_it_too() {
 }
 
 #[test]
-fn without_an_endpoint_ids_are_there_and_nothing_is_kept() {
+fn without_endpoint_spans_have_ids_and_are_dropped() {
     let (layer, traces) = Builder::new("test").build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         info_span!("span").in_scope(|| assert!(active_span().unwrap().sampled));
@@ -62,7 +62,7 @@ fn without_an_endpoint_ids_are_there_and_nothing_is_kept() {
 }
 
 #[test]
-fn scoped_subscribers_do_not_mix() {
+fn scoped_subscribers_stay_separate() {
     let (one, traces_one, exported_one) = pipeline();
     let (two, traces_two, exported_two) = pipeline();
     let one = Dispatch::new(tracing_subscriber::registry().with(one));
@@ -90,7 +90,7 @@ fn scoped_subscribers_do_not_mix() {
 }
 
 #[test]
-fn a_future_takes_its_span_along() {
+fn instrumented_future_carries_its_span() {
     use tracing::Instrument;
     let (layer, traces, exported) = pipeline();
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
@@ -137,7 +137,7 @@ fn a_future_takes_its_span_along() {
 }
 
 #[test]
-fn the_resolver_tells_of_spans_that_are_not_current() {
+fn resolver_finds_spans_that_are_not_current() {
     let (layer, _traces, _) = pipeline();
     let subscriber = tracing_subscriber::registry().with(layer);
     tracing::subscriber::with_default(subscriber, || {
@@ -152,7 +152,7 @@ fn the_resolver_tells_of_spans_that_are_not_current() {
 }
 
 #[test]
-fn a_filter_on_the_layer_skips_spans_and_keeps_the_tree() {
+fn layer_filter_skips_spans_and_keeps_the_tree() {
     let (layer, traces, exported) = pipeline();
     let filtered = layer.with_filter(tracing_subscriber::filter::LevelFilter::INFO);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(filtered), || {
@@ -167,7 +167,7 @@ fn a_filter_on_the_layer_skips_spans_and_keeps_the_tree() {
 }
 
 #[test]
-fn a_span_that_is_skipped_keeps_the_tree_on_another_thread() {
+fn skipped_span_keeps_the_tree_on_another_thread() {
     let (layer, traces, exported) = pipeline();
     let filtered = layer.with_filter(tracing_subscriber::filter::LevelFilter::INFO);
     let everything = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
@@ -201,7 +201,7 @@ fn a_span_that_is_skipped_keeps_the_tree_on_another_thread() {
 /// that moment (tracing-subscriber 0.3.23, `DataInner::clear`). Where that is another one, the parent stays
 /// open for ever, in the Registry as here.
 #[test]
-fn a_parent_whose_last_child_closes_outside_its_subscriber_is_counted_as_open() {
+fn parent_of_child_closed_outside_its_subscriber_is_counted_open() {
     let (layer, traces, exported) = pipeline();
     let (parent, child) =
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -220,7 +220,7 @@ fn a_parent_whose_last_child_closes_outside_its_subscriber_is_counted_as_open() 
 }
 
 #[test]
-fn unsampled_children_on_other_threads() {
+fn children_on_other_threads_stay_unsampled() {
     let exported = common::Exported::default();
     let (layer, traces) = exported.builder().sampler(Sampler::never()).build().unwrap();
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));

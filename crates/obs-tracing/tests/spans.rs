@@ -15,7 +15,7 @@ use tracing::{error, error_span, field, info, info_span};
 use tracing_subscriber::prelude::*;
 
 #[test]
-fn a_tree_with_typed_attributes() {
+fn span_tree_has_typed_attributes() {
     let (layer, traces, exported) = pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let outer = info_span!("outer", number = -3, size = 7_u64, share = 0.5, on = true);
@@ -46,7 +46,7 @@ fn a_tree_with_typed_attributes() {
 }
 
 #[test]
-fn the_time_is_the_wall_clocks() {
+fn span_times_are_wall_clock_times() {
     let (layer, traces, exported) = pipeline();
     let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     let before = now();
@@ -64,7 +64,7 @@ fn the_time_is_the_wall_clocks() {
 }
 
 #[test]
-fn values_that_come_later_replace_earlier_ones() {
+fn later_values_replace_earlier_ones() {
     let (layer, traces, exported) = pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let span = info_span!("late", status = field::Empty, tries = 1);
@@ -85,7 +85,7 @@ fn values_that_come_later_replace_earlier_ones() {
 }
 
 #[test]
-fn fields_about_the_span_itself() {
+fn otel_fields_set_name_kind_and_status() {
     let (layer, traces, exported) = pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let span = info_span!(
@@ -119,12 +119,12 @@ impl std::fmt::Display for Declined {
 impl std::error::Error for Declined {}
 
 #[test]
-fn an_error_is_recorded_once() {
+fn error_is_recorded_once() {
     let (layer, traces, exported) = pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         info_span!("charge").in_scope(|| {
             obs_tracing::record_error(&Declined);
-            obs_tracing::record_error::<dyn std::error::Error>(&Declined);
+            obs_tracing::record_error(&Declined as &dyn std::error::Error);
             let outer = std::io::Error::other(Declined);
             error!(error = &outer as &dyn std::error::Error, "the charge failed");
         });
@@ -174,7 +174,7 @@ fn events_and_links() {
 }
 
 #[test]
-fn an_explicit_parent_counts_more_than_the_current_span() {
+fn explicit_parent_overrides_current_span() {
     let (layer, traces, exported) = pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let (one, other) = (info_span!("one"), info_span!("other"));
@@ -191,7 +191,7 @@ fn an_explicit_parent_counts_more_than_the_current_span() {
 }
 
 #[test]
-fn telemetry_makes_no_telemetry() {
+fn exporting_spans_makes_no_spans() {
     let (layer, traces, exported) = pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         info_span!("outer").in_scope(|| {
@@ -208,7 +208,7 @@ fn telemetry_makes_no_telemetry() {
 }
 
 #[test]
-fn events_are_copied_where_it_is_asked_for() {
+fn events_are_copied_when_configured() {
     use tracing::level_filters::LevelFilter;
     let exported = common::Exported::default();
     let (layer, traces) = exported.builder().copy_events(LevelFilter::INFO).build().unwrap();

@@ -27,7 +27,7 @@ fn query(sql: &str, summary: &str) {
 }
 
 #[test]
-fn a_query_is_a_client_span() {
+fn query_is_a_client_span() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().database_system("sqlite").build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -64,7 +64,7 @@ fn a_query_is_a_client_span() {
 }
 
 #[test]
-fn of_an_unsampled_trace_nothing_is_made() {
+fn unsampled_query_makes_no_span() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().sampler(Sampler::never()).build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -75,7 +75,7 @@ fn of_an_unsampled_trace_nothing_is_made() {
 }
 
 #[test]
-fn every_query_is_measured_of_unsampled_traces_too() {
+fn unsampled_queries_are_measured() {
     // A request, its two queries, and the wait for a connection.
     for (sampler, spans) in [(Sampler::always(), 4), (Sampler::never(), 0)] {
         let exported = Exported::default();
@@ -110,7 +110,7 @@ fn every_query_is_measured_of_unsampled_traces_too() {
 }
 
 #[test]
-fn the_wait_for_a_connection_is_a_span() {
+fn waiting_for_a_connection_is_a_span() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -131,7 +131,7 @@ fn the_wait_for_a_connection_is_a_span() {
 }
 
 #[test]
-fn a_statement_with_its_trace() {
+fn statement_carries_trace_comment() {
     let exported = Exported::default();
     let (layer, _traces) = exported.builder().build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -178,7 +178,7 @@ macro_rules! sea_orm {
 }
 
 #[test]
-fn spans_of_sea_orm_speak_todays_conventions() {
+fn sea_orm_spans_use_current_conventions() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -222,7 +222,7 @@ fn spans_of_sea_orm_speak_todays_conventions() {
 }
 
 #[test]
-fn a_query_of_sea_orms_is_one_span() {
+fn sea_orm_query_is_one_span() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -242,7 +242,7 @@ fn a_query_of_sea_orms_is_one_span() {
 /// At TRACE sea-orm makes a span of each of its functions, around and inside the other; and sqlx's driver for
 /// SQLite tells of a query on a thread of its own, which enters the innermost of them.
 #[test]
-fn sea_orms_own_steps_are_no_spans() {
+fn sea_orm_internal_steps_make_no_spans() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
     let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
@@ -280,7 +280,7 @@ impl std::fmt::Debug for Panicking {
 }
 
 #[test]
-fn a_statement_whose_debug_panics_keeps_its_span_and_no_literal() {
+fn panicking_debug_of_statement_keeps_span_without_literals() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {

@@ -17,13 +17,13 @@ use tracing::dispatcher::with_default;
 use tracing::{Dispatch, info_span};
 use tracing_subscriber::prelude::*;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The exporter's connection lives on the runtime that it is made on.
 fn stock(runtime: &Runtime, endpoint: &str) -> (Dispatch, Traces) {
     let _on_it = runtime.enter();
     let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build().unwrap();
-    let builder = Builder::new("stock-test").delay(PATIENCE).exporter(exporter);
+    let builder = Builder::new("stock-test").delay(WAIT_TIMEOUT).exporter(exporter);
     let (layer, traces) = builder.build().unwrap();
     (tracing_subscriber::registry().with(layer).into(), traces)
 }
@@ -41,14 +41,14 @@ fn work(dispatch: &Dispatch) {
 }
 
 #[test]
-fn delivers_and_tells_what_it_lost() {
+fn stock_exporter_delivers_and_losses_are_counted() {
     let runtime = runtime();
     // What may pass is the exporter's business, too: the second request is refused for good.
     let collector = Collector::answering([Answer::Accept, Answer::Grpc(3, None)]);
     let server = collector.grpc();
     let (dispatch, traces) = stock(&runtime, &server.endpoint());
     work(&dispatch);
-    let delivery = traces.flush(PATIENCE);
+    let delivery = traces.flush(WAIT_TIMEOUT);
     assert_eq!(delivery, Delivery { delivered: 2, lost: 0, unknown: 0, complete: true });
     let requests = collector.requests();
     let spans: Vec<_> = requests.iter().flat_map(common::spans_of).collect();
@@ -56,17 +56,17 @@ fn delivers_and_tells_what_it_lost() {
     let resource = format!("{:?}", requests[0].resource_spans[0].resource);
     assert!(resource.contains("stock-test") && resource.contains("telemetry.sdk.name"));
     work(&dispatch);
-    let delivery = traces.shutdown(PATIENCE);
+    let delivery = traces.shutdown(WAIT_TIMEOUT);
     assert_eq!(delivery, Delivery { delivered: 0, lost: 2, unknown: 0, complete: true });
 }
 
 #[test]
-fn a_receiver_of_other_people_reads_it() {
+fn foreign_receiver_decodes_requests() {
     let Some(rotel) = Rotel::start(Signal::Traces) else { return };
     let runtime = runtime();
     let (dispatch, traces) = stock(&runtime, &rotel.grpc());
     work(&dispatch);
-    let delivery = traces.shutdown(PATIENCE);
+    let delivery = traces.shutdown(WAIT_TIMEOUT);
     assert_eq!(delivery, Delivery { delivered: 2, lost: 0, unknown: 0, complete: true });
     rotel.expect(&["stock-test", "outer", "inner", "order.id", "4711", "wörds"]);
 }

@@ -24,7 +24,7 @@ fn within(layer: TraceLayer, work: impl FnOnce()) {
 }
 
 #[test]
-fn the_whole_of_a_trace_with_an_error_and_nothing_of_the_others() {
+fn tail_keeps_traces_with_errors_whole() {
     let (layer, traces, exported) = pipeline(Tail::errors());
     within(layer, || {
         for number in 0..100 {
@@ -53,7 +53,7 @@ fn the_whole_of_a_trace_with_an_error_and_nothing_of_the_others() {
 }
 
 #[test]
-fn slow_ones_and_those_that_match_a_rule() {
+fn tail_keeps_slow_traces_and_rule_matches() {
     let slow = Duration::from_secs(1); // nothing else takes as long, not even where others keep the machine busy
     let rule = |span: &EndedSpan<'_>| span.name() == "odd" && span.status() == Status::Ok;
     let tail = Tail::nothing().slower_than(slow).attribute("tier", "gold").attribute("n", "7");
@@ -80,7 +80,7 @@ fn slow_ones_and_those_that_match_a_rule() {
 }
 
 #[test]
-fn what_ends_on_another_thread() {
+fn tail_keeps_spans_ended_on_another_thread() {
     let (layer, traces, exported) = pipeline(Tail::errors());
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
     tracing::dispatcher::with_default(&dispatch, || {
@@ -110,7 +110,7 @@ fn what_ends_on_another_thread() {
 }
 
 #[test]
-fn the_memory_is_bounded_and_what_finds_no_room_is_counted() {
+fn tail_memory_is_bounded_and_drops_are_counted() {
     let (layer, traces, exported) = pipeline(Tail::errors().memory(64 * 1024));
     within(layer, || {
         let large = "x".repeat(4000);
@@ -129,7 +129,7 @@ fn the_memory_is_bounded_and_what_finds_no_room_is_counted() {
 }
 
 #[test]
-fn switched_at_run_time_and_headers_do_not_change() {
+fn tail_switched_at_run_time_keeps_headers() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().sampler(Sampler::never()).build().unwrap();
     within(layer, || {
@@ -152,7 +152,7 @@ fn switched_at_run_time_and_headers_do_not_change() {
 }
 
 #[test]
-fn sampled_traces_do_not_wait() {
+fn sampled_traces_are_exported_at_once() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().tail(Tail::errors()).build().unwrap();
     within(layer, || {
@@ -164,7 +164,7 @@ fn sampled_traces_do_not_wait() {
 }
 
 #[test]
-fn a_rule_that_panics_keeps_the_trace_and_is_counted() {
+fn panicking_rule_keeps_trace_and_is_counted() {
     std::panic::set_hook(Box::new(|_| {})); // its message is expected
     let rule = |span: &EndedSpan<'_>| match span.name() {
         "bad" => panic!("a rule of the application's"),

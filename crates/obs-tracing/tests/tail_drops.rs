@@ -38,7 +38,7 @@ impl Drop for OpensSpan {
 }
 
 #[test]
-fn a_rule_whose_captures_open_spans_when_dropped_leaves_no_span_unentered() {
+fn rule_opening_spans_on_drop_leaves_no_span_unentered() {
     let _alone = alone();
     let seen = Arc::default();
     let rule = |capture: OpensSpan| Tail::nothing().when(move |_| capture.0.lock().is_err());
@@ -63,7 +63,7 @@ fn a_rule_whose_captures_open_spans_when_dropped_leaves_no_span_unentered() {
 }
 
 #[test]
-fn a_rule_whose_captures_panic_when_dropped_stops_nothing() {
+fn rule_panicking_on_drop_stops_nothing() {
     let _alone = alone();
     struct Panics;
     impl Drop for Panics {

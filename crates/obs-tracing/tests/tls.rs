@@ -53,7 +53,7 @@ fn certificate(folder: &str) -> bool {
 }
 
 #[test]
-fn a_trusted_collector_and_one_that_is_not() {
+fn only_trusted_collectors_receive_spans() {
     if let Ok(endpoint) = std::env::var("OBS_TEST_TLS_ENDPOINT") {
         return export(&endpoint); // the part that runs with its own trusted roots
     }
@@ -75,7 +75,7 @@ fn a_trusted_collector_and_one_that_is_not() {
         let this = Command::new(std::env::current_exe().unwrap())
             .env("OBS_TEST_TLS_ENDPOINT", &endpoint)
             .env("SSL_CERT_FILE", roots)
-            .args(["--exact", "a_trusted_collector_and_one_that_is_not"])
+            .args(["--exact", "only_trusted_collectors_receive_spans"])
             .output()
             .unwrap();
         (this.status.success(), String::from_utf8_lossy(&this.stdout).into_owned())

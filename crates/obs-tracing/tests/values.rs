@@ -34,7 +34,7 @@ impl std::fmt::Debug for Panics {
 impl std::error::Error for Panics {}
 
 #[test]
-fn values_that_cannot_be_formatted_cost_their_own_text_alone() {
+fn failing_format_loses_only_that_value() {
     let (layer, traces, exported) = pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let span = info_span!("a", bad = %Fails, worse = ?Panics, otel.name = %Panics);
@@ -65,7 +65,7 @@ fn exceptions(work: impl FnOnce()) -> Vec<String> {
 }
 
 #[test]
-fn exceptions_of_similar_texts_are_all_kept() {
+fn exceptions_with_similar_texts_are_all_recorded() {
     assert_eq!(
         exceptions(|| {
             error!("a");
@@ -84,19 +84,19 @@ fn exceptions_of_similar_texts_are_all_kept() {
 }
 
 #[test]
-fn an_error_event_without_a_message_says_its_fields() {
+fn error_event_without_message_shows_its_fields() {
     assert_eq!(exceptions(|| error!(code = 5, kind = "x")), ["code=5 kind=x"]);
 }
 
 #[test]
-fn waits_without_an_end_are_taken() {
+fn unlimited_timeouts_are_accepted() {
     let (_layer, traces, _) = pipeline();
     assert!(traces.flush(std::time::Duration::MAX).complete);
     assert!(traces.shutdown(std::time::Duration::MAX).complete);
 }
 
 #[test]
-fn a_key_given_twice_keeps_the_later_value() {
+fn duplicate_key_keeps_later_value() {
     let (layer, traces, exported) = pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         drop(info_span!("a", a = 1, "a" = 2, b = 3));

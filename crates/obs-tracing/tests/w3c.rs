@@ -56,7 +56,7 @@ fn state(values: &[&str]) -> String {
 }
 
 #[test]
-fn both_missing() {
+fn missing_headers_start_a_new_trace() {
     let outgoing = through(&[]);
     let parent = outgoing["traceparent"].to_str().unwrap();
     assert_eq!(parent.len(), 55);
@@ -65,7 +65,7 @@ fn both_missing() {
 }
 
 #[test]
-fn the_trace_id_goes_on_and_the_parent_id_is_new() {
+fn trace_id_is_kept_and_parent_id_is_new() {
     let outgoing = through(&[("traceparent", PARENT)]);
     let value = outgoing["traceparent"].to_str().unwrap();
     assert_eq!(&value[3..35], TRACE);
@@ -75,7 +75,7 @@ fn the_trace_id_goes_on_and_the_parent_id_is_new() {
 }
 
 #[test]
-fn the_random_flag_goes_on_and_unknown_flags_do_not() {
+fn random_flag_is_kept_and_unknown_flags_are_cleared() {
     let flags = |flags: &str| {
         let value = format!("00-{TRACE}-1234567890123456-{flags}");
         let outgoing = through(&[("traceparent", &value)]);
@@ -89,7 +89,7 @@ fn the_random_flag_goes_on_and_unknown_flags_do_not() {
 }
 
 #[test]
-fn several_parents_are_none() {
+fn several_traceparents_are_rejected() {
     let other = "00-12345678901234567890123456789011-1234567890123456-01";
     assert!(!extract(&[("traceparent", other), ("traceparent", PARENT)]).is_valid());
     assert!(!extract(&[("traceparent", PARENT), ("traceparent", PARENT)]).is_valid());
@@ -161,20 +161,20 @@ fn ids_and_flags() {
 }
 
 #[test]
-fn white_space_around_a_parent() {
+fn whitespace_around_traceparent_is_allowed() {
     for value in [" {}", "\t{}", "{} ", "{}\t", "\t {} \t"] {
         assert!(parent(&value.replace("{}", PARENT)).is_valid(), "{value:?}");
     }
 }
 
 #[test]
-fn a_state_without_a_parent_is_left_out() {
+fn tracestate_without_traceparent_is_dropped() {
     assert!(!through(&[("tracestate", "foo=1")]).contains_key("tracestate"));
     assert_eq!(extract(&[("traceparent", "nonsense"), ("tracestate", "foo=1")]).trace_state(), "");
 }
 
 #[test]
-fn states_go_on_in_their_order() {
+fn tracestate_members_keep_their_order() {
     assert_eq!(state(&["foo=1,bar=2"]), "foo=1,bar=2");
     assert_eq!(state(&[""]), "");
     assert_eq!(state(&["foo=1", ""]), "foo=1");
@@ -194,7 +194,7 @@ fn states_go_on_in_their_order() {
 }
 
 #[test]
-fn all_allowed_characters() {
+fn all_allowed_characters_are_accepted() {
     let key = "abcdefghijklmnopqrstuvwxyz0123456789_-*/";
     let value: String = (' '..='~').filter(|sign| !",=".contains(*sign)).collect();
     let at_signs = ["foo@", "foo@@bar", "foo@bar@baz", "0@1", "a@-"].map(str::to_owned);
@@ -206,7 +206,7 @@ fn all_allowed_characters() {
 }
 
 #[test]
-fn one_bad_member_discards_the_state() {
+fn invalid_member_discards_tracestate() {
     for bad in [
         "foo =1",
         "FOO=1",
@@ -247,7 +247,7 @@ fn lengths() {
 }
 
 #[test]
-fn thirty_two_members_over_several_headers() {
+fn tracestate_of_several_headers_is_limited_to_32_members() {
     let members: Vec<_> = (1..=33).map(|number| format!("bar{number:02}={number:02}")).collect();
     let lines = |count: usize| {
         let lines: Vec<_> = members[..count].chunks(10).map(|line| line.join(",")).collect();
@@ -258,7 +258,7 @@ fn thirty_two_members_over_several_headers() {
 }
 
 #[test]
-fn several_requests_from_one_span_are_one_trace() {
+fn requests_from_one_span_share_a_trace() {
     let (layer, _traces) = Exported::default().builder().build().unwrap();
     let mut parents = Vec::new();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -277,7 +277,7 @@ fn several_requests_from_one_span_are_one_trace() {
 }
 
 #[test]
-fn baggage_travels_also_without_a_parent() {
+fn baggage_without_traceparent_is_propagated() {
     let outgoing = through(&[
         ("baggage", "tenant = acme ; ttl=5, bad key=1, empty="),
         ("baggage", "user=J%C3%B6rg"),
@@ -292,7 +292,7 @@ fn baggage_travels_also_without_a_parent() {
 }
 
 #[test]
-fn blanks_of_baggage_are_no_part_of_it() {
+fn baggage_values_are_trimmed() {
     for (sent, kept) in [
         ("a=1 ;p", "a=1;p"),
         ("a=1\t; p = 2 ;;q=", "a=1;p=2;q="),
@@ -311,7 +311,7 @@ fn blanks_of_baggage_are_no_part_of_it() {
 }
 
 #[test]
-fn maps_are_carriers_whatever_the_case_of_their_keys() {
+fn maps_are_carriers_with_keys_of_any_case() {
     let pairs = || {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         [pair("Traceparent", PARENT), pair("TRACESTATE", "foo=1"), pair("Baggage", "tenant=acme")]
@@ -377,7 +377,7 @@ fn b3_and_jaeger() {
 
 proptest::proptest! {
     #[test]
-    fn no_header_makes_it_panic_or_go_on_malformed(
+    fn headers_of_any_text_never_panic_or_propagate_malformed(
         parent in "\\PC{0,70}", state in "[ -~]{0,80}", baggage in "[ -~]{0,80}",
     ) {
         let pairs = std::collections::HashMap::from([

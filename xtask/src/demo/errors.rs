@@ -22,7 +22,7 @@ pub(crate) fn join(
     joins: &mut Joins,
 ) {
     for event in array(&document["errors"]) {
-        printer.row(&told(event, printer));
+        printer.row(&summary(event, printer));
     }
     let named = text(line, "error.id");
     let event = event_of(document, line).unwrap_or(&Value::Null);
@@ -82,7 +82,7 @@ fn span_of<'a>(document: &'a Value, line: &Value) -> Option<&'a Value> {
 }
 
 /// `orders  GET /fail  Database: no such table  orders::fail (src/main.rs:96)  event 1f…`
-fn told(event: &Value, printer: &Printer) -> String {
+fn summary(event: &Value, printer: &Printer) -> String {
     let causes = array(&event["exceptions"]).iter();
     let causes: Vec<String> =
         causes.map(|cause| format!("{}: {}", text(cause, "type"), text(cause, "value"))).collect();

@@ -19,12 +19,12 @@ pub(crate) fn show(fleet: &Fleet, printer: &Printer, joins: &mut Joins) -> Resul
         let id = answer.header("x-request-id").unwrap_or_default().to_owned();
         joins.same(&format!("{path} is answered 500, on a whole connection"), 500, answer.status);
         let (document, line) = document_and_line(fleet, &id);
-        printer.row(&format!("GET {path} → {}   {}", answer.status, told(&line)));
+        printer.row(&format!("GET {path} → {}   {}", answer.status, summary(&line)));
         joins.holds(
             &format!("{path} left an error line with the request's id"),
             line["service"] == "orders",
             "an error line of orders",
-            told(&line),
+            summary(&line),
         );
         errors::join(path, &document, &line, fleet, printer, joins);
         errors::listed(path, &document, &line, fleet, joins);
@@ -65,6 +65,6 @@ fn document_and_line(fleet: &Fleet, id: &str) -> (Value, Value) {
     last
 }
 
-fn told(line: &Value) -> String {
+fn summary(line: &Value) -> String {
     format!("{}  {}", line["event"].as_str().unwrap_or("no line"), own_fields(line))
 }

@@ -52,15 +52,15 @@ pub(crate) fn show(fleet: &Fleet, printer: &Printer, joins: &mut Joins) -> Resul
         "top tells the service's functions and threads",
         tells_functions(&top),
         "functions of the async runtime, and a table of threads",
-        said(&top),
+        output_text(&top),
     );
     let graph = std::fs::read_to_string(&svg).unwrap_or_default();
-    printer.row(said(&record).lines().last().unwrap_or_default());
+    printer.row(output_text(&record).lines().last().unwrap_or_default());
     joins.holds(
         "record draws a flame graph of the service",
         is_drawn(&svg),
         "an SVG with the async runtime's functions",
-        format!("{} bytes; {}", graph.len(), said(&record)),
+        format!("{} bytes; {}", graph.len(), output_text(&record)),
     );
     Ok(())
 }
@@ -78,7 +78,7 @@ fn dumped(dump: &Output, printer: &Printer, joins: &mut Joins) {
         "dump reads every thread of the service to its beginning",
         whole == all && whole > 1,
         "as many whole stacks as threads",
-        format!("{whole} of {all}; {}", said(dump)),
+        format!("{whole} of {all}; {}", output_text(dump)),
     );
 }
 
@@ -140,11 +140,11 @@ pub(crate) fn obs_profile(arguments: &[&str]) -> Result<Output, Failure> {
 
 /// The line in which it says that the system does not let it look.
 pub(crate) fn not_permitted(output: &Output) -> Option<String> {
-    let said = said(output);
+    let said = output_text(output);
     let denied = ["not allowed", "belongs to another user", "not supported here"];
     (!output.status.success() && denied.iter().any(|text| said.contains(text))).then_some(said)
 }
 
-fn said(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).trim().to_owned()
 }

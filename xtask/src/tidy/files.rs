@@ -6,8 +6,8 @@ use std::process::Command;
 
 use crate::error::{During, Failure};
 use crate::system::workspace;
-use crate::tidy::guides;
 use crate::tidy::metadata::Package;
+use crate::tidy::{commands, guides, names};
 
 /// The top level holds these, and dot files.
 const TOP_LEVEL: [&str; 15] = [
@@ -27,8 +27,8 @@ const TOP_LEVEL: [&str; 15] = [
     "rustfmt.toml",
     "xtask",
 ];
-const LONGEST_FILE: usize = 450;
-const LONGEST_CONTEXT: usize = 650;
+const MAX_FILE_LINES: usize = 450;
+const MAX_CONTEXT_LINES: usize = 650;
 
 /// A global of the process, and the only files that may set it: those whose public name says so.
 const GLOBALS: [(&str, &[&str]); 4] = [
@@ -67,21 +67,26 @@ pub(crate) fn breaches(packages: &[Package]) -> Result<Vec<String>, Failure> {
         }
         if file.ends_with(".rs") {
             breaches.extend(of_source(&file, &text));
+            breaches.extend(names::breaches(&file, &text));
             functions.extend(guides::functions_of(&text));
         }
         if file.ends_with(".md") {
             pages.push((file, text));
         }
     }
+    let main = std::fs::read_to_string(root.join("xtask/src/main.rs")).during("xtask")?;
+    let of_xtask = commands::commands_of_xtask(&main);
     for (page, text) in &pages {
+        breaches.extend(commands::breaches(page, text, packages, &of_xtask));
         breaches.extend(guides::breaches(page, text, &functions));
     }
     for package in packages {
         breaches.extend(of_package(package));
     }
     let context = lines_below(&root.join("crates/obs-context/src"))?;
-    if context > LONGEST_CONTEXT {
-        breaches.push(format!("obs-context has {context} lines: it stays under {LONGEST_CONTEXT}"));
+    if context > MAX_CONTEXT_LINES {
+        breaches
+            .push(format!("obs-context has {context} lines: it stays under {MAX_CONTEXT_LINES}"));
     }
     Ok(breaches)
 }
@@ -89,7 +94,7 @@ pub(crate) fn breaches(packages: &[Package]) -> Result<Vec<String>, Failure> {
 fn of_source(file: &str, text: &str) -> Vec<String> {
     let mut breaches = Vec::new();
     let lines = text.lines().count();
-    if lines > LONGEST_FILE {
+    if lines > MAX_FILE_LINES {
         breaches.push(format!("{file}: {lines} lines; are there two rooms in one?"));
     }
     if !file.contains("/src/") || file.starts_with("xtask") || file.starts_with("crates/obs-bench")

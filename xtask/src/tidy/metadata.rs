@@ -9,6 +9,7 @@ use crate::error::{During, Failure};
 use crate::system::workspace;
 
 /// A package of the workspace.
+#[derive(Default)]
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) folder: PathBuf,
@@ -16,7 +17,11 @@ pub(crate) struct Package {
     pub(crate) published: bool,
     /// Every dependency that is not for tests alone.
     pub(crate) dependencies: Vec<String>,
-    examples: Vec<String>,
+    pub(crate) examples: Vec<String>,
+    /// Without the default ones' name.
+    pub(crate) features: Vec<String>,
+    /// Names of its tests, benches, examples and programs.
+    pub(crate) targets: Vec<String>,
     /// The root files of its library and its programs.
     pub(crate) roots: Vec<PathBuf>,
 }
@@ -41,6 +46,12 @@ pub(crate) fn published() -> Result<Vec<String>, Failure> {
         .filter(|package| package.published)
         .map(|package| package.name)
         .collect())
+}
+
+/// The published packages with their features.
+pub(crate) fn features() -> Result<Vec<(String, Vec<String>)>, Failure> {
+    let published = packages()?.into_iter().filter(|package| package.published);
+    Ok(published.map(|package| (package.name, package.features)).collect())
 }
 
 /// The oldest Rust that the workspace supports, such as `1.88`.
@@ -81,6 +92,14 @@ fn package(package: &Value) -> Package {
             .filter(of_kind)
             .map(|target| text(&target["name"]))
             .collect(),
+        features: package["features"]
+            .as_object()
+            .into_iter()
+            .flat_map(|features| features.keys())
+            .filter(|name| *name != "default")
+            .cloned()
+            .collect(),
+        targets: list("targets").iter().map(|target| text(&target["name"])).collect(),
         roots: list("targets")
             .iter()
             .filter(is_product)

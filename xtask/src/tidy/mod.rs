@@ -1,13 +1,15 @@
 //! `cargo xtask tidy`: the invariants of docs/architecture.md, as checks.
 
+mod commands;
 mod dependencies;
 mod files;
 mod guides;
 mod metadata;
 mod modules;
+mod names;
 
 use crate::error::Failure;
-pub(crate) use metadata::{examples, published, rust_version};
+pub(crate) use metadata::{examples, features, published, rust_version};
 
 /// Checks everything and lists every breach.
 pub(crate) fn run() -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! The forms that answers have.
+//! The forms of answers.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};

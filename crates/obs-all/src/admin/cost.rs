@@ -1,4 +1,4 @@
-//! `/debug/cost`: the bill, so that telemetry which costs more than it is worth is found and dropped.
+//! `/debug/cost`: what telemetry costs, by callsite and series.
 
 use std::time::{Duration, Instant};
 
@@ -55,6 +55,27 @@ impl Kind {
     }
 }
 
+/// A limit that is set, and what it costs.
+struct Budget {
+    kind: Kind,
+    text: String,
+    /// Of lines and spans, the part of one second's worth that is spent now; of series, the part of all.
+    used: f64,
+    /// Lines, traces, or uses of overflow series.
+    shed: u64,
+}
+
+impl Budget {
+    fn as_json(&self) -> Value {
+        json!({
+            "kind": self.kind.as_str(),
+            "budget": self.text,
+            "used": self.used,
+            "shed": self.shed,
+        })
+    }
+}
+
 /// What an item costs by the minute, and by the month where there are prices.
 struct Rates {
     count_per_minute: f64,
@@ -107,6 +128,29 @@ impl Bill {
         items
     }
 
+    /// Those that are set.
+    fn budgets(&self) -> Vec<Budget> {
+        let logs = self.logging.budget().map(|budget| Budget {
+            kind: Kind::Log,
+            text: format!("{} bytes a second", budget.bytes_per_second),
+            used: budget.fill,
+            shed: budget.shed,
+        });
+        let spans = self.traces.budget().map(|status| Budget {
+            kind: Kind::Span,
+            text: format!("{}; {:.1}% of traces are kept", status.budget, status.keep * 100.0),
+            used: status.fill,
+            shed: status.shed_traces,
+        });
+        let series = self.registry.series_budget().map(|budget| Budget {
+            kind: Kind::Series,
+            text: format!("{} series", budget.most),
+            used: budget.series as f64 / budget.most.max(1) as f64,
+            shed: budget.shed,
+        });
+        [logs, spans, series].into_iter().flatten().collect()
+    }
+
     fn rates(&self, item: &Item, items: &[Item]) -> Rates {
         let minutes = self.since.elapsed().max(Duration::from_secs(1)).as_secs_f64() / 60.0;
         let of_kind = items.iter().filter(|other| other.kind == item.kind);
@@ -141,7 +185,9 @@ impl Bill {
             })
         };
         let cost: Value = items.iter().map(item).collect();
+        let budgets: Value = self.budgets().iter().map(Budget::as_json).collect();
         json!({
+            "budgets": budgets,
             "seconds": self.since.elapsed().as_secs_f64(),
             "instances": self.prices.instances(),
             "per_month": self.per_month(items),
@@ -165,6 +211,19 @@ impl Bill {
                 rates.bytes_per_minute,
                 rates.share * 100.0,
                 item.name
+            );
+        }
+        let budgets = self.budgets();
+        if !budgets.is_empty() {
+            table += &format!("\n{:<7} {:>6} {:>12}  budget\n", "budget", "used", "shed");
+        }
+        for budget in budgets {
+            let used = budget.used * 100.0;
+            table += &format!(
+                "{:<7} {used:>5.1}% {:>12}  {}\n",
+                budget.kind.as_str(),
+                budget.shed,
+                budget.text
             );
         }
         if let Some(money) = self.per_month(items) {

@@ -1,4 +1,4 @@
-//! `/debug/log-level`: which events are logged, changed at run time.
+//! `/debug/log-level`: the log's filter, changed at run time.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the pillars show on the admin server.
+//! The pillars' pages on the admin server.
 
 mod answer;
 mod cost;

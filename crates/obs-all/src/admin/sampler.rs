@@ -1,4 +1,4 @@
-//! `/debug/sampler`: which traces are kept, changed at run time.
+//! `/debug/sampler`: the sampler, changed at run time.
 
 use std::time::Duration;
 

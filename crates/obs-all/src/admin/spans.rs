@@ -1,4 +1,4 @@
-//! `/debug/spans`: what is in flight now.
+//! `/debug/spans`: the open spans.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::answer;
 
 /// An answer is read by a person: the oldest spans say what hangs.
-const MOST: usize = 1_000;
+const MAX_SPANS: usize = 1_000;
 
 pub(super) fn answer(traces: &Traces) -> Response<Bytes> {
-    let mut live = traces.live(MOST);
+    let mut live = traces.live(MAX_SPANS);
     live.sort_by_key(|span| std::cmp::Reverse(span.age));
     let spans: Value = live
         .iter()

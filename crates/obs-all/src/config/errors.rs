@@ -1,4 +1,4 @@
-//! Error tracking: Sentry's own variables, and what the deployer says of the service anyway.
+//! Settings of error tracking: Sentry's variables, and those of the service.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Every value in force, and where it comes from.
+//! Every value in force, and its origin.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What can be set: in code, over the environment, over the defaults.
+//! Settings: code over environment over defaults.
 
 #[cfg(feature = "errors")]
 mod errors;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use obs_health::ServerLimits;
 use obs_logging::Format;
-use obs_tracing::{Sampler, Tail};
+use obs_tracing::{Sampler, SpanBudget, Tail};
 use tracing_subscriber::{Layer, Registry};
 
 pub use explain::{Explanation, Origin};
@@ -42,6 +42,9 @@ pub(crate) use values::{Admin, AdminPlace};
 /// | `OBS_LOG_FORMAT` | `json`, `console`, or `auto` (console on a terminal) | `json`, `auto` in development |
 /// | `OBS_LOG_OUTPUT` | `stdout`, `stderr`, or a file's path | `stdout` |
 /// | `OBS_ACCESS_LOG` | `on` or `off`: one line per request | `off`, `on` in development |
+/// | `OBS_LOG_BUDGET` | such as `1MB/s`: bytes of log lines a second; past it the cheapest are shed | none |
+/// | `OBS_SPAN_BUDGET` | such as `1000/s` spans or `1MB/s`: past it whole traces are shed, those with errors are kept | none |
+/// | `OBS_SERIES_BUDGET` | such as `50000`: past it new series of the largest metric share one | none |
 /// | `OBS_ADMIN_ADDR` | where probes and metrics are served: an address and port, `unix:` with a path, or `off` | `127.0.0.1:9464` |
 /// | `OBS_ADMIN_TOKEN` | the bearer token of `/debug` | none |
 /// | `OBS_SHUTDOWN_PROPAGATION` | such as `5s`: how long to accept while readiness is 503 | `5s`, `0s` in development |
@@ -81,6 +84,9 @@ pub struct Config {
     log_format: Option<Format>,
     log_output: Option<String>,
     access_log: Option<bool>,
+    log_budget: Option<u64>,
+    span_budget: Option<SpanBudget>,
+    series_budget: Option<usize>,
     admin_place: Option<AdminPlace>,
     admin_token: Option<String>,
     propagation: Option<Duration>,
@@ -118,6 +124,9 @@ impl Config {
             log_format: None,
             log_output: None,
             access_log: None,
+            log_budget: None,
+            span_budget: None,
+            series_budget: None,
             admin_place: None,
             admin_token: None,
             propagation: None,
@@ -181,6 +190,27 @@ impl Config {
     /// Whether each request gets a line of its own.
     pub fn access_log(mut self, on: bool) -> Self {
         self.access_log = Some(on);
+        self
+    }
+
+    /// Bytes of log lines a second, of each output: past it the cheapest lines are shed, errors never. See
+    /// [`obs_logging::Builder::budget`].
+    pub fn log_budget(mut self, bytes_per_second: u64) -> Self {
+        self.log_budget = Some(bytes_per_second);
+        self
+    }
+
+    /// Spans, or their bytes, a second: past it whole traces are shed, those with errors are kept. See
+    /// [`obs_tracing::Builder::span_budget`].
+    pub fn span_budget(mut self, budget: SpanBudget) -> Self {
+        self.span_budget = Some(budget);
+        self
+    }
+
+    /// Series of the process's registry: past it new ones of the largest metric share one. See
+    /// [`obs_metrics::Registry::set_series_budget`].
+    pub fn series_budget(mut self, most: usize) -> Self {
+        self.series_budget = Some(most);
         self
     }
 
@@ -356,12 +386,30 @@ impl Config {
     pub(crate) fn build_logs(
         &self,
         builder: obs_logging::Builder,
+        budget: Option<u64>,
         records: Option<Records<'_>>,
     ) -> Result<openings::Logs, obs_logging::Error> {
+        let builder = match budget {
+            Some(bytes_per_second) => builder.budget(bytes_per_second),
+            None => builder,
+        };
         match &self.logging {
             Some(change) => change(builder, records),
             None => openings::build(builder, records),
         }
+    }
+
+    /// Changes the traces after the application has.
+    pub(crate) fn tracing_at_last(
+        mut self,
+        change: impl Fn(obs_tracing::Builder) -> obs_tracing::Builder + Send + Sync + 'static,
+    ) -> Self {
+        let earlier = self.tracing.take();
+        self.tracing = Some(Arc::new(move |traces| match &earlier {
+            Some(earlier) => change(earlier(traces)),
+            None => change(traces),
+        }));
+        self
     }
 }
 

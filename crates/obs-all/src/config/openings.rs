@@ -1,4 +1,4 @@
-//! What the facade has no setting for: the pillars' own builders, and layers of the application.
+//! Access to the pillars' own builders, and layers of the application.
 
 use std::sync::Arc;
 

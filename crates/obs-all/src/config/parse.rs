@@ -1,8 +1,9 @@
-//! From a variable's text to a value, or to what is wrong with it.
+//! Parses variables, and reports what is wrong with them.
 
 use std::time::Duration;
 
 use obs_logging::{Builder, Delivery, Format, Output};
+use obs_tracing::SpanBudget;
 use tracing_subscriber::Registry;
 
 use crate::config::{AdminPlace, Preset};
@@ -66,6 +67,41 @@ pub(crate) fn rate(text: &str) -> Result<u32, String> {
     text.trim().parse().map_err(|_| "give a number of bytes a second, or 0 for none".into())
 }
 
+/// `1MB/s`, `512 KiB`, `1000000`: bytes a second.
+pub(crate) fn byte_rate(text: &str) -> Result<u64, String> {
+    let remedy = "give bytes a second such as 1MB/s or 512KiB/s";
+    let text = text.trim();
+    let text = text.strip_suffix("/s").unwrap_or(text).trim_end();
+    let digits = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.');
+    let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
+    let unit = match unit.trim() {
+        "" | "B" => 1.0,
+        "kB" | "KB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(remedy.into()),
+    };
+    match number.parse::<f64>() {
+        Ok(number) if number * unit >= 1.0 => Ok((number * unit) as u64),
+        _ => Err(remedy.into()),
+    }
+}
+
+/// `1000/s` spans, or bytes where there is a unit.
+pub(crate) fn span_budget(text: &str) -> Result<SpanBudget, String> {
+    let remedy = "give spans a second such as 1000/s, or bytes such as 1MB/s";
+    let number = text.trim();
+    let number = number.strip_suffix("/s").unwrap_or(number).trim_end();
+    match number.parse() {
+        Ok(0) => Err(remedy.into()),
+        Ok(spans) => Ok(SpanBudget::spans_per_second(spans)),
+        Err(_) => byte_rate(text).map(SpanBudget::bytes_per_second).map_err(|_| remedy.to_owned()),
+    }
+}
+
 pub(crate) fn proxies(text: &str) -> Result<u8, String> {
     text.trim().parse().map_err(|_| "give a number of proxies from 0 to 255".into())
 }
@@ -101,4 +137,29 @@ pub(crate) fn price(text: &str) -> Result<Option<f64>, String> {
 pub(crate) fn instances(text: &str) -> Result<Option<u32>, String> {
     let count = text.parse().ok().filter(|count| *count > 0);
     count.map(Some).ok_or_else(|| "write a number of instances from 1 on".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_a_second_have_units_or_none() {
+        let rates = ["1MB/s", "512KiB/s", "1.5 GB", "7", "100 B/s", "20kB/s"].map(byte_rate);
+        let bytes = [1_000_000, 524_288, 1_500_000_000, 7, 100, 20_000];
+        assert_eq!(rates, bytes.map(Ok));
+        for wrong in ["", "0", "0.5B", "-1MB", "1MB/m", "1 mb", "MB", "1e9", "inf", "1.2.3"] {
+            assert!(byte_rate(wrong).unwrap_err().contains("1MB/s"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn budget_of_spans_counts_spans_or_bytes() {
+        assert_eq!(span_budget("1000/s"), Ok(SpanBudget::spans_per_second(1_000)));
+        assert_eq!(span_budget("1000"), Ok(SpanBudget::spans_per_second(1_000)));
+        assert_eq!(span_budget("2MB/s"), Ok(SpanBudget::bytes_per_second(2_000_000)));
+        for wrong in ["0/s", "", "many", "-3/s", "1000/m"] {
+            assert!(span_budget(wrong).unwrap_err().contains("1000/s"), "{wrong}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Code over environment over defaults, decided once.
+//! Resolves the settings once: code over environment over defaults.
 
 use std::fmt::Debug;
 
@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) log_format: Format,
     pub(crate) log_output: String,
     pub(crate) access_log: bool,
+    pub(crate) log_budget: Option<u64>,
+    pub(crate) series_budget: Option<usize>,
     pub(crate) admin: Admin,
     pub(crate) deadlines: Deadlines,
     pub(crate) server_limits: ServerLimits,
@@ -83,6 +85,27 @@ impl Settings {
             &["OBS_ACCESS_LOG"],
             parse::switch,
             development,
+        )?;
+        let log_budget = choose.setting(
+            "log.budget",
+            config.log_budget.map(Some),
+            &["OBS_LOG_BUDGET"],
+            |text| parse::byte_rate(text).map(Some),
+            None,
+        )?;
+        let span_budget = choose.setting(
+            "traces.budget",
+            config.span_budget.map(Some),
+            &["OBS_SPAN_BUDGET"],
+            |text| parse::span_budget(text).map(Some),
+            None,
+        )?;
+        let series_budget = choose.setting(
+            "metrics.budget",
+            config.series_budget.map(Some),
+            &["OBS_SERIES_BUDGET"],
+            |text| parse::count(text).map(Some),
+            None,
         )?;
         let admin_place = choose.setting(
             "admin.addr",
@@ -156,12 +179,14 @@ impl Settings {
         let prices = choose.prices()?;
         #[cfg(feature = "errors")]
         let errors = errors::resolve(config, &mut choose.explanation);
-        let signals = signals::resolve(config, &mut choose.explanation)?;
+        let signals = signals::resolve(config, span_budget, &mut choose.explanation)?;
         Ok(Self {
             log_filter,
             log_format,
             log_output,
             access_log,
+            log_budget,
+            series_budget,
             admin: Admin { place: admin_place, token: admin_token },
             deadlines,
             server_limits,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use obs_otlp::{Resolver, Resource, Setting};
+use obs_tracing::SpanBudget;
 
 use super::{Config, Explanation, Origin};
 use crate::error::Error;
@@ -15,10 +16,26 @@ pub(crate) struct Signals {
     pub(crate) ignored: Vec<String>,
 }
 
+impl Signals {
+    /// Those of a build without telemetry.
+    pub(crate) fn off() -> Self {
+        Self {
+            traces: obs_tracing::Builder::new("off").environment(|_| None),
+            push: obs_metrics::Push::new("").environment(|_| None),
+            records: obs_logging::Otlp::new("").environment(|_| None),
+            ignored: Vec::new(),
+        }
+    }
+}
+
 /// What is the same for all signals is explained once, as the traces'.
 const COMMON: [&str; 3] = ["disabled", "resource", "service.name"];
 
-pub(super) fn resolve(config: &Config, explanation: &mut Explanation) -> Result<Signals, Error> {
+pub(super) fn resolve(
+    config: &Config,
+    span_budget: Option<SpanBudget>,
+    explanation: &mut Explanation,
+) -> Result<Signals, Error> {
     let environment = || {
         let environment = Arc::clone(&config.environment);
         move |name: &str| environment(name)
@@ -33,6 +50,9 @@ pub(super) fn resolve(config: &Config, explanation: &mut Explanation) -> Result<
     }
     if let Some(tail) = &config.tail {
         traces = traces.tail(tail.clone());
+    }
+    if let Some(budget) = span_budget {
+        traces = traces.span_budget(budget);
     }
     if let Some(system) = &config.database_system {
         traces = traces.database_system(system.clone());

@@ -1,4 +1,4 @@
-//! Values of settings that are of no pillar.
+//! Values of settings that belong to no pillar.
 
 use std::fmt::{self, Debug};
 use std::net::SocketAddr;

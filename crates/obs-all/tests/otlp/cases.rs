@@ -6,7 +6,7 @@ use obs_testing::otlp::Answer;
 
 /// What has to become of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum Expected {
     Delivered,
     /// Delivered, and its one item or one of its points refused.
     Rejected,
@@ -14,19 +14,19 @@ pub(crate) enum Fate {
     Unknown,
 }
 
-use Fate::{Delivered, Lost, Rejected, Unknown};
+use Expected::{Delivered, Lost, Rejected, Unknown};
 
 /// The collector's first answers; it accepts what comes after them.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) answers: fn() -> Vec<Answer>,
     /// Attempts and fate over HTTP, and over gRPC; `None` where the protocol has no such answer.
-    pub(crate) http: Option<(usize, Fate)>,
-    pub(crate) grpc: Option<(usize, Fate)>,
+    pub(crate) http: Option<(usize, Expected)>,
+    pub(crate) grpc: Option<(usize, Expected)>,
     /// The least time between the first two attempts over HTTP, and over gRPC.
     pub(crate) gap: [Duration; 2],
     /// In the warning.
-    pub(crate) said: &'static str,
+    pub(crate) logged: &'static str,
     /// Whether the shutdown comes while the answer is waited for.
     pub(crate) shuts_down: bool,
 }
@@ -42,7 +42,7 @@ const PLAIN: Case = Case {
     http: None,
     grpc: None,
     gap: NO_GAP,
-    said: "",
+    logged: "",
     shuts_down: false,
 };
 
@@ -89,7 +89,7 @@ pub(crate) const CASES: &[Case] = &[
         },
         http: Some((1, Lost)),
         grpc: Some((1, Lost)),
-        said: "307",
+        logged: "307",
         ..PLAIN
     },
     Case {
@@ -97,7 +97,7 @@ pub(crate) const CASES: &[Case] = &[
         answers: || http(400),
         http: Some((1, Lost)),
         grpc: Some((1, Lost)),
-        said: "400",
+        logged: "400",
         ..PLAIN
     },
     Case {
@@ -105,7 +105,7 @@ pub(crate) const CASES: &[Case] = &[
         answers: || http(401),
         http: Some((1, Lost)),
         grpc: None,
-        said: "a reason of two lines",
+        logged: "a reason of two lines",
         ..PLAIN
     },
     Case {
@@ -113,7 +113,7 @@ pub(crate) const CASES: &[Case] = &[
         answers: || http(413),
         http: Some((1, Lost)),
         grpc: Some((1, Lost)),
-        said: "413",
+        logged: "413",
         ..PLAIN
     },
     Case {
@@ -121,7 +121,7 @@ pub(crate) const CASES: &[Case] = &[
         answers: || http(429),
         http: Some((2, Delivered)),
         grpc: Some((2, Delivered)),
-        said: "429",
+        logged: "429",
         ..PLAIN
     },
     Case {
@@ -170,7 +170,7 @@ pub(crate) const CASES: &[Case] = &[
         answers: || vec![Answer::Partial(1)],
         http: Some((1, Rejected)),
         grpc: Some((1, Rejected)),
-        said: "too old",
+        logged: "too old",
         ..PLAIN
     },
     Case {
@@ -185,7 +185,7 @@ pub(crate) const CASES: &[Case] = &[
         answers: || vec![Answer::Hang],
         http: Some((2, Delivered)),
         grpc: Some((2, Delivered)),
-        said: "no answer within",
+        logged: "no answer within",
         ..PLAIN
     },
     Case {
@@ -193,7 +193,7 @@ pub(crate) const CASES: &[Case] = &[
         answers: || vec![Answer::Hang],
         http: Some((1, Unknown)),
         grpc: Some((1, Unknown)),
-        said: "shut down before",
+        logged: "shut down before",
         shuts_down: true,
         ..PLAIN
     },
@@ -231,7 +231,7 @@ pub(crate) const CASES: &[Case] = &[
         answers: || grpc(14, Some(Duration::from_secs(1))),
         grpc: Some((2, Delivered)),
         gap: [Duration::ZERO, NEARLY_A_SECOND],
-        said: "UNAVAILABLE",
+        logged: "UNAVAILABLE",
         ..PLAIN
     },
     Case {
@@ -251,21 +251,21 @@ pub(crate) const CASES: &[Case] = &[
         name: "gRPC 3",
         answers: || grpc(3, None),
         grpc: Some((1, Lost)),
-        said: "INVALID_ARGUMENT",
+        logged: "INVALID_ARGUMENT",
         ..PLAIN
     },
     Case {
         name: "gRPC 16",
         answers: || grpc(16, None),
         grpc: Some((1, Lost)),
-        said: "told so",
+        logged: "told so",
         ..PLAIN
     },
     Case {
         name: "gRPC 12",
         answers: || grpc(12, None),
         grpc: Some((1, Lost)),
-        said: "to none",
+        logged: "to none",
         ..PLAIN
     },
 ];

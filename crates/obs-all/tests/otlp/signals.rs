@@ -7,7 +7,7 @@ use obs_all::metrics::{Push, Registry};
 use obs_all::tracing::{Compression, Protocol};
 use tracing_subscriber::prelude::*;
 
-use super::PATIENCE;
+use super::WAIT_TIMEOUT;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
@@ -97,7 +97,7 @@ fn traces(setup: &Setup) -> Account {
         tracing::info_span!("told-in-the-table").in_scope(|| {});
     });
     match setup.shutdown {
-        None => assert!(traces.flush(PATIENCE).complete),
+        None => assert!(traces.flush(WAIT_TIMEOUT).complete),
         Some(deadline) => {
             let _ = traces.flush(deadline / 2);
             let _ = traces.shutdown(deadline);
@@ -120,7 +120,7 @@ fn metrics(setup: &Setup) -> Account {
     let push = common!(Push::new(setup.endpoint.clone()), setup);
     let pusher = push.resource([("service.name", "table")]).start(&registry).unwrap();
     let _ = match setup.shutdown {
-        None => pusher.flush(PATIENCE),
+        None => pusher.flush(WAIT_TIMEOUT),
         Some(deadline) => pusher.shutdown(deadline),
     };
     until(|| pusher.counts() != obs_all::metrics::PushCounts::default());
@@ -143,7 +143,7 @@ fn logs(setup: &Setup) -> Account {
         tracing::info!("told-in-the-table");
     });
     match setup.shutdown {
-        None => assert!(logging.flush(PATIENCE).complete),
+        None => assert!(logging.flush(WAIT_TIMEOUT).complete),
         Some(deadline) => {
             let _ = logging.flush(deadline / 2);
             let _ = logging.shutdown(deadline);
@@ -163,7 +163,7 @@ fn logs(setup: &Setup) -> Account {
 fn until(done: impl Fn() -> bool) {
     let begun = Instant::now();
     while !done() {
-        assert!(begun.elapsed() < PATIENCE, "the account never closes");
+        assert!(begun.elapsed() < WAIT_TIMEOUT, "the account never closes");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

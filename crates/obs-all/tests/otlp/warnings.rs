@@ -9,9 +9,9 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::prelude::*;
 
-use super::PATIENCE;
+use super::WAIT_TIMEOUT;
 
-static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Keeps the warnings of the whole process, whose export threads have no subscriber of their own. It wants everything: two
 /// threads that meet a callsite at once cannot leave one of them without it (tracing-core's cache).
@@ -26,13 +26,13 @@ impl Warnings {
     pub(crate) fn expect(texts: &[&str], endpoint: &str) {
         let begun = Instant::now();
         loop {
-            let said = SAID.lock().unwrap().clone();
-            let of_this = said.iter().filter(|line| line.contains(endpoint));
+            let logged = LOGGED.lock().unwrap().clone();
+            let of_this = logged.iter().filter(|line| line.contains(endpoint));
             if of_this.clone().any(|line| texts.iter().all(|text| line.contains(text))) {
                 return;
             }
             let of_this: Vec<_> = of_this.collect();
-            assert!(begun.elapsed() < PATIENCE, "{texts:?} are in none of {of_this:#?}");
+            assert!(begun.elapsed() < WAIT_TIMEOUT, "{texts:?} are in none of {of_this:#?}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -43,7 +43,7 @@ impl<S: tracing::Subscriber> Layer<S> for Warnings {
         if event.metadata().target() == "obs_otlp" {
             let mut line = Line(String::new());
             event.record(&mut line);
-            SAID.lock().unwrap().push(line.0);
+            LOGGED.lock().unwrap().push(line.0);
         }
     }
 }

@@ -108,7 +108,7 @@ pub(crate) fn be_target(kind: &str) {
 /// An async runtime's workers and blocking threads, as services have them, all waiting; and one thread
 /// that reads the clock.
 fn threads() {
-    static LONGEST: AtomicU64 = AtomicU64::new(0);
+    static MAX_GAP: AtomicU64 = AtomicU64::new(0);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(8).enable_all().build().expect("a runtime");
     let lock: &'static Mutex<()> = Box::leak(Box::default());
@@ -121,7 +121,7 @@ fn threads() {
         loop {
             let now = Instant::now();
             let gap = now.duration_since(before).as_nanos() as u64;
-            LONGEST.fetch_max(gap, Ordering::Relaxed);
+            MAX_GAP.fetch_max(gap, Ordering::Relaxed);
             before = now;
         }
     };
@@ -129,7 +129,7 @@ fn threads() {
     std::thread::sleep(Duration::from_millis(300));
     println!("0");
     for _ in std::io::stdin().lines() {
-        println!("{}", LONGEST.swap(0, Ordering::Relaxed));
+        println!("{}", MAX_GAP.swap(0, Ordering::Relaxed));
     }
     drop(held);
 }

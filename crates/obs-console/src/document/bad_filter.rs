@@ -1,4 +1,4 @@
-//! Why a filter is refused.
+//! Why a filter is rejected.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Which requests are wanted.
+//! Filters of requests.
 
 use super::bad_filter::BadFilter;
 use super::search::{AttributeFilter, Needle};

@@ -1,4 +1,4 @@
-//! Everything that is known of one request, joined.
+//! All data of one request, joined.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

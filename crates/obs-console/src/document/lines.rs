@@ -1,4 +1,4 @@
-//! The log lines and the error events of all requests, filtered and by parts.
+//! Log lines and error events of all requests, filtered and paged.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The list of requests, a part at a time.
+//! The list of requests, paged.
 
 use obs_context::TraceId;
 

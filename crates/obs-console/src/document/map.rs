@@ -1,4 +1,4 @@
-//! Who calls whom, as the spans of all traces tell it.
+//! The service map, from the spans of all traces.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

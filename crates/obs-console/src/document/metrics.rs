@@ -1,4 +1,4 @@
-//! Metric families, and the course of their series.
+//! Metric families and their series over time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What is told of what is kept: lists, and one joined document.
+//! Answers made of the stored data: lists, and one joined document.
 
 mod bad_filter;
 mod filter;

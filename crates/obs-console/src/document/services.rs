@@ -1,4 +1,4 @@
-//! The services, as a list.
+//! The list of services.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! One line of the list of requests.
+//! A request as one line of a list.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The spans of a request as the tree that they are.
+//! The spans of a request as a tree.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

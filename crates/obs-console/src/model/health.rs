@@ -1,4 +1,4 @@
-//! What a service's probes said.
+//! The results of a service's probes.
 
 use serde_json::Value;
 

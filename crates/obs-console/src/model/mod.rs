@@ -1,4 +1,4 @@
-//! The small values that are stored: every receiver makes them, every answer is made of them.
+//! The stored values: receivers make them, answers are made of them.
 
 mod attributes;
 mod error;

@@ -1,4 +1,4 @@
-// The console's HTTP API. The token comes with the address once, and stays in this tab.
+// The console's HTTP API. The token is read from the address and kept in this tab.
 
 const KEY = 'token'
 
@@ -44,7 +44,7 @@ export function get(path, query = [], signal) {
 
 export const post = (path) => ask('POST', `/api/${path}`);
 
-/** Calls `changed` with what is new, for as long as the page lives; `state` with `live` or `lost`. */
+/** Calls `changed` for every change, and `state` with `live` or `lost`. */
 export async function listen(changed, state) {
 	for (let pause = 500; ; pause = Math.min(pause * 2, 8000)) {
 		try {
@@ -55,7 +55,7 @@ export async function listen(changed, state) {
 				changed({})
 				await readEvents(answer.body.getReader(), changed)
 			}
-		} catch {/* lost: once more */}
+		} catch {/* reconnect */}
 		state('lost')
 		await new Promise((done) => setTimeout(done, pause))
 	}

@@ -1,6 +1,6 @@
-// What a request waited for: from its end backwards, the last child that ended.
+// The critical path of a request: from its end backwards, the child that ended last.
 
-/** Span id → parts of the critical path, as [from, until] in nanoseconds after the start. */
+/** Span id → its parts of the critical path: [from, until] in nanoseconds after the start. */
 export function criticalPath(spans) {
 	const children = new Map()
 	for (const span of spans) {

@@ -1,5 +1,4 @@
-// A server span as a command line that makes the same request. Nothing of it can do anything else when it
-// is pasted: every argument is quoted, control characters are escaped.
+// A server span as a curl command. Safe to paste: arguments are quoted, control characters are escaped.
 
 export function curl(span) {
 	const of = (...names) => names.map((name) => span.attributes[name]).find((value) => value !== undefined)

@@ -1,10 +1,10 @@
-// Elements made of text alone: nothing that comes from telemetry is ever parsed as HTML.
+// Builds elements from text: telemetry is never parsed as HTML.
 
 import {plain} from './format.js'
 
 const SVG = new Set(['svg', 'g', 'path', 'line', 'rect', 'circle', 'text', 'title', 'polyline', 'defs', 'marker']);
 
-/** An element, `tag.class.class`; `on…` are listeners, `style` goes through the CSSOM, `label` is for those who do not see it. */
+/** An element, `tag.class.class`; `on…` are listeners, `style` goes through the CSSOM, `label` is for screen readers. */
 export function h(tag, ...kids) {
 	const [name, ...classes] = tag.split('.')
 	const node = SVG.has(name) ? document.createElementNS('http://www.w3.org/2000/svg', name) : document.createElement(name)

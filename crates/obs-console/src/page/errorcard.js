@@ -1,4 +1,4 @@
-// One error event: what it says, its causes, its stack, and what came before it.
+// One error event: message, causes, stack and breadcrumbs.
 
 import {copyButton, h, pairs} from './dom.js'
 import {instant, line, value} from './format.js'

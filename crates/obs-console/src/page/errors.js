@@ -1,4 +1,4 @@
-// Errors, in groups: the same error of the same place is one line with a count.
+// Errors, grouped by type and place, with counts.
 
 import {get} from './api.js'
 import {closer, empty, fill, h, small, split} from './dom.js'

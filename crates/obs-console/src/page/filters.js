@@ -1,4 +1,4 @@
-// The bar above a list: text, filters as chips that can be switched off, and a form that adds one.
+// The bar above a list: search text, filter chips, and a form that adds a filter.
 
 import {button, field, fill, h} from './dom.js'
 import {line} from './format.js'

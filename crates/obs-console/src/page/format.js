@@ -1,4 +1,4 @@
-// Numbers, times and texts as a person reads them.
+// Formats numbers, times and texts.
 
 export function duration(ms) {
 	if (ms === null || ms === undefined || !Number.isFinite(ms)) return '–'
@@ -71,7 +71,7 @@ export function ago(ms) {
 
 const HIDDEN = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
 
-/** A text with its control and direction characters made visible, and not without an end. */
+/** A text with visible control and direction characters, cut at a limit. */
 export function plain(text, most = 50_000) {
 	const short = text.length > most ? `${text.slice(0, most)}…` : text
 	return short.replace(HIDDEN, (c) => (c < ' ' ? String.fromCharCode(0x2400 + c.charCodeAt(0)) : '�'))
@@ -84,7 +84,7 @@ export function value(it) {
 	return typeof it === 'string' ? it : JSON.stringify(it)
 }
 
-// A service keeps its colour; its name stands beside it everywhere.
+// A service keeps its colour. Its name is always shown beside it.
 const services = new Map()
 
 export function learnServices(names) {

@@ -1,4 +1,4 @@
-// The services: their instances, and what their probes said over time.
+// The services: their instances and the history of their probes.
 
 import {get} from './api.js'
 import {empty, fill, h, pairs} from './dom.js'

@@ -1,11 +1,11 @@
-// What a service's probes said over time, as one strip: sign, word and colour.
+// The history of a service's probes as one strip: sign, word and colour.
 
 import {h, span} from './dom.js'
 import {clock, line, value} from './format.js'
 
 const state = (change) => (change.error ? ['gone', '? no answer'] : !change.live ? ['bad', '✕ not live'] : !change.ready ? ['warn', '▲ not ready'] : ['good', '✓ ready'])
 
-/** A change in words, with the checks that failed. */
+/** A change of state as text, with the failed checks. */
 export function said(change) {
 	const failing = Object.entries(change.checks ?? {}).filter(([, answer]) => answer !== 'ok').map(([name, answer]) => `${name}: ${value(answer)}`)
 	return [state(change)[1], ...failing, change.error ?? ''].filter(Boolean).join(', ')

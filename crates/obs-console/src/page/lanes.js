@@ -1,4 +1,4 @@
-// What stands below a request's waterfall. Each lane fills an element, and may give back what ends it.
+// The lanes below a request's waterfall. Each fills an element and may return its cleanup.
 
 import {copyButton, empty, fill, h, pairs, table} from './dom.js'
 import {digits, duration, instant, line, measured, value} from './format.js'

@@ -1,4 +1,4 @@
-// A list of any length: only the rows in sight are elements.
+// A virtual list: only visible rows are elements.
 
 import {h} from './dom.js'
 
@@ -33,7 +33,7 @@ export class List {
 		this.draw()
 	}
 
-	/** So many rows were put before the first: what is in sight stays where it is. */
+	/** Keeps the visible rows in place after `more` rows were put before the first. */
 	prepended(more, count) {
 		const top = this.element.scrollTop
 		if (this.at >= 0) this.at += more
@@ -111,7 +111,7 @@ export class List {
 		const step = {
 			ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity,
 		}[event.key]
-		if (this.keys?.(event)) {/* the owner's own */}
+		if (this.keys?.(event)) {/* handled by the owner */}
 		else if (step !== undefined) this.move(step)
 		else if (event.key === 'Enter' && this.at >= 0) this.open?.(this.at, event)
 		else return

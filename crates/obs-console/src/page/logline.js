@@ -1,4 +1,4 @@
-// What log lines look like, wherever they stand.
+// How log lines are shown.
 
 import {copyButton, h, pairs} from './dom.js'
 import {line, value} from './format.js'

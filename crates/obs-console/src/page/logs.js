@@ -1,4 +1,4 @@
-// All log lines: the newest at the end, older ones as one scrolls up.
+// All log lines: the newest at the end, older ones on scrolling up.
 
 import {get} from './api.js'
 import {button, closer, empty, fill, h, split} from './dom.js'

@@ -1,4 +1,4 @@
-// The page itself: header, which view is shown, what is new, and the keys that work everywhere.
+// The page: header, current view, live changes, and global keys.
 
 import {get, listen, post, setToken, takeToken} from './api.js'
 import {button, empty, fill, h, say, small} from './dom.js'
@@ -66,7 +66,7 @@ function showSwitches() {
 	clockMode.setAttribute('aria-label', isRelative() ? 'Times are relative: show clock times' : 'Times are of the clock: show relative times')
 }
 
-// At most twice a second, and never two at a time.
+// At most twice a second, one at a time.
 let last = {}
 let due = 0
 let running = false

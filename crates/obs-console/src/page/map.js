@@ -1,4 +1,4 @@
-// Who calls whom: callers left, callees right.
+// The service map: callers left, callees right.
 
 import {get} from './api.js'
 import {empty, fill, h, table} from './dom.js'

@@ -1,4 +1,4 @@
-// Metric families, and the series of one as plots.
+// Metric families, and the plots of one.
 
 import {get} from './api.js'
 import {empty, field, fill, h, split} from './dom.js'

@@ -1,4 +1,4 @@
-// A line chart. Lines differ in colour and in dashes, and have names; exemplars are links to their requests.
+// A line chart. Lines differ in colour and dashes and are named; exemplars link to their requests.
 
 import {h} from './dom.js'
 import {clock, line, measured} from './format.js'

@@ -44,7 +44,7 @@ export class RequestPane {
 		} else if (this.document) this.showParts(route)
 	}
 
-	/** What a request brings late is shown as it comes, and where one reads stays. */
+	/** Shows late data of the request and keeps the scroll position. */
 	async change() {
 		const it = this.document
 		if (!it || this.loading) return

@@ -1,4 +1,4 @@
-// The requests as they come, and the one that is open beside them.
+// The list of requests, and the open one beside it.
 
 import {get} from './api.js'
 import {button, empty, fill, h, split} from './dom.js'

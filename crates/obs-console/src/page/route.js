@@ -1,6 +1,6 @@
-// The address is the state: view, filters (also those that are switched off) and what is open.
+// The address is the state: view, filters (switched off ones too) and the open item.
 
-/** `#/view?name=value&~name=value`: a name after `~` is kept, and switched off. */
+/** `#/view?name=value&~name=value`: `~` marks a filter that is switched off. */
 export function current() {
 	const hash = location.hash.replace(/^#\/?/, '')
 	const at = hash.indexOf('?')
@@ -45,7 +45,7 @@ export class Route {
 		if (location.hash !== this.toString()) location.hash = this.toString()
 	}
 
-	/** Without a step in the history: for what changes with every key. */
+	/** Adds no history entry: for changes at every key. */
 	replace() {
 		if (location.hash === this.toString()) return
 		history.replaceState(null, '', this.toString())

@@ -1,4 +1,4 @@
-// From the points of a family's series to the lines of its charts.
+// Turns the points of a family's series into lines of charts.
 
 const MOST = 12
 const WINDOW = 15_000
@@ -38,7 +38,7 @@ function labels(series) {
 	return Object.entries(series.labels).map(([name, value]) => `${name}=${value}`).join(' ')
 }
 
-/** What a counter grew by at each of its points. One that starts later than the others started at zero. */
+/** A counter's increase at each point. One first seen after `first` began at zero. */
 function increments({points}, first) {
 	return points.map(([ms, value], at) => {
 		if (at === 0) return [ms, ms > first ? value : 0]
@@ -47,7 +47,7 @@ function increments({points}, first) {
 	})
 }
 
-// A series has points where its value changed: between them it stood still.
+// A series has a point where its value changed; it is constant between points.
 function times(members) {
 	const at = [...new Set(members.flatMap((it) => it.points.map(([ms]) => ms)))].sort((one, other) => one - other)
 	return at.flatMap((ms, i) => [ms, ...[ms + WINDOW / 2, ms + WINDOW + 1, at[i + 1] - 999].filter((more) => more > ms && more < at[i + 1])])

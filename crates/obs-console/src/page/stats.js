@@ -1,4 +1,4 @@
-// What is kept, how full it is, and what had to go.
+// The store: contents, fill level and evictions.
 
 import {get} from './api.js'
 import {empty, fill, h, table} from './dom.js'

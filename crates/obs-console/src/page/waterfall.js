@@ -1,4 +1,4 @@
-// The spans of a request on one time axis, with its log lines and events pinned to them.
+// The spans of a request on one time axis, with their log lines and events.
 
 import {field, fill, h, small, span as part} from './dom.js'
 import {colour, duration, instant, levelOf, line, value} from './format.js'
@@ -9,7 +9,7 @@ const HEIGHT = 24
 const DEEPEST = 16
 
 export class Waterfall {
-	/** `pick(span)` is a chosen row, `find(text)` what is searched for, `logs()` a click into the lane of lines. */
+	/** `pick(span)`: a row was chosen; `find(text)`: a search; `logs()`: a click into the log lane. */
 	constructor(it, {folded, pick, find, logs}) {
 		this.document = it
 		this.folded = folded ?? new Set()

@@ -1,4 +1,4 @@
-//! Stacks as the tree that a flame graph shows.
+//! Stacks as the tree of a flame graph.
 
 use std::collections::HashMap;
 

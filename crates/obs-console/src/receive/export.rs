@@ -1,4 +1,4 @@
-//! What both roads of OTLP do with a decoded request.
+//! Handles a decoded OTLP request, of gRPC and of HTTP.
 
 use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,

@@ -1,4 +1,4 @@
-//! What is sent over HTTP: OTLP as protobuf and JSON, and Sentry's envelopes.
+//! Receives over HTTP: OTLP as protobuf and JSON, and Sentry's envelopes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

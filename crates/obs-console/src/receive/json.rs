@@ -1,4 +1,4 @@
-//! OTLP/JSON as protobuf's JSON mapping has it, brought to the form that the generated types read.
+//! Converts OTLP/JSON (protobuf's JSON mapping) to the form that the generated types read.
 //!
 //! A reader must take numbers as strings, `"NaN"` and `"Infinity"`, enums by name, `null` for any field,
 //! both spellings of a field's name, and fields that it does not know (ProtoJSON, "JSON representation";

@@ -1,4 +1,4 @@
-//! Requests in JSON, item by item: what is not understood costs itself alone.
+//! Requests in JSON, decoded item by item: an invalid item loses only itself.
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;

@@ -1,4 +1,4 @@
-//! What arrives: OTLP over gRPC and HTTP, error events in Sentry's protocol, and log lines as NDJSON.
+//! The receivers: OTLP over gRPC and HTTP, error events in Sentry's protocol, log lines as NDJSON.
 
 mod body;
 mod envelope;

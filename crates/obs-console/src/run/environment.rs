@@ -1,4 +1,4 @@
-//! What a program is given so that everything of it is joined here.
+//! The environment of a program, so that its telemetry arrives here.
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

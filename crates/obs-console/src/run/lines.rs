@@ -1,4 +1,4 @@
-//! A program's output as lines: truncated where they are endless, joined where they are one stack trace.
+//! Splits a program's output into lines: long ones are truncated, those of one stack trace joined.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

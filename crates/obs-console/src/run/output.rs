@@ -1,4 +1,4 @@
-//! A program's output: shown as it is, and kept as log lines.
+//! A program's output: passed on, and stored as log lines.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! OpenMetrics text, and Prometheus' older text, read without ever failing as a whole.
+//! Parses OpenMetrics and Prometheus' older text; an invalid line loses only itself.
 
 use obs_context::{SpanId, TraceId};
 

@@ -1,4 +1,4 @@
-//! A service that is looked at.
+//! A service that is scraped.
 
 use std::fmt;
 use std::str::FromStr;

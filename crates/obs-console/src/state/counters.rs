@@ -1,4 +1,4 @@
-//! What was taken, turned away and evicted, as it happens.
+//! Counts accepted, rejected and evicted items.
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {

@@ -1,4 +1,4 @@
-//! What the probes of each service said, as the moments at which it changed.
+//! The history of each service's probes, as changes.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

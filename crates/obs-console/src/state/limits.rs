@@ -1,4 +1,4 @@
-//! How much is kept.
+//! Limits of the store.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What the console keeps, each part within its limits: nothing on disk, nothing without a bound.
+//! The stored data, in memory only, each part within its limits.
 
 mod counters;
 mod health;

@@ -1,4 +1,4 @@
-//! The console's own requests, which it never shows.
+//! The console's own requests, which are never shown.
 
 use obs_context::{TraceId, random_u64};
 

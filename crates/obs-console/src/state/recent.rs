@@ -1,4 +1,4 @@
-//! Things in the order of their arrival, found by trace and by request id: log lines, error events.
+//! Log lines and error events in order of arrival, indexed by trace and request id.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;

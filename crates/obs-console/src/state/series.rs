@@ -1,4 +1,4 @@
-//! Metric series over time, as the moments at which each changed.
+//! Metric series over time, as changes.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;

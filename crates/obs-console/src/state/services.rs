@@ -1,4 +1,4 @@
-//! Which services there are, and which instances of each.
+//! The known services and their instances.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

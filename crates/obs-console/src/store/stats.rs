@@ -1,4 +1,4 @@
-//! What is kept, and what became of the rest.
+//! The fill level of the store, and what was rejected or evicted.
 
 use serde::Serialize;
 

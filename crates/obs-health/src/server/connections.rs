@@ -55,7 +55,7 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub(crate) struct Connections {
     builder: Arc<auto::Builder<Streams>>,
     limits: Arc<ServerLimits>,
-    tell_peer: fn(&mut Extensions, SocketAddr),
+    insert_peer: fn(&mut Extensions, SocketAddr),
     places: Arc<Semaphore>,
     open: OpenConnections,
     health: Health,
@@ -74,7 +74,7 @@ pub(crate) struct Accepted {
 impl Connections {
     pub(crate) fn new(
         limits: ServerLimits,
-        tell_peer: fn(&mut Extensions, SocketAddr),
+        insert_peer: fn(&mut Extensions, SocketAddr),
         health: Health,
         in_flight: InFlight,
     ) -> Self {
@@ -92,7 +92,7 @@ impl Connections {
             builder: Arc::new(builder),
             places: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
             limits,
-            tell_peer,
+            insert_peer,
             open: OpenConnections::default(),
             health,
             in_flight,
@@ -142,7 +142,7 @@ impl Connections {
         let age = limits.connection_age;
         let age = age.saturating_add(age / 160 * offset);
         let in_flight = self.in_flight.clone();
-        let tell_peer = self.tell_peer;
+        let insert_peer = self.insert_peer;
         let (open, health) = (self.open.streams.token(), self.health.clone());
         let (closing, abort_http) = (self.open.closing.stopped(), self.open.abort_http.stopped());
         let abort_upgraded = [(); 2].map(|()| self.open.abort_upgraded.stopped());
@@ -162,7 +162,7 @@ impl Connections {
                         ReadLimit::new(abort_read, phase.clone(), idle, head, body, shared, guards);
                     let watch = PeerWatch {
                         peer,
-                        tell_peer,
+                        insert_peer,
                         phase,
                         read: read.expired(),
                         write: write.watch(),
@@ -208,7 +208,7 @@ impl Connections {
 /// The limits that a connection's peer may run into.
 struct PeerWatch {
     peer: SocketAddr,
-    tell_peer: fn(&mut Extensions, SocketAddr),
+    insert_peer: fn(&mut Extensions, SocketAddr),
     phase: Phase,
     read: Arc<OnceLock<Closed>>,
     write: WriteWatch,
@@ -226,7 +226,7 @@ async fn serve<S, App, B>(
     builder: &auto::Builder<Streams>,
     stream: S,
     app: App,
-    PeerWatch { peer, tell_peer, phase, read, write, http2 }: PeerWatch,
+    PeerWatch { peer, insert_peer, phase, read, write, http2 }: PeerWatch,
     closing: Stopped,
     Timeouts { first_request, age, write_timeout }: Timeouts,
 ) -> Result<(), Closed>
@@ -245,7 +245,7 @@ where
         if obs_http::is_grpc(request.headers()) {
             http2.disable();
         }
-        tell_peer(request.extensions_mut(), peer);
+        insert_peer(request.extensions_mut(), peer);
         let mut app = app.clone();
         async move {
             poll_fn(|context| app.poll_ready(context)).await?;

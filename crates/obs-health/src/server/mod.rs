@@ -36,20 +36,20 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub struct Server<A = PlainTcp> {
     listener: TcpListener,
     limits: ServerLimits,
-    tell_peer: TellPeer,
+    insert_peer: InsertPeer,
     acceptor: A,
 }
 
 /// Puts the address of a connection's peer among a request's extensions.
-type TellPeer = fn(&mut Extensions, SocketAddr);
+type InsertPeer = fn(&mut Extensions, SocketAddr);
 
 impl Server {
     /// A server on this listener, with the default limits.
     pub fn new(listener: TcpListener) -> Self {
-        let tell_peer: TellPeer = |extensions, peer| {
+        let insert_peer: InsertPeer = |extensions, peer| {
             extensions.insert(PeerAddr(peer));
         };
-        Self { listener, limits: ServerLimits::default(), tell_peer, acceptor: PlainTcp }
+        Self { listener, limits: ServerLimits::default(), insert_peer, acceptor: PlainTcp }
     }
 }
 
@@ -62,21 +62,21 @@ impl<A: Acceptor> Server<A> {
 
     /// Puts the peer's address among the extensions of each request in another way than as
     /// [`PeerAddr`], such as the extension of a web framework.
-    pub fn tell_peer(mut self, insert: fn(&mut Extensions, SocketAddr)) -> Self {
-        self.tell_peer = insert;
+    pub fn insert_peer(mut self, insert: fn(&mut Extensions, SocketAddr)) -> Self {
+        self.insert_peer = insert;
         self
     }
 
     /// Lets every connection go through this handshake first, such as TLS.
     pub fn acceptor<Other: Acceptor>(self, acceptor: Other) -> Server<Other> {
-        let Self { listener, limits, tell_peer, .. } = self;
-        Server { listener, limits, tell_peer, acceptor }
+        let Self { listener, limits, insert_peer, .. } = self;
+        Server { listener, limits, insert_peer, acceptor }
     }
 
     /// Serves `app` until `lifecycle` shuts down, then runs its stages and returns their
     /// report. Servers on one lifecycle shut down together, with one report. `app` is any tower
     /// service: an axum `Router`, or a service of your own. Each request has its connection's
-    /// [`PeerAddr`] among its extensions, unless [`Server::tell_peer`] says otherwise.
+    /// [`PeerAddr`] among its extensions, unless [`Server::insert_peer`] says otherwise.
     pub async fn serve<App, B>(self, app: App, lifecycle: Lifecycle) -> ShutdownReport
     where
         App: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -88,7 +88,7 @@ impl<A: Acceptor> Server<A> {
     {
         let health = lifecycle.health().clone();
         let connections =
-            Connections::new(self.limits, self.tell_peer, health.clone(), lifecycle.in_flight());
+            Connections::new(self.limits, self.insert_peer, health.clone(), lifecycle.in_flight());
         let serving = lifecycle.serving();
         let close_listener = lifecycle.listener_closes();
         loop {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::context::fields::{Fields, Key};
 use crate::encode::structure::Structure;
 use crate::encode::value::{self, TRUNCATED_MARK};
+use crate::error_text;
 use crate::logger;
 use serializer::Writer;
 
@@ -39,9 +40,9 @@ impl<'kvs> VisitSource<'kvs> for Visitor<'_> {
     /// Records may have any number of values, of any length.
     fn visit_pair(&mut self, key: kv::Key<'kvs>, shown: kv::Value<'kvs>) -> Result<(), kv::Error> {
         let name = key.as_str();
-        let key = Key::new(obs_guard::truncated(name, MAX_NAME_BYTES));
+        let name = obs_guard::truncated(name, MAX_NAME_BYTES);
         if self.0.as_bytes().len() >= MAX_BYTES {
-            value::text(self.0.begin(&key), TRUNCATED_MARK);
+            value::text(self.0.begin(&Key::new(name)), TRUNCATED_MARK);
             return Err(kv::Error::msg("the record has too many key-values"));
         }
         let mut json = Vec::new();
@@ -49,7 +50,7 @@ impl<'kvs> VisitSource<'kvs> for Visitor<'_> {
         // What came before an error or a panic is kept.
         let _visited = KEY_VALUES.call(|| shown.serialize(Writer(&mut structure)));
         structure.end();
-        self.0.begin(&key).extend_from_slice(&json);
+        error_text::add(self.0, name, |out| out.extend_from_slice(&json));
         Ok(())
     }
 }

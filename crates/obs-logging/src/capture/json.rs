@@ -1,6 +1,6 @@
 //! Reads back the lines that this crate writes: one JSON object each.
 
-use super::Value;
+use super::value::Value;
 
 /// The fields of an object, or `None` where the text is none.
 pub(crate) fn object(text: &str) -> Option<Vec<(String, Value)>> {

@@ -11,9 +11,6 @@
 pub(crate) mod json;
 pub(crate) mod value;
 
-#[cfg(feature = "otlp")]
-pub(crate) use json::object;
-
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -96,6 +93,13 @@ impl Capture {
                 "check the event's name, the filter, and that the code under test runs in the capture",
             )),
         }
+    }
+}
+
+impl Captured {
+    /// A line of JSON as this crate writes it, with the message in `event`; `None` of any other text.
+    pub fn parse(line: &str) -> Option<Self> {
+        json::object(line).map(Self::new)
     }
 }
 

@@ -12,7 +12,10 @@ use pin_project_lite::pin_project;
 #[cfg(feature = "http")]
 use super::ambient::MAX_BYTES;
 use super::ambient::{Ambient, LEFT_OUT};
-use super::fields::{Fields, Key};
+use super::fields::Fields;
+#[cfg(feature = "http")]
+use super::fields::Key;
+use crate::error_text;
 use crate::field::Value;
 use crate::local;
 
@@ -68,7 +71,7 @@ impl Context {
     /// Fields past 64 KiB in all are left out, and counted: see [`Context::fields_left_out`].
     pub fn bind(&self, name: &str, value: impl Value) -> &Self {
         let mut field = Fields::new();
-        value.encode(field.begin(&Key::new(name)));
+        error_text::add(&mut field, name, |json| value.encode(json));
         self.0.append(&field);
         self
     }

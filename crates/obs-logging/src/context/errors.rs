@@ -1,10 +1,11 @@
-//! Fields that describe one error, and stay together: `error.message`, `error.type`, `error.chain`.
+//! Fields that describe one error, and stay together: `error.message`, `error.type`, `error.chain`,
+//! `error.location`, `error.backtrace`.
 //!
 //! A line never has the message of one error and the causes of another: where a later origin (an event,
 //! a span inside) has `error` or `error.message`, all of the earlier origin's is gone.
 
 const MESSAGE: &[u8] = b".message";
-const PARTS: [&[u8]; 3] = [MESSAGE, b".type", b".chain"];
+const PARTS: [&[u8]; 5] = [MESSAGE, b".type", b".chain", b".location", b".backtrace"];
 
 /// Whether the field `name` of an earlier origin is part of an error that a later origin replaces. The
 /// closures tell which names each has.

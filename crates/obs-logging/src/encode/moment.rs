@@ -40,6 +40,12 @@ impl Moment {
         (self.second as u64).wrapping_mul(1_000_000_000).wrapping_add(u64::from(self.nanos))
     }
 
+    /// Nanoseconds since the epoch, 0 before it.
+    pub(crate) fn since_epoch(self) -> u64 {
+        let seconds = u64::try_from(self.second).unwrap_or(0);
+        seconds.saturating_mul(1_000_000_000).saturating_add(u64::from(self.nanos))
+    }
+
     /// Whole seconds since the epoch, rounded down.
     pub(crate) fn second(self) -> i64 {
         self.second

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::context::fields::Fields;
 use crate::cost::CallsiteStats;
 use crate::error_type::ErrorTypes;
@@ -22,6 +23,7 @@ pub(crate) struct LayerConfig {
     pub(crate) sink: Arc<Sink>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) stats: Arc<CallsiteStats>,
+    pub(crate) budget: Option<Arc<Budget>>,
 }
 
 impl LayerConfig {

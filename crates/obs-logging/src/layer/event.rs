@@ -8,12 +8,14 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
 use super::Lines;
+use crate::budget::SiteBudget;
 use crate::callsite::Callsite;
 use crate::context::fields::{Fields, mixed};
 use crate::encode::escape::string;
 use crate::encode::moment::Moment;
 use crate::encode::value;
 use crate::local::Local;
+use crate::notice;
 use crate::render::{Json, Line, LineParts};
 use crate::scratch::Scratch;
 use crate::visitor::Visitor;
@@ -42,6 +44,15 @@ impl Lines {
                 None => return self.suppress(callsite),
             }
         }
+        if let Some(budget) = &callsite.budget {
+            if let Some(shed) = budget.notice(time) {
+                self.tell_of_shed(shed, budget, time);
+            }
+            match budget.admit(level, time, suppressed) {
+                Some(before) => suppressed = before,
+                None => return config.tally.shed(level),
+            }
+        }
         if suppressed == 0
             && let Some(json) = config.renderer.as_json().filter(|_| callsite.writes_in_place)
             && event.is_contextual()
@@ -52,7 +63,7 @@ impl Lines {
             let mut visitor = Visitor(InPlace::new(callsite, scratch, json, write_context));
             event.record(&mut visitor);
             if visitor.0.end() {
-                return self.push_line(level, callsite, &scratch.line);
+                return self.push_line(level, time, callsite, &scratch.line);
             }
         } else {
             if config.span_names {
@@ -184,13 +195,32 @@ impl Lines {
             config.renderer.render_parts(&whole, &parts, &local.clock, merged, line);
             drop((stack, bound));
         }
-        self.push_line(level, callsite, line);
+        self.push_line(level, time, callsite, line);
     }
 
     #[inline]
-    fn push_line(&self, level: Level, callsite: &Callsite, line: &[u8]) {
+    fn push_line(&self, level: Level, time: Moment, callsite: &Callsite, line: &[u8]) {
+        if let Some(budget) = &callsite.budget {
+            budget.charge(level, line.len(), time);
+        }
         let was_taken = self.config.sink.push(level, line);
         callsite.cost.add_line(line.len(), was_taken);
+    }
+
+    /// Says which budget sheds lines, and whose.
+    #[cold]
+    fn tell_of_shed(&self, shed: u64, site: &SiteBudget, time: Moment) {
+        let config = &self.config;
+        let loudest = config.stats.costs().into_iter().max_by_key(|cost| cost.shed);
+        let line = notice::of_shed_lines(
+            &config.renderer,
+            config.statics.clone(),
+            site.bytes_per_second(),
+            shed,
+            loudest,
+        );
+        site.charge(Level::WARN, line.len(), time);
+        config.sink.push(Level::WARN, &line);
     }
 
     fn suppress(&self, callsite: &Callsite) {

@@ -3,7 +3,8 @@
 use obs_context::{SpanId, TraceId};
 use obs_otlp::wire::Write;
 
-use crate::capture::Value;
+use crate::capture::json::object;
+use crate::capture::value::Value;
 use crate::encode::time;
 use crate::otlp::names;
 
@@ -31,7 +32,7 @@ pub(super) fn request(resource: &[u8], event_key: &str, lines: &[u8]) -> (Vec<u8
 
 fn record(out: &mut Vec<u8>, event_key: &str, line: &[u8]) {
     let text = String::from_utf8_lossy(line);
-    let Some(fields) = crate::capture::object(&text) else {
+    let Some(fields) = object(&text) else {
         return out.message(5, |out| any_value(out, &Value::Text(text.into_owned())));
     };
     for (name, value) in &fields {

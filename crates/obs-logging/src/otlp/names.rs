@@ -1,7 +1,7 @@
 //! What a line's own fields are called in OpenTelemetry's semantic conventions; what these do not know is
 //! under `obs.`. The application's fields keep their names.
 
-use crate::capture::Value;
+use crate::capture::value::Value;
 
 /// RFC 9110, PATCH and QUERY: the methods that the conventions know.
 const METHODS: [&str; 10] =

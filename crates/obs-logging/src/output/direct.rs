@@ -8,7 +8,8 @@ use tracing_core::Level;
 
 use super::report::FlushReport;
 use super::tally::{Counts, Tally, level_index};
-use super::{Target, writing};
+use super::target::Target;
+use super::writing;
 
 pub(crate) struct Direct {
     target: Mutex<Target>,

@@ -14,14 +14,14 @@ const TIME_LENGTH: usize = 27;
 /// allocated again.
 #[derive(Default)]
 pub(super) struct Batch {
-    taken: Vec<Taken>,
+    drained: Vec<DrainedShard>,
     merged: Vec<u8>,
     merged_ends: Vec<u32>,
 }
 
 /// The lines of one shard, and how far they have been merged.
 #[derive(Default)]
-struct Taken {
+struct DrainedShard {
     bytes: Vec<u8>,
     ends: Vec<u32>,
     /// The next line's place in `ends`, and where it begins.
@@ -33,18 +33,18 @@ impl Batch {
     /// Empties all shards at one moment, so that no line is left for the next batch that happened
     /// before one of this; answers whether there was any line.
     pub(super) fn take(&mut self, shards: &[Shard]) -> bool {
-        self.taken.resize_with(shards.len(), Taken::default);
+        self.drained.resize_with(shards.len(), DrainedShard::default);
         let mut found = false;
         let locked: [_; MAX_SHARDS] = std::array::from_fn(|at| shards.get(at).map(Shard::lock));
         let locked = locked.into_iter().flatten();
-        for ((mut lines, shard), taken) in locked.zip(shards).zip(&mut self.taken) {
-            taken.clear();
+        for ((mut lines, shard), drained) in locked.zip(shards).zip(&mut self.drained) {
+            drained.clear();
             if lines.ends.is_empty() {
                 continue;
             }
             found = true;
-            std::mem::swap(&mut lines.bytes, &mut taken.bytes);
-            std::mem::swap(&mut lines.ends, &mut taken.ends);
+            std::mem::swap(&mut lines.bytes, &mut drained.bytes);
+            std::mem::swap(&mut lines.ends, &mut drained.ends);
             shard.filled.store(0, Ordering::Relaxed);
             if lines.waiting > 0 {
                 shard.has_room.notify_all();
@@ -56,7 +56,7 @@ impl Batch {
     /// Hands the lines over: those of a single shard as they are, those of several merged.
     pub(super) fn write(&mut self, mut write: impl FnMut(&[u8], &[u32])) {
         loop {
-            let mut filled = self.taken.iter_mut().filter(|taken| !taken.is_done());
+            let mut filled = self.drained.iter_mut().filter(|drained| !drained.is_done());
             let Some(first) = filled.next() else { break };
             if filled.next().is_none() && first.next == 0 && self.merged_ends.is_empty() {
                 write(&first.bytes, &first.ends);
@@ -80,33 +80,34 @@ impl Batch {
 
     /// Copies the lines of the shard with the earliest one, until another shard has an earlier.
     fn merge_run(&mut self) {
-        let times = self.taken.iter().enumerate().filter(|(_, taken)| !taken.is_done());
-        let Some((earliest, _)) = times.clone().min_by_key(|(_, taken)| taken.time()) else {
+        let times = self.drained.iter().enumerate().filter(|(_, drained)| !drained.is_done());
+        let Some((earliest, _)) = times.clone().min_by_key(|(_, drained)| drained.time()) else {
             return;
         };
-        let others = times.filter(|(at, _)| *at != earliest).map(|(_, taken)| taken.time());
+        let others = times.filter(|(at, _)| *at != earliest).map(|(_, drained)| drained.time());
         let mut until = [u8::MAX; TIME_LENGTH];
         if let Some(time) = others.min() {
             until[..time.len()].copy_from_slice(time);
             until[time.len()..].fill(0);
         }
-        let taken = &mut self.taken[earliest];
-        let from = taken.start;
+        let drained = &mut self.drained[earliest];
+        let from = drained.start;
         let offset = self.merged.len();
         loop {
-            taken.start = taken.ends.get(taken.next).map_or(taken.start, |end| *end as usize);
-            taken.next += 1;
-            self.merged_ends.push((offset + taken.start - from) as u32);
-            let is_full = offset + taken.start - from >= PART_BYTES;
-            if is_full || taken.is_done() || taken.time() > &until[..] {
+            drained.start =
+                drained.ends.get(drained.next).map_or(drained.start, |end| *end as usize);
+            drained.next += 1;
+            self.merged_ends.push((offset + drained.start - from) as u32);
+            let is_full = offset + drained.start - from >= PART_BYTES;
+            if is_full || drained.is_done() || drained.time() > &until[..] {
                 break;
             }
         }
-        self.merged.extend_from_slice(&taken.bytes[from..taken.start]);
+        self.merged.extend_from_slice(&drained.bytes[from..drained.start]);
     }
 }
 
-impl Taken {
+impl DrainedShard {
     fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();

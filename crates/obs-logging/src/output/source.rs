@@ -20,18 +20,22 @@ impl Accounts {
         Self(outputs)
     }
 
-    fn collect_levels(&self, sink: &mut dyn FnMut(Sample<'_>)) {
-        for (name, output) in &self.0 {
-            for (level, lines) in LEVELS.iter().zip(output.emitted()) {
+    /// A number of each level of each output that has it.
+    fn collect_levels(
+        &self,
+        sink: &mut dyn FnMut(Sample<'_>),
+        name: &'static str,
+        help: &'static str,
+        read: fn(&Sink) -> Option<[u64; 5]>,
+    ) {
+        for (output_name, output) in &self.0 {
+            for (level, lines) in LEVELS.iter().zip(read(output).into_iter().flatten()) {
                 let level = ("level", level_name(level));
-                let labels = name.as_deref().map(|name| [level, ("output", name)]);
-                sink(Sample {
-                    name: "obs_log_lines_total",
-                    help: "Log lines that were made, by level.",
-                    kind: SampleKind::Counter,
-                    labels: labels.as_ref().map_or(&[level], |labels| labels),
-                    value: lines as f64,
-                });
+                let labels = output_name.as_deref().map(|name| [level, ("output", name)]);
+                let level = [level];
+                let labels = labels.as_ref().map_or(&level[..], |labels| labels);
+                let value = lines as f64;
+                sink(Sample { name, help, kind: SampleKind::Counter, labels, value });
             }
         }
     }
@@ -55,7 +59,12 @@ impl Accounts {
 
 impl Source for Accounts {
     fn collect(&self, sink: &mut dyn FnMut(Sample<'_>)) {
-        self.collect_levels(sink);
+        let made = "Log lines that were made, by level.";
+        self.collect_levels(sink, "obs_log_lines_total", made, |output| Some(output.emitted()));
+        let shed = "Log lines that the budget has shed, by level.";
+        self.collect_levels(sink, "obs_log_lines_shed_total", shed, |output| {
+            output.tally().shed_by_level()
+        });
         let mut each = |name, help, read| self.collect_each(sink, name, help, read);
         each("obs_log_lines_written_total", "Log lines that the output took.", |output| {
             output.counts().written

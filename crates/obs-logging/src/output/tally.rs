@@ -41,6 +41,8 @@ pub(crate) struct Tally {
     pub(crate) panics: AtomicU64,
     /// Lines that sampling, a limit or a processor suppressed.
     suppressed: AtomicU64,
+    /// Lines that a budget has shed, by level, where there is one.
+    shed: Option<[AtomicU64; 5]>,
 }
 
 /// A counter that is changed only under the target's lock, and read without it.
@@ -61,6 +63,23 @@ impl LockedCounter {
 }
 
 impl Tally {
+    pub(crate) fn new(has_budget: bool) -> Self {
+        Self { shed: has_budget.then(Default::default), ..Self::default() }
+    }
+
+    /// Counts a line that the budget has shed.
+    pub(crate) fn shed(&self, level: Level) {
+        if let Some(shed) = &self.shed {
+            shed[level_index(level)].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Lines that the budget has shed, by level, errors first.
+    pub(crate) fn shed_by_level(&self) -> Option<[u64; 5]> {
+        let shed = self.shed.as_ref()?;
+        Some(std::array::from_fn(|level| shed[level].load(Ordering::Relaxed)))
+    }
+
     /// Counts a line that is dropped before it reached the target.
     pub(super) fn count_dropped(&self, level: Level) {
         self.dropped_early[level_index(level)].fetch_add(1, Ordering::Relaxed);

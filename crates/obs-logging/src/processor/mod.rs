@@ -3,7 +3,7 @@
 
 mod pace;
 mod record;
-mod redact;
+pub(crate) mod redact;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,8 +18,6 @@ use crate::log_record::is_bridge;
 pub(crate) use pace::{Pace, Pacing};
 pub use record::Record;
 pub(crate) use redact::Redaction;
-#[cfg(feature = "valuable")]
-pub(crate) use redact::redaction_of_texts;
 
 /// Looks at every event that is to be logged, with all of its fields, and may change or drop it.
 ///

@@ -1,4 +1,4 @@
-//! Pools of connections, threads, permits: what is used, what is free, who waits.
+//! Pools of connections, threads, permits: used, free, waiting.
 
 use crate::error::Error;
 use crate::family::GaugeVec;

@@ -1,4 +1,4 @@
-//! The tokio runtime: how busy its workers are, and what waits for them.
+//! The tokio runtime: how busy its workers are, and how long its queues.
 
 use std::sync::Arc;
 

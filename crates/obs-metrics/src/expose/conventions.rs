@@ -1,4 +1,4 @@
-//! What OpenTelemetry calls the metrics of HTTP and databases that Prometheus' readers know by other names.
+//! OpenTelemetry's names for the HTTP and database metrics that Prometheus knows by other names.
 
 use crate::descriptor::Descriptor;
 
@@ -47,6 +47,7 @@ const CONVENTIONS: [Convention; 5] = [
         family: "http_server_request_duration_seconds",
         labels: &[
             attribute("http_request_method", "http.request.method"),
+            attribute("url_scheme", "url.scheme"),
             Attribute { label: "http_route", ..ROUTE },
             STATUS,
         ],
@@ -94,7 +95,8 @@ impl Convention {
     pub(super) fn for_family(family: &Descriptor) -> Option<&'static Self> {
         CONVENTIONS.iter().find(|known| {
             let labels = family.labels.iter().map(|label| &**label);
-            *known.family == *family.name && labels.eq(known.labels.iter().map(|known| known.label))
+            known.family == family.unprefixed()
+                && labels.eq(known.labels.iter().map(|known| known.label))
         })
     }
 

@@ -1,4 +1,4 @@
-//! Which format the scraper asks for.
+//! Negotiates the format of a scrape.
 
 use super::format::Format;
 

@@ -1,4 +1,4 @@
-//! The few parts of protobuf's wire format that metrics need.
+//! The parts of protobuf's wire format that metrics need.
 
 /// The bytes of one message. Fields are written in the order of the calls.
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::budget::Budget;
 use super::idle::IdleTracker;
 use super::key::Key;
 use super::labels::{LabelNames, push_label};
@@ -13,7 +14,7 @@ use super::table::{RetiredTable, SeriesRef, Table};
 use super::{Labels, Series};
 use crate::descriptor::Descriptor;
 use crate::expose::Expose;
-use crate::metric::Sealed;
+use crate::metric::{RECORDS, Sealed};
 use crate::names::OVERFLOW_LABEL;
 use crate::storage::{Pin, pin};
 
@@ -32,6 +33,9 @@ pub(crate) trait Collect: Send + Sync {
     /// Uses of the overflow series.
     fn overflowed(&self) -> u64;
 
+    /// Of these, the ones for which the registry's budget is the reason.
+    fn shed(&self) -> u64;
+
     fn limit(&self) -> usize;
 
     /// Calls for the label block of every series.
@@ -47,6 +51,7 @@ pub(crate) struct Family<M: Sealed> {
     table: Table<M::Core>,
     live: Mutex<LiveSeries<M::Core>>,
     limit: SeriesLimit,
+    budget: Arc<Budget>,
     overflow: OnceLock<Arc<Series<M::Core>>>,
     /// Whether to show when a series began.
     shows_created: bool,
@@ -61,7 +66,13 @@ struct LiveSeries<C> {
 }
 
 impl<M: Sealed> Family<M> {
-    pub(crate) fn new(descriptor: Descriptor, settings: M::Settings, shows_created: bool) -> Self {
+    pub(crate) fn new(
+        descriptor: Descriptor,
+        settings: M::Settings,
+        shows_created: bool,
+        budget: Arc<Budget>,
+    ) -> Self {
+        budget.add_family();
         Self {
             names: LabelNames::new(&descriptor.labels),
             descriptor,
@@ -69,6 +80,7 @@ impl<M: Sealed> Family<M> {
             table: Table::new(),
             live: Mutex::new(LiveSeries { series: Vec::new(), retired: Vec::new(), idle: None }),
             limit: SeriesLimit::new(limit::DEFAULT_MAX_SERIES),
+            budget,
             overflow: OnceLock::new(),
             shows_created,
         }
@@ -86,6 +98,13 @@ impl<M: Sealed> Family<M> {
         values: &[&str; N],
         pin: &Pin,
     ) -> ManuallyDrop<M> {
+        if !RECORDS && N > 0 {
+            // The number of any series would be 0: one stands for all.
+            let series = self.overflow_series();
+            return ManuallyDrop::new(M::from_series(ManuallyDrop::into_inner(
+                series.borrow_arc(),
+            )));
+        }
         let key = self.names.key(values);
         let series = match self.find(&key, values, pin) {
             Some(series) => series,
@@ -98,6 +117,9 @@ impl<M: Sealed> Family<M> {
 
     /// A handle of these values' series, made where there is none, that no expiry overtakes.
     pub(crate) fn handle<const N: usize>(&self, values: &[&str; N]) -> M {
+        if !RECORDS {
+            return M::clone(&self.find_or_create(values, &pin()));
+        }
         loop {
             let pin = pin();
             let key = self.names.key(values);
@@ -144,6 +166,8 @@ impl<M: Sealed> Family<M> {
             let retired = self.table.replace(&live.series, removed);
             live.retired.push(retired);
             self.limit.try_admit(live.series.len());
+            self.limit.set_series(live.series.len());
+            self.budget.remove_series(count);
         }
         live.free_retired();
         count
@@ -199,6 +223,13 @@ impl<M: Sealed> Family<M> {
         if self.limit.is_reached() || size > MAX_LABEL_BYTES {
             return self.overflow(values);
         }
+        // A metric without labels is one series, which is always there.
+        if N > 0 && self.budget.refuses(self.limit.series()) {
+            return match self.find(&key, values, pin) {
+                Some(series) => series,
+                None => self.shed(),
+            };
+        }
         let mut live = self.lock();
         if let Some(series) = self.find(&key, values, pin) {
             return series;
@@ -211,6 +242,8 @@ impl<M: Sealed> Family<M> {
         let labels = Labels::new(key, &self.names, values);
         let key = self.names.key(values);
         live.series.push(Arc::new(Series::new(labels, M::core(&self.settings))));
+        self.limit.set_series(live.series.len());
+        self.budget.add_series();
         let outgrown = self.table.add(&live.series);
         live.retired.extend(outgrown);
         live.free_retired();
@@ -221,6 +254,17 @@ impl<M: Sealed> Family<M> {
     #[cold]
     fn overflow(&self, values: &[&str]) -> SeriesRef<'_, M::Core> {
         self.limit.count_overflow(&self.descriptor.name, values);
+        self.overflow_series()
+    }
+
+    #[cold]
+    fn shed(&self) -> SeriesRef<'_, M::Core> {
+        self.limit.count_shed();
+        self.budget.warn(&self.descriptor.name, self.limit.series());
+        self.overflow_series()
+    }
+
+    fn overflow_series(&self) -> SeriesRef<'_, M::Core> {
         SeriesRef::owned_by(self.overflow.get_or_init(|| {
             let mut block = String::new();
             push_label(&mut block, OVERFLOW_LABEL, "true");
@@ -248,7 +292,8 @@ impl<M: Sealed> Collect for Family<M> {
         let mut live = self.lock();
         live.free_retired();
         self.expire(&mut live);
-        let all = live.series.iter().chain(self.overflow.get());
+        let overflow = self.overflow.get().filter(|_| RECORDS);
+        let all = live.series.iter().chain(overflow);
         let mut head = false;
         for series in all {
             if !std::mem::replace(&mut head, true) {
@@ -266,6 +311,10 @@ impl<M: Sealed> Collect for Family<M> {
 
     fn overflowed(&self) -> u64 {
         self.limit.overflowed()
+    }
+
+    fn shed(&self) -> u64 {
+        self.limit.shed()
     }
 
     fn limit(&self) -> usize {

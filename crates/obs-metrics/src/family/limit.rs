@@ -17,6 +17,9 @@ pub(crate) struct SeriesLimit {
     /// Whether the limit is reached: new label sets are then rejected without a lock.
     reached: AtomicBool,
     warned: AtomicBool,
+    /// Series that the family has: written under its lock, read without.
+    series: AtomicUsize,
+    /// Uses of the overflow series, and those for which the registry's budget is the reason.
     overflowed: ShardedCells,
 }
 
@@ -26,7 +29,8 @@ impl SeriesLimit {
             max_series: AtomicUsize::new(max_series),
             reached: AtomicBool::new(false),
             warned: AtomicBool::new(false),
-            overflowed: ShardedCells::new(1),
+            series: AtomicUsize::new(0),
+            overflowed: ShardedCells::new(2),
         }
     }
 
@@ -41,6 +45,24 @@ impl SeriesLimit {
 
     pub(crate) fn is_reached(&self) -> bool {
         self.reached.load(Relaxed)
+    }
+
+    pub(crate) fn series(&self) -> usize {
+        self.series.load(Relaxed)
+    }
+
+    pub(crate) fn set_series(&self, series: usize) {
+        self.series.store(series, Relaxed);
+    }
+
+    /// Counts one use of the overflow series for which the registry's budget is the reason.
+    pub(crate) fn count_shed(&self) {
+        self.overflowed.add(0, 1);
+        self.overflowed.add(1, 1);
+    }
+
+    pub(crate) fn shed(&self) -> u64 {
+        self.overflowed.total(1)
     }
 
     /// Whether another series fits beside this many.

@@ -1,5 +1,6 @@
 //! Families: the series of one metric, found by their label values and bounded in number.
 
+mod budget;
 mod collection;
 mod idle;
 mod key;
@@ -10,6 +11,7 @@ mod table;
 mod typed;
 mod vector;
 
+pub(crate) use budget::Budget;
 pub(crate) use collection::{Collect, Family, single};
 pub(crate) use labels::{LabelPairs, Labels, parse_block, push_label};
 pub(crate) use series::Series;

@@ -1,4 +1,4 @@
-//! What the application holds of a family with labels.
+//! The application's handle of a family with labels.
 
 use std::fmt;
 use std::marker::PhantomData;

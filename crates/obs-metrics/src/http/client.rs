@@ -3,7 +3,7 @@
 use http::uri::{Authority, Scheme};
 use http::{StatusCode, request};
 use obs_context::Route;
-use obs_http::{End, Exchange, Observe};
+use obs_http::{End, Exchange, Observe, server_address};
 
 use super::known_method;
 use crate::buckets::Buckets;
@@ -21,7 +21,7 @@ use crate::registry::Registry;
 /// (dropped before its response), `body_failed` or `panic`. A client of very many hosts fills the family's
 /// limit of series; those past it share one.
 ///
-/// It is an [`Observe`], as [`ServerMetrics`](super::Red) is for a server: `ObserveLayer::new(metrics, unrouted)` makes
+/// It is an [`Observe`], as [`ServerMetrics`](super::ServerMetrics) is for a server: `ObserveLayer::new(metrics, unrouted)` makes
 /// a tower layer of it. Ended inside a sampled span, it leaves the trace as exemplar.
 #[derive(Clone, Debug)]
 pub struct ClientMetrics(HistogramVec<5>);
@@ -87,7 +87,7 @@ impl Exchange for ClientRequest {
     fn end(self, end: &End) {
         let mut digits = itoa::Buffer::new();
         let (host, port) = match &self.server {
-            Some(server) => (server.authority.host(), digits.format(server.port)),
+            Some(server) => (server_address(&server.authority), digits.format(server.port)),
             None => ("", ""),
         };
         let status = end.status.as_ref().map_or("", StatusCode::as_str);

@@ -1,10 +1,10 @@
-//! A number that only grows.
+//! Counters.
 
 use std::sync::{Arc, OnceLock};
 
 use obs_context::{active_span, active_span_is_sampled};
 
-use super::metric_type::Sealed;
+use super::metric_type::{RECORDS, Sealed};
 use crate::descriptor::Descriptor;
 use crate::exemplar::ExemplarSlot;
 use crate::expose::{Expose, Number};
@@ -39,6 +39,9 @@ impl Counter {
     /// Adds `amount`. Past `u64::MAX` the number wraps, which Prometheus takes for a restart.
     #[inline]
     pub fn inc_by(&self, amount: u64) {
+        if !RECORDS {
+            return;
+        }
         let core = self.0.core();
         core.cells.add(0, amount);
         if active_span_is_sampled() {

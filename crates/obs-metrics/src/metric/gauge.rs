@@ -1,10 +1,10 @@
-//! A number that goes up and down.
+//! Gauges.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::metric_type::Sealed;
+use super::metric_type::{RECORDS, Sealed};
 use crate::descriptor::Descriptor;
 use crate::expose::Expose;
 use crate::family::Series;
@@ -33,7 +33,9 @@ impl Gauge {
     /// Makes it this number.
     #[inline]
     pub fn set(&self, value: f64) {
-        self.bits().store(value.to_bits(), Relaxed);
+        if RECORDS {
+            self.bits().store(value.to_bits(), Relaxed);
+        }
     }
 
     /// Makes it the time now, in seconds since the epoch: the last success of a job, say.
@@ -57,6 +59,9 @@ impl Gauge {
     /// Adds `amount`, which may be negative.
     #[inline]
     pub fn add(&self, amount: f64) {
+        if !RECORDS {
+            return;
+        }
         let bits = self.bits();
         let mut old = bits.load(Relaxed);
         loop {

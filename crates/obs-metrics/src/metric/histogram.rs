@@ -1,4 +1,4 @@
-//! How often values fell into which range.
+//! Histograms with fixed buckets.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use obs_context::active_span_is_sampled;
 
-use super::metric_type::Sealed;
+use super::metric_type::{RECORDS, Sealed};
 use super::snapshot::HistogramCore;
 use crate::buckets::Bounds;
 use crate::descriptor::Descriptor;
@@ -54,6 +54,9 @@ impl Histogram {
     /// counted in `obs_metrics_observations_rejected_total`.
     #[inline]
     pub fn observe(&self, value: f64) {
+        if !RECORDS {
+            return;
+        }
         if !value.is_finite() {
             reject();
             return;
@@ -78,7 +81,7 @@ impl Histogram {
 
     /// Observes the seconds from now until the guard is dropped, also by a panic.
     pub fn start_timer(&self) -> Timer {
-        Timer { histogram: Some(self.clone()), started: Instant::now() }
+        Timer { histogram: RECORDS.then(|| self.clone()), started: Instant::now() }
     }
 
     /// How many values were counted.

@@ -1,4 +1,4 @@
-//! What does not change: versions, build settings. And which of a few states something is in.
+//! Info metrics (versions, build settings) and state sets.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

@@ -8,6 +8,9 @@ use crate::expose::Expose;
 use crate::family::Series;
 use crate::kind::Kind;
 
+/// Whether numbers are kept: a constant, so that the operations are empty where they are not.
+pub(crate) const RECORDS: bool = cfg!(feature = "record");
+
 /// A metric type: [`Counter`](crate::Counter), [`Gauge`](crate::Gauge),
 /// [`Histogram`](crate::Histogram), [`Summary`](crate::Summary) or [`StateSet`](crate::StateSet).
 #[allow(private_bounds, reason = "sealed: the families need to know every type")]

@@ -17,5 +17,5 @@ pub use histogram::{Histogram, Timer};
 pub(crate) use info::Info;
 pub use info::StateSet;
 pub use metric_type::Metric;
-pub(crate) use metric_type::Sealed;
+pub(crate) use metric_type::{RECORDS, Sealed};
 pub use summary::Summary;

@@ -1,4 +1,4 @@
-//! Native histograms: exponential buckets that need no choice.
+//! Native histograms: exponential buckets that need no configuration.
 
 use std::collections::BTreeMap;
 

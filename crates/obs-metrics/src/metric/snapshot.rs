@@ -1,4 +1,4 @@
-//! What a histogram holds, and what a scrape reads of it.
+//! The cells of a histogram, and their snapshot at a scrape.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 

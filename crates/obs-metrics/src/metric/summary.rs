@@ -1,10 +1,10 @@
-//! Quantiles that the process itself estimates.
+//! Summaries: quantiles estimated in the process.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::metric_type::Sealed;
+use super::metric_type::{RECORDS, Sealed};
 use crate::descriptor::Descriptor;
 use crate::expose::{Expose, Number, quantile_label};
 use crate::family::Series;
@@ -40,6 +40,9 @@ impl Summary {
     /// Counts one value. One that is not finite is left out, and counted in
     /// `obs_metrics_observations_rejected_total`.
     pub fn observe(&self, value: f64) {
+        if !RECORDS {
+            return;
+        }
         if !value.is_finite() {
             super::histogram::reject();
             return;

@@ -14,18 +14,29 @@ impl Registry {
         let mut series = 0;
         for family in families {
             series += family.series();
-            let overflowed = family.overflowed();
-            if overflowed > 0 {
+            // From the start, or `increase()` would miss the first time. Without labels there is one series.
+            if !family.descriptor().labels.is_empty() {
                 own.push(&Sample {
                     name: "obs_metrics_overflow_total",
                     help: "Uses of the overflow series, by the metric that reached its limit.",
                     kind: SampleKind::Counter,
                     labels: &[("metric", &family.descriptor().name)],
-                    value: overflowed as f64,
+                    value: family.overflowed() as f64,
                 });
             }
         }
-        for (place, panics) in obs_guard::panics() {
+        let has_budget = self.0.budget.most().is_some();
+        let labelled = families.iter().filter(|family| !family.descriptor().labels.is_empty());
+        for family in labelled.filter(|_| has_budget) {
+            own.push(&Sample {
+                name: "obs_metrics_series_shed_total",
+                help: "Uses of the overflow series because the registry's budget of series was used up.",
+                kind: SampleKind::Counter,
+                labels: &[("metric", &family.descriptor().name)],
+                value: family.shed() as f64,
+            });
+        }
+        obs_guard::each_place(|place, panics| {
             own.push(&Sample {
                 name: "obs_application_panics_total",
                 help: "Panics of the application's code that were caught where the toolkit calls it.",
@@ -33,7 +44,7 @@ impl Registry {
                 labels: &[("place", place)],
                 value: panics as f64,
             });
-        }
+        });
         let mut push = |name, help, kind, value| {
             own.push(&Sample { name, help, kind, labels: &[], value });
         };

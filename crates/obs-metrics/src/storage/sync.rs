@@ -1,4 +1,4 @@
-//! What threads meet at, under the names that the model in `tests/loom.rs` gives another meaning.
+//! Atomics and cells, replaced by those of the model in `tests/loom.rs`.
 
 pub(crate) use std::sync::Mutex;
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, compiler_fence, fence};

@@ -139,8 +139,8 @@ impl Image {
 fn beginning(header: &Section, address: u64) -> Option<u64> {
     /// Version 1; the kinds of a pointer, a count, and of a table relative to the section: as all linkers
     /// write them.
-    const USUAL: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
-    let table = header.bytes.strip_prefix(&USUAL)?.get(8..)?;
+    const EXPECTED_ENCODINGS: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
+    let table = header.bytes.strip_prefix(&EXPECTED_ENCODINGS)?.get(8..)?;
     let (entries, _) = table.as_chunks::<8>();
     let start = |entry: &[u8; 8]| {
         let [a, b, c, d, ..] = *entry;

@@ -25,7 +25,7 @@ impl LeftOut {
     }
 
     /// A process that has ended keeps what was seen of it.
-    pub(crate) fn look(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         if let Self::Kernel { of, seen, .. } = self {
             *seen = of.system_time().max(*seen);
         }

@@ -13,8 +13,8 @@ use crate::attach::maps::Mapping;
 use crate::attach::ring;
 
 /// The most that a sample can carry, and what it carries at least; multiples of 8.
-const DEEPEST_STACK: u64 = 65_528;
-const LEAST_STACK: u64 = 16 * 1024;
+const MAX_STACK_BYTES: u64 = 65_528;
+const MIN_STACK_BYTES: u64 = 16 * 1024;
 /// Bytes of stacks in a second of a processor's time. A ring lasts for an eighth of a second then, whatever
 /// the rate.
 const STACKS_A_SECOND: u64 = 16 << 20;
@@ -89,7 +89,7 @@ pub(crate) fn open(event: Event) -> io::Result<OwnedFd> {
         ..Default::default()
     };
     attributes.__bindgen_anon_1.sample_freq = event.rate;
-    attributes.__bindgen_anon_2.wakeup_watermark = (ring::LARGEST / 16) as u32;
+    attributes.__bindgen_anon_2.wakeup_watermark = (ring::MAX_RING_BYTES / 16) as u32;
     attributes.set_freq(1);
     attributes.set_watermark(1);
     attributes.set_disabled(1);
@@ -120,7 +120,7 @@ pub(crate) fn open(event: Event) -> io::Result<OwnedFd> {
 /// are followed four times as deep as at the highest.
 fn stack(rate: u64) -> u32 {
     let room = STACKS_A_SECOND / rate.max(1);
-    (room.clamp(LEAST_STACK, DEEPEST_STACK) / 8 * 8) as u32
+    (room.clamp(MIN_STACK_BYTES, MAX_STACK_BYTES) / 8 * 8) as u32
 }
 
 /// Records that did not fit.

@@ -11,7 +11,7 @@ use crate::attach::threads;
 use crate::error::Error;
 
 /// Processes that are known at once; what further ones do is counted as lost.
-const MOST: usize = 8_192;
+const MAX_PROCESSES: usize = 8_192;
 
 /// A process from its start, or from one `exec`, to its end or to the next.
 pub(crate) struct Process {
@@ -145,7 +145,7 @@ impl Processes {
         let id = match self.id_at(pid, time) {
             Some(id) => id,
             // It was started by one that is not known, or that was lost among too many records.
-            None if self.known.len() >= MOST => return None,
+            None if self.known.len() >= MAX_PROCESSES => return None,
             None => {
                 if self.add(pid).is_err() {
                     self.add_new(pid);
@@ -200,7 +200,7 @@ impl Processes {
         if let Some(before) = ids.last().and_then(|id| self.known.get_mut(id)) {
             before.is_over = true;
         }
-        if self.known.len() < MOST {
+        if self.known.len() < MAX_PROCESSES {
             ids.push(self.next);
             self.known.insert(self.next, process);
             self.next += 1;

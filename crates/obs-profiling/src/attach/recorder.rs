@@ -172,7 +172,7 @@ impl Recorder {
         // Asked first: what it did to its end has come then.
         let has_ended = matches!(threads::state(self.pid, self.pid), None | Some('Z' | 'X'));
         self.drain();
-        self.left_out.look();
+        self.left_out.refresh();
         !has_ended
     }
 
@@ -223,7 +223,7 @@ impl Recorder {
     pub fn finish(mut self) -> Profile {
         self.rings.iter().for_each(Ring::stop);
         self.drain();
-        self.left_out.look();
+        self.left_out.refresh();
         self.take()
     }
 
@@ -231,7 +231,7 @@ impl Recorder {
         // What is mapped on one processor may be sampled on another.
         let mut changes: Vec<Change> = Vec::new();
         for ring in &mut self.rings {
-            ring.look(|record| changes.extend(perf::change(record)));
+            ring.peek(|record| changes.extend(perf::change(record)));
         }
         changes.sort_by_key(|change| change.time);
         for change in changes {

@@ -14,7 +14,7 @@ use perf_event_open_sys::bindings as raw;
 use perf_event_open_sys::ioctls;
 
 /// Bytes; a power of two.
-pub(crate) const LARGEST: usize = 2 << 20;
+pub(crate) const MAX_RING_BYTES: usize = 2 << 20;
 /// Users without a capability may lock only so much memory (perf_event_mlock_kb): smaller is tried.
 const SMALLEST: usize = 128 << 10;
 
@@ -34,7 +34,7 @@ pub(crate) struct Ring {
 impl Ring {
     pub(crate) fn of(event: OwnedFd) -> io::Result<Self> {
         let page = page_size();
-        let mut length = LARGEST.max(page);
+        let mut length = MAX_RING_BYTES.max(page);
         let memory = loop {
             match map(&event, page + length) {
                 Err(error) if may_be_too_much(&error) && length / 2 >= SMALLEST.max(page) => {
@@ -76,7 +76,7 @@ impl Ring {
     }
 
     /// Shows every record, its header included, that has come since it was last called, and keeps them.
-    pub(crate) fn look(&mut self, seen: impl FnMut(&[u8])) {
+    pub(crate) fn peek(&mut self, seen: impl FnMut(&[u8])) {
         let page = self.memory.as_ptr();
         // SAFETY: the kernel's half of the protocol is atomic stores to `data_head`; the field is aligned
         // and lives as long as the mapping.
@@ -89,7 +89,7 @@ impl Ring {
     /// Shows every record that was looked at, and gives their room back.
     pub(crate) fn drain(&mut self, seen: impl FnMut(&[u8])) {
         let page = self.memory.as_ptr();
-        // SAFETY: as in `look`; only we write `data_tail`.
+        // SAFETY: as in `peek`; only we write `data_tail`.
         let tail = unsafe { AtomicU64::from_ptr(&raw mut (*page).data_tail) };
         self.walk(tail.load(Ordering::Relaxed), self.head, seen);
         tail.store(self.head, Ordering::Release);

@@ -69,16 +69,16 @@ impl Symbols {
             let kernel =
                 Kernel { vmlinux: MaybeDefault::None, debug_syms: false, ..Kernel::default() };
             let kernel = Source::Kernel(kernel);
-            self.look_up(&kernel, Input::AbsAddr(&of_kernel), &of_kernel, Place::Kernel);
+            self.lookup(&kernel, Input::AbsAddr(&of_kernel), &of_kernel, Place::Kernel);
         }
         for (file, offsets) in of_files {
             let source = Source::Elf(Elf::new(format!("/proc/self/fd/{file}")));
             let place = |offset| Place::File(file, offset);
-            self.look_up(&source, Input::FileOffset(&offsets), &offsets, place);
+            self.lookup(&source, Input::FileOffset(&offsets), &offsets, place);
         }
     }
 
-    fn look_up(
+    fn lookup(
         &mut self,
         source: &Source<'_>,
         input: Input<&[u64]>,

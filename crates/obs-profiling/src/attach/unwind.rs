@@ -8,7 +8,7 @@ use crate::attach::image::Unwinder;
 pub(crate) type Cache = CacheNative<MayAllocateDuringUnwind>;
 
 /// Deeper stacks are cut, and say so.
-const DEEPEST: usize = 512;
+const MAX_FRAMES: usize = 512;
 
 /// The stack above the stack pointer, as it was when the registers were read.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) fn unwind(unwinder: &Unwinder, cache: &mut Cache, captured: &Captured
     let (pointer, registers) = captured.registers.for_unwinding();
     let mut found = Addresses::default();
     let mut frames = unwinder.iter_frames(pointer, registers, cache, &mut read);
-    while found.frames.len() < DEEPEST {
+    while found.frames.len() < MAX_FRAMES {
         match frames.next() {
             Ok(Some(frame)) => found.frames.push(frame.address_for_lookup()),
             Ok(None) => {
@@ -55,7 +55,7 @@ pub(crate) fn unwind_waiting(
     let (pointer, mut registers) = captured.registers.for_unwinding();
     let mut address = FrameAddress::from_instruction_pointer(pointer);
     let mut found = Addresses { frames: vec![pointer], is_complete: false };
-    while found.frames.len() < DEEPEST {
+    while found.frames.len() < MAX_FRAMES {
         let before = registers;
         let mut step = unwinder.unwind_frame(address, &mut registers, cache, &mut read);
         if step.is_err()

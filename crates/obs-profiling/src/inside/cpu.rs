@@ -96,7 +96,7 @@ impl Future for CpuProfiler {
 }
 
 /// How often the handlers' slots are emptied, and new threads looked for.
-const BEAT: Duration = Duration::from_millis(20);
+const TICK_INTERVAL: Duration = Duration::from_millis(20);
 
 fn profile(recording: Recording, copying: Copying, stop: &Stop) -> Result<Profile, Error> {
     let ring = Arc::new(Ring::new(slots(), RawSample::empty));
@@ -104,8 +104,8 @@ fn profile(recording: Recording, copying: Copying, stop: &Stop) -> Result<Profil
     let begun = Instant::now();
     let end = begun.checked_add(recording.duration);
     loop {
-        let beat = Instant::now() + BEAT;
-        let next = end.map_or(beat, |end| end.min(beat));
+        let tick = Instant::now() + TICK_INTERVAL;
+        let next = end.map_or(tick, |end| end.min(tick));
         let is_over = stop.wait_until(next) || end.is_some_and(|end| Instant::now() >= end);
         if is_over && stop.wanted() == StopMode::Nothing {
             return Err(Error::from(Kind::Broken));
@@ -113,7 +113,7 @@ fn profile(recording: Recording, copying: Copying, stop: &Stop) -> Result<Profil
         if is_over {
             return sampling.end();
         }
-        sampling.beat()?;
+        sampling.tick()?;
     }
 }
 

@@ -91,7 +91,7 @@ impl Sampling {
     }
 
     /// Takes in what has come.
-    pub(crate) fn beat(&mut self) -> Result<(), Error> {
+    pub(crate) fn tick(&mut self) -> Result<(), Error> {
         self.take_in();
         if !self.unbounded.is_empty() && Instant::now() >= self.next_bounds {
             self.look_for_bounds();

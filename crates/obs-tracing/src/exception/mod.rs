@@ -1,20 +1,19 @@
 //! Errors on spans: the exception event and the status.
 
-mod said;
+mod error_event;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::error::Error;
-use std::fmt;
 
 use fastant::Instant;
+use obs_guard::AsError;
 use tracing::callsite::Identifier;
 
 use crate::pipeline::Pipeline;
 use crate::record::{
-    Attribute, AttributeValue, Chain, Event, EventName, Limits, Record, Status, Stored, cut,
+    Attribute, AttributeValue, ErrorChain, Event, EventName, Limits, Record, Status, Stored, cut,
     write_bounded,
 };
-use said::Said;
+use error_event::ErrorEvent;
 
 const TYPE: &str = "exception.type";
 const MESSAGE: &str = "exception.message";
@@ -31,7 +30,7 @@ struct Exception<'a> {
 }
 
 /// Records an error on the span: once, however many layers of the application report the same one.
-pub(crate) fn record<E: Error + ?Sized>(
+pub(crate) fn record<K, E: AsError<K> + ?Sized>(
     error: &E,
     backtrace: Option<&Backtrace>,
     pipeline: &Pipeline,
@@ -40,28 +39,29 @@ pub(crate) fn record<E: Error + ?Sized>(
     let limits = &pipeline.limits;
     // The error's own code runs before the span is locked.
     let mut message = String::new();
-    write_bounded(&mut message, format_args!("{}", Chain(&Wrapped(error))), limits);
+    error.with_error(|error| {
+        write_bounded(&mut message, format_args!("{}", ErrorChain(error)), limits);
+    });
     let captured = |backtrace: &&Backtrace| backtrace.status() == BacktraceStatus::Captured;
     let stacktrace = backtrace.filter(captured).map(|backtrace| {
         let mut text = String::new();
         write_bounded(&mut text, format_args!("{backtrace}"), limits);
         text
     });
-    let name = std::any::type_name::<E>();
-    let kind = (!name.starts_with("dyn ")).then_some(AttributeValue::Text(name));
+    let kind = error.type_name().map(AttributeValue::Text);
     let exception =
         Exception { kind, message: &message, stacktrace: stacktrace.as_deref(), callsite: None };
     pipeline.table.with(id, |record| add(record, &exception, limits));
 }
 
 /// An event of level ERROR inside a span is an error of that span.
-pub(crate) fn of_event(pipeline: &Pipeline, id: u64, event: &tracing::Event<'_>) {
+pub(crate) fn record_event(pipeline: &Pipeline, id: u64, event: &tracing::Event<'_>) {
     let limits = &pipeline.limits;
-    let said = Said::of(event, limits);
+    let error_event = ErrorEvent::of(event, limits);
     let exception = Exception {
-        kind: said.kind().map(AttributeValue::Text),
-        message: &said.summary(),
-        stacktrace: said.stacktrace(),
+        kind: error_event.kind().map(AttributeValue::Text),
+        message: &error_event.summary(),
+        stacktrace: error_event.stacktrace(),
         callsite: Some(event.metadata().callsite()),
     };
     pipeline.table.with(id, |record| add(record, &exception, limits));
@@ -69,7 +69,7 @@ pub(crate) fn of_event(pipeline: &Pipeline, id: u64, event: &tracing::Event<'_>)
 
 fn add(record: &mut Record, exception: &Exception<'_>, limits: &Limits) {
     let message = cut(exception.message, limits.value_length as usize);
-    if record.end.is_some() || has(record, message, exception.callsite.as_ref()) {
+    if record.end.is_some() || has_exception(record, message, exception.callsite.as_ref()) {
         return;
     }
     record.set_status(Status::Error, message, limits);
@@ -103,7 +103,7 @@ fn add(record: &mut Record, exception: &Exception<'_>, limits: &Limits) {
 
 /// Whether the span has this exception already: the outer report of an error ends with the inner one, after
 /// a colon. What one and the same place of the code reports again happened again.
-fn has(record: &Record, message: &str, callsite: Option<&Identifier>) -> bool {
+fn has_exception(record: &Record, message: &str, callsite: Option<&Identifier>) -> bool {
     let exceptions =
         record.events.iter().filter(|event| matches!(event.name, EventName::Exception));
     let others =
@@ -120,25 +120,4 @@ fn has(record: &Record, message: &str, callsite: Option<&Identifier>) -> bool {
             _ => false,
         })
     })
-}
-
-/// Makes a trait object of an error that may be one already.
-struct Wrapped<'a, E: ?Sized>(&'a E);
-
-impl<E: Error + ?Sized> fmt::Debug for Wrapped<'_, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.0, f)
-    }
-}
-
-impl<E: Error + ?Sized> fmt::Display for Wrapped<'_, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.0, f)
-    }
-}
-
-impl<E: Error + ?Sized> Error for Wrapped<'_, E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
-    }
 }

@@ -1,4 +1,4 @@
-//! From records to OTLP's `ExportTraceServiceRequest`, without anything in between.
+//! Encodes records as OTLP's `ExportTraceServiceRequest`, without an intermediate form.
 //!
 //! Field numbers are those of opentelemetry-proto `trace/v1/trace.proto`, version 1.
 
@@ -6,7 +6,7 @@ use fastant::Anchor;
 use obs_otlp::Resource;
 use obs_otlp::wire::{Write, length_bytes};
 
-use crate::record::{Attribute, Event, EventName, Identity, Link, Record, Status, Stored};
+use crate::record::{Attribute, Event, EventName, Link, Record, SpanContext, Status, Stored};
 
 /// Room for the transport's own prefix and the two outermost lengths.
 const HEADROOM: usize = 32;
@@ -24,7 +24,7 @@ pub(crate) struct Request {
 
 /// What all requests begin with: the resource and the scope.
 #[derive(Debug)]
-pub(crate) struct Head {
+pub(crate) struct RequestHead {
     resource: Vec<u8>,
     scope: Vec<u8>,
 }
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Clock {
     }
 }
 
-impl Head {
+impl RequestHead {
     pub(crate) fn new(resource: &Resource) -> Self {
         let mut encoded = Vec::new();
         encoded.text(1, &resource.encode());
@@ -52,7 +52,7 @@ impl Head {
 }
 
 impl Request {
-    pub(crate) fn new(head: &Head) -> Self {
+    pub(crate) fn new(head: &RequestHead) -> Self {
         let start = HEADROOM + head.resource.len() + head.scope.len();
         let mut buffer = Vec::with_capacity(start + 64 * 1024);
         buffer.resize(start, 0);
@@ -70,7 +70,7 @@ impl Request {
 
     /// Adds a span that is over.
     pub(crate) fn add(&mut self, record: &Record) {
-        let name = record.identity.name;
+        let name = record.span_context.name;
         let anchor = &self.anchor.0;
         let before = self.buffer.len();
         self.buffer.message(2, |out| span(out, record, anchor));
@@ -91,7 +91,7 @@ impl Request {
 
     /// The whole request, and where in the buffer it begins: what is before that is free for the
     /// transport's prefix.
-    pub(crate) fn finish(mut self, head: &Head) -> (Vec<u8>, usize) {
+    pub(crate) fn finish(mut self, head: &RequestHead) -> (Vec<u8>, usize) {
         let spans = self.buffer.len() - self.start;
         let scope_spans = head.scope.len() + spans;
         let (scope_length, scope_used) = length_bytes(scope_spans);
@@ -114,14 +114,16 @@ impl Request {
 }
 
 fn span(out: &mut Vec<u8>, record: &Record, anchor: &Anchor) {
-    let (identity, text) = (&record.identity, &record.text);
-    out.text(1, &identity.trace_id.get().to_be_bytes());
-    out.text(2, &identity.span_id.get().to_be_bytes());
-    if let Some(carried) = identity.carried.as_ref().filter(|carried| !carried.state.is_empty()) {
-        out.text(3, carried.state.as_bytes());
+    let (span_context, text) = (&record.span_context, &record.text);
+    out.text(1, &span_context.trace_id.get().to_be_bytes());
+    out.text(2, &span_context.span_id.get().to_be_bytes());
+    if let Some(propagated) =
+        span_context.propagated.as_ref().filter(|propagated| !propagated.state.is_empty())
+    {
+        out.text(3, propagated.state.as_bytes());
     }
-    if identity.parent_id.is_valid() {
-        out.text(4, &identity.parent_id.get().to_be_bytes());
+    if span_context.parent_id.is_valid() {
+        out.text(4, &span_context.parent_id.get().to_be_bytes());
     }
     out.text(5, record.name().as_bytes());
     out.uint(6, record.kind as u64);
@@ -132,8 +134,8 @@ fn span(out: &mut Vec<u8>, record: &Record, anchor: &Anchor) {
         out.message(9, |out| attribute(out, known, text));
     }
     count(out, 10, record.dropped_attributes);
-    for happened in &record.events {
-        out.message(11, |out| event(out, happened, record, anchor));
+    for event in &record.events {
+        out.message(11, |out| write_event(out, event, record, anchor));
     }
     count(out, 12, record.dropped_events);
     for to in &record.links {
@@ -148,15 +150,15 @@ fn span(out: &mut Vec<u8>, record: &Record, anchor: &Anchor) {
             out.uint(3, record.status as u64);
         });
     }
-    out.fixed32(16, flags(identity));
+    out.fixed32(16, flags(span_context));
 }
 
 /// The W3C flags, and whether the parent is of another process (bits 8 and 9).
-fn flags(identity: &Identity) -> u32 {
+fn flags(span_context: &SpanContext) -> u32 {
     const HAS_IS_REMOTE: u32 = 0x100;
     const IS_REMOTE: u32 = 0x200;
-    let remote = if identity.remote_parent { IS_REMOTE } else { 0 };
-    u32::from(identity.sampled) | u32::from(identity.random) << 1 | HAS_IS_REMOTE | remote
+    let remote = if span_context.remote_parent { IS_REMOTE } else { 0 };
+    u32::from(span_context.sampled) | u32::from(span_context.random) << 1 | HAS_IS_REMOTE | remote
 }
 
 fn count(out: &mut Vec<u8>, field: u32, dropped: u32) {
@@ -165,7 +167,7 @@ fn count(out: &mut Vec<u8>, field: u32, dropped: u32) {
     }
 }
 
-fn event(out: &mut Vec<u8>, event: &Event, record: &Record, anchor: &Anchor) {
+fn write_event(out: &mut Vec<u8>, event: &Event, record: &Record, anchor: &Anchor) {
     out.fixed64(1, event.time.as_unix_nanos(anchor));
     out.text(
         2,

@@ -1,4 +1,4 @@
-//! From ended spans to a collector.
+//! Exports ended spans.
 
 mod encode;
 mod place;
@@ -7,8 +7,8 @@ mod sdk;
 mod transport;
 mod worker;
 
-pub(crate) use encode::Head;
+pub(crate) use encode::RequestHead;
 #[cfg(feature = "otel-sdk")]
 pub(crate) use sdk::Exporter;
 pub(crate) use transport::{Function, Transport};
-pub(crate) use worker::{Pace, Worker};
+pub(crate) use worker::{ExportSettings, Worker};

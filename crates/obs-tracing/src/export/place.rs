@@ -1,4 +1,4 @@
-//! Where the application's exporters are called.
+//! The guarded calls of the application's exporters.
 
 use obs_guard::Place;
 use obs_otlp::Outcome;

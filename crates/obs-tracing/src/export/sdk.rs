@@ -1,4 +1,4 @@
-//! Span exporters of other people, made for OpenTelemetry's SDK.
+//! Span exporters made for OpenTelemetry's SDK.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -23,7 +23,7 @@ pub(crate) trait Exporter: Send {
         batch: Vec<SpanData>,
     ) -> Pin<Box<dyn Future<Output = OTelSdkResult> + Send + '_>>;
     fn begin(&mut self, resource: &Resource);
-    fn end(&self, at_most: Duration);
+    fn end(&self, timeout: Duration);
 }
 
 impl<E: SpanExporter> Exporter for E {
@@ -46,23 +46,23 @@ impl<E: SpanExporter> Exporter for E {
         self.set_resource(&resource.build());
     }
 
-    fn end(&self, at_most: Duration) {
-        let _ = self.shutdown_with_timeout(at_most); // what it had was settled before
+    fn end(&self, timeout: Duration) {
+        let _ = self.shutdown_with_timeout(timeout); // what it had was settled before
     }
 }
 
 /// Spans on their way to such an exporter.
-pub(crate) struct Batch {
+pub(crate) struct SdkBatch {
     anchor: Anchor,
     scope: InstrumentationScope,
     spans: Vec<SpanData>,
 }
 
 /// Sent once: the exporter's own business is to try again.
-pub(crate) type Parcel = Mutex<Vec<SpanData>>;
+pub(crate) type PreparedRequest = Mutex<Vec<SpanData>>;
 
-pub(crate) async fn send(exporter: &dyn Exporter, parcel: &Parcel) -> Outcome {
-    let batch = std::mem::take(&mut *parcel.lock().unwrap_or_else(PoisonError::into_inner));
+pub(crate) async fn send(exporter: &dyn Exporter, request: &PreparedRequest) -> Outcome {
+    let batch = std::mem::take(&mut *request.lock().unwrap_or_else(PoisonError::into_inner));
     let Some(mut exporting) = EXPORTER.call(|| exporter.export(batch)) else {
         return exporter_panicked();
     };
@@ -73,7 +73,7 @@ pub(crate) async fn send(exporter: &dyn Exporter, parcel: &Parcel) -> Outcome {
     }
 }
 
-impl Batch {
+impl SdkBatch {
     pub(crate) fn new() -> Self {
         let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
             .with_version(env!("CARGO_PKG_VERSION"))
@@ -85,12 +85,12 @@ impl Batch {
         self.spans.len()
     }
 
-    pub(crate) fn finish(self) -> Parcel {
+    pub(crate) fn finish(self) -> PreparedRequest {
         Mutex::new(self.spans)
     }
 
     pub(crate) fn add(&mut self, record: &Record) {
-        let (identity, text) = (&record.identity, &record.text);
+        let (span_context, text) = (&record.span_context, &record.text);
         let time = |at: fastant::Instant| {
             SystemTime::UNIX_EPOCH + Duration::from_nanos(at.as_unix_nanos(&self.anchor))
         };
@@ -102,13 +102,13 @@ impl Batch {
         links.dropped_count = record.dropped_links;
         let start_time = time(record.start);
         self.spans.push(SpanData {
-            span_context: crate::otel_context::context(identity),
-            parent_span_id: identity.parent_id.get().into(),
-            parent_span_is_remote: identity.remote_parent,
+            span_context: crate::otel_context::context(span_context),
+            parent_span_id: span_context.parent_id.get().into(),
+            parent_span_is_remote: span_context.remote_parent,
             span_kind: kind(record.kind),
             name: match record.name {
                 Some(name) => name.of(text).to_owned().into(),
-                None => identity.name.into(),
+                None => span_context.name.into(),
             },
             start_time,
             end_time: record.end.map_or(start_time, time).max(start_time),
@@ -183,7 +183,7 @@ fn attributes(known: &[Attribute], text: &str) -> Vec<KeyValue> {
     known.iter().map(attribute).collect()
 }
 
-impl fmt::Debug for Batch {
+impl fmt::Debug for SdkBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch").field("spans", &self.spans.len()).finish_non_exhaustive()
     }

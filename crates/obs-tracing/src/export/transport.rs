@@ -1,4 +1,4 @@
-//! Where spans go, and in which shape.
+//! The destination of spans, and the form in which they are sent.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use obs_otlp::{Closing, Outcome};
 #[cfg(feature = "otlp")]
 use obs_otlp::{Exporter, RequestBody};
 
-use super::encode::{Head, Request};
+use super::encode::{Request, RequestHead};
 use super::place::{EXPORTER, exporter_panicked, lost};
 #[cfg(feature = "otel-sdk")]
 use super::sdk;
@@ -26,18 +26,18 @@ pub(crate) enum Transport {
 }
 
 /// A request being put together.
-pub(crate) enum Draft {
+pub(crate) enum RequestBuilder {
     Encoded(Request),
     #[cfg(feature = "otel-sdk")]
-    Sdk(sdk::Batch),
+    Sdk(sdk::SdkBatch),
 }
 
 /// A request made ready once, and sent as often as it takes.
-pub(crate) enum Parcel {
+pub(crate) enum PreparedRequest {
     #[cfg(feature = "otlp")]
     Otlp(RequestBody),
     #[cfg(feature = "otel-sdk")]
-    Sdk(sdk::Parcel),
+    Sdk(sdk::PreparedRequest),
     Function {
         buffer: Vec<u8>,
         start: usize,
@@ -46,45 +46,45 @@ pub(crate) enum Parcel {
 }
 
 impl Transport {
-    pub(crate) fn draft(&self, head: &Head) -> Draft {
+    pub(crate) fn builder(&self, head: &RequestHead) -> RequestBuilder {
         match self {
             #[cfg(feature = "otel-sdk")]
-            Self::Sdk(_) => Draft::Sdk(sdk::Batch::new()),
-            _ => Draft::Encoded(Request::new(head)),
+            Self::Sdk(_) => RequestBuilder::Sdk(sdk::SdkBatch::new()),
+            _ => RequestBuilder::Encoded(Request::new(head)),
         }
     }
 
-    pub(crate) fn pack(&self, draft: Draft, head: &Head) -> Parcel {
-        match draft {
-            Draft::Encoded(request) => {
+    pub(crate) fn pack(&self, builder: RequestBuilder, head: &RequestHead) -> PreparedRequest {
+        match builder {
+            RequestBuilder::Encoded(request) => {
                 let spans = request.spans();
                 let (buffer, start) = request.finish(head);
                 match self {
                     #[cfg(feature = "otlp")]
-                    Self::Otlp(exporter) => Parcel::Otlp(exporter.pack(buffer, start)),
-                    _ => Parcel::Function { buffer, start, spans },
+                    Self::Otlp(exporter) => PreparedRequest::Otlp(exporter.pack(buffer, start)),
+                    _ => PreparedRequest::Function { buffer, start, spans },
                 }
             }
             #[cfg(feature = "otel-sdk")]
-            Draft::Sdk(batch) => Parcel::Sdk(batch.finish()),
+            RequestBuilder::Sdk(batch) => PreparedRequest::Sdk(batch.finish()),
         }
     }
 
-    /// Sends until the parcel's fate is known, or the deadline of the shutdown has come. The application's own
-    /// exporters are asked once, for at most `timeout`: to try again is their business.
+    /// Sends until the request has an outcome or the shutdown's deadline has come. The application's own
+    /// exporters are called once, for at most `timeout`: they retry themselves.
     pub(crate) async fn deliver(
         &mut self,
-        parcel: &Parcel,
+        request: &PreparedRequest,
         timeout: Duration,
         closing: &mut Closing,
-        failing: &mut (dyn FnMut(&str) + Send),
+        on_failure: &mut (dyn FnMut(&str) + Send),
     ) -> Outcome {
         #[cfg(feature = "otlp")]
-        if let (Self::Otlp(exporter), Parcel::Otlp(package)) = (&mut *self, parcel) {
-            return exporter.deliver(package, closing, failing).await;
+        if let (Self::Otlp(exporter), PreparedRequest::Otlp(package)) = (&mut *self, request) {
+            return exporter.deliver(package, closing, on_failure).await;
         }
         let outcome = tokio::select! {
-            sent = tokio::time::timeout(timeout, self.send_once(parcel)) => {
+            sent = tokio::time::timeout(timeout, self.send_once(request)) => {
                 sent.unwrap_or_else(|_| lost(format!("the exporter took longer than {timeout:?}")))
             }
             () = closing.deadline_reached() => {
@@ -93,16 +93,18 @@ impl Transport {
             }
         };
         if let Outcome::Lost { reason } = &outcome {
-            failing(reason);
+            on_failure(reason);
         }
         outcome
     }
 
-    async fn send_once(&mut self, parcel: &Parcel) -> Outcome {
-        match (self, parcel) {
+    async fn send_once(&mut self, request: &PreparedRequest) -> Outcome {
+        match (self, request) {
             #[cfg(feature = "otel-sdk")]
-            (Self::Sdk(exporter), Parcel::Sdk(parcel)) => sdk::send(&**exporter, parcel).await,
-            (Self::Function(function), Parcel::Function { buffer, start, spans }) => {
+            (Self::Sdk(exporter), PreparedRequest::Sdk(request)) => {
+                sdk::send(&**exporter, request).await
+            }
+            (Self::Function(function), PreparedRequest::Function { buffer, start, spans }) => {
                 let bytes = buffer.get(*start..).unwrap_or_default();
                 match EXPORTER.call(|| function(bytes, *spans)) {
                     Some(Ok(())) => Outcome::Delivered { rejected: 0, message: String::new() },
@@ -135,7 +137,7 @@ impl Transport {
     }
 }
 
-impl Draft {
+impl RequestBuilder {
     pub(crate) fn add(&mut self, record: &Record) {
         match self {
             Self::Encoded(request) => request.add(record),
@@ -171,7 +173,7 @@ impl Draft {
     }
 }
 
-impl Parcel {
+impl PreparedRequest {
     /// Bytes on the wire, without headers.
     pub(crate) fn len(&self) -> usize {
         match self {

@@ -1,4 +1,4 @@
-//! The ends of an exchange as attributes: peer, client, server.
+//! Peer, client and server address as attributes.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -22,7 +22,7 @@ pub(super) fn protocol_version(version: Version, record: &mut Record, limits: &L
     record.put_static("network.protocol.version", version, limits);
 }
 
-/// `network.peer.address` and `.port`, where the server or the client says who it is.
+/// `network.peer.address` and `.port`, where the server or the client provides it.
 pub(super) fn peer(extensions: &Extensions, record: &mut Record, limits: &Limits) {
     if let Some(peer) = peer_of(extensions) {
         record.put_address("network.peer.address", peer.ip(), limits);
@@ -53,7 +53,7 @@ pub(super) fn server(request: &request::Parts, record: &mut Record, limits: &Lim
     let Some(host) = request.uri.authority().map(Authority::as_str).or_else(of_header) else {
         return;
     };
-    let Some((address, port)) = split(host) else { return };
+    let Some((address, port)) = split_host_port(host) else { return };
     record.set("server.address", address.into(), limits);
     if let Some(port) = port {
         record.set("server.port", port.into(), limits);
@@ -67,7 +67,7 @@ fn peer_of(extensions: &Extensions) -> Option<SocketAddr> {
 }
 
 /// A host's name or address, without the brackets of IPv6, and its port.
-fn split(host: &str) -> Option<(&str, Option<u16>)> {
+fn split_host_port(host: &str) -> Option<(&str, Option<u16>)> {
     let (address, rest) = match host.strip_prefix('[') {
         Some(rest) => rest.split_once(']')?,
         None => host.split_at(host.find(':').unwrap_or(host.len())),
@@ -82,8 +82,8 @@ fn split(host: &str) -> Option<(&str, Option<u16>)> {
     (!address.is_empty() && address.bytes().all(allowed)).then_some((address, port))
 }
 
-/// The address that so many proxies, each of which added whom it served, told of: that many from the
-/// right, since a client may send what it likes on the left.
+/// The client's address behind this many proxies, each of which appends its client: counted from the right,
+/// since a client may send anything on the left.
 fn forwarded_for(headers: &HeaderMap, proxies: usize) -> Option<IpAddr> {
     let standard = headers.contains_key(FORWARDED);
     let name = if standard { "forwarded" } else { "x-forwarded-for" };
@@ -126,13 +126,13 @@ mod tests {
             ("user@tea.example", None),
             ("tea example", None),
         ] {
-            assert_eq!(split(host), wanted, "{host}");
+            assert_eq!(split_host_port(host), wanted, "{host}");
         }
     }
 
     #[test]
-    fn clients_behind_proxies() {
-        let told = |name: &'static str, lines: &[&str], proxies| {
+    fn client_address_behind_proxies() {
+        let address = |name: &'static str, lines: &[&str], proxies| {
             let mut headers = HeaderMap::new();
             for line in lines {
                 headers.append(name, line.parse().unwrap());
@@ -159,7 +159,7 @@ mod tests {
             ("forwarded", &["for=_hidden"], 1, None),
             ("forwarded", &["proto=https"], 1, None),
         ] {
-            assert_eq!(told(name, lines, proxies).as_deref(), wanted, "{lines:?} {proxies}");
+            assert_eq!(address(name, lines, proxies).as_deref(), wanted, "{lines:?} {proxies}");
         }
     }
 }

@@ -1,24 +1,24 @@
-//! The span of a request that is sent.
+//! The client span of a request.
 
 use http::{Uri, request, response};
 use obs_context::Route;
-use obs_http::{End, Exchange, Observe};
+use obs_http::{End, Exchange, Observe, server_address};
 use tracing::info_span;
 
 use super::address;
-use super::span::{EnteredSpan, HttpSpan, OTHER, method, name_of};
+use super::span::{EnteredSpan, HttpSpan, OTHER_METHOD, method, method_name};
 use crate::propagate::Propagators;
 use crate::record::{Limits, Record, SpanKind, Status};
 
 /// Makes a CLIENT span around every request, and writes its context into the request's headers:
-/// `traceparent`, `tracestate` and `baggage`, also when the trace is not sampled.
+/// in the formats of the pipeline, also when the trace is not sampled. `x-request-id` goes with it.
 ///
 /// The URL is an attribute without its query string and without a password. A 4xx or 5xx sets the
 /// status ERROR, as do an error and a request that is dropped before its response; a body that is
 /// dropped before its end does not.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientSpan {
-    propagators: Propagators,
+    propagators: Option<Propagators>,
 }
 
 /// A request that is under way.
@@ -33,9 +33,9 @@ impl ClientSpan {
         Self::default()
     }
 
-    /// Writes these formats; see [`Traces::propagators`](crate::Traces::propagators).
+    /// Writes these formats instead of the pipeline's: see [`Traces::propagators`](crate::Traces::propagators).
     pub fn propagators(mut self, propagators: Propagators) -> Self {
-        self.propagators = propagators;
+        self.propagators = Some(propagators);
         self
     }
 }
@@ -45,12 +45,8 @@ impl Observe for ClientSpan {
 
     fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> ClientExchange {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "send"));
-        span.change(|record, limits| describe(request, record, limits));
-        match span.identity() {
-            Some(identity) => self.propagators.write(identity, &mut request.headers),
-            // The span is filtered out, but not the trace.
-            None => self.propagators.inject(&mut request.headers),
-        }
+        span.change(|record, limits| record_request(request, record, limits));
+        span.write_context(self.propagators, &mut request.headers);
         ClientExchange { span }
     }
 }
@@ -72,22 +68,22 @@ impl Exchange for ClientExchange {
     }
 
     fn end(self, end: &End) {
-        self.span.change(|record, limits| fate(record, end, limits));
+        self.span.change(|record, limits| record_outcome(record, end, limits));
         self.span.end();
     }
 }
 
-fn describe(request: &request::Parts, record: &mut Record, limits: &Limits) {
+fn record_request(request: &request::Parts, record: &mut Record, limits: &Limits) {
     let known = method(&request.method);
     record.kind = SpanKind::Client;
-    record.name = Some(record.keep(name_of(known), limits));
+    record.name = Some(record.push_text(method_name(known), limits));
     record.set("http.request.method", known.into(), limits);
-    if known == OTHER {
+    if known == OTHER_METHOD {
         record.set("http.request.method_original", request.method.as_str().into(), limits);
     }
     let uri = &request.uri;
-    if let Some(host) = uri.host() {
-        record.set("server.address", host.into(), limits);
+    if let Some(authority) = uri.authority() {
+        record.set("server.address", server_address(authority).into(), limits);
         let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         record.set("server.port", uri.port_u16().unwrap_or(usual).into(), limits);
     }
@@ -105,7 +101,7 @@ fn without_secrets(uri: &Uri) -> String {
     }
 }
 
-fn fate(record: &mut Record, end: &End, limits: &Limits) {
+fn record_outcome(record: &mut Record, end: &End, limits: &Limits) {
     let Some(error) = end.client_error_type() else { return };
     record.set("error.type", error.into(), limits);
     if record.status == Status::Unset {

@@ -1,15 +1,15 @@
-//! The spans of gRPC calls, whose fate is in their trailers.
+//! The spans of gRPC calls. Their outcome is in the trailers.
 
 use std::sync::Arc;
 
 use http::request;
 use obs_context::Route;
 use obs_guard::grpc_code_name;
-use obs_http::{End, Exchange, Observe};
+use obs_http::{End, Exchange, Observe, server_address};
 use tracing::info_span;
 
-use super::span::{EnteredSpan, HttpSpan};
-use crate::propagate::{Origin, Propagators, within};
+use super::span::{EnteredSpan, HttpSpan, extract};
+use crate::propagate::{Origin, Propagators, with_origin};
 use crate::record::{Limits, Record, SpanKind, Status};
 
 /// Makes a SERVER span of every gRPC call that is served, by OpenTelemetry's RPC conventions: a tower
@@ -20,14 +20,14 @@ use crate::record::{Limits, Record, SpanKind, Status};
 /// UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GrpcServerSpan {
-    propagators: Propagators,
+    propagators: Option<Propagators>,
 }
 
-/// Makes a CLIENT span around every gRPC call, and writes its context into the metadata: a tower layer
-/// around tonic's channel. Any code but OK sets the status ERROR.
+/// Makes a CLIENT span around every gRPC call, and writes its context into the metadata, in the formats of the
+/// pipeline and with `x-request-id`: a tower layer around tonic's channel. Any code but OK sets the status ERROR.
 #[derive(Clone, Debug, Default)]
 pub struct GrpcClientSpan {
-    propagators: Propagators,
+    propagators: Option<Propagators>,
     server: Option<(Arc<str>, u16)>,
 }
 
@@ -44,9 +44,9 @@ impl GrpcServerSpan {
         Self::default()
     }
 
-    /// Reads these formats; see [`Traces::propagators`](crate::Traces::propagators).
+    /// Reads these formats instead of the pipeline's: see [`Traces::propagators`](crate::Traces::propagators).
     pub fn propagators(mut self, propagators: Propagators) -> Self {
-        self.propagators = propagators;
+        self.propagators = Some(propagators);
         self
     }
 }
@@ -63,9 +63,9 @@ impl GrpcClientSpan {
         self
     }
 
-    /// Writes these formats; see [`Traces::propagators`](crate::Traces::propagators).
+    /// Writes these formats instead of the pipeline's: see [`Traces::propagators`](crate::Traces::propagators).
     pub fn propagators(mut self, propagators: Propagators) -> Self {
-        self.propagators = propagators;
+        self.propagators = Some(propagators);
         self
     }
 }
@@ -74,10 +74,10 @@ impl Observe for GrpcServerSpan {
     type Exchange = GrpcExchange;
 
     fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> GrpcExchange {
-        let remote = self.propagators.extract(&request.headers);
+        let remote = extract(self.propagators, &request.headers);
         let create = || info_span!(target: "obs_http", parent: None, "call");
-        let span = HttpSpan::new(|| within(Origin { remote, route: None }, create));
-        span.change(|record, limits| describe(request, record, SpanKind::Server, limits));
+        let span = HttpSpan::new(|| with_origin(Origin { remote, route: None }, create));
+        span.change(|record, limits| record_request(request, record, SpanKind::Server, limits));
         GrpcExchange { span, kind: SpanKind::Server }
     }
 }
@@ -88,19 +88,16 @@ impl Observe for GrpcClientSpan {
     fn begin(&self, request: &mut request::Parts, _: Option<Route>) -> GrpcExchange {
         let span = HttpSpan::new(|| info_span!(target: "obs_http", "call"));
         span.change(|record, limits| {
-            describe(request, record, SpanKind::Client, limits);
-            let known = request.uri.host().zip(request.uri.port_u16());
-            let told = self.server.as_ref().map(|(host, port)| (&**host, *port));
-            if let Some((host, port)) = told.or(known) {
+            record_request(request, record, SpanKind::Client, limits);
+            let host = request.uri.authority().map(server_address);
+            let known = host.zip(request.uri.port_u16());
+            let server = self.server.as_ref().map(|(host, port)| (&**host, *port));
+            if let Some((host, port)) = server.or(known) {
                 record.set("server.address", host.into(), limits);
                 record.set("server.port", port.into(), limits);
             }
         });
-        match span.identity() {
-            Some(identity) => self.propagators.write(identity, &mut request.headers),
-            // The span is filtered out, but not the trace.
-            None => self.propagators.inject(&mut request.headers),
-        }
+        span.write_context(self.propagators, &mut request.headers);
         GrpcExchange { span, kind: SpanKind::Client }
     }
 }
@@ -114,12 +111,12 @@ impl Exchange for GrpcExchange {
 
     fn end(self, end: &End) {
         let kind = self.kind;
-        self.span.change(|record, limits| fate(record, kind, end, limits));
+        self.span.change(|record, limits| record_outcome(record, kind, end, limits));
         self.span.end();
     }
 }
 
-pub(super) fn describe(
+pub(super) fn record_request(
     request: &request::Parts,
     record: &mut Record,
     kind: SpanKind,
@@ -127,12 +124,12 @@ pub(super) fn describe(
 ) {
     let path = request.uri.path().trim_start_matches('/');
     record.kind = kind;
-    record.name = Some(record.keep(path, limits));
+    record.name = Some(record.push_text(path, limits));
     record.set("rpc.system.name", "grpc".into(), limits);
     record.set("rpc.method", path.into(), limits);
 }
 
-pub(super) fn fate(record: &mut Record, kind: SpanKind, end: &End, limits: &Limits) {
+pub(super) fn record_outcome(record: &mut Record, kind: SpanKind, end: &End, limits: &Limits) {
     const UNKNOWN: u16 = 2;
     // A call without the content type of one has none.
     let code = end.grpc_status.unwrap_or(UNKNOWN);

@@ -17,7 +17,9 @@ mod grpc;
 mod server;
 mod span;
 
-use obs_http::{ObserveLayer, RouteOf, unrouted};
+use http::request;
+use obs_context::Route;
+use obs_http::{ObserveLayer, unrouted};
 
 pub use client::{ClientExchange, ClientSpan};
 pub use grpc::{GrpcClientSpan, GrpcExchange, GrpcServerSpan};
@@ -36,8 +38,10 @@ pub use span::EnteredSpan;
 #[cfg(feature = "reqwest")]
 pub type ReqwestSpan = obs_http::ObserveReqwest<ClientSpan>;
 
-/// A tower layer that makes a SERVER span of every request; `route_of` tells its route template.
-pub fn server_layer(route_of: RouteOf) -> ObserveLayer<ServerSpan> {
+/// A tower layer that makes a SERVER span of every request; `route_of` returns its route template.
+pub fn server_layer(
+    route_of: impl Fn(&request::Parts) -> Option<Route> + Send + Sync + 'static,
+) -> ObserveLayer<ServerSpan> {
     ObserveLayer::new(ServerSpan::new(), route_of)
 }
 

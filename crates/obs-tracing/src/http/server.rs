@@ -1,13 +1,13 @@
-//! The span of a request that is served.
+//! The server span of a request.
 
 use http::{request, response};
 use obs_context::Route;
 use obs_http::{End, Exchange, Observe, Outcome, is_grpc};
 use tracing::info_span;
 
-use super::span::{EnteredSpan, HttpSpan, OTHER, method, name_of};
+use super::span::{EnteredSpan, HttpSpan, OTHER_METHOD, extract, method, method_name};
 use super::{address, grpc};
-use crate::propagate::{Origin, Propagators, within};
+use crate::propagate::{Origin, Propagators, with_origin};
 use crate::record::{Limits, Record, SpanKind, Status};
 
 /// Makes a SERVER span of every request (OpenTelemetry's HTTP conventions, stable since 1.23).
@@ -18,7 +18,7 @@ use crate::record::{Limits, Record, SpanKind, Status};
 /// status ERROR, with `error.type`. A gRPC call gets the attributes of [`GrpcServerSpan`](super::GrpcServerSpan).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerSpan {
-    propagators: Propagators,
+    propagators: Option<Propagators>,
     user_agent: bool,
     trusted_proxies: u8,
 }
@@ -34,14 +34,14 @@ pub struct ServerExchange {
 
 impl ServerSpan {
     /// With the attributes that the conventions require and recommend; those of the connection where the
-    /// server tells of it ([`PeerAddr`](obs_http::PeerAddr)).
+    /// server provides it ([`PeerAddr`](obs_http::PeerAddr)).
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads these formats; see [`Traces::propagators`](crate::Traces::propagators).
+    /// Reads these formats instead of the pipeline's: see [`Traces::propagators`](crate::Traces::propagators).
     pub fn propagators(mut self, propagators: Propagators) -> Self {
-        self.propagators = propagators;
+        self.propagators = Some(propagators);
         self
     }
 
@@ -59,11 +59,11 @@ impl ServerSpan {
         self
     }
 
-    fn describe(self, request: &request::Parts, record: &mut Record, limits: &Limits) {
+    fn record_request(self, request: &request::Parts, record: &mut Record, limits: &Limits) {
         let known = method(&request.method);
         record.kind = SpanKind::Server;
         record.set("http.request.method", known.into(), limits);
-        if known == OTHER {
+        if known == OTHER_METHOD {
             record.set("http.request.method_original", request.method.as_str().into(), limits);
         }
         record.set("url.path", request.uri.path().into(), limits);
@@ -83,20 +83,20 @@ impl Observe for ServerSpan {
     type Exchange = ServerExchange;
 
     fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> ServerExchange {
-        let remote = self.propagators.extract(&request.headers);
+        let remote = extract(self.propagators, &request.headers);
         // The target is no module of this crate's: its own spans are left out.
         let create = || info_span!(target: "obs_http", parent: None, "request");
-        let span = HttpSpan::new(|| within(Origin { remote, route }, create));
+        let span = HttpSpan::new(|| with_origin(Origin { remote, route }, create));
         let known = method(&request.method);
         let is_grpc = is_grpc(&request.headers);
         span.change(|record, limits| {
             if is_grpc {
-                grpc::describe(request, record, SpanKind::Server, limits);
+                grpc::record_request(request, record, SpanKind::Server, limits);
                 address::server(request, record, limits);
                 address::client(request, self.trusted_proxies, record, limits);
                 address::peer(&request.extensions, record, limits);
             } else {
-                self.describe(request, record, limits);
+                self.record_request(request, record, limits);
                 name(record, known, route, limits);
             }
         });
@@ -127,8 +127,8 @@ impl Exchange for ServerExchange {
 
     fn end(self, end: &End) {
         self.span.change(|record, limits| match self.is_grpc {
-            true => grpc::fate(record, SpanKind::Server, end, limits),
-            false => fate(record, end, limits),
+            true => grpc::record_outcome(record, SpanKind::Server, end, limits),
+            false => record_outcome(record, end, limits),
         });
         self.span.end();
     }
@@ -136,17 +136,17 @@ impl Exchange for ServerExchange {
 
 fn name(record: &mut Record, method: &'static str, route: Option<Route>, limits: &Limits) {
     let route = route.filter(|route| *route != Route::UNMATCHED);
-    let name = name_of(method);
+    let name = method_name(method);
     record.name = Some(match route {
         Some(route) => {
             record.set("http.route", route.as_str().into(), limits);
             record.format(format_args!("{name} {route}"), limits)
         }
-        None => record.keep(name, limits),
+        None => record.push_text(name, limits),
     });
 }
 
-fn fate(record: &mut Record, end: &End, limits: &Limits) {
+fn record_outcome(record: &mut Record, end: &End, limits: &Limits) {
     let code = end.status_code();
     let error = match end.outcome {
         Outcome::Panicked => "panic",

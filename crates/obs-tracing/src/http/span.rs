@@ -1,23 +1,24 @@
-//! What the spans of both ends have in common.
+//! What client and server spans share.
 
 use std::sync::Arc;
 
-use http::Method;
-use obs_http::known_method;
-use tracing::Span;
+use http::{HeaderMap, Method};
+use obs_http::{forward_request_id, known_method};
 use tracing::span::Entered;
+use tracing::{Dispatch, Span};
 
 use crate::handle::Handle;
-use crate::local::{self, Local};
-use crate::record::{Identity, Limits, Record};
-use crate::span_ext::Found;
+use crate::propagate::{Propagators, RemoteContext};
+use crate::record::{Limits, Record};
+use crate::span_ext::SpanHandle;
+use crate::thread_state::{self, ThreadState};
 
-/// The span of an exchange. It has no fields, so that log lines gain nothing from it; what it says is
+/// The span of an exchange. It has no fields, so that log lines gain nothing from it; its data is
 /// written into its record.
 #[derive(Debug)]
 pub(super) struct HttpSpan {
     span: Span,
-    found: Option<Found>,
+    handle: Option<SpanHandle>,
 }
 
 /// Held while the exchange is polled: its span is the current one.
@@ -27,22 +28,31 @@ pub struct EnteredSpan<'a>(#[expect(dead_code, reason = "its drop is what counts
 impl HttpSpan {
     /// Takes the span, and finds its record.
     pub(super) fn new(create: impl FnOnce() -> Span) -> Self {
-        local::with(Local::forget_last);
+        thread_state::with(ThreadState::clear_last);
         let span = create();
-        let found = span.with_subscriber(|(id, dispatch)| {
+        let handle = span.with_subscriber(|(id, dispatch)| {
             let id = id.into_u64();
             let pipeline = Arc::clone(dispatch.downcast_ref::<Handle>()?.pipeline());
-            let created = |local: &mut Local| {
-                local.last(pipeline.number(), id).map(|last| last.identity.clone())
+            let created = |thread: &mut ThreadState| {
+                thread.last(pipeline.id(), id).map(|last| last.span_context.clone())
             };
-            let identity = local::with(created).flatten()?;
-            Some(Found { id, identity, pipeline })
+            let span_context = thread_state::with(created).flatten()?;
+            Some(SpanHandle { id, span_context, pipeline })
         });
-        Self { span, found: found.flatten() }
+        Self { span, handle: handle.flatten() }
     }
 
-    pub(super) fn identity(&self) -> Option<&Identity> {
-        self.found.as_ref().map(|found| &found.identity)
+    /// Writes what the next service continues: the span's context, and the request's id.
+    pub(super) fn write_context(&self, formats: Option<Propagators>, headers: &mut HeaderMap) {
+        forward_request_id(headers);
+        match &self.handle {
+            Some(handle) => {
+                let formats = formats.unwrap_or(handle.pipeline.propagators);
+                formats.write(&handle.span_context, headers);
+            }
+            // The span is filtered out, but not the trace.
+            None => formats.unwrap_or_else(of_pipeline).inject(headers),
+        }
     }
 
     pub(super) fn enter(&self) -> EnteredSpan<'_> {
@@ -50,28 +60,39 @@ impl HttpSpan {
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut Record, &Limits)) {
-        if let Some(found) = &self.found {
-            found.change(change);
+        if let Some(handle) = &self.handle {
+            handle.change(change);
         }
     }
 
-    /// The exchange is over, and so is its span, whoever may still hold a child of it.
+    /// Ends the span with its exchange, even while children of it are open.
     pub(super) fn end(self) {
-        if let Some(found) = self.found.filter(Found::is_recording) {
-            found.pipeline.finish_early(found.id);
+        if let Some(handle) = self.handle.filter(SpanHandle::is_recording) {
+            handle.pipeline.finish_early(handle.id);
         }
     }
+}
+
+/// What the caller sent, in these formats or in those of the pipeline.
+pub(super) fn extract(formats: Option<Propagators>, headers: &HeaderMap) -> RemoteContext {
+    formats.unwrap_or_else(of_pipeline).extract(headers)
+}
+
+/// The formats of the pipeline whose layer the current subscriber has.
+fn of_pipeline() -> Propagators {
+    let of = |dispatch: &Dispatch| Some(dispatch.downcast_ref::<Handle>()?.pipeline().propagators);
+    tracing::dispatcher::get_default(of).unwrap_or_default()
 }
 
 /// The method for attributes and names, of which there are few, and whether it is one of them.
 pub(super) fn method(method: &Method) -> &'static str {
-    known_method(method).unwrap_or(OTHER)
+    known_method(method).unwrap_or(OTHER_METHOD)
 }
 
 /// What the conventions call a method that they do not know.
-pub(super) const OTHER: &str = "_OTHER";
+pub(super) const OTHER_METHOD: &str = "_OTHER";
 
 /// The method as span names have it.
-pub(super) fn name_of(method: &'static str) -> &'static str {
-    if method == OTHER { "HTTP" } else { method }
+pub(super) fn method_name(method: &'static str) -> &'static str {
+    if method == OTHER_METHOD { "HTTP" } else { method }
 }

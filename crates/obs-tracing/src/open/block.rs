@@ -1,146 +1,146 @@
-//! Places that one thread alone fills, and that any thread may look into or empty: to fill one takes no
-//! locked instruction, which would wait until all that was just written of the span has left the core.
+//! A block of slots. One thread fills them, any thread may read or empty them. Filling takes no locked
+//! instruction, which would stall until the span's recent writes have left the core.
 
-#![allow(unsafe_code, reason = "threads share the places, one of them at a time")]
+#![allow(unsafe_code, reason = "threads share the slots, one thread at a time")]
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::sync::{AtomicBool, AtomicU64, UnsafeCell};
-use super::wait::Wait;
+use super::wait::Backoff;
 
-/// No item has these ids: of a place that is free, and of one that somebody looks into.
+/// Ids of no item: of a free slot, and of a locked one.
 pub(super) const FREE: u64 = 0;
-pub(super) const HELD: u64 = u64::MAX;
+pub(super) const LOCKED: u64 = u64::MAX;
 
 /// Places for items with ids.
 pub(crate) struct Block<T> {
-    claimed: AtomicBool,
-    places: Box<[Place<T>]>,
+    has_writer: AtomicBool,
+    slots: Box<[Slot<T>]>,
 }
 
 /// The right to fill a block, until it is dropped. Items stay in the block.
 #[derive(Debug)]
-pub(crate) struct Claim<T>(Arc<Block<T>>);
+pub(crate) struct BlockWriter<T>(Arc<Block<T>>);
 
-struct Place<T> {
-    /// The item's, or `FREE`, or `HELD`. From `FREE` the claimant alone takes it away, and from an id
+struct Slot<T> {
+    /// The item's, or `FREE`, or `LOCKED`. From `FREE` the claimant alone takes it away, and from an id
     /// whoever is first.
     id: AtomicU64,
     item: UnsafeCell<Option<T>>,
 }
 
-/// An item in its place, in nobody else's reach.
-pub(crate) struct Held<'a, T> {
-    place: &'a Place<T>,
-    /// What the place will say of itself.
+/// An item in its slot, locked.
+pub(crate) struct SlotGuard<'a, T> {
+    slot: &'a Slot<T>,
+    /// The id that the slot gets on unlock.
     id: u64,
 }
 
-// SAFETY: the claimant touches an item's cell while its place is free, which only the claimant changes;
-// else whoever exchanged the id for `HELD` touches it. So all it takes is that items may change threads.
-unsafe impl<T: Send> Sync for Place<T> {}
+// SAFETY: the writer touches an item's cell while its slot is free, which only the writer changes;
+// otherwise the thread that exchanged the id for `LOCKED` touches it. So `T: Send` is enough.
+unsafe impl<T: Send> Sync for Slot<T> {}
 
 impl<T> Block<T> {
-    /// A block of this many places, a power of two.
-    pub(super) fn new(places: usize) -> Self {
-        let free = || Place { id: AtomicU64::new(FREE), item: UnsafeCell::new(None) };
-        let places = (0..places.next_power_of_two()).map(|_| free()).collect();
-        Self { claimed: AtomicBool::new(false), places }
+    /// A block of this many slots, a power of two.
+    pub(super) fn new(slots: usize) -> Self {
+        let free = || Slot { id: AtomicU64::new(FREE), item: UnsafeCell::new(None) };
+        let slots = (0..slots.next_power_of_two()).map(|_| free()).collect();
+        Self { has_writer: AtomicBool::new(false), slots }
     }
 
-    /// The right to fill this block, unless somebody has it.
-    pub(super) fn claim(self: &Arc<Self>) -> Option<Claim<T>> {
-        if self.claimed.load(Relaxed) {
+    /// The writer of this block, unless it has one.
+    pub(super) fn writer(self: &Arc<Self>) -> Option<BlockWriter<T>> {
+        if self.has_writer.load(Relaxed) {
             return None;
         }
-        let claimed = self.claimed.compare_exchange(false, true, Acquire, Relaxed);
-        claimed.is_ok().then(|| Claim(Arc::clone(self)))
+        let has_writer = self.has_writer.compare_exchange(false, true, Acquire, Relaxed);
+        has_writer.is_ok().then(|| BlockWriter(Arc::clone(self)))
     }
 
     /// The item of this id, when it is here.
     #[inline]
-    pub(super) fn hold(&self, id: u64) -> Option<Held<'_, T>> {
-        if id == FREE || id == HELD {
+    pub(super) fn lock(&self, id: u64) -> Option<SlotGuard<'_, T>> {
+        if id == FREE || id == LOCKED {
             return None;
         }
-        let place = self.place(id)?;
-        match place.id.compare_exchange(id, HELD, Acquire, Relaxed) {
-            Ok(_) => Some(Held { place, id }),
-            Err(HELD) => place.hold(|known| known == id),
+        let slot = self.slot(id)?;
+        match slot.id.compare_exchange(id, LOCKED, Acquire, Relaxed) {
+            Ok(_) => Some(SlotGuard { slot, id }),
+            Err(LOCKED) => slot.lock(|known| known == id),
             Err(_) => None,
         }
     }
 
     /// Every item, one after another.
-    pub(super) fn each(&self, mut seen: impl FnMut(&T)) {
-        for place in &self.places {
-            if let Some(mut held) = place.hold(|_| true) {
-                held.with(|item| seen(item));
+    pub(super) fn for_each(&self, mut visit: impl FnMut(&T)) {
+        for slot in &self.slots {
+            if let Some(mut guard) = slot.lock(|_| true) {
+                guard.with(|item| visit(item));
             }
         }
     }
 
     #[inline]
-    fn place(&self, id: u64) -> Option<&Place<T>> {
-        self.places.get(id as usize & (self.places.len() - 1))
+    fn slot(&self, id: u64) -> Option<&Slot<T>> {
+        self.slots.get(id as usize & (self.slots.len() - 1))
     }
 }
 
-impl<T> Claim<T> {
+impl<T> BlockWriter<T> {
     /// Whether it is the right to fill this block.
     #[inline]
-    pub(super) fn is_of(&self, block: &Arc<Block<T>>) -> bool {
+    pub(super) fn belongs_to(&self, block: &Arc<Block<T>>) -> bool {
         Arc::ptr_eq(&self.0, block)
     }
 
-    /// Puts the item in its place, or gives it back: the place is taken.
+    /// Inserts the item; returns it when its slot is taken.
     #[inline]
-    pub(super) fn put(&mut self, id: u64, item: T) -> Result<(), T> {
-        let Some(place) = self.0.place(id).filter(|_| id != FREE && id != HELD) else {
+    pub(super) fn insert(&mut self, id: u64, item: T) -> Result<(), T> {
+        let Some(slot) = self.0.slot(id).filter(|_| id != FREE && id != LOCKED) else {
             return Err(item);
         };
-        if place.id.load(Acquire) != FREE {
+        if slot.id.load(Acquire) != FREE {
             return Err(item);
         }
-        // SAFETY: a free place stays so until its claimant, who is here, says otherwise.
-        place.item.with_mut(|cell| unsafe { *cell = Some(item) });
-        place.id.store(id, Release);
+        // SAFETY: a free slot stays free until the block's only writer, `self`, fills it.
+        slot.item.with_mut(|cell| unsafe { *cell = Some(item) });
+        slot.id.store(id, Release);
         Ok(())
     }
 }
 
-impl<T> Drop for Claim<T> {
+impl<T> Drop for BlockWriter<T> {
     fn drop(&mut self) {
-        self.0.claimed.store(false, Release);
+        self.0.has_writer.store(false, Release);
     }
 }
 
-impl<T> Place<T> {
-    /// Takes hold of an item that is in somebody else's hand, if it is one of these.
+impl<T> Slot<T> {
+    /// Waits for an item that another thread has locked, if it is in this block.
     #[cold]
-    fn hold(&self, wanted: impl Fn(u64) -> bool) -> Option<Held<'_, T>> {
-        let mut wait = Wait::default();
+    fn lock(&self, wanted: impl Fn(u64) -> bool) -> Option<SlotGuard<'_, T>> {
+        let mut wait = Backoff::default();
         loop {
             let id = self.id.load(Relaxed);
-            if id == HELD {
+            if id == LOCKED {
                 wait.step();
             } else if id == FREE || !wanted(id) {
                 return None;
-            } else if self.id.compare_exchange(id, HELD, Acquire, Relaxed).is_ok() {
-                return Some(Held { place: self, id });
+            } else if self.id.compare_exchange(id, LOCKED, Acquire, Relaxed).is_ok() {
+                return Some(SlotGuard { slot: self, id });
             }
         }
     }
 }
 
-impl<T> Held<'_, T> {
+impl<T> SlotGuard<'_, T> {
     /// Does something with the item: no code of the application may run.
     #[inline]
     pub(super) fn with<R>(&mut self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
-        // SAFETY: the place is held, so nobody else reaches the item, and `self` is borrowed mutably.
-        self.place.item.with_mut(|cell| unsafe { &mut *cell }.as_mut().map(work))
+        // SAFETY: the slot is locked by this guard, and `self` is borrowed mutably.
+        self.slot.item.with_mut(|cell| unsafe { &mut *cell }.as_mut().map(work))
     }
 
     /// Takes the item away.
@@ -148,19 +148,19 @@ impl<T> Held<'_, T> {
     pub(super) fn take(mut self) -> Option<T> {
         self.id = FREE;
         // SAFETY: as for `with`.
-        self.place.item.with_mut(|cell| unsafe { &mut *cell }.take())
+        self.slot.item.with_mut(|cell| unsafe { &mut *cell }.take())
     }
 }
 
-impl<T> Drop for Held<'_, T> {
+impl<T> Drop for SlotGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.place.id.store(self.id, Release);
+        self.slot.id.store(self.id, Release);
     }
 }
 
 impl<T> fmt::Debug for Block<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Block").field("claimed", &self.claimed).finish_non_exhaustive()
+        f.debug_struct("Block").field("claimed", &self.has_writer).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! What threads meet at, under the names that the model in `tests/loom.rs` gives another meaning.
+//! Atomics and cells, replaced by those of the model in `tests/loom.rs`.
 
 pub(super) use std::sync::atomic::{AtomicBool, AtomicU64};
 

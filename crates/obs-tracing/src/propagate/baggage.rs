@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::tracestate::trim;
 
-const LONGEST: usize = 8192;
-const MEMBERS: usize = 180;
+const MAX_BYTES: usize = 8192;
+const MAX_MEMBERS: usize = 180;
 
 /// Values that travel with a request, such as a tenant's name. A clone is one reference count.
 ///
@@ -61,7 +61,7 @@ impl Baggage {
         text.push_str(key);
         text.push('=');
         encode(value, &mut text);
-        if text.len() > LONGEST || text.split(',').count() > MEMBERS {
+        if text.len() > MAX_BYTES || text.split(',').count() > MAX_MEMBERS {
             return self.clone();
         }
         Self(Some(text.into()))
@@ -70,9 +70,9 @@ impl Baggage {
     /// Adds the members of one header.
     pub(crate) fn add(self, value: &[u8]) -> Self {
         let mut text = self.text().to_owned();
-        let room = MEMBERS - self.members().count();
+        let room = MAX_MEMBERS - self.members().count();
         for member in value.split(|&byte| byte == b',').filter_map(member).take(room) {
-            if text.len() + 1 + member.len() > LONGEST {
+            if text.len() + 1 + member.len() > MAX_BYTES {
                 break;
             }
             if !text.is_empty() {

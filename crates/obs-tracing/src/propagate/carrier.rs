@@ -1,4 +1,4 @@
-//! What context travels in.
+//! Carriers of context: headers and maps.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
@@ -17,7 +17,7 @@ pub trait Carrier {
 /// Keys are compared as HTTP compares names: `Traceparent` is found too.
 impl<S: BuildHasher> Carrier for HashMap<String, String, S> {
     fn each(&self, name: &str, seen: &mut dyn FnMut(&[u8])) {
-        each(self, name, seen);
+        each_value(self, name, seen);
     }
 
     fn set(&mut self, name: &'static str, value: &str) {
@@ -29,7 +29,7 @@ impl<S: BuildHasher> Carrier for HashMap<String, String, S> {
 /// Keys are compared as HTTP compares names: `Traceparent` is found too.
 impl Carrier for BTreeMap<String, String> {
     fn each(&self, name: &str, seen: &mut dyn FnMut(&[u8])) {
-        each(self, name, seen);
+        each_value(self, name, seen);
     }
 
     fn set(&mut self, name: &'static str, value: &str) {
@@ -38,7 +38,7 @@ impl Carrier for BTreeMap<String, String> {
     }
 }
 
-fn each<'a>(
+fn each_value<'a>(
     headers: impl IntoIterator<Item = (&'a String, &'a String)>,
     name: &str,
     seen: &mut dyn FnMut(&[u8]),

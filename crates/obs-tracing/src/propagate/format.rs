@@ -1,4 +1,4 @@
-//! Which formats are read and written.
+//! The formats that are read and written.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use super::carrier::Carrier;
 use super::remote::RemoteContext;
 use super::traceparent::TraceParent;
 use super::tracestate;
-use crate::local;
-use crate::record::Identity;
+use crate::record::SpanContext;
+use crate::thread_state;
 
 /// The formats that context travels in: `traceparent` with `tracestate`, and `baggage`, unless others
 /// are asked for.
@@ -58,9 +58,10 @@ impl Propagators {
         let mut state = String::new();
         let mut parent = None;
         if self.trace_context {
-            parent = only(headers, "traceparent").and_then(|value| TraceParent::parse(&value));
+            parent =
+                single_value(headers, "traceparent").and_then(|value| TraceParent::parse(&value));
             if parent.is_some() {
-                let mut members = tracestate::Collector::default();
+                let mut members = tracestate::TraceStateReader::default();
                 headers.each("tracestate", &mut |value| members.add(value));
                 state = members.finish();
             }
@@ -80,13 +81,14 @@ impl Propagators {
 
     /// Writes the current span's context; see [`inject`](super::inject).
     pub fn inject<C: Carrier + ?Sized>(&self, headers: &mut C) {
-        let current = local::with(|local| local.innermost().map(|entry| entry.identity.clone()));
+        let current =
+            thread_state::with(|thread| thread.innermost().map(|entry| entry.span_context.clone()));
         if let Some(span) = current.flatten() {
             self.write(&span, headers);
         }
     }
 
-    pub(crate) fn write<C: Carrier + ?Sized>(&self, from: &Identity, headers: &mut C) {
+    pub(crate) fn write<C: Carrier + ?Sized>(&self, from: &SpanContext, headers: &mut C) {
         if self.trace_context {
             let text = TraceParent::of(from).text();
             headers.set("traceparent", str::from_utf8(&text).unwrap_or_default());
@@ -103,12 +105,12 @@ impl Propagators {
         if self.jaeger {
             headers.set("uber-trace-id", &format!("{trace}:{span}:0:{sampled}"));
         }
-        let Some(carried) = &from.carried else { return };
-        if self.trace_context && !carried.state.is_empty() {
-            headers.set("tracestate", &carried.state);
+        let Some(propagated) = &from.propagated else { return };
+        if self.trace_context && !propagated.state.is_empty() {
+            headers.set("tracestate", &propagated.state);
         }
-        if self.baggage && !carried.baggage.is_empty() {
-            headers.set("baggage", carried.baggage.text());
+        if self.baggage && !propagated.baggage.is_empty() {
+            headers.set("baggage", propagated.baggage.text());
         }
     }
 }
@@ -129,34 +131,35 @@ impl fmt::Display for Propagators {
 }
 
 /// The value of a header that must come once.
-fn only<C: Carrier + ?Sized>(headers: &C, name: &str) -> Option<Vec<u8>> {
+fn single_value<C: Carrier + ?Sized>(headers: &C, name: &str) -> Option<Vec<u8>> {
     let mut values = 0;
-    let mut only = Vec::new();
+    let mut single_value = Vec::new();
     headers.each(name, &mut |value| {
         values += 1;
-        only = tracestate::trim(value).to_vec();
+        single_value = tracestate::trim(value).to_vec();
     });
-    (values == 1).then_some(only)
+    (values == 1).then_some(single_value)
 }
 
 /// `{trace}-{span}-{sampled}-{parent}`, the last two optional.
 fn b3_single<C: Carrier + ?Sized>(headers: &C) -> Option<TraceParent> {
-    let value = only(headers, "b3")?;
+    let value = single_value(headers, "b3")?;
     let mut parts = value.split(|&byte| byte == b'-');
     let (trace, span, sampled) = (parts.next()?, parts.next()?, parts.next());
     parent(trace, span, matches!(sampled, Some(b"1" | b"d")))
 }
 
 fn b3_multi<C: Carrier + ?Sized>(headers: &C) -> Option<TraceParent> {
-    let (trace, span) = (only(headers, "x-b3-traceid")?, only(headers, "x-b3-spanid")?);
-    let sampled = only(headers, "x-b3-sampled");
-    let debug = only(headers, "x-b3-flags").as_deref() == Some(b"1");
+    let (trace, span) =
+        (single_value(headers, "x-b3-traceid")?, single_value(headers, "x-b3-spanid")?);
+    let sampled = single_value(headers, "x-b3-sampled");
+    let debug = single_value(headers, "x-b3-flags").as_deref() == Some(b"1");
     parent(&trace, &span, debug || matches!(sampled.as_deref(), Some(b"1" | b"true")))
 }
 
 /// `{trace}:{span}:{parent}:{flags}`, without leading zeros if the sender likes.
 fn jaeger<C: Carrier + ?Sized>(headers: &C) -> Option<TraceParent> {
-    let value = only(headers, "uber-trace-id")?;
+    let value = single_value(headers, "uber-trace-id")?;
     let text = str::from_utf8(&value).ok()?.replace("%3A", ":").replace("%3a", ":");
     let mut parts = text.split(':');
     let (trace, span, _, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -166,12 +169,12 @@ fn jaeger<C: Carrier + ?Sized>(headers: &C) -> Option<TraceParent> {
 
 /// Ids as b3 and jaeger have them: a trace id may be 64 bits long.
 fn parent(trace: &[u8], span: &[u8], sampled: bool) -> Option<TraceParent> {
-    let trace_id = TraceId::from_hex(&padded::<32>(trace)?).filter(|id| id.is_valid())?;
-    let span_id = SpanId::from_hex(&padded::<16>(span)?).filter(|id| id.is_valid())?;
+    let trace_id = TraceId::from_hex(&pad_hex::<32>(trace)?).filter(|id| id.is_valid())?;
+    let span_id = SpanId::from_hex(&pad_hex::<16>(span)?).filter(|id| id.is_valid())?;
     Some(TraceParent { trace_id, span_id, sampled, random: false })
 }
 
-fn padded<const DIGITS: usize>(id: &[u8]) -> Option<[u8; DIGITS]> {
+fn pad_hex<const DIGITS: usize>(id: &[u8]) -> Option<[u8; DIGITS]> {
     let mut text = [b'0'; DIGITS];
     let room = text.get_mut(DIGITS.checked_sub(id.len())?..)?;
     room.copy_from_slice(id);

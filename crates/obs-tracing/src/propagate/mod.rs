@@ -15,44 +15,23 @@
 //! ```
 
 mod baggage;
-mod carried;
 mod carrier;
+mod current;
 mod format;
+mod propagated;
 mod remote;
 mod scope;
 mod traceparent;
 mod tracestate;
 
 pub use baggage::Baggage;
-pub(crate) use carried::Carried;
 pub use carrier::Carrier;
+pub use current::{baggage, extract, inject};
 pub use format::Propagators;
+pub(crate) use propagated::PropagatedState;
 pub(crate) use remote::Origin;
 pub use remote::RemoteContext;
 #[cfg(feature = "http")]
-pub(crate) use scope::within;
+pub(crate) use scope::with_origin;
 pub(crate) use traceparent::TraceParent;
 pub(crate) use tracestate::{value as state_value, with as state_with};
-
-use crate::local;
-
-/// What the headers of a request or a message bring along, in the W3C formats.
-///
-/// Nothing in them can fail: what the specifications do not allow is left out.
-pub fn extract<C: Carrier + ?Sized>(headers: &C) -> RemoteContext {
-    Propagators::default().extract(headers)
-}
-
-/// Writes the current span's context into the headers of an outgoing request or message, in the W3C
-/// formats. Unsampled traces are propagated too: the next service must not begin a new one.
-///
-/// Outside every span it changes nothing.
-pub fn inject<C: Carrier + ?Sized>(headers: &mut C) {
-    Propagators::default().inject(headers);
-}
-
-/// The baggage of the current span.
-pub fn baggage() -> Baggage {
-    let carried = local::with(|local| local.innermost()?.identity.carried.clone()).flatten();
-    carried.map(|carried| carried.baggage.clone()).unwrap_or_default()
-}

@@ -1,11 +1,11 @@
-//! What came with a request.
+//! The context of an incoming request.
 
 use std::sync::Arc;
 
 use obs_context::{Route, SpanId, TraceId};
 
 use super::baggage::Baggage;
-use super::carried::Carried;
+use super::propagated::PropagatedState;
 use super::traceparent::TraceParent;
 
 /// What a request or a message brought along: the span that caused it, and baggage.
@@ -15,7 +15,7 @@ use super::traceparent::TraceParent;
 #[derive(Clone, Debug, Default)]
 pub struct RemoteContext {
     pub(super) parent: Option<TraceParent>,
-    pub(super) carried: Option<Arc<Carried>>,
+    pub(super) propagated: Option<Arc<PropagatedState>>,
 }
 
 /// Where spans without a parent in this process come from, on this thread at this moment.
@@ -46,28 +46,28 @@ impl RemoteContext {
         self.parent.is_some_and(|parent| parent.sampled)
     }
 
-    /// Whether the caller says that the trace id is random (W3C Trace Context, level 2).
+    /// Whether the caller marks the trace id as random (W3C Trace Context, level 2).
     pub fn is_random(&self) -> bool {
         self.parent.is_some_and(|parent| parent.random)
     }
 
     /// The `tracestate`, empty for none.
     pub fn trace_state(&self) -> &str {
-        self.carried.as_ref().map_or("", |carried| &carried.state)
+        self.propagated.as_ref().map_or("", |propagated| &propagated.state)
     }
 
     /// The baggage.
     pub fn baggage(&self) -> Baggage {
-        self.carried.as_ref().map(|carried| carried.baggage.clone()).unwrap_or_default()
+        self.propagated.as_ref().map(|propagated| propagated.baggage.clone()).unwrap_or_default()
     }
 
-    pub(crate) fn carried(&self) -> Option<&Arc<Carried>> {
-        self.carried.as_ref()
+    pub(crate) fn propagated(&self) -> Option<&Arc<PropagatedState>> {
+        self.propagated.as_ref()
     }
 
     pub(super) fn new(parent: Option<TraceParent>, state: String, baggage: Baggage) -> Self {
         let empty = state.is_empty() && baggage.is_empty();
-        let carried = (!empty).then(|| Arc::new(Carried { state, baggage }));
-        Self { parent, carried }
+        let propagated = (!empty).then(|| Arc::new(PropagatedState { state, baggage }));
+        Self { parent, propagated }
     }
 }

@@ -1,8 +1,8 @@
-//! Where the spans of a piece of work come from, and what they carry.
+//! Sets the origin and the baggage of the spans of a piece of work.
 
 use super::baggage::Baggage;
 use super::remote::{Origin, RemoteContext};
-use crate::local;
+use crate::thread_state;
 
 impl Baggage {
     /// Makes the spans that `work` creates carry this baggage, in place of what they would have inherited:
@@ -32,7 +32,7 @@ impl RemoteContext {
     /// # }
     /// ```
     pub fn scope<R>(&self, work: impl FnOnce() -> R) -> R {
-        within(Origin { remote: self.clone(), route: None }, work)
+        with_origin(Origin { remote: self.clone(), route: None }, work)
     }
 }
 
@@ -44,28 +44,28 @@ fn with_baggage<R>(baggage: Baggage, work: impl FnOnce() -> R) -> R {
     impl Drop for Restore {
         fn drop(&mut self) {
             let former = self.0.take();
-            local::with(|local| local.baggage = former);
+            thread_state::with(|thread| thread.baggage = former);
         }
     }
 
-    let former = local::with(|local| local.baggage.replace(baggage)).flatten();
+    let former = thread_state::with(|thread| thread.baggage.replace(baggage)).flatten();
     let _restore = Restore(former);
     work()
 }
 
 /// Runs `work` with this origin for its parentless spans.
-pub(crate) fn within<R>(origin: Origin, work: impl FnOnce() -> R) -> R {
+pub(crate) fn with_origin<R>(origin: Origin, work: impl FnOnce() -> R) -> R {
     /// Puts the former origin back, also when `work` panics.
     struct Restore(Option<Origin>);
 
     impl Drop for Restore {
         fn drop(&mut self) {
             let former = self.0.take();
-            local::with(|local| local.origin = former);
+            thread_state::with(|thread| thread.origin = former);
         }
     }
 
-    let former = local::with(|local| local.origin.replace(origin)).flatten();
+    let former = thread_state::with(|thread| thread.origin.replace(origin)).flatten();
     let _restore = Restore(former);
     work()
 }

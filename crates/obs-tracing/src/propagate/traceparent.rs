@@ -2,12 +2,12 @@
 
 use obs_context::{SpanId, TraceId};
 
-use crate::record::Identity;
+use crate::record::SpanContext;
 
-const SAMPLED: u8 = 1;
-const RANDOM: u8 = 2;
+const SAMPLED_FLAG: u8 = 1;
+const RANDOM_FLAG: u8 = 2;
 
-/// What a `traceparent` says.
+/// A parsed `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TraceParent {
     pub(crate) trace_id: TraceId,
@@ -17,8 +17,8 @@ pub(crate) struct TraceParent {
 }
 
 impl TraceParent {
-    /// What this span tells its children in other processes.
-    pub(crate) fn of(span: &Identity) -> Self {
+    /// The context of this span for its children in other processes.
+    pub(crate) fn of(span: &SpanContext) -> Self {
         Self {
             trace_id: span.trace_id,
             span_id: span.span_id,
@@ -29,7 +29,7 @@ impl TraceParent {
 
     /// Reads one header's value; `None` for anything that the specification does not allow.
     ///
-    /// A later version than 00 is read as far as 00 goes, which is what the specification asks for.
+    /// A version later than 00 is read as far as 00 goes, as the specification requires.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         const LENGTH: usize = 55;
         let value = value.trim_ascii();
@@ -47,11 +47,16 @@ impl TraceParent {
         let trace_id = TraceId::from_hex(&known[3..35]).filter(|id| id.is_valid())?;
         let span_id = SpanId::from_hex(&known[36..52]).filter(|id| id.is_valid())?;
         let flags = byte(&known[53..])?;
-        Some(Self { trace_id, span_id, sampled: flags & SAMPLED != 0, random: flags & RANDOM != 0 })
+        Some(Self {
+            trace_id,
+            span_id,
+            sampled: flags & SAMPLED_FLAG != 0,
+            random: flags & RANDOM_FLAG != 0,
+        })
     }
 
     pub(crate) fn flags(self) -> u8 {
-        (u8::from(self.sampled) * SAMPLED) | (u8::from(self.random) * RANDOM)
+        (u8::from(self.sampled) * SAMPLED_FLAG) | (u8::from(self.random) * RANDOM_FLAG)
     }
 
     /// The header's value, in version 00.

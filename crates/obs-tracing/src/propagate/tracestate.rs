@@ -1,17 +1,17 @@
 //! The `tracestate` header (W3C Trace Context level 2, section 3.3).
 
-const MEMBERS: usize = 32;
-const LONGEST_KEY: usize = 256;
+const MAX_MEMBERS: usize = 32;
+const MAX_KEY_BYTES: usize = 256;
 
 /// Collects the members of one or several `tracestate` headers, in their order.
 #[derive(Debug, Default)]
-pub(crate) struct Collector {
+pub(crate) struct TraceStateReader {
     text: String,
     members: usize,
     broken: bool,
 }
 
-impl Collector {
+impl TraceStateReader {
     /// Reads one header's value.
     pub(crate) fn add(&mut self, value: &[u8]) {
         for member in value.split(|&byte| byte == b',') {
@@ -21,7 +21,7 @@ impl Collector {
             }
             self.members += 1;
             match std::str::from_utf8(member) {
-                Ok(text) if is_member(member) && self.members <= MEMBERS => {
+                Ok(text) if is_member(member) && self.members <= MAX_MEMBERS => {
                     if !self.text.is_empty() {
                         self.text.push(',');
                     }
@@ -53,7 +53,7 @@ pub(crate) fn with(state: &str, key: &str, value: &str) -> String {
         !member.is_empty() && member.split_once('=').is_none_or(|(known, _)| known != key)
     });
     let mut text = format!("{key}={value}");
-    for member in others.take(MEMBERS - 1) {
+    for member in others.take(MAX_MEMBERS - 1) {
         text.push(',');
         text.push_str(member);
     }
@@ -70,7 +70,7 @@ fn is_member(member: &[u8]) -> bool {
 fn is_key(key: &[u8]) -> bool {
     let simple = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     match key {
-        [first, rest @ ..] if rest.len() < LONGEST_KEY => {
+        [first, rest @ ..] if rest.len() < MAX_KEY_BYTES => {
             simple(first) && rest.iter().all(|byte| simple(byte) || b"_-*/@".contains(byte))
         }
         _ => false,

@@ -1,15 +1,15 @@
-//! Attributes: what a span and its events say, as small copies beside one text buffer.
+//! Attributes of a span and its events: small values beside one text buffer.
 
 use std::ops::Range;
 
 /// A piece of the text that a record keeps in one reused buffer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Text {
+pub(crate) struct TextRange {
     start: u32,
     end: u32,
 }
 
-impl Text {
+impl TextRange {
     pub(crate) fn new(range: Range<usize>) -> Self {
         Self { start: range.start as u32, end: range.end as u32 }
     }
@@ -27,7 +27,7 @@ pub(crate) enum Stored {
     Double(f64),
     #[cfg(feature = "http")]
     Static(&'static str),
-    Text(Text),
+    Text(TextRange),
 }
 
 #[derive(Clone, Copy, Debug)]

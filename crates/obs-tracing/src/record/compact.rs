@@ -1,16 +1,16 @@
-//! A span that lives long and changes its mind often must not grow for it.
+//! Drops replaced values, so that a long-lived span does not grow.
 
-use super::attribute::{Stored, Text};
+use super::attribute::{Stored, TextRange};
 use super::data::{EventName, Record};
 
-/// Text below this is not worth looking through.
-const WORTH_IT: usize = 64 * 1024;
+/// Text below this size is not compacted.
+const MIN_COMPACT_BYTES: usize = 64 * 1024;
 
 impl Record {
     /// Leaves out texts that nothing refers to any more, when they may be half of all.
     #[inline]
     pub(super) fn compact(&mut self) {
-        if self.text.len() >= self.compact_at.max(WORTH_IT) {
+        if self.text.len() >= self.compact_at.max(MIN_COMPACT_BYTES) {
             self.compact_now();
         }
     }
@@ -19,10 +19,10 @@ impl Record {
     fn compact_now(&mut self) {
         let former = std::mem::take(&mut self.text);
         let text = &mut self.text;
-        let mut keep = |known: &mut Text| {
+        let mut keep = |known: &mut TextRange| {
             let start = text.len();
             text.push_str(known.of(&former));
-            *known = Text::new(start..text.len());
+            *known = TextRange::new(start..text.len());
         };
         self.name.iter_mut().chain(&mut self.status_message).for_each(&mut keep);
         for attribute in self.attributes.iter_mut().chain(&mut self.event_attributes) {
@@ -45,16 +45,16 @@ mod tests {
     use crate::record::{AttributeValue, Limits, Status};
 
     #[test]
-    fn values_that_were_replaced_are_left_out() {
+    fn compacting_drops_replaced_values() {
         let (mut record, limits) = (Record::new(), Limits::default());
         let long = "x".repeat(4000);
-        record.name = Some(record.keep("renamed", &limits));
+        record.name = Some(record.push_text("renamed", &limits));
         record.set("first", AttributeValue::Text("stays"), &limits);
         for number in 0..10_000 {
             let text = format!("{number} {long}");
             record.set("state", AttributeValue::Text(&text), &limits);
             record.set_status(Status::Error, &text, &limits);
-            assert!(record.text.len() < 3 * WORTH_IT);
+            assert!(record.text.len() < 3 * MIN_COMPACT_BYTES);
         }
         let text = |stored| match stored {
             Stored::Text(text) => text.of(&record.text).to_owned(),

@@ -1,4 +1,4 @@
-//! What there is while spans live, and what may wait for their ends: types that hold one another, without what they do.
+//! The types of spans and of traces in tail mode. Their behaviour is in other files.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -8,8 +8,8 @@ use fastant::Instant;
 use obs_context::{Route, SpanId, TraceId};
 use tracing::callsite::Identifier;
 
-use super::attribute::{Attribute, Text};
-use crate::propagate::Carried;
+use super::attribute::{Attribute, TextRange};
+use crate::propagate::PropagatedState;
 
 /// What a span's work is to the outside (OpenTelemetry's span kind).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum SpanKind {
     Server = 2,
     /// A request to another service, or to a database.
     Client = 3,
-    /// A message that somebody will consume later.
+    /// A message for a later consumer.
     Producer = 4,
     /// The handling of such a message.
     Consumer = 5,
@@ -30,7 +30,7 @@ pub enum SpanKind {
 /// Whether a span's work went well (OpenTelemetry's span status).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
-    /// Nothing was said.
+    /// No status was set.
     #[default]
     Unset = 0,
     /// Declared a success by the application; errors no longer change it.
@@ -53,7 +53,7 @@ pub(crate) struct Event {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum EventName {
     Exception,
-    Named(Text),
+    Named(TextRange),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,33 +70,33 @@ pub(crate) type Chunk = Vec<Box<Record>>;
 /// A span. Reused from span to span, with the room that its vectors and its text have grown to.
 #[derive(Debug)]
 pub(crate) struct Record {
-    pub(crate) identity: Identity,
+    pub(crate) span_context: SpanContext,
     pub(crate) start: Instant,
     /// Set when the span is over: nothing changes it after that.
     pub(crate) end: Option<Instant>,
-    pub(crate) name: Option<Text>,
+    pub(crate) name: Option<TextRange>,
     pub(crate) kind: SpanKind,
     pub(crate) status: Status,
-    pub(crate) status_message: Option<Text>,
+    pub(crate) status_message: Option<TextRange>,
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) events: Vec<Event>,
     pub(crate) event_attributes: Vec<Attribute>,
     pub(crate) links: Vec<Link>,
     pub(crate) text: String,
-    /// At how many bytes of text it is worth looking for what nothing refers to.
+    /// The number of text bytes at which unreferenced text is searched for.
     pub(super) compact_at: usize,
     pub(crate) dropped_attributes: u32,
     pub(crate) dropped_events: u32,
     pub(crate) dropped_links: u32,
     /// About how many bytes the record holds, once the span is over.
-    pub(crate) weight: u32,
+    pub(crate) estimated_bytes: u32,
 }
 
 /// What a span is: all that never changes of it.
 ///
-/// Copied to wherever it is asked for, so that nobody has to look into another span's record.
+/// Copied to its readers, so that none has to access another span's record.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity {
+pub(crate) struct SpanContext {
     pub(crate) trace_id: TraceId,
     pub(crate) span_id: SpanId,
     /// Invalid for a root.
@@ -107,15 +107,15 @@ pub(crate) struct Identity {
     pub(crate) sampled: bool,
     /// Whether the trace id is random (W3C Trace Context level 2).
     pub(crate) random: bool,
-    /// Whether this span is recorded: sampled or in tail mode, and there is somebody to export to.
+    /// Whether this span is recorded: sampled or in tail mode, and there is an exporter.
     pub(crate) recording: bool,
     /// Whether the span has no parent in this process.
     pub(crate) local_root: bool,
     pub(crate) remote_parent: bool,
     /// What came with the trace and travels on: `None` where nothing did.
-    pub(crate) carried: Option<Arc<Carried>>,
+    pub(crate) propagated: Option<Arc<PropagatedState>>,
     /// Where the span waits for its trace's end, in tail mode.
-    pub(crate) pending: Option<Arc<Pending>>,
+    pub(crate) undecided: Option<Arc<UndecidedTrace>>,
 }
 
 /// Tail mode of one pipeline: what all its traces hold together.
@@ -132,14 +132,14 @@ pub(crate) struct TailMode {
 
 /// One such trace, as far as this process sees it.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub(crate) struct UndecidedTrace {
     pub(crate) mode: Arc<TailMode>,
     pub(crate) rules: Arc<Tail>,
-    pub(crate) state: Mutex<State>,
+    pub(crate) state: Mutex<TailDecision>,
 }
 
 #[derive(Debug)]
-pub(crate) enum State {
+pub(crate) enum TailDecision {
     Undecided { spans: Chunk, bytes: u64, reason: Option<&'static str> },
     Kept,
     Discarded,

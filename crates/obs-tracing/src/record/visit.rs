@@ -1,4 +1,4 @@
-//! From `tracing`'s fields to attributes.
+//! Reads `tracing`'s fields as attributes.
 
 use std::error::Error;
 use std::fmt;
@@ -13,12 +13,12 @@ use super::write::write_bounded;
 
 /// Writes fields into a record. Fields whose names begin with `otel.` say something about the span
 /// itself: `otel.name`, `otel.kind`, `otel.status_code`, `otel.status_description`.
-pub(crate) struct Fields<'a> {
+pub(crate) struct FieldRecorder<'a> {
     pub(crate) record: &'a mut Record,
     pub(crate) limits: &'a Limits,
 }
 
-impl Fields<'_> {
+impl FieldRecorder<'_> {
     #[inline]
     fn put(&mut self, field: &Field, value: Stored) {
         self.record.put(field.name(), value, self.limits);
@@ -29,7 +29,7 @@ impl Fields<'_> {
         if field.name().starts_with("otel.") && self.special(field.name(), value) {
             return;
         }
-        let text = self.record.keep(value, self.limits);
+        let text = self.record.push_text(value, self.limits);
         self.put(field, Stored::Text(text));
     }
 
@@ -37,7 +37,7 @@ impl Fields<'_> {
     #[cold]
     fn special(&mut self, name: &str, value: &str) -> bool {
         match name {
-            "otel.name" => self.record.name = Some(self.record.keep(value, self.limits)),
+            "otel.name" => self.record.name = Some(self.record.push_text(value, self.limits)),
             "otel.kind" => match kind(value) {
                 Some(kind) => self.record.kind = kind,
                 None => return false,
@@ -47,7 +47,7 @@ impl Fields<'_> {
                 None => return false,
             },
             "otel.status_description" | "otel.status_message" => {
-                self.record.status_message = Some(self.record.keep(value, self.limits));
+                self.record.status_message = Some(self.record.push_text(value, self.limits));
             }
             _ => return false,
         }
@@ -55,7 +55,7 @@ impl Fields<'_> {
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for FieldRecorder<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.put(field, Stored::Double(value));
     }
@@ -78,7 +78,7 @@ impl Visit for Fields<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let text = self.record.format(format_args!("{}", Chain(value)), self.limits);
+        let text = self.record.format(format_args!("{}", ErrorChain(value)), self.limits);
         self.put(field, Stored::Text(text));
     }
 
@@ -95,14 +95,14 @@ impl Visit for Fields<'_> {
 }
 
 /// An error with its sources: `outer: inner: innermost`.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
+pub(crate) struct ErrorChain<'a>(pub(crate) &'a dyn Error);
 
-impl fmt::Display for Chain<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DEEPEST: usize = 16; // a source may, by mistake, lead back to itself
+        const MAX_SOURCES: usize = 16; // a source may, by mistake, lead back to itself
         write!(f, "{}", self.0)?;
         let mut source = self.0.source();
-        for _ in 0..DEEPEST {
+        for _ in 0..MAX_SOURCES {
             let Some(error) = source else { break };
             write!(f, ": {error}")?;
             source = error.source();

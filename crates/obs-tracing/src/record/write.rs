@@ -1,4 +1,4 @@
-//! What is said of a span, into its record.
+//! Writes values into a record, within its limits.
 
 use std::fmt;
 #[cfg(feature = "http")]
@@ -9,13 +9,13 @@ use std::net::IpAddr;
 use fastant::Instant;
 use obs_guard::Formatted;
 
-use super::attribute::{Attribute, AttributeValue, Stored, Text};
-use super::data::{Identity, Link, Record, SpanKind, Status};
+use super::attribute::{Attribute, AttributeValue, Stored, TextRange};
+use super::data::{Link, Record, SpanContext, SpanKind, Status};
 use super::limits::Limits;
 use crate::propagate::TraceParent;
 
 impl Link {
-    pub(crate) fn to(span: &Identity) -> Self {
+    pub(crate) fn to(span: &SpanContext) -> Self {
         let flags = TraceParent::of(span).flags();
         Self { trace_id: span.trace_id, span_id: span.span_id, flags }
     }
@@ -24,7 +24,7 @@ impl Link {
 impl Record {
     pub(crate) fn new() -> Self {
         Self {
-            identity: Identity::NONE,
+            span_context: SpanContext::NONE,
             start: Instant::ZERO,
             end: None,
             name: None,
@@ -40,15 +40,15 @@ impl Record {
             dropped_attributes: 0,
             dropped_events: 0,
             dropped_links: 0,
-            weight: 0,
+            estimated_bytes: 0,
         }
     }
 
     /// Empties the record, and gives back room that only an unusual span needed.
     pub(crate) fn clear(&mut self) {
-        const USUAL_TEXT: usize = 4096;
-        const USUAL_ITEMS: usize = 64;
-        self.identity.release();
+        const MAX_KEPT_TEXT: usize = 4096;
+        const MAX_KEPT_ITEMS: usize = 64;
+        self.span_context.release();
         self.end = None;
         self.name = None;
         self.kind = SpanKind::Internal;
@@ -60,11 +60,11 @@ impl Record {
         self.links.clear();
         self.text.clear();
         self.compact_at = 0;
-        self.text.shrink_to(USUAL_TEXT);
-        self.attributes.shrink_to(USUAL_ITEMS);
-        self.events.shrink_to(USUAL_ITEMS);
-        self.event_attributes.shrink_to(USUAL_ITEMS);
-        self.links.shrink_to(USUAL_ITEMS);
+        self.text.shrink_to(MAX_KEPT_TEXT);
+        self.attributes.shrink_to(MAX_KEPT_ITEMS);
+        self.events.shrink_to(MAX_KEPT_ITEMS);
+        self.event_attributes.shrink_to(MAX_KEPT_ITEMS);
+        self.links.shrink_to(MAX_KEPT_ITEMS);
         self.dropped_attributes = 0;
         self.dropped_events = 0;
         self.dropped_links = 0;
@@ -72,7 +72,7 @@ impl Record {
 
     /// Its name so far.
     pub(crate) fn name(&self) -> &str {
-        self.name.map_or(self.identity.name, |name| name.of(&self.text))
+        self.name.map_or(self.span_context.name, |name| name.of(&self.text))
     }
 
     /// Ends the span now, and weighs it.
@@ -81,7 +81,7 @@ impl Record {
         self.end = Some(Instant::now());
         let items = self.attributes.len() + self.event_attributes.len() + self.events.len();
         let bytes = self.text.len() + (items + self.links.len()) * size_of::<Attribute>();
-        self.weight = (size_of::<Self>() + bytes) as u32;
+        self.estimated_bytes = (size_of::<Self>() + bytes) as u32;
     }
 
     /// Adds an attribute that the span cannot have yet.
@@ -125,7 +125,7 @@ impl Record {
         self.compact();
         let start = self.text.len();
         if write!(self.text, "{address}").is_ok() {
-            self.put(key, Stored::Text(Text::new(start..self.text.len())), limits);
+            self.put(key, Stored::Text(TextRange::new(start..self.text.len())), limits);
         }
     }
 
@@ -135,23 +135,23 @@ impl Record {
             AttributeValue::Bool(value) => Stored::Bool(value),
             AttributeValue::Int(value) => Stored::Int(value),
             AttributeValue::Double(value) => Stored::Double(value),
-            AttributeValue::Text(value) => Stored::Text(self.keep(value, limits)),
+            AttributeValue::Text(value) => Stored::Text(self.push_text(value, limits)),
         }
     }
 
     /// Keeps a text, cut to the limit.
     #[inline]
-    pub(crate) fn keep(&mut self, value: &str, limits: &Limits) -> Text {
+    pub(crate) fn push_text(&mut self, value: &str, limits: &Limits) -> TextRange {
         let start = self.text.len();
         self.text.push_str(cut(value, limits.value_length as usize));
-        Text::new(start..self.text.len())
+        TextRange::new(start..self.text.len())
     }
 
     /// Keeps what is formatted, and stops the formatting at the limit.
-    pub(crate) fn format(&mut self, value: fmt::Arguments<'_>, limits: &Limits) -> Text {
+    pub(crate) fn format(&mut self, value: fmt::Arguments<'_>, limits: &Limits) -> TextRange {
         let start = self.text.len();
         write_bounded(&mut self.text, value, limits);
-        Text::new(start..self.text.len())
+        TextRange::new(start..self.text.len())
     }
 
     /// Sets the status by OpenTelemetry's rule: `Ok` is final, and `Unset` changes nothing.
@@ -161,12 +161,12 @@ impl Record {
         }
         self.compact();
         self.status = status;
-        let says_something = status == Status::Error && !message.is_empty();
-        self.status_message = says_something.then(|| self.keep(message, limits));
+        let has_message = status == Status::Error && !message.is_empty();
+        self.status_message = has_message.then(|| self.push_text(message, limits));
     }
 
-    /// Takes over what was said later: attributes replace those of their name.
-    pub(crate) fn absorb(&mut self, later: &Self, limits: &Limits) {
+    /// Merges later values: attributes replace those of the same name.
+    pub(crate) fn merge(&mut self, later: &Self, limits: &Limits) {
         if self.end.is_some() {
             return;
         }
@@ -175,7 +175,7 @@ impl Record {
             self.set(attribute.key, attribute.value.of(&later.text), limits);
         }
         if let Some(name) = later.name {
-            self.name = Some(self.keep(name.of(&later.text), limits));
+            self.name = Some(self.push_text(name.of(&later.text), limits));
         }
         if later.kind != SpanKind::Internal {
             self.kind = later.kind;
@@ -184,7 +184,7 @@ impl Record {
             self.set_status(later.status, "", limits);
         }
         if let Some(message) = later.status_message {
-            self.status_message = Some(self.keep(message.of(&later.text), limits));
+            self.status_message = Some(self.push_text(message.of(&later.text), limits));
         }
         self.dropped_attributes += later.dropped_attributes;
     }

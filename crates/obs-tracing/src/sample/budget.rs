@@ -1,4 +1,4 @@
-//! So many a second of each kind.
+//! A budget of traces a second for each route or name.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use obs_context::{Route, fork_generation};
 use super::rate::Rate;
 
 /// Names come from the source, so that there are few; what is past this shares one budget.
-const NAMES: usize = 1024;
+const MAX_NAMES: usize = 1024;
 
 /// A budget for every route, or name where there is none.
 pub(super) struct Budget {
@@ -29,14 +29,14 @@ impl Budget {
         self.per_second
     }
 
-    pub(super) fn admit(&self, name: &'static str, route: Option<Route>) -> bool {
+    pub(super) fn try_admit(&self, name: &'static str, route: Option<Route>) -> bool {
         if self.generation != fork_generation() {
-            return self.others.admit(); // a thread that stayed in the parent may hold the lock
+            return self.others.try_admit(); // a thread that stayed in the parent may hold the lock
         }
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        if rates.len() >= NAMES && !rates.contains_key(&(route, name)) {
-            return self.others.admit();
+        if rates.len() >= MAX_NAMES && !rates.contains_key(&(route, name)) {
+            return self.others.try_admit();
         }
-        rates.entry((route, name)).or_insert_with(|| Rate::new(self.per_second)).admit()
+        rates.entry((route, name)).or_insert_with(|| Rate::new(self.per_second)).try_admit()
     }
 }

@@ -1,13 +1,13 @@
-//! What is asked of a sampler, and what it answers.
+//! The input of a sampler, and its decision.
 
 use std::sync::Arc;
 
 use obs_context::{Route, TraceId};
 
-use crate::propagate::{Carried, RemoteContext};
+use crate::propagate::{PropagatedState, RemoteContext};
 
 /// What there is to decide upon.
-pub(crate) struct Question<'a> {
+pub(crate) struct SamplingInput<'a> {
     pub(crate) trace_id: TraceId,
     pub(crate) name: &'static str,
     pub(crate) route: Option<Route>,
@@ -17,5 +17,5 @@ pub(crate) struct Question<'a> {
 
 pub(crate) struct Decision {
     pub(crate) sampled: bool,
-    pub(crate) carried: Option<Arc<Carried>>,
+    pub(crate) propagated: Option<Arc<PropagatedState>>,
 }

@@ -6,7 +6,7 @@ use super::Sampler;
 use obs_otlp::Error;
 
 /// Deeper than any sensible sampler, and no deeper than the stack.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// Reads what [`Sampler`]'s `Display` writes: `always`, `never`, `ratio(0.1)`, `per_second(50)`,
 /// `budget(5)`, `by_name(health: never, others: always)`, `parent_based(ratio(0.1))`,
@@ -26,7 +26,7 @@ impl FromStr for Sampler {
 }
 
 fn sampler(text: &str, depth: usize) -> Option<Sampler> {
-    if depth > DEEPEST {
+    if depth > MAX_DEPTH {
         return None;
     }
     let Some((name, rest)) = text.split_once('(') else {
@@ -43,7 +43,7 @@ fn sampler(text: &str, depth: usize) -> Option<Sampler> {
         "ratio" => number().filter(|share| *share <= 1.0).map(Sampler::ratio),
         "per_second" => number().map(Sampler::per_second),
         "budget" => number().map(Sampler::budget),
-        "parent_based" => match parts(inside)[..] {
+        "parent_based" => match split_arguments(inside)[..] {
             [root] => Some(Sampler::parent_based(inner(root)?)),
             [root, remote] => {
                 let remote = remote.trim().strip_prefix("sampled remotely:")?;
@@ -52,7 +52,7 @@ fn sampler(text: &str, depth: usize) -> Option<Sampler> {
             _ => None,
         },
         "by_name" => {
-            let named = parts(inside).into_iter().map(|part| {
+            let named = split_arguments(inside).into_iter().map(|part| {
                 let (name, text) = part.split_once(": ")?;
                 Some((name.trim(), inner(text)?))
             });
@@ -65,22 +65,22 @@ fn sampler(text: &str, depth: usize) -> Option<Sampler> {
 }
 
 /// Separated by commas outside of parentheses.
-fn parts(text: &str) -> Vec<&str> {
+fn split_arguments(text: &str) -> Vec<&str> {
     let (mut depth, mut start) = (0_usize, 0);
-    let mut parts = Vec::new();
-    for (at, sign) in text.char_indices() {
-        match sign {
+    let mut split_arguments = Vec::new();
+    for (at, character) in text.char_indices() {
+        match character {
             '(' => depth += 1,
             ')' => depth = depth.saturating_sub(1),
             ',' if depth == 0 => {
-                parts.push(&text[start..at]);
+                split_arguments.push(&text[start..at]);
                 start = at + 1;
             }
             _ => {}
         }
     }
-    parts.push(&text[start..]);
-    parts
+    split_arguments.push(&text[start..]);
+    split_arguments
 }
 
 #[cfg(test)]
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn displayed_samplers_parse_back() {
         for text in [
             "always",
             "never",
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_an_error() {
+    fn invalid_samplers_are_rejected() {
         let deep = "parent_based(".repeat(1000);
         for text in
             ["", "sometimes", "ratio(2)", "ratio(-1)", "ratio(NaN)", "ratio", "always)", &deep]
@@ -117,7 +117,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "[a-z_():,. 0-9]{0,60}") {
+        fn sampler_of_any_text_never_panics(text in "[a-z_():,. 0-9]{0,60}") {
             let _ = text.parse::<Sampler>();
         }
     }

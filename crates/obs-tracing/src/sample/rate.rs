@@ -1,4 +1,4 @@
-//! So many a second.
+//! A limit of traces a second.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ pub(super) struct Rate {
 }
 
 /// Budget that may gather: one second's.
-const BURST: u64 = 1_000_000_000;
+const BURST_NANOS: u64 = 1_000_000_000;
 
 impl Rate {
     pub(super) fn new(per_second: f64) -> Self {
@@ -26,21 +26,21 @@ impl Rate {
         self.per_second
     }
 
-    pub(super) fn admit(&self) -> bool {
+    pub(super) fn try_admit(&self) -> bool {
         self.admit_at(now())
     }
 
     fn admit_at(&self, now: u64) -> bool {
         let spend = |spent_until: u64| {
             let next = spent_until.max(now).checked_add(self.cost)?;
-            (next - now <= BURST.max(self.cost)).then_some(next)
+            (next - now <= BURST_NANOS.max(self.cost)).then_some(next)
         };
         self.spent_until.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
     }
 }
 
 /// Nanoseconds since the first call.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
@@ -52,7 +52,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     #[test]
-    fn a_burst_and_then_the_rate() {
+    fn rate_allows_a_burst_then_its_rate() {
         let rate = Rate::new(10.0);
         assert_eq!((0..50).filter(|_| rate.admit_at(SECOND)).count(), 10);
         assert_eq!((0..50).filter(|_| rate.admit_at(SECOND + SECOND / 2)).count(), 5);
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn less_than_one_a_second_and_none_at_all() {
+    fn rate_below_one_and_zero() {
         let rare = Rate::new(0.5);
         assert!(rare.admit_at(SECOND));
         assert!(!rare.admit_at(2 * SECOND));

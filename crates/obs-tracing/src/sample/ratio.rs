@@ -5,9 +5,9 @@ use std::sync::Arc;
 use obs_context::TraceId;
 
 use super::decision::Decision;
-use crate::propagate::{Baggage, Carried, state_value, state_with};
+use crate::propagate::{Baggage, PropagatedState, state_value, state_with};
 
-const BITS: u32 = 56;
+pub(super) const RANDOMNESS_BITS: u32 = 56;
 
 /// OpenTelemetry's rule: keep when the randomness reaches the threshold.
 pub(super) struct Ratio {
@@ -16,48 +16,87 @@ pub(super) struct Ratio {
     /// The threshold as `tracestate` has it, without trailing zeros.
     digits: String,
     /// What a root that is kept carries, ready made.
-    carried: Arc<Carried>,
+    propagated: Arc<PropagatedState>,
 }
 
 impl Ratio {
     pub(super) fn new(share: f64) -> Self {
         let share = if share > 0.0 { share } else { 0.0 }; // not a number counts as 0
-        let threshold = ((1.0 - share) * (1_u64 << BITS) as f64) as u64;
-        let hex = format!("{threshold:014x}");
-        let digits = match hex.trim_end_matches('0') {
-            "" => "0".to_owned(),
-            digits => digits.to_owned(),
-        };
-        let carried = Carried { state: format!("ot=th:{digits}"), baggage: Baggage::new() };
-        Self { share, threshold, digits, carried: Arc::new(carried) }
+        let threshold = ((1.0 - share) * (1_u64 << RANDOMNESS_BITS) as f64) as u64;
+        let digits = digits(threshold);
+        let propagated =
+            PropagatedState { state: format!("ot=th:{digits}"), baggage: Baggage::new() };
+        Self { share, threshold, digits, propagated: Arc::new(propagated) }
     }
 
     pub(super) fn share(&self) -> f64 {
         self.share
     }
 
-    pub(super) fn decide(&self, trace_id: TraceId, carried: Option<Arc<Carried>>) -> Decision {
-        let entry = carried.as_ref().and_then(|carried| state_value(&carried.state, "ot"));
-        let explicit = entry.and_then(randomness);
-        let random = explicit.unwrap_or(trace_id.get() as u64 & ((1 << BITS) - 1));
+    pub(super) fn decide(
+        &self,
+        trace_id: TraceId,
+        propagated: Option<Arc<PropagatedState>>,
+    ) -> Decision {
+        let random = randomness_of(trace_id, propagated.as_deref());
         if random < self.threshold {
-            return Decision { sampled: false, carried };
+            return Decision { sampled: false, propagated };
         }
-        let carried = match &carried {
-            None => Arc::clone(&self.carried),
-            Some(carried) => Arc::new(Carried {
-                state: state_with(&carried.state, "ot", &self.entry(entry)),
-                baggage: carried.baggage.clone(),
-            }),
+        let propagated = match &propagated {
+            None => Arc::clone(&self.propagated),
+            Some(propagated) => with_threshold(propagated, &self.digits),
         };
-        Decision { sampled: true, carried: Some(carried) }
+        Decision { sampled: true, propagated: Some(propagated) }
     }
+}
 
-    /// Our threshold in place of the one that came in; the other parts stay.
-    fn entry(&self, former: Option<&str>) -> String {
-        let others = former.unwrap_or_default().split(';');
-        let others = others.filter(|part| !part.is_empty() && !part.starts_with("th:"));
-        others.fold(format!("th:{}", self.digits), |entry, part| entry + ";" + part)
+/// The randomness of a trace: what it carries, or that of its id.
+pub(super) fn randomness_of(trace_id: TraceId, propagated: Option<&PropagatedState>) -> u64 {
+    let entry = propagated.and_then(|propagated| state_value(&propagated.state, "ot"));
+    let of_id = trace_id.get() as u64 & ((1 << RANDOMNESS_BITS) - 1);
+    entry.and_then(randomness).unwrap_or(of_id)
+}
+
+/// Propagates this threshold, unless a higher one is propagated already.
+pub(super) fn at_least(
+    threshold: u64,
+    propagated: Option<Arc<PropagatedState>>,
+) -> Arc<PropagatedState> {
+    let Some(propagated) = propagated else {
+        let state = format!("ot=th:{}", digits(threshold));
+        return Arc::new(PropagatedState { state, baggage: Baggage::new() });
+    };
+    let entry = state_value(&propagated.state, "ot");
+    let former = entry.and_then(|entry| entry.split(';').find_map(|part| part.strip_prefix("th:")));
+    let former = former.filter(|digits| (1..=14).contains(&digits.len()));
+    let former = former.and_then(|digits| u64::from_str_radix(&format!("{digits:0<14}"), 16).ok());
+    match former {
+        Some(former) if former >= threshold => propagated,
+        _ => with_threshold(&propagated, &digits(threshold)),
+    }
+}
+
+fn with_threshold(propagated: &PropagatedState, digits: &str) -> Arc<PropagatedState> {
+    let former = state_value(&propagated.state, "ot");
+    Arc::new(PropagatedState {
+        state: state_with(&propagated.state, "ot", &entry(former, digits)),
+        baggage: propagated.baggage.clone(),
+    })
+}
+
+/// Our threshold in place of the one that came in; the other parts stay.
+fn entry(former: Option<&str>, digits: &str) -> String {
+    let others = former.unwrap_or_default().split(';');
+    let others = others.filter(|part| !part.is_empty() && !part.starts_with("th:"));
+    others.fold(format!("th:{digits}"), |entry, part| entry + ";" + part)
+}
+
+/// A threshold as `tracestate` has it, without trailing zeros.
+fn digits(threshold: u64) -> String {
+    let hex = format!("{threshold:014x}");
+    match hex.trim_end_matches('0') {
+        "" => "0".to_owned(),
+        digits => digits.to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What decides upon traces at this moment, and each thread's copy of it.
+//! The current sampler and tail rules, and each thread's copy of them.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
@@ -24,7 +24,7 @@ pub(crate) struct Rule {
 
 /// The rules as a thread knows them: asking costs a load of a word that hardly ever changes.
 #[derive(Debug)]
-pub(crate) struct KnownRule {
+pub(crate) struct CachedRule {
     version: u64,
     rule: Arc<Rule>,
 }
@@ -32,11 +32,11 @@ pub(crate) struct KnownRule {
 impl Rules {
     pub(crate) fn new(sampler: Sampler, tail: Option<Tail>) -> Self {
         let rule = Rule { sampler, tail: tail.map(Arc::new) };
-        tails::keep(rule.tail.as_ref());
+        tails::register(rule.tail.as_ref());
         Self { now: Mutex::new(Arc::new(rule)), version: AtomicU64::new(0) }
     }
 
-    pub(crate) fn now(&self) -> Arc<Rule> {
+    pub(crate) fn current(&self) -> Arc<Rule> {
         Arc::clone(&self.lock())
     }
 
@@ -54,7 +54,7 @@ impl Rules {
         let mut now = self.lock();
         let mut rule = Rule::clone(&now);
         change(&mut rule);
-        tails::keep(rule.tail.as_ref());
+        tails::register(rule.tail.as_ref());
         *now = Arc::new(rule);
         self.version.store(self.version.load(Acquire) + 1, Release);
         drop(now);
@@ -62,9 +62,9 @@ impl Rules {
     }
 
     /// What a thread is to remember.
-    pub(crate) fn known(&self) -> KnownRule {
+    pub(crate) fn cached(&self) -> CachedRule {
         let version = self.version.load(Acquire); // first: at worst the thread asks once more
-        KnownRule { version, rule: self.now() }
+        CachedRule { version, rule: self.current() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Rule>> {
@@ -80,12 +80,12 @@ impl Drop for Rules {
     }
 }
 
-impl KnownRule {
+impl CachedRule {
     /// The rule of this moment.
     #[inline]
     pub(crate) fn update(&mut self, rules: &Rules) -> &Rule {
         if self.version != rules.version.load(Acquire) {
-            *self = rules.known();
+            *self = rules.cached();
         }
         &self.rule
     }
@@ -96,9 +96,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_learns_of_a_change() {
+    fn changed_rules_reach_every_thread() {
         let rules = Rules::new(Sampler::always(), None);
-        let mut known = rules.known();
+        let mut known = rules.cached();
         assert_eq!(known.update(&rules).sampler.to_string(), "always");
         rules.change(|rule| rule.sampler = Sampler::never());
         rules.change(|rule| rule.tail = Some(Arc::new(Tail::errors())));

@@ -1,4 +1,4 @@
-//! Tail mode: what was not sampled is recorded all the same, and kept when it turns out to be worth it.
+//! Tail mode: unsampled traces are recorded, and kept or dropped at their end.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ impl Tail {
         Self::nothing().and_errors()
     }
 
-    /// Keeps nothing yet: for rules that do not ask about errors.
+    /// Keeps nothing yet: for rules without errors.
     pub fn nothing() -> Self {
         Self {
             errors: false,
@@ -42,18 +42,18 @@ impl Tail {
         self
     }
 
-    /// Keeps traces in which a span has this attribute with this value, compared as text. May be said more
+    /// Keeps traces in which a span has this attribute with this value, compared as text. May be called more
     /// than once: any of them is enough.
     pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.attributes.push((key.into(), value.into()));
         self
     }
 
-    /// Keeps traces with a span of which the function says so. It runs where the span ends, once a span.
+    /// Keeps traces with a span for which the function returns true. It runs once for each span, where it ends.
     ///
     /// A function that panics does not reach the application: the trace is kept (`sampling.reason` is
     /// `rule panicked`), the panic is counted ([`Counts::rule_panics`](crate::Counts::rule_panics)), and a
-    /// warning tells of it now and then.
+    /// warning reports it at intervals.
     pub fn when(mut self, rule: impl Fn(&EndedSpan<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.rule = Some(Arc::new(rule));
         self
@@ -72,7 +72,7 @@ impl Tail {
         if self.errors && record.status == Status::Error {
             return Some("error");
         }
-        let slow = |least| record.identity.local_root && span.duration() >= least;
+        let slow = |least| record.span_context.local_root && span.duration() >= least;
         if self.slower_than.is_some_and(slow) {
             return Some("slow");
         }

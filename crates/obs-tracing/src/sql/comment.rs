@@ -1,8 +1,8 @@
-//! The trace of a query, for the database's own log.
+//! The trace of a query as a comment, for the database's own log.
 
 use std::borrow::Cow;
 
-use crate::local;
+use crate::thread_state;
 
 /// The statement with the current span's `traceparent` in a comment at its end (SQLCommenter's format),
 /// so that the database's log and its statistics name the trace. Outside every span, and where the
@@ -15,8 +15,8 @@ use crate::local;
 /// assert_eq!(obs_tracing::sql_with_trace("SELECT 1"), "SELECT 1");
 /// ```
 pub fn sql_with_trace(statement: &str) -> Cow<'_, str> {
-    let current = local::with(|local| {
-        let span = &local.innermost()?.identity;
+    let current = thread_state::with(|thread| {
+        let span = &thread.innermost()?.span_context;
         Some((span.trace_id, span.span_id, u8::from(span.sampled)))
     });
     match current.flatten() {

@@ -1,4 +1,4 @@
-//! SQL spans with no code in the application: sqlx tells of every query in one event, and of a
+//! SQL spans with no code in the application: sqlx emits one event for every query, and one for a
 //! connection that was waited for.
 
 mod comment;
@@ -10,7 +10,7 @@ mod statement;
 pub use comment::sql_with_trace;
 pub(crate) use query::OnQuery;
 pub use query::Query;
-pub(crate) use sea_orm::{is_sea_orm, normalise};
+pub(crate) use sea_orm::{is_sea_orm, rename_fields};
 pub(crate) use sqlx::on_event;
 
 use obs_otlp::{Origin, Resolver};
@@ -19,7 +19,7 @@ use tracing::Metadata;
 const QUERY: &str = "sqlx::query";
 const ACQUIRE: &str = "sqlx::pool::acquire";
 
-/// What sqlx does not tell of the database, and who is told of its queries.
+/// What sqlx does not report about the database, and the observer of its queries.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Database {
     pub(crate) system: Option<String>,
@@ -38,13 +38,13 @@ impl Database {
     }
 }
 
-/// Whether the event tells of a query, or of the wait for a connection.
+/// Whether the event is about a query or the wait for a connection.
 #[inline]
 pub(crate) fn is_sqlx(metadata: &Metadata<'_>) -> bool {
     matches!(metadata.target(), QUERY | ACQUIRE)
 }
 
-/// Whether the event tells of a query.
+/// Whether the event is about a query.
 #[inline]
 pub(crate) fn is_query(metadata: &Metadata<'_>) -> bool {
     metadata.target() == QUERY

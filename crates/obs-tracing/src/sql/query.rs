@@ -1,4 +1,4 @@
-//! Queries as whoever measures them sees them.
+//! Queries as measurements see them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ static ON_QUERY: Place = Place::new("tracing.on_query");
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Query<'a> {
-    /// As [`Builder::database_system`](crate::Builder::database_system) says it.
+    /// Set by [`Builder::database_system`](crate::Builder::database_system).
     pub system: Option<&'a str>,
-    /// As [`Builder::database_namespace`](crate::Builder::database_namespace) says it.
+    /// Set by [`Builder::database_namespace`](crate::Builder::database_namespace).
     pub namespace: Option<&'a str>,
     /// `SELECT`, `INSERT`: the statement's first word.
     pub operation: Option<&'a str>,

@@ -14,14 +14,14 @@ use super::sea_orm::is_sea_orm;
 use super::statement::Statement;
 use super::{Database, QUERY, is_query};
 use crate::handle::Handle;
-use crate::record::{AttributeValue, Identity, Limits, Record, SpanKind, write_bounded};
+use crate::record::{AttributeValue, Limits, Record, SpanContext, SpanKind, write_bounded};
 
 /// Bytes of a statement that are read.
-const LONGEST_STATEMENT: u32 = 64 * 1024;
+const MAX_STATEMENT_BYTES: u32 = 64 * 1024;
 
-/// Tells whoever measures queries of this one, and makes a span of the event where the span that it belongs
+/// Reports the query to `on_query`, and makes a span of the event where the span that it belongs
 /// to is recorded.
-pub(crate) fn on_event(handle: &Handle, recorded: Option<(u64, Identity)>, event: &Event<'_>) {
+pub(crate) fn on_event(handle: &Handle, recorded: Option<(u64, SpanContext)>, event: &Event<'_>) {
     let database = &handle.pipeline().database;
     let on_query = database.on_query.as_ref().filter(|_| is_query(event.metadata()));
     if recorded.is_none() && on_query.is_none() {
@@ -30,33 +30,33 @@ pub(crate) fn on_event(handle: &Handle, recorded: Option<(u64, Identity)>, event
     // Anew where a value's `Debug` runs a query.
     let pooled = BUFFERS.try_with(Cell::take).ok().flatten();
     let mut buffers = pooled.unwrap_or_default();
-    let Buffers { told, statement } = &mut *buffers;
-    event.record(told);
-    told.read_statement(statement);
+    let Buffers { fields, statement } = &mut *buffers;
+    event.record(fields);
+    fields.read_statement(statement);
     if let Some(on_query) = on_query {
         on_query.call(&Query {
             system: database.system.as_deref(),
             namespace: database.namespace.as_deref(),
             operation: statement.operation(),
             collection: statement.collection(),
-            duration: told.elapsed,
+            duration: fields.elapsed,
         });
     }
     if let Some((id, parent)) = recorded {
-        record(handle, (id, &parent), told, statement, event.metadata().target());
+        record(handle, (id, &parent), fields, statement, event.metadata().target());
     }
-    if told.is_modest() {
-        told.clear();
+    if fields.is_small() {
+        fields.clear();
         let _ = BUFFERS.try_with(|kept| kept.set(Some(buffers)));
     }
 }
 
-/// Makes a span: it ends now, and began as long ago as sqlx says. A query is a CLIENT span, the wait for a
+/// Makes a span: it ends now, and began `elapsed` ago. A query is a CLIENT span, the wait for a
 /// connection an INTERNAL one. A query in a span of sea-orm's is that very span.
 fn record(
     handle: &Handle,
-    (id, parent): (u64, &Identity),
-    told: &Told,
+    (id, parent): (u64, &SpanContext),
+    fields: &SqlxFields,
     statement: &Statement,
     name: &'static str,
 ) {
@@ -65,22 +65,22 @@ fn record(
         handle
             .pipeline()
             .table
-            .with(id, |record| describe(record, told, statement, database, limits));
+            .with(id, |record| describe(record, fields, statement, database, limits));
         return;
     }
-    let mut record = handle.begin(name, parent);
+    let mut record = handle.start_child(name, parent);
     match name {
-        QUERY => describe(&mut record, told, statement, database, limits),
-        _ => record.name = Some(record.keep("acquire connection", limits)),
+        QUERY => describe(&mut record, fields, statement, database, limits),
+        _ => record.name = Some(record.push_text("acquire connection", limits)),
     }
     // The clock begins with the process: nothing is older.
-    record.start = Instant::now().checked_sub(told.elapsed).unwrap_or(Instant::ZERO);
+    record.start = Instant::now().checked_sub(fields.elapsed).unwrap_or(Instant::ZERO);
     handle.pipeline().finish(record);
 }
 
 fn describe(
     record: &mut Record,
-    told: &Told,
+    fields: &SqlxFields,
     statement: &Statement,
     database: &Database,
     limits: &Limits,
@@ -92,7 +92,7 @@ fn describe(
     if let Some(namespace) = &database.namespace {
         record.set("db.namespace", AttributeValue::Text(namespace), limits);
     }
-    if let Some(rows) = told.rows_returned {
+    if let Some(rows) = fields.rows_returned {
         record.set("db.response.returned_rows", rows.into(), limits);
     }
 }
@@ -102,7 +102,7 @@ impl Statement {
     pub(super) fn describe(&self, record: &mut Record, limits: &Limits) {
         record.kind = SpanKind::Client;
         let name = self.name();
-        record.name = Some(record.keep(name, limits));
+        record.name = Some(record.push_text(name, limits));
         record.set("db.query.summary", AttributeValue::Text(name), limits);
         record.set("db.query.text", AttributeValue::Text(&self.text), limits);
         if let Some(operation) = self.operation() {
@@ -121,27 +121,27 @@ thread_local! {
 /// Kept by a thread from query to query.
 #[derive(Default)]
 struct Buffers {
-    told: Told,
+    fields: SqlxFields,
     statement: Statement,
 }
 
-/// What sqlx says.
+/// The fields of sqlx's event.
 #[derive(Default)]
-struct Told {
+struct SqlxFields {
     summary: String,
     statement: String,
     rows_returned: Option<u64>,
     elapsed: Duration,
 }
 
-impl Told {
+impl SqlxFields {
     fn read_statement(&self, statement: &mut Statement) {
         let has_text = !self.statement.trim().is_empty();
-        statement.read_again(if has_text { &self.statement } else { &self.summary });
+        statement.reparse(if has_text { &self.statement } else { &self.summary });
     }
 
     /// Whether keeping the buffers costs little.
-    fn is_modest(&self) -> bool {
+    fn is_small(&self) -> bool {
         self.summary.capacity() + self.statement.capacity() <= 4096
     }
 
@@ -163,7 +163,7 @@ impl Told {
     }
 }
 
-impl Visit for Told {
+impl Visit for SqlxFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         if let Some(text) = self.text(field) {
             text.push_str(value);
@@ -184,7 +184,7 @@ impl Visit for Told {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if let Some(text) = self.text(field) {
-            let limits = Limits { value_length: LONGEST_STATEMENT, ..Limits::default() };
+            let limits = Limits { value_length: MAX_STATEMENT_BYTES, ..Limits::default() };
             debug_once(field.index(), value, |value| write_bounded(text, value, &limits));
         }
     }

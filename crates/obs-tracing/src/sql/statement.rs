@@ -1,4 +1,4 @@
-//! What a SQL statement does, and its text without anybody's data.
+//! The operation of a SQL statement, and its text without literals.
 
 /// A statement, read once.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -11,14 +11,14 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    pub(super) fn read(sql: &str) -> Self {
+    pub(super) fn parse(sql: &str) -> Self {
         let mut statement = Self::default();
-        statement.read_again(sql);
+        statement.reparse(sql);
         statement
     }
 
     /// Reads another, into the buffers of the one before.
-    pub(super) fn read_again(&mut self, sql: &str) {
+    pub(super) fn reparse(&mut self, sql: &str) {
         self.text.clear();
         self.operation.clear();
         self.collection.clear();
@@ -33,9 +33,9 @@ impl Statement {
                     }
                 }
                 Token::Literal => self.text.push('?'),
-                Token::Sign(sign) => {
-                    self.text.push(sign);
-                    expects_table = expects_table && matches!(sign, '"' | '`' | '[');
+                Token::Symbol(character) => {
+                    self.text.push(character);
+                    expects_table = expects_table && matches!(character, '"' | '`' | '[');
                 }
                 Token::Word(word) => {
                     self.text.push_str(word);
@@ -81,11 +81,11 @@ impl Statement {
 
 enum Token<'a> {
     Space,
-    /// A text or a number: somebody's data.
+    /// A literal: a text or a number.
     Literal,
     /// A keyword, a name, or a parameter's placeholder.
     Word(&'a str),
-    Sign(char),
+    Symbol(char),
 }
 
 impl<'a> Token<'a> {
@@ -108,13 +108,16 @@ impl<'a> Token<'a> {
                     (length, Self::Word(&text[..length]))
                 }
             },
-            '0'..='9' => (prefix(text, |sign| is_name(sign) || sign == '.'), Self::Literal),
+            '0'..='9' => {
+                (prefix(text, |character| is_name(character) || character == '.'), Self::Literal)
+            }
             '?' | ':' | '@' => {
                 let length = first.len_utf8() + prefix(&text[1..], is_name);
                 (length, Self::Word(&text[..length]))
             }
             _ if is_name(first) => {
-                let length = prefix(text, |sign| is_name(sign) || matches!(sign, '.' | '$'));
+                let length =
+                    prefix(text, |character| is_name(character) || matches!(character, '.' | '$'));
                 // `E'...'`, `X'...'`, `N'...'`: the letter belongs to the literal.
                 match text[length..].starts_with('\'') && length <= 2 {
                     true => {
@@ -124,15 +127,15 @@ impl<'a> Token<'a> {
                     false => (length, Self::Word(&text[..length])),
                 }
             }
-            _ => (first.len_utf8(), Self::Sign(first)),
+            _ => (first.len_utf8(), Self::Symbol(first)),
         };
         *rest = &text[length..];
         Some(token)
     }
 }
 
-fn is_name(sign: char) -> bool {
-    sign.is_alphanumeric() || sign == '_'
+fn is_name(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
 }
 
 fn is_one_of(word: &str, words: &[&str]) -> bool {
@@ -141,16 +144,16 @@ fn is_one_of(word: &str, words: &[&str]) -> bool {
 
 /// Bytes of the longest prefix whose characters all fit.
 fn prefix(text: &str, fits: impl Fn(char) -> bool) -> usize {
-    text.find(|sign| !fits(sign)).unwrap_or(text.len())
+    text.find(|character| !fits(character)).unwrap_or(text.len())
 }
 
 /// Bytes of a text in quotes; a doubled quote stands for itself. An open one takes all the rest.
 fn quoted(text: &str, quote: char, escapes: bool) -> usize {
     let mut signs = text.char_indices().skip(1).peekable();
-    while let Some((at, sign)) = signs.next() {
-        if sign == '\\' && escapes {
+    while let Some((at, character)) = signs.next() {
+        if character == '\\' && escapes {
             signs.next();
-        } else if sign == quote && signs.next_if(|(_, next)| *next == quote).is_none() {
+        } else if character == quote && signs.next_if(|(_, next)| *next == quote).is_none() {
             return at + quote.len_utf8();
         }
     }
@@ -161,7 +164,8 @@ fn quoted(text: &str, quote: char, escapes: bool) -> usize {
 fn dollar_quoted(text: &str) -> Option<usize> {
     let tag = 2 + text.get(1..)?.find('$')?;
     let inner = text.get(1..tag - 1)?;
-    let is_tag = inner.chars().all(is_name) && !inner.starts_with(|sign: char| sign.is_numeric());
+    let is_tag =
+        inner.chars().all(is_name) && !inner.starts_with(|character: char| character.is_numeric());
     let end = text.get(tag..)?.find(&text[..tag]).map_or(text.len(), |at| at + 2 * tag);
     is_tag.then_some(end)
 }
@@ -175,13 +179,13 @@ fn comment(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn read(sql: &str) -> (String, String) {
-        let statement = Statement::read(sql);
+    fn parse(sql: &str) -> (String, String) {
+        let statement = Statement::parse(sql);
         (statement.name().to_owned(), statement.text)
     }
 
     #[test]
-    fn names_and_texts() {
+    fn statement_names_and_texts() {
         let cases = [
             (
                 "SELECT * FROM orders WHERE id = $1",
@@ -219,21 +223,21 @@ mod tests {
             ("SELECT 'open", "SELECT", "SELECT ?"),
         ];
         for (sql, name, text) in cases {
-            assert_eq!(read(sql), (name.to_owned(), text.to_owned()), "{sql}");
+            assert_eq!(parse(sql), (name.to_owned(), text.to_owned()), "{sql}");
         }
     }
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic_or_grow(sql in "\\PC{0,60}") {
-            let text = Statement::read(&sql).text;
+        fn statement_of_any_text_never_panics_or_grows(sql in "\\PC{0,60}") {
+            let text = Statement::parse(&sql).text;
             proptest::prop_assert!(text.len() <= sql.len());
         }
 
         #[test]
-        fn no_literal_gets_out(secret in "[a-z]{6,12}") {
+        fn literals_of_statements_are_redacted(secret in "[a-z]{6,12}") {
             let sql = format!("SELECT '{secret}', E'\\'{secret}', $q${secret}$q$ FROM t -- {secret}");
-            proptest::prop_assert!(!Statement::read(&sql).text.contains(&secret));
+            proptest::prop_assert!(!Statement::parse(&sql).text.contains(&secret));
         }
     }
 }

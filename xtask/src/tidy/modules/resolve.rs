@@ -30,7 +30,8 @@ pub(super) fn ties(modules: &Modules) -> Ties {
 }
 
 /// The file that defines what `named` names in the module `from`, with the name; `None` for what is
-/// of another crate, and for a module itself.
+/// of another crate, and for a module itself. A `mod.rs` that re-exports the name counts as its file, as it
+/// does for a reader; the crate's root, which re-exports the public names, does not.
 fn definition<'a>(
     modules: &'a Modules,
     from: &ModulePath,
@@ -59,6 +60,9 @@ fn definition<'a>(
         }
         let module = modules.get(&at)?;
         if module.items.contains(segment) {
+            return Some((&module.file, segment.clone()));
+        }
+        if at != *from && !at.is_empty() && module.reexports(segment) {
             return Some((&module.file, segment.clone()));
         }
         let rest = &named[position + 1..];

@@ -32,6 +32,12 @@ pub(super) struct Import {
     pub(super) is_reexport: bool,
 }
 
+impl Module {
+    pub(super) fn reexports(&self, name: &str) -> bool {
+        self.imports.iter().any(|import| import.is_reexport && import.name == name)
+    }
+}
+
 pub(super) type Modules = BTreeMap<ModulePath, Module>;
 
 /// The modules of the crate whose root file is `root`.

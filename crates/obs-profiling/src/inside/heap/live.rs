@@ -10,10 +10,10 @@ const IN_ROW: usize = 8;
 
 const EMPTY: u64 = 0;
 /// No block lies there.
-const TAKEN: u64 = 1;
+const RESERVED: u64 = 1;
 
 static TABLE: OnceLock<Box<[Row]>> = OnceLock::new();
-static TURNED_AWAY: AtomicU64 = AtomicU64::new(0);
+static REJECTED: AtomicU64 = AtomicU64::new(0);
 
 type Row = [Place; IN_ROW];
 
@@ -45,7 +45,7 @@ pub(super) fn is_used() -> bool {
 /// `false` when there is no room.
 pub(super) fn insert(address: usize, sampled: Sampled) -> bool {
     for place in places(address) {
-        if place.address.compare_exchange(EMPTY, TAKEN, Acquire, Relaxed).is_err() {
+        if place.address.compare_exchange(EMPTY, RESERVED, Acquire, Relaxed).is_err() {
             continue;
         }
         place.size.store(sampled.size, Relaxed);
@@ -53,7 +53,7 @@ pub(super) fn insert(address: usize, sampled: Sampled) -> bool {
         place.address.store(address as u64, Release);
         return true;
     }
-    TURNED_AWAY.fetch_add(1, Relaxed);
+    REJECTED.fetch_add(1, Relaxed);
     false
 }
 
@@ -72,13 +72,13 @@ pub(super) fn all() -> impl Iterator<Item = Sampled> {
         let address = place.address.load(Acquire);
         let sampled = Sampled { size: place.size.load(Relaxed), stack: place.stack.load(Relaxed) };
         let is_steady = place.address.fetch_add(0, AcqRel) == address;
-        (address > TAKEN && is_steady).then_some(sampled)
+        (address > RESERVED && is_steady).then_some(sampled)
     })
 }
 
 /// Samples for which there was no room.
 pub(super) fn overflowed() -> u64 {
-    TURNED_AWAY.load(Relaxed)
+    REJECTED.load(Relaxed)
 }
 
 /// Two rows, so that few are full before all are.

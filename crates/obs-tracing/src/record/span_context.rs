@@ -1,10 +1,10 @@
-//! What a span is: all that never changes of it.
+//! The parts of a span that never change.
 
 use obs_context::{ActiveSpan, SpanId, TraceId};
 
-use super::data::Identity;
+use super::data::SpanContext;
 
-impl Identity {
+impl SpanContext {
     pub(crate) const NONE: Self = Self {
         trace_id: TraceId::INVALID,
         span_id: SpanId::INVALID,
@@ -16,8 +16,8 @@ impl Identity {
         recording: false,
         local_root: false,
         remote_parent: false,
-        carried: None,
-        pending: None,
+        propagated: None,
+        undecided: None,
     };
 
     /// Writes a child of this span, word by word: it is read again soon, in other pieces.
@@ -43,38 +43,38 @@ impl Identity {
         alias.recording = self.recording;
         alias.local_root = self.local_root;
         alias.remote_parent = self.remote_parent;
-        if self.carried.is_some() || alias.carried.is_some() {
-            alias.carried.clone_from(&self.carried);
+        if self.propagated.is_some() || alias.propagated.is_some() {
+            alias.propagated.clone_from(&self.propagated);
         }
-        if self.pending.is_some() || alias.pending.is_some() {
-            alias.pending.clone_from(&self.pending);
+        if self.undecided.is_some() || alias.undecided.is_some() {
+            alias.undecided.clone_from(&self.undecided);
         }
     }
 
     /// Whether it is a span: not what stands for the lack of one.
     #[inline]
-    pub(crate) fn exists(&self) -> bool {
+    pub(crate) fn is_valid(&self) -> bool {
         self.trace_id.is_valid()
     }
 
     /// Whether its children need no records, and no ids of their own.
     #[inline]
-    pub(crate) fn is_out(&self) -> bool {
+    pub(crate) fn is_unsampled(&self) -> bool {
         !self.sampled && !self.recording
     }
 
     /// Lets go of what others may wait for.
     #[inline]
     pub(crate) fn release(&mut self) {
-        if self.carried.is_some() {
-            self.carried = None;
+        if self.propagated.is_some() {
+            self.propagated = None;
         }
-        if self.pending.is_some() {
-            self.pending = None;
+        if self.undecided.is_some() {
+            self.undecided = None;
         }
     }
 
-    /// What the active-span slot says of this span.
+    /// The active-span slot's values for this span.
     #[inline]
     pub(crate) fn active(&self) -> ActiveSpan {
         ActiveSpan {

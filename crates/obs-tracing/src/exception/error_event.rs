@@ -1,22 +1,19 @@
-//! What an event of level ERROR says.
+//! The texts of an event of level ERROR.
 
 use std::error::Error;
 use std::fmt;
 
+use obs_guard::ErrorText;
 use obs_guard::once::debug_once;
 use tracing::field::{Field, Visit};
 
-use crate::record::{Chain, Limits, write_bounded};
-
-/// How anyhow and eyre write an error with `?`.
-const CAUSES: &str = "\n\nCaused by:\n";
-const BACKTRACE: &str = "\n\nStack backtrace:\n";
+use crate::record::{ErrorChain, Limits, write_bounded};
 
 /// The target of the events of a panic hook, such as obs-logging's.
-const PANIC: &str = "panic";
+const PANIC_TARGET: &str = "panic";
 
-/// What an event of level ERROR says.
-pub(super) struct Said<'a> {
+/// The exception of an event of level ERROR.
+pub(super) struct ErrorEvent<'a> {
     event: &'a tracing::Event<'a>,
     limits: &'a Limits,
     /// A message and an error may each bring a backtrace.
@@ -29,9 +26,9 @@ pub(super) struct Said<'a> {
     rest: String,
 }
 
-impl<'a> Said<'a> {
+impl<'a> ErrorEvent<'a> {
     pub(super) fn of(event: &'a tracing::Event<'a>, limits: &'a Limits) -> Self {
-        let mut said = Self {
+        let mut error_event = Self {
             event,
             limits,
             room: Limits { value_length: limits.value_length.saturating_mul(2), ..*limits },
@@ -41,13 +38,13 @@ impl<'a> Said<'a> {
             stacktrace: String::new(),
             rest: String::new(),
         };
-        event.record(&mut said);
-        said
+        event.record(&mut error_event);
+        error_event
     }
 
     pub(super) fn kind(&self) -> Option<&str> {
         match self.kind.as_str() {
-            "" => (self.event.metadata().target() == PANIC).then_some(PANIC),
+            "" => (self.event.metadata().target() == PANIC_TARGET).then_some(PANIC_TARGET),
             kind => Some(kind),
         }
     }
@@ -81,69 +78,32 @@ impl<'a> Said<'a> {
         };
         text.clear();
         write_bounded(text, format_args!("{value}"), &self.room);
-        let is_told = matches!(field.name(), "message" | "error" | "err" | "exception");
-        if is_told && let Some((told, stacktrace)) = apart(text) {
-            *text = told;
-            if let Some(stacktrace) = stacktrace {
-                self.stacktrace = stacktrace;
-            }
+        let is_error_text = matches!(field.name(), "message" | "error" | "err" | "exception");
+        if !is_error_text {
+            return;
+        }
+        let message = ErrorText::parse(text);
+        if message.is_message() {
+            return;
+        }
+        let stacktrace = message.backtrace.or(message.location).map(str::to_owned);
+        *text = message.chain();
+        if let Some(stacktrace) = stacktrace {
+            self.stacktrace = stacktrace;
         }
     }
 }
 
-impl Visit for Said<'_> {
+impl Visit for ErrorEvent<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.put(field, value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.put(field, Chain(value));
+        self.put(field, ErrorChain(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         debug_once(field.index(), value, |value| self.put(field, value));
-    }
-}
-
-/// What anyhow and eyre write, as an error with its sources is written (`outer: inner`), and the backtrace
-/// behind it; `None` of any other text.
-fn apart(text: &str) -> Option<(String, Option<String>)> {
-    let (told, stacktrace) = match text.split_once(BACKTRACE) {
-        Some((told, stacktrace)) => (told, Some(stacktrace)),
-        None => (text, None),
-    };
-    let Some((message, causes)) = told.split_once(CAUSES) else {
-        return Some((told.to_owned(), Some(stacktrace?.to_owned())));
-    };
-    let mut told = message.to_owned();
-    // One cause alone has no number; further lines of a cause have none either.
-    let is_numbered = causes.trim_start().starts_with("0: ");
-    for (at, line) in causes.lines().enumerate() {
-        let line = line.trim_start();
-        let numbered = line.split_once(": ").filter(|(number, _)| number.parse::<u8>().is_ok());
-        let (gap, line) = match numbered {
-            Some((_, cause)) if is_numbered => (": ", cause),
-            _ if at == 0 => (": ", line),
-            _ => ("\n", line),
-        };
-        told.extend([gap, line]);
-    }
-    Some((told, stacktrace.map(str::to_owned)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::apart;
-
-    #[test]
-    fn causes_are_taken_apart() {
-        let two = "no order\n\nCaused by:\n    0: the pool\n       is empty\n    1: 7: timed out";
-        assert_eq!(apart(two), Some(("no order: the pool\nis empty: 7: timed out".into(), None)));
-        let one = "no order\n\nCaused by:\n    7: timed out\n\nStack backtrace:\n   0: main\n";
-        assert_eq!(
-            apart(one),
-            Some(("no order: 7: timed out".into(), Some("   0: main\n".into())))
-        );
-        assert_eq!(apart("Refused { code: 7 }"), None);
     }
 }
