@@ -13,6 +13,10 @@ type Client = Option<ClientSpan>;
 /// The layer of a server: hands requests on.
 pub type ServerLayer = ObserveLayer<Server>;
 
+/// The middleware of an actix-web application: hands requests on.
+#[cfg(feature = "actix")]
+pub type ActixLayer = obs_http::ObserveActix<Server>;
+
 /// The layer of a client: hands requests on.
 pub type ClientLayer = ObserveLayer<Client>;
 
@@ -43,7 +47,7 @@ impl Obs {
 
     /// A middleware of actix-web that hands requests on (feature `actix`).
     #[cfg(feature = "actix")]
-    pub fn actix(&self) -> obs_http::ObserveActix<Server> {
+    pub fn actix(&self) -> ActixLayer {
         obs_http::ObserveActix::new(None)
     }
 
