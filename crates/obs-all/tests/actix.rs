@@ -23,6 +23,37 @@ async fn fails() -> HttpResponse {
     HttpResponse::BadGateway().finish()
 }
 
+/// Of a handler that returns it.
+#[derive(Debug)]
+struct OutOfStock;
+
+impl std::fmt::Display for OutOfStock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("out of stock")
+    }
+}
+
+impl actix_web::ResponseError for OutOfStock {}
+
+async fn returns_error() -> Result<HttpResponse, OutOfStock> {
+    Err(OutOfStock)
+}
+
+#[actix_web::test]
+async fn error_that_a_handler_returns_is_logged_in_its_request() {
+    let scope = testing::scope_of(Config::new("shop")).unwrap();
+    let app = App::new().route("/stock", web::get().to(returns_error)).wrap(scope.obs().actix());
+    let app = init_service(app).await;
+    call_and_read_body(&app, TestRequest::get().uri("/stock").to_request()).await;
+    call_and_read_body(&app, TestRequest::get().uri("/nowhere").to_request()).await;
+    let lines = scope.lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0].event(), "request failed");
+    assert_eq!(lines[0]["error.message"], "out of stock");
+    assert_eq!(lines[0]["details"], "OutOfStock");
+    assert!(lines[0]["trace_id"].as_str().is_some());
+}
+
 async fn panics() -> HttpResponse {
     panic!("out of cheese")
 }

@@ -24,7 +24,7 @@ pub use body::ActixBody;
 ///
 /// The route is what [`HttpRequest::match_pattern`] answers, unless the response's extensions have a
 /// [`Route`](obs_context::Route). A panic of the handler is answered with 500, whereas actix-web would close the
-/// connection.
+/// connection. The error that a handler returned for a 5xx is logged.
 #[derive(Clone)]
 pub struct ObserveActix<O>(ObserveLayer<O>);
 
@@ -78,7 +78,9 @@ where
         let observed = self.layer.observe(head::of_request(&request), |_| {
             let answer = self.service.call(request);
             async move {
-                let (response, is) = match answer.await {
+                let answer = answer.await;
+                log_error(&answer);
+                let (response, is) = match answer {
                     Ok(response) => head::of_response(response),
                     Err(error) => (head::of_error(&error), Err(error)),
                 };
@@ -109,6 +111,19 @@ where
                 }
             }
         })
+    }
+}
+
+/// actix-web keeps the error that a handler returned, and shows it to nobody.
+fn log_error<B>(answer: &Result<ServiceResponse<B>, Error>) {
+    let error = match answer {
+        Ok(response) => response.response().error(),
+        Err(error) => Some(error),
+    };
+    let error =
+        error.filter(|error| error.as_response_error().status_code().is_server_error());
+    if let Some(error) = error {
+        tracing::error!(error = %error, details = ?error, "request failed");
     }
 }
 
