@@ -22,12 +22,6 @@ pub(crate) fn run() -> Result<(), Failure> {
             "warnings",
         ])
     })?;
-    step("each crate alone, with its default features", || {
-        for name in tidy::published()? {
-            cargo(["check", "--quiet", "-p", &name])?;
-        }
-        Ok(())
-    })?;
     step("each feature alone", || features::run(&features::Options::default()))?;
     step("the oldest Rust", || {
         let mut arguments = vec!["clippy", "--quiet", "--all-features", "--lib"];
@@ -40,6 +34,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         platforms::oldest_rust()
     })?;
     step("other platforms", platforms::run)?;
+    // Each is compiled alone, as published, with its default features.
     step("packages", || {
         let mut arguments = vec!["package", "--quiet", "--allow-dirty"];
         let published = tidy::published()?;

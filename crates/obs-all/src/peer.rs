@@ -1,6 +1,5 @@
 //! The peer's address, where an application looks for it.
 
-#[cfg(feature = "axum")]
 use std::any::TypeId;
 use std::net::SocketAddr;
 
@@ -12,9 +11,9 @@ use obs_http::PeerAddr;
 type InsertPeer = fn(&mut Extensions, SocketAddr);
 
 /// The insertion for this type of application: each extension is an allocation, and axum's router needs one only.
-pub(crate) fn insert_for<App: 'static>() -> InsertPeer {
-    #[cfg(feature = "axum")]
-    if TypeId::of::<App>() == TypeId::of::<axum::Router>() {
+#[cfg(feature = "axum")]
+pub(crate) fn insert_for(app: TypeId) -> InsertPeer {
+    if app == TypeId::of::<axum::Router>() {
         return |extensions, peer| {
             extensions.insert(ConnectInfo(peer));
         };
@@ -22,8 +21,14 @@ pub(crate) fn insert_for<App: 'static>() -> InsertPeer {
     |extensions, peer| {
         extensions.insert(PeerAddr(peer));
         // A router may be inside of what is served.
-        #[cfg(feature = "axum")]
         extensions.insert(ConnectInfo(peer));
+    }
+}
+
+#[cfg(not(feature = "axum"))]
+pub(crate) fn insert_for(_: TypeId) -> InsertPeer {
+    |extensions, peer| {
+        extensions.insert(PeerAddr(peer));
     }
 }
 
@@ -42,7 +47,10 @@ mod tests {
             assert_eq!(PeerAddr::of(&extensions), Some(PeerAddr(peer)));
             extensions.get::<PeerAddr>().copied()
         };
-        assert_eq!(inserted(insert_for::<axum::Router>()), None);
-        assert_eq!(inserted(insert_for::<Option<axum::Router>>()), Some(PeerAddr(peer)));
+        assert_eq!(inserted(insert_for(TypeId::of::<axum::Router>())), None);
+        assert_eq!(
+            inserted(insert_for(TypeId::of::<Option<axum::Router>>())),
+            Some(PeerAddr(peer))
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Serving the application until its shutdown is over.
 
+use std::any::TypeId;
 use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -95,7 +96,7 @@ impl Obs {
             self.log_start(Some(&addr));
             let server = Server::new(listener)
                 .limits(self.server_limits)
-                .insert_peer(peer::insert_for::<App>())
+                .insert_peer(peer::insert_for(TypeId::of::<App>()))
                 .acceptor(acceptor.clone());
             serving.push(Box::pin(server.serve(app.clone(), self.lifecycle.clone())));
         }

@@ -58,6 +58,7 @@ pub(crate) struct ErrorOccurrence {
 
 /// Where the stack of an error comes from.
 pub(crate) enum StackSource {
+    #[cfg(feature = "http")]
     None,
     Current,
     Text(String),
@@ -94,6 +95,7 @@ impl Core {
         let id = ErrorId::random();
         let (request, breadcrumbs) = self.requests.snapshot();
         let stack = match occurrence.stack {
+            #[cfg(feature = "http")]
             StackSource::None => Stack::None,
             StackSource::Current => Stack::capture(),
             StackSource::Text(text) => Stack::Text(text),

@@ -87,6 +87,7 @@ impl Descriptor {
     }
 
     /// The name without the registry's prefix: what the semantic conventions may know.
+    #[cfg(feature = "otlp-push")]
     pub(crate) fn unprefixed(&self) -> &str {
         self.name.get(self.prefix..).unwrap_or_default()
     }

@@ -14,7 +14,6 @@ mod error;
 mod exporter;
 mod exporters;
 #[cfg(feature = "export")]
-#[cfg(feature = "export")]
 mod json;
 mod options;
 #[cfg(feature = "worker")]
@@ -37,6 +36,7 @@ pub use error::Error;
 #[cfg(feature = "export")]
 pub use exporter::{Exporter, RequestBody};
 pub use exporters::Exporters;
+#[cfg(feature = "export")]
 pub use json::json_of;
 pub use options::{Options, TlsIdentity};
 #[cfg(feature = "worker")]

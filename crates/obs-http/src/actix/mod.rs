@@ -120,8 +120,7 @@ fn log_error<B>(answer: &Result<ServiceResponse<B>, Error>) {
         Ok(response) => response.response().error(),
         Err(error) => Some(error),
     };
-    let error =
-        error.filter(|error| error.as_response_error().status_code().is_server_error());
+    let error = error.filter(|error| error.as_response_error().status_code().is_server_error());
     if let Some(error) = error {
         tracing::error!(error = %error, details = ?error, "request failed");
     }
