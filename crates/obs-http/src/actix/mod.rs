@@ -22,7 +22,7 @@ pub use body::ActixBody;
 /// Watches every exchange of an actix-web application (feature `actix`): `App::new().wrap(middleware)`, as the
 /// last `wrap`, which is the outermost.
 ///
-/// The route is what [`HttpRequest::match_pattern`] answers, unless the response's extensions have a
+/// The route is what [`HttpRequest::match_pattern`](actix_web::HttpRequest::match_pattern) answers, unless the response's extensions have a
 /// [`Route`](obs_context::Route). A panic of the handler is answered with 500, whereas actix-web would close the
 /// connection. The error that a handler returned for a 5xx is logged.
 #[derive(Clone)]
