@@ -101,7 +101,8 @@ impl Http2Bodies {
         }
     }
 
-    /// When the first of the bodies will be late. The reader is woken when that may have changed.
+    /// When the first of the bodies will be late; `None` within a frame, where [`Self::reset_late`] has to wait for its
+    /// end. The reader is woken when that may have changed.
     pub(crate) fn next_deadline(&self, reader: &Waker) -> Option<Instant> {
         if self.protocol() != HTTP2 {
             return None;
@@ -110,6 +111,9 @@ impl Http2Bodies {
         match &mut state.reader {
             Some(last) => last.clone_from(reader),
             none => *none = Some(reader.clone()),
+        }
+        if !state.from_peer.is_at_boundary() {
+            return None;
         }
         state.bodies.iter().filter_map(RequestBody::deadline).min()
     }
