@@ -1,10 +1,11 @@
 //! `cargo xtask ci`: what CI runs, in the order in which a failure is cheapest.
 
+use std::io::ErrorKind;
 use std::process::Command;
 use std::time::Instant;
 
 use crate::error::Failure;
-use crate::system::{cargo, installed, workspace};
+use crate::system::{cargo, free_disk, installed, target, workspace};
 use crate::{bench, demo, features, platforms, test, tidy};
 
 pub(crate) fn run() -> Result<(), Failure> {
@@ -34,6 +35,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         platforms::oldest_rust()
     })?;
     step("other platforms", platforms::run)?;
+    discard(&platforms::TARGETS)?;
     // Each is compiled alone, as published, with its default features.
     step("packages", || {
         let mut arguments = vec!["package", "--quiet", "--allow-dirty"];
@@ -43,9 +45,11 @@ pub(crate) fn run() -> Result<(), Failure> {
         }
         cargo(arguments)
     })?;
+    discard(&["package"])?;
     step("documentation", documentation)?;
     step("deny", deny)?;
     step("undefined behaviour, by Miri", miri)?;
+    discard(&["miri"])?;
     step("instructions a log line", || {
         cargo(["bench", "--quiet", "-p", "obs-logging", "--bench", "instructions"])?;
         cargo(["bench", "--quiet", "-p", "obs-all", "--bench", "instructions"])
@@ -56,6 +60,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         bench::run(&bench::Options::off())
     })?;
     step("allocations a request", || bench::run(&bench::Options::gate()))?;
+    discard(&["release"])?;
     step("examples", examples)?;
     step("demo", || demo::run(&demo::Options::headless()))?;
     // Last, so that CI's output ends with what the tests say.
@@ -66,7 +71,21 @@ fn step(name: &str, run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Fai
     println!("\n== {name}");
     let started = Instant::now();
     run()?;
-    eprintln!("== {name}: done in {:.0} s", started.elapsed().as_secs_f64());
+    let free = free_disk(&workspace());
+    let free = free.map_or_else(String::new, |free| format!(", {free} GB of disk left"));
+    eprintln!("== {name}: done in {:.0} s{free}", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Removes folders of the target directory that no later step reads: a CI machine's disk is small.
+fn discard(folders: &[&str]) -> Result<(), Failure> {
+    let target = target()?;
+    for folder in folders {
+        match std::fs::remove_dir_all(target.join(folder)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
     Ok(())
 }
 

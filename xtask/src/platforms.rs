@@ -6,7 +6,7 @@ use crate::error::{During, Failure};
 use crate::system::workspace;
 use crate::tidy;
 
-const TARGETS: [&str; 4] = [
+pub(crate) const TARGETS: [&str; 4] = [
     "aarch64-apple-darwin",
     "aarch64-unknown-linux-gnu",
     "x86_64-pc-windows-gnu",

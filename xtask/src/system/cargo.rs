@@ -24,6 +24,15 @@ pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<
     }
 }
 
+/// The target directory, wherever it is: this program was built into a folder of it.
+pub(crate) fn target() -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe()?;
+    let folder = own.ancestors().nth(2);
+    folder
+        .map(Path::to_owned)
+        .ok_or_else(|| Failure::new("no target directory is above this program"))
+}
+
 /// A program of the workspace that cargo has built in the development profile.
 pub(crate) fn program(name: &str) -> Result<PathBuf, Failure> {
     // This program was built into the same folder, wherever the target directory is.

@@ -9,9 +9,9 @@ mod process;
 mod proxy;
 mod wait;
 
-pub(crate) use cargo::{cargo, program, workspace};
+pub(crate) use cargo::{cargo, program, target, workspace};
 pub(crate) use collector::Collector;
-pub(crate) use files::raise_open_files;
+pub(crate) use files::{free_disk, raise_open_files};
 pub(crate) use http::{Answer, Http};
 pub(crate) use ports::{free_addr, installed};
 pub(crate) use process::{Line, Service};
