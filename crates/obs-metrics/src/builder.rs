@@ -50,7 +50,7 @@ impl Builder {
     }
 
     /// Shows when each counter, histogram and summary began: `_created` in OpenMetrics, the created
-    /// timestamp in protobuf. Prometheus reads it with `--enable-feature=shows_created-timestamp-zero-ingestion`;
+    /// timestamp in protobuf. Prometheus reads it with `--enable-feature=created-timestamp-zero-ingestion`;
     /// in OpenMetrics it costs a line a series, so it is off unless asked for.
     pub fn created_timestamps(mut self) -> Self {
         self.shows_created = true;

@@ -158,9 +158,9 @@ impl Handle {
         let contextual = attributes.is_contextual();
         let parent = attributes.parent().and_then(|id| self.find_or_ancestor(id.into_u64()));
         let parent = parent.as_ref().map(|(_, span_context)| span_context);
-        let above = || self.nearest_traced_ancestor(context).map(|(_, span_context)| span_context);
+        let ancestor = || self.nearest_traced_ancestor(context).map(|(_, span_context)| span_context);
         let created = thread_state::with(|thread| {
-            thread.create(pipeline, id, name, parent, contextual, above)
+            thread.create(pipeline, id, name, parent, contextual, ancestor)
         });
         created.unwrap_or_else(|| {
             let mut record = Box::new(Record::new());

@@ -110,7 +110,7 @@ impl ThreadState {
     }
 
     /// Creates a span for the subscriber's one of this id, below `parent` or, where it is `contextual`,
-    /// below the current one or, where the thread is in none, the one `nearest_traced_ancestor`, and remembers it as the
+    /// below the current one or, where the thread is in none, below what `ancestor` finds, and remembers it as the
     /// last; there is no record of an unsampled child.
     #[inline]
     pub(crate) fn create(
@@ -120,11 +120,11 @@ impl ThreadState {
         name: &'static str,
         parent: Option<&SpanContext>,
         contextual: bool,
-        above: impl FnOnce() -> Option<SpanContext>,
+        ancestor: impl FnOnce() -> Option<SpanContext>,
     ) -> Option<Box<Record>> {
         if self.depth == 0
             && contextual
-            && let Some(parent) = above()
+            && let Some(parent) = ancestor()
         {
             return self.create_below(pipeline, id, name, &parent);
         }

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Thread;
 
-/// What wakes the worker: at a price only when it is_parked, or when it must hurry.
+/// Wakes the worker: at a price only when it is parked, or when there is no time to lose.
 #[derive(Default)]
 pub(super) struct Waker {
     pub(super) is_parked: AtomicBool,
@@ -17,7 +17,7 @@ impl Waker {
         let _ = self.worker.set(worker);
     }
 
-    /// Wakes the worker if it is_parked, and from a nap if it is urgent.
+    /// Wakes the worker if it is parked without a timeout; if it is urgent, also from a pause between two batches.
     #[inline]
     pub(super) fn wake(&self, is_urgent: bool) {
         if is_urgent && !self.is_urgent.swap(true, Ordering::SeqCst) {
