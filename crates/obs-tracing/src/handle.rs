@@ -158,7 +158,8 @@ impl Handle {
         let contextual = attributes.is_contextual();
         let parent = attributes.parent().and_then(|id| self.find_or_ancestor(id.into_u64()));
         let parent = parent.as_ref().map(|(_, span_context)| span_context);
-        let ancestor = || self.nearest_traced_ancestor(context).map(|(_, span_context)| span_context);
+        let ancestor =
+            || self.nearest_traced_ancestor(context).map(|(_, span_context)| span_context);
         let created = thread_state::with(|thread| {
             thread.create(pipeline, id, name, parent, contextual, ancestor)
         });
