@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::error::Failure;
+use crate::error::{During, Failure};
 use crate::system::{cargo, free_disk, installed, target, workspace};
 use crate::{bench, demo, features, platforms, test, tidy};
 
@@ -36,9 +36,9 @@ pub(crate) fn run() -> Result<(), Failure> {
     })?;
     step("other platforms", platforms::run)?;
     discard(&platforms::TARGETS)?;
-    // Each is compiled alone, as published, with its default features.
     step("packages", || {
-        let mut arguments = vec!["package", "--quiet", "--allow-dirty"];
+        // Each was compiled alone above, and no manifest leaves a file of its folder out.
+        let mut arguments = vec!["package", "--quiet", "--allow-dirty", "--no-verify"];
         let published = tidy::published()?;
         for name in &published {
             arguments.extend(["-p", name]);
@@ -55,8 +55,9 @@ pub(crate) fn run() -> Result<(), Failure> {
         cargo(["bench", "--quiet", "-p", "obs-all", "--bench", "instructions"])
     })?;
     step("telemetry that is off", || {
-        cargo(["test", "--quiet", "-p", "obs-off"])?;
-        cargo(["test", "--quiet", "-p", "obs-off", "--features", "on"])?;
+        // Optimised, as the benchmark needs them in any case.
+        cargo(["test", "--quiet", "--release", "-p", "obs-off"])?;
+        cargo(["test", "--quiet", "--release", "-p", "obs-off", "--features", "on"])?;
         bench::run(&bench::Options::off())
     })?;
     step("allocations a request", || bench::run(&bench::Options::gate()))?;
@@ -156,9 +157,17 @@ fn miri() -> Result<(), Failure> {
 
 /// Every example of every crate, run to its end.
 fn examples() -> Result<(), Failure> {
+    // All at once, with the features that the tests have: they take most of it from here.
+    let mut arguments = vec!["build", "--quiet", "--workspace", "--all-features", "--examples"];
+    arguments.extend(test::WITHOUT_BENCHMARKS);
+    cargo(arguments)?;
     for (package, example) in tidy::examples()? {
         println!("example {package}/{example}");
-        cargo(["run", "--quiet", "-p", &package, "--all-features", "--example", &example])?;
+        let program = target()?.join("debug/examples").join(&example);
+        let status = Command::new(&program).current_dir(workspace()).status().during(&example)?;
+        if !status.success() {
+            return Err(Failure::new(format!("the example {package}/{example} failed: {status}")));
+        }
     }
     Ok(())
 }

@@ -6,6 +6,11 @@ use crate::error::Failure;
 use crate::scenario;
 use crate::system::cargo;
 
+/// The benchmarks have no tests, and minutes of peers to compile; the features of obs-off must not be united with
+/// the others'.
+pub(crate) const WITHOUT_BENCHMARKS: [&str; 6] =
+    ["--exclude", "obs-bench", "--exclude", "obs-bench-e2e", "--exclude", "obs-off"];
+
 /// What is run.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Options {
@@ -21,12 +26,8 @@ pub(crate) struct Options {
 /// either way, which it says.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.scenario.is_none() {
-        // The benchmarks have no tests, and minutes of peers to compile.
-        let mut benchmarks = vec!["--exclude", "obs-bench", "--exclude", "obs-bench-e2e"];
-        // Its features must not be united with the others'.
-        benchmarks.extend(["--exclude", "obs-off"]);
         let tests = ["test", "--quiet", "--workspace", "--all-features", "--no-fail-fast"];
-        cargo(tests.into_iter().chain(benchmarks))?;
+        cargo(tests.into_iter().chain(WITHOUT_BENCHMARKS))?;
     }
     scenario::run(options.scenario.as_deref())
 }

@@ -48,7 +48,7 @@ pub(crate) fn published() -> Result<Vec<String>, Failure> {
         .collect())
 }
 
-/// The published packages with their features.
+/// The published packages with their features, `default` among them where it holds any.
 pub(crate) fn features() -> Result<Vec<(String, Vec<String>)>, Failure> {
     let published = packages()?.into_iter().filter(|package| package.published);
     Ok(published.map(|package| (package.name, package.features)).collect())
@@ -95,8 +95,11 @@ fn package(package: &Value) -> Package {
         features: package["features"]
             .as_object()
             .into_iter()
-            .flat_map(|features| features.keys())
-            .filter(|name| *name != "default")
+            .flatten()
+            .filter(|(name, holds)| {
+                *name != "default" || holds.as_array().is_some_and(|it| !it.is_empty())
+            })
+            .map(|(name, _)| name)
             .cloned()
             .collect(),
         targets: list("targets").iter().map(|target| text(&target["name"])).collect(),
