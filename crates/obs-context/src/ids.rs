@@ -39,14 +39,16 @@ macro_rules! id {
             #[doc = concat!("The ", $digits, " lower-case hexadecimal digits, without allocation.")]
             #[inline]
             pub const fn hex(self) -> [u8; $digits] {
-                const DIGITS: &[u8; 16] = b"0123456789abcdef";
-                let bytes = self.0.to_be_bytes();
                 let mut text = [0; $digits];
                 let mut at = 0;
-                while at < bytes.len() {
-                    text[at * 2] = DIGITS[(bytes[at] >> 4) as usize];
-                    text[at * 2 + 1] = DIGITS[(bytes[at] & 15) as usize];
-                    at += 1;
+                while at < $digits {
+                    let digits = hex_digits((self.0 >> (($digits - at) * 4 - 32)) as u32);
+                    let mut digit = 0;
+                    while digit < 8 {
+                        text[at + digit] = digits[digit];
+                        digit += 1;
+                    }
+                    at += 8;
                 }
                 text
             }
@@ -92,6 +94,18 @@ macro_rules! id {
             }
         }
     };
+}
+
+/// All eight at once: a nibble for each byte, then what makes it a digit or a letter.
+#[inline]
+const fn hex_digits(value: u32) -> [u8; 8] {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let nibbles = value as u64;
+    let nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF;
+    let nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF;
+    let nibbles = (nibbles | nibbles << 4) & 0x0F0F_0F0F_0F0F_0F0F;
+    let letters = ((nibbles + 6 * EACH) >> 4) & EACH;
+    (nibbles + EACH * b'0' as u64 + letters * (b'a' - b'9' - 1) as u64).to_be_bytes()
 }
 
 id!(TraceId, u128, 32, "trace id");

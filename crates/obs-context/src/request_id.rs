@@ -66,11 +66,16 @@ impl RequestId {
     /// The id's text.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Text::Inline(bytes, length) => bytes
-                .get(..usize::from(*length))
-                .and_then(|text| std::str::from_utf8(text).ok())
-                .unwrap_or_default(),
+            Text::Inline(..) => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
             Text::Shared(text) => text,
+        }
+    }
+
+    /// The bytes of the id's text, without a look at them.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Inline(bytes, length) => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Text::Shared(text) => text.as_bytes(),
         }
     }
 

@@ -115,10 +115,13 @@ impl Exchange for WatchedRequest {
         }
     }
 
+    fn ends_alone(&self, end: &End) -> bool {
+        !has_failed(end)
+    }
+
     fn end(self, end: &End) {
         let code = end.status_code();
-        // The hook captures panics.
-        let failed = code >= 500 && end.outcome != Outcome::Panicked;
+        let failed = has_failed(end);
         let has_reported = failed && self.core.requests.has_error(self.number);
         if failed && !has_reported {
             let entered = self.enter();
@@ -161,6 +164,11 @@ impl WatchedRequest {
             request: Some(request),
         });
     }
+}
+
+/// The hook captures panics.
+fn has_failed(end: &End) -> bool {
+    end.status_code() >= 500 && end.outcome != Outcome::Panicked
 }
 
 fn route_template(route: Option<Route>) -> Option<&'static str> {

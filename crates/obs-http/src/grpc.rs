@@ -1,15 +1,19 @@
 //! gRPC status codes: in the trailers, or in the head of an answer without a body.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, response};
 
-const GRPC_STATUS: &str = "grpc-status";
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 pub(crate) const UNIMPLEMENTED: u16 = 12;
 pub(crate) const INTERNAL: u16 = 13;
 
-/// Whether these are the headers of a gRPC call: `application/grpc` with any message format. gRPC-Web is
-/// none, since its trailers are part of the body.
-pub fn is_grpc(headers: &HeaderMap) -> bool {
+/// Whether a request is a gRPC call: a POST of `application/grpc` with any message format. gRPC-Web is none, since its
+/// trailers are part of the body.
+pub fn is_grpc(method: &Method, headers: &HeaderMap) -> bool {
+    // Looking for a header takes longer.
+    if method != Method::POST {
+        return false;
+    }
     let Some(kind) = headers.get(header::CONTENT_TYPE) else { return false };
     let rest = kind.as_bytes().strip_prefix(b"application/grpc");
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
@@ -17,7 +21,7 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// The code in these headers or trailers.
 pub(crate) fn code_in(headers: &HeaderMap) -> Option<u16> {
-    headers.get(GRPC_STATUS)?.to_str().ok()?.parse().ok()
+    headers.get(&GRPC_STATUS)?.to_str().ok()?.parse().ok()
 }
 
 /// The HTTP status of a code, as `google/rpc/code.proto` has it.
@@ -43,5 +47,5 @@ pub(crate) fn set_internal(head: &mut response::Parts) {
     head.status = StatusCode::OK;
     let headers = &mut head.headers;
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert(GRPC_STATUS, HeaderValue::from(INTERNAL));
+    headers.insert(&GRPC_STATUS, HeaderValue::from(INTERNAL));
 }

@@ -42,7 +42,12 @@ pub trait Exchange: Send + 'static {
     /// The body's trailers are there, as gRPC has them; nothing comes after them.
     fn trailers(&mut self, _trailers: &HeaderMap) {}
 
-    /// The exchange is over. Called with the outer observers entered, not this one.
+    /// Whether ending takes nothing from the outer observers, so that they need not be entered for it.
+    fn ends_alone(&self, _end: &End) -> bool {
+        false
+    }
+
+    /// The exchange is over. Called with the outer observers entered, not this one, unless [`Exchange::ends_alone`].
     fn end(self, end: &End);
 }
 
@@ -79,8 +84,12 @@ impl<A: Exchange, B: Exchange> Exchange for (A, B) {
         self.0.trailers(trailers);
     }
 
+    fn ends_alone(&self, end: &End) -> bool {
+        self.0.ends_alone(end) && self.1.ends_alone(end)
+    }
+
     fn end(self, end: &End) {
-        let entered = self.0.enter();
+        let entered = (!self.1.ends_alone(end)).then(|| self.0.enter());
         self.1.end(end);
         drop(entered);
         self.0.end(end);
@@ -114,6 +123,10 @@ impl<A: Exchange> Exchange for Option<A> {
         if let Some(exchange) = self {
             exchange.trailers(trailers);
         }
+    }
+
+    fn ends_alone(&self, end: &End) -> bool {
+        self.as_ref().is_none_or(|exchange| exchange.ends_alone(end))
     }
 
     fn end(self, end: &End) {

@@ -34,7 +34,7 @@ impl<X: Exchange> Running<X> {
         let started = Instant::now();
         let known = request.extensions.get::<Route>().copied();
         let route = known.or_else(|| route_of.route(request));
-        let is_grpc = grpc::is_grpc(&request.headers);
+        let is_grpc = grpc::is_grpc(&request.method, &request.headers);
         let is_of_service = |route: Route| route.as_str().ends_with("/{*rest}");
         let grpc_target =
             (is_grpc && route.is_some_and(is_of_service)).then(|| request.uri.clone());
@@ -62,8 +62,10 @@ impl<X: Exchange> Running<X> {
             self.route = *route;
             self.grpc_target = None;
         }
-        self.grpc_status = grpc::code_in(&response.headers);
-        self.expected = match self.is_grpc && self.grpc_status.is_some() {
+        if self.is_grpc {
+            self.grpc_status = grpc::code_in(&response.headers);
+        }
+        self.expected = match self.grpc_status.is_some() {
             true => Some(0), // such an answer has no body
             false => self.expected_length(response),
         };

@@ -103,6 +103,10 @@ impl Exchange for ContextExchange {
         }
     }
 
+    fn ends_alone(&self, _: &End) -> bool {
+        true
+    }
+
     fn end(self, _: &End) {}
 }
 
@@ -198,6 +202,10 @@ impl Exchange for ForwardExchange {
     type Entered<'a> = ();
 
     fn enter(&self) {}
+
+    fn ends_alone(&self, _: &End) -> bool {
+        true
+    }
 
     fn end(self, _: &End) {}
 }

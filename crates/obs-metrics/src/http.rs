@@ -1,6 +1,7 @@
 //! Rate, errors and duration of HTTP requests.
 
 mod client;
+mod polled_span;
 
 pub use client::{ClientMetrics, ClientRequest};
 
@@ -18,6 +19,7 @@ use crate::error::Error;
 use crate::family::{CounterVec, HistogramVec};
 use crate::metric::Gauge;
 use crate::registry::Registry;
+use polled_span::PolledSpan;
 
 /// Counts HTTP requests: their rate, errors and duration (RED), and how many are in progress.
 ///
@@ -128,7 +130,7 @@ impl Observe for ServerMetrics {
         self.0.in_progress.inc();
         // As the server span has it.
         let is_https = request.uri.scheme() == Some(&Scheme::HTTPS);
-        ServerRequest { metrics: self.0.clone(), is_https }
+        ServerRequest { metrics: self.0.clone(), is_https, span: PolledSpan::default() }
     }
 }
 
@@ -137,14 +139,27 @@ impl Observe for ServerMetrics {
 pub struct ServerRequest {
     metrics: Arc<Metrics>,
     is_https: bool,
+    span: PolledSpan,
 }
 
 impl Exchange for ServerRequest {
     type Entered<'a> = ();
 
-    fn enter(&self) {}
+    fn enter(&self) {
+        self.span.poll();
+    }
+
+    fn ends_alone(&self, _: &End) -> bool {
+        self.span.is_known()
+    }
 
     fn end(self, end: &End) {
+        self.span.scope(|| self.observe(end));
+    }
+}
+
+impl ServerRequest {
+    fn observe(&self, end: &End) {
         let method = known_method(&end.method);
         let path = end.route.as_str();
         let status = end.status_code();

@@ -57,6 +57,10 @@ impl Exchange for InFlightExchange {
         }
     }
 
+    fn ends_alone(&self, _: &End) -> bool {
+        true
+    }
+
     fn end(self, _: &End) {
         self.shared.requests.fetch_sub(1, Ordering::AcqRel);
     }

@@ -242,7 +242,7 @@ where
     let requested = phase.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         requested.request(&request);
-        if obs_http::is_grpc(request.headers()) {
+        if obs_http::is_grpc(request.method(), request.headers()) {
             http2.disable();
         }
         insert_peer(request.extensions_mut(), peer);

@@ -189,6 +189,10 @@ impl Exchange for PhaseExchange {
         }
     }
 
+    fn ends_alone(&self, _: &End) -> bool {
+        true
+    }
+
     fn end(self, end: &End) {
         if end.outcome == Outcome::Panicked {
             HANDLER.caught(Box::new(()));

@@ -15,7 +15,7 @@ thread_local! {
 
 /// The id's text as a part of a buffer, which is used again once no header refers to it.
 pub(super) fn value(id: &RequestId) -> Option<HeaderValue> {
-    let text = id.as_str().as_bytes();
+    let text = id.as_bytes();
     let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default(); // none at the thread's end
     if buffer.capacity() == 0 {
         buffer = BytesMut::with_capacity(SHARED);

@@ -6,6 +6,7 @@ use obs_context::Route;
 use obs_http::{End, Exchange, Observe, server_address};
 
 use super::known_method;
+use super::polled_span::PolledSpan;
 use crate::buckets::Buckets;
 use crate::error::Error;
 use crate::family::HistogramVec;
@@ -62,7 +63,7 @@ impl Observe for ClientMetrics {
             authority: authority.clone(),
             port: uri.port_u16().unwrap_or(usual),
         });
-        ClientRequest { duration: self.0.clone(), server }
+        ClientRequest { duration: self.0.clone(), server, span: PolledSpan::default() }
     }
 }
 
@@ -71,6 +72,7 @@ impl Observe for ClientMetrics {
 pub struct ClientRequest {
     duration: HistogramVec<5>,
     server: Option<Server>,
+    span: PolledSpan,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,13 @@ struct Server {
 impl Exchange for ClientRequest {
     type Entered<'a> = ();
 
-    fn enter(&self) {}
+    fn enter(&self) {
+        self.span.poll();
+    }
+
+    fn ends_alone(&self, _: &End) -> bool {
+        self.span.is_known()
+    }
 
     fn end(self, end: &End) {
         let mut digits = itoa::Buffer::new();
@@ -93,6 +101,6 @@ impl Exchange for ClientRequest {
         let status = end.status.as_ref().map_or("", StatusCode::as_str);
         let error = end.client_error_type().unwrap_or_default();
         let labels = [known_method(&end.method), host, port, status, error];
-        self.duration.with(labels).observe_duration(end.duration);
+        self.span.scope(|| self.duration.with(labels).observe_duration(end.duration));
     }
 }

@@ -67,6 +67,10 @@ impl Exchange for ClientExchange {
         });
     }
 
+    fn ends_alone(&self, _: &End) -> bool {
+        true
+    }
+
     fn end(self, end: &End) {
         self.span.change(|record, limits| record_outcome(record, end, limits));
         self.span.end();

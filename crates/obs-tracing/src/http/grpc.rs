@@ -109,6 +109,10 @@ impl Exchange for GrpcExchange {
         self.span.enter()
     }
 
+    fn ends_alone(&self, _: &End) -> bool {
+        true
+    }
+
     fn end(self, end: &End) {
         let kind = self.kind;
         self.span.change(|record, limits| record_outcome(record, kind, end, limits));

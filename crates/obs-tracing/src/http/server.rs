@@ -88,7 +88,7 @@ impl Observe for ServerSpan {
         let create = || info_span!(target: "obs_http", parent: None, "request");
         let span = HttpSpan::new(|| with_origin(Origin { remote, route }, create));
         let known = method(&request.method);
-        let is_grpc = is_grpc(&request.headers);
+        let is_grpc = is_grpc(&request.method, &request.headers);
         span.change(|record, limits| {
             if is_grpc {
                 grpc::record_request(request, record, SpanKind::Server, limits);
@@ -123,6 +123,10 @@ impl Exchange for ServerExchange {
                 name(record, self.method, route, limits);
             }
         });
+    }
+
+    fn ends_alone(&self, _: &End) -> bool {
+        true
     }
 
     fn end(self, end: &End) {

@@ -48,11 +48,21 @@ fn each_value<'a>(
 }
 
 #[cfg(feature = "http")]
+static WELL_KNOWN: [http::HeaderName; 3] = [
+    http::HeaderName::from_static("traceparent"),
+    http::HeaderName::from_static("tracestate"),
+    http::HeaderName::from_static("baggage"),
+];
+
+#[cfg(feature = "http")]
 impl Carrier for http::HeaderMap {
     fn each(&self, name: &str, seen: &mut dyn FnMut(&[u8])) {
-        for value in self.get_all(name) {
-            seen(value.as_bytes());
-        }
+        // A name that is parsed already is found sooner.
+        let values = match WELL_KNOWN.iter().find(|known| known.as_str() == name) {
+            Some(known) => self.get_all(known),
+            None => self.get_all(name),
+        };
+        values.iter().for_each(|value| seen(value.as_bytes()));
     }
 
     fn set(&mut self, name: &'static str, value: &str) {
