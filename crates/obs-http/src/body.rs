@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
@@ -53,25 +53,26 @@ impl<B: Body, X: Exchange> Body for ObservedBody<B, X> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        let polled = {
+        let mut polled = Poll::Pending;
+        let completed = {
             let _entered = this.running.as_ref().and_then(Running::enter);
-            let polled = catch_unwind(AssertUnwindSafe(|| inner.poll_frame(context)));
+            // Written into its place: a frame has room for trailers, and is moved at a price.
+            let poll = || polled = inner.poll_frame(context);
+            let completed = catch_unwind(AssertUnwindSafe(poll));
             // Dropped while its exchange is entered anyway: servers ask for no further frame.
             let rest = this.inner.as_ref().as_pin_ref();
-            if polled.is_ok() && rest.is_some_and(|body| body.is_end_stream()) {
+            if completed.is_ok() && rest.is_some_and(|body| body.is_end_stream()) {
                 this.inner.set(None);
             }
-            polled
+            completed
         };
-        let frame = match polled {
-            Ok(polled) => ready!(polled),
-            Err(panic) => {
-                end(this.running, Outcome::Panicked);
-                resume_unwind(panic)
-            }
-        };
-        match &frame {
-            Some(Ok(frame)) => {
+        if let Err(panic) = completed {
+            end(this.running, Outcome::Panicked);
+            resume_unwind(panic)
+        }
+        match &polled {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(frame))) => {
                 if let Some(running) = this.running {
                     if let Some(data) = frame.data_ref() {
                         running.count_sent(data.remaining() as u64);
@@ -80,10 +81,10 @@ impl<B: Body, X: Exchange> Body for ObservedBody<B, X> {
                     }
                 }
             }
-            Some(Err(_)) => end(this.running, Outcome::BodyFailed),
-            None => end(this.running, Outcome::Completed),
+            Poll::Ready(Some(Err(_))) => end(this.running, Outcome::BodyFailed),
+            Poll::Ready(None) => end(this.running, Outcome::Completed),
         }
-        Poll::Ready(frame)
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -127,6 +127,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 13] = [
             "hyper",
             "hyper-util",
             "jiff",
+            "memchr",
             "opentelemetry-proto",
             "percent-encoding",
             "prost",

@@ -76,18 +76,23 @@ struct Calls {
 /// A map that grows by traces.
 #[derive(Debug, Default)]
 pub(crate) struct MapBuilder {
-    nodes: BTreeMap<(NodeKind, Box<str>), Calls>,
-    edges: BTreeMap<(Box<str>, Box<str>), Calls>,
+    nodes: BTreeMap<NodeKind, CallsByName>,
+    /// By who calls, and then by who is called.
+    edges: BTreeMap<Box<str>, CallsByName>,
     external: HashSet<Box<str>>,
 }
+
+type CallsByName = BTreeMap<Box<str>, Calls>;
 
 impl MapBuilder {
     pub(crate) fn add(&mut self, spans: &[Arc<Span>]) {
         let by_id: HashMap<SpanId, &Span> = spans.iter().map(|it| (it.span_id, &**it)).collect();
         let mut answered: HashSet<SpanId> = HashSet::new();
         for span in spans {
-            let node = self.nodes.entry((NodeKind::Service, (&*span.service).into())).or_default();
-            if matches!(span.kind, SpanKind::Server | SpanKind::Consumer) {
+            let node = named(self.nodes.entry(NodeKind::Service).or_default(), &span.service);
+            if let Some(node) = node
+                && matches!(span.kind, SpanKind::Server | SpanKind::Consumer)
+            {
                 node.add(span);
             }
             let Some(parent) = span.parent_span_id.and_then(|id| by_id.get(&id)) else { continue };
@@ -106,13 +111,17 @@ impl MapBuilder {
                 continue;
             };
             let name = self.bounded(name);
-            self.nodes.entry((kind, name.into())).or_default().add(span);
+            if let Some(node) = named(self.nodes.entry(kind).or_default(), name) {
+                node.add(span);
+            }
             self.call(&span.service, name, span);
         }
     }
 
     fn call(&mut self, from: &str, to: &str, span: &Span) {
-        self.edges.entry((from.into(), to.into())).or_default().add(span);
+        if let Some(calls) = named(&mut self.edges, from).and_then(|called| named(called, to)) {
+            calls.add(span);
+        }
     }
 
     fn bounded<'a>(&mut self, name: &'a str) -> &'a str {
@@ -126,7 +135,7 @@ impl MapBuilder {
     }
 
     pub(crate) fn finish(self) -> ServiceMap {
-        let node = |((kind, service), mut calls): ((NodeKind, Box<str>), Calls)| MapNode {
+        let node = |kind, (service, mut calls): (Box<str>, Calls)| MapNode {
             service,
             kind,
             requests: calls.durations.len() as u64,
@@ -134,18 +143,34 @@ impl MapBuilder {
             p50_ms: calls.quantile(50),
             p95_ms: calls.quantile(95),
         };
-        let edge = |((from, to), mut calls): ((Box<str>, Box<str>), Calls)| MapEdge {
-            from,
+        let edge = |from: &str, (to, mut calls): (Box<str>, Calls)| MapEdge {
+            from: from.into(),
             to,
             calls: calls.durations.len() as u64,
             errors: calls.failed,
             p95_ms: calls.quantile(95),
         };
         ServiceMap {
-            nodes: self.nodes.into_iter().map(node).collect(),
-            edges: self.edges.into_iter().map(edge).collect(),
+            nodes: self
+                .nodes
+                .into_iter()
+                .flat_map(|(kind, named)| named.into_iter().map(move |it| node(kind, it)))
+                .collect(),
+            edges: self
+                .edges
+                .into_iter()
+                .flat_map(|(from, named)| named.into_iter().map(move |it| edge(&from, it)))
+                .collect(),
         }
     }
+}
+
+/// What is kept of a name, which is there from now on: an entry of the map would need a copy for each call.
+fn named<'a, T: Default>(map: &'a mut BTreeMap<Box<str>, T>, name: &str) -> Option<&'a mut T> {
+    if !map.contains_key(name) {
+        map.insert(name.into(), T::default());
+    }
+    map.get_mut(name)
 }
 
 impl Calls {

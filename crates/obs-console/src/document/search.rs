@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::bad_filter::BadFilter;
 use crate::model::{Attributes, ErrorEvent, LogLine, Span};
 
+/// Bytes of texts, the most frequent first: what is none of them is looked for first.
+const FREQUENT: &[u8] = b" etaoinrsd/_.-:=0123456789lhcumpfgbvwykxjqz";
 /// The longest text of a search.
 const MAX_QUERY_BYTES: usize = 1_024;
 
@@ -12,6 +14,8 @@ const MAX_QUERY_BYTES: usize = 1_024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needle {
     lower: Box<str>,
+    /// Where its rarest byte is, if it has one.
+    rarest: usize,
 }
 
 /// An attribute that is asked for: its key, and its value where that matters too.
@@ -27,7 +31,10 @@ impl Needle {
         if text.len() > MAX_QUERY_BYTES {
             return Err(BadFilter("q is too long: give at most 1,024 bytes"));
         }
-        Ok(Self { lower: text.to_lowercase().into() })
+        let lower: Box<str> = text.to_lowercase().into();
+        let rank = |byte: u8| FREQUENT.iter().position(|it| *it == byte).unwrap_or(FREQUENT.len());
+        let rarest = (0..lower.len()).max_by_key(|at| rank(lower.as_bytes()[*at])).unwrap_or(0);
+        Ok(Self { lower, rarest })
     }
 
     /// Whether it is in the text of this id, which is made only for what may be in one.
@@ -41,11 +48,12 @@ impl Needle {
             return text.to_lowercase().contains(&*self.lower);
         }
         let (needle, text) = (self.lower.as_bytes(), text.as_bytes());
-        let Some(first) = needle.first() else { return true };
-        text.windows(needle.len()).any(|window| {
-            window.first().is_some_and(|byte| byte.to_ascii_lowercase() == *first)
-                && window.eq_ignore_ascii_case(needle)
-        })
+        let Some(&rarest) = needle.get(self.rarest) else { return true };
+        let Some(places) = (text.len() + 1).checked_sub(needle.len()) else { return false };
+        // Where the rarest byte may be, if the text begins at one of the places.
+        let candidates = &text[self.rarest..self.rarest + places];
+        memchr::memchr2_iter(rarest, rarest.to_ascii_uppercase(), candidates)
+            .any(|at| text[at..at + needle.len()].eq_ignore_ascii_case(needle))
     }
 
     fn is_in_value(&self, value: &Value) -> bool {

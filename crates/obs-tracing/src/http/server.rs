@@ -144,7 +144,7 @@ fn name(record: &mut Record, method: &'static str, route: Option<Route>, limits:
     record.name = Some(match route {
         Some(route) => {
             record.set("http.route", route.as_str().into(), limits);
-            record.format(format_args!("{name} {route}"), limits)
+            record.push_words(name, route.as_str(), limits)
         }
         None => record.push_text(name, limits),
     });

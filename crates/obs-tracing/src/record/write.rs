@@ -124,9 +124,21 @@ impl Record {
     pub(crate) fn put_address(&mut self, key: &'static str, address: IpAddr, limits: &Limits) {
         self.compact();
         let start = self.text.len();
-        if write!(self.text, "{address}").is_ok() {
-            self.put(key, Stored::Text(TextRange::new(start..self.text.len())), limits);
+        match address {
+            // The usual one, without the formatter.
+            IpAddr::V4(address) => {
+                let [first, rest @ ..] = address.octets();
+                push_octet(&mut self.text, first);
+                for octet in rest {
+                    self.text.push('.');
+                    push_octet(&mut self.text, octet);
+                }
+            }
+            IpAddr::V6(address) => {
+                let _infallible = write!(self.text, "{address}");
+            }
         }
+        self.put(key, Stored::Text(TextRange::new(start..self.text.len())), limits);
     }
 
     #[inline]
@@ -144,6 +156,19 @@ impl Record {
     pub(crate) fn push_text(&mut self, value: &str, limits: &Limits) -> TextRange {
         let start = self.text.len();
         self.text.push_str(cut(value, limits.value_length as usize));
+        TextRange::new(start..self.text.len())
+    }
+
+    /// Keeps two words with a space between them, cut to the limit.
+    #[cfg(feature = "http")]
+    pub(crate) fn push_words(&mut self, first: &str, second: &str, limits: &Limits) -> TextRange {
+        let start = self.text.len();
+        self.text.push_str(first);
+        self.text.push(' ');
+        self.text.push_str(second);
+        let words = self.text.get(start..).unwrap_or_default();
+        let kept = cut(words, limits.value_length as usize).len();
+        self.text.truncate(start + kept);
         TextRange::new(start..self.text.len())
     }
 
@@ -198,6 +223,18 @@ impl Record {
     }
 }
 
+#[cfg(feature = "http")]
+fn push_octet(text: &mut String, octet: u8) {
+    let digit = |value: u8| char::from(b'0' + value % 10);
+    if octet >= 100 {
+        text.push(digit(octet / 100));
+    }
+    if octet >= 10 {
+        text.push(digit(octet / 10));
+    }
+    text.push(digit(octet));
+}
+
 /// The longest beginning of `value` that is no longer than `limit` bytes.
 pub(crate) fn cut(value: &str, limit: usize) -> &str {
     if value.len() <= limit {
@@ -211,5 +248,38 @@ pub(crate) fn write_bounded(text: &mut String, value: fmt::Arguments<'_>, limits
     if obs_guard::write_args(text, value, limits.value_length as usize) == Formatted::Truncated {
         // OpenTelemetry cuts without a mark.
         text.truncate(text.len() - Formatted::Truncated.mark().len());
+    }
+}
+
+#[cfg(all(test, feature = "http"))]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn limits(value_length: u32) -> Limits {
+        Limits { value_length, ..Limits::default() }
+    }
+
+    #[test]
+    fn address_is_written_as_its_display() {
+        for octet in 0..=u8::MAX {
+            for address in [Ipv4Addr::new(octet, 0, 10, octet), Ipv4Addr::new(7, octet, 255, 99)] {
+                let mut record = Record::new();
+                record.put_address("a", address.into(), &limits(4096));
+                assert_eq!(record.text, address.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn words_are_cut_at_a_character() {
+        for (limit, expected) in [(4096, "GET /é"), (6, "GET /"), (4, "GET "), (2, "GE"), (0, "")]
+        {
+            let mut record = Record::new();
+            record.push_text("before", &limits(4096));
+            let words = record.push_words("GET", "/é", &limits(limit));
+            assert_eq!(words.of(&record.text), expected, "{limit}");
+        }
     }
 }

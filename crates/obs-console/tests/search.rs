@@ -1,0 +1,28 @@
+//! The text of a search, against a search of lower-case copies.
+
+use obs_console::Needle;
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn needle_is_found_as_in_lower_case_copies(needle in "[aAbBeE1/ ]{0,3}", text in "[aAbBeE1/ é]{0,24}") {
+        let expected = text.to_ascii_lowercase().contains(&needle.to_ascii_lowercase());
+        let needle = Needle::new(&needle).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(needle.is_in(&text), expected);
+    }
+
+    #[test]
+    fn needle_beyond_ascii_is_found_as_in_lower_case_copies(needle in "[éÉa]{1,3}", text in "[éÉaA ]{0,12}") {
+        let expected = text.to_lowercase().contains(&needle.to_lowercase());
+        let needle = Needle::new(&needle).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(needle.is_in(&text), expected);
+    }
+
+    #[test]
+    fn needle_of_any_text_does_not_panic(needle in ".{0,40}", text in ".{0,200}") {
+        if let Ok(needle) = Needle::new(&needle) {
+            let whole = needle.is_in(&text);
+            prop_assert!(!whole || !text.is_empty() || needle.is_in(""));
+        }
+    }
+}
