@@ -120,7 +120,7 @@ fn deny() -> Result<(), Failure> {
 /// What Miri can run of the modules with `unsafe` in a minute: where it is not to be had, it is left out.
 fn miri() -> Result<(), Failure> {
     const TESTS: [&[&str]; 4] = [
-        &["-p", "obs-metrics", "--lib", "what_is_retired"],
+        &["-p", "obs-metrics", "--lib", "retired_value"],
         &["-p", "obs-metrics", "--test", "limits", "removed_series"],
         &["-p", "obs-metrics", "--test", "expiry", "retain"],
         &["-p", "obs-context", "--test", "active_span", "--", "--skip", "signal"],

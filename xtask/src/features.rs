@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sets_are_none_each_and_all() {
+    fn feature_sets_are_none_each_and_all() {
         let features = ["a", "b", "c"].map(str::to_owned);
         assert_eq!(sets(&features, false), ["", "a", "b", "c", "a,b,c"]);
         assert_eq!(sets(&features, true), ["", "a", "b", "c", "a,b", "a,c", "b,c", "a,b,c"]);

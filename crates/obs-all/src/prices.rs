@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn month_of_a_fleet_is_priced() {
+    fn price_covers_month_of_all_instances() {
         let prices = Prices {
             logs_gb: Some(0.5),
             series: Some(0.01),

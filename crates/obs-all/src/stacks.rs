@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waiting_thread_is_shown_with_its_functions() {
+    fn waiting_thread_is_shown_with_functions() {
         let (done, waits) = mpsc::channel::<()>();
         let waiter = Builder::new().name("waiting-worker".into());
         let waiter = waiter.spawn(move || wait_on(&waits)).expect("a thread");
@@ -32,7 +32,7 @@ mod tests {
     }
 
     #[test]
-    fn busy_thread_is_shown_with_its_functions() {
+    fn busy_thread_is_shown_with_functions() {
         static ENDS: AtomicBool = AtomicBool::new(false);
         let runner = Builder::new().name("running-worker".into());
         let runner = runner.spawn(|| run_until(&ENDS)).expect("a thread");

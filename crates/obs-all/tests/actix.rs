@@ -40,7 +40,7 @@ async fn returns_error() -> Result<HttpResponse, OutOfStock> {
 }
 
 #[actix_web::test]
-async fn error_that_a_handler_returns_is_logged_in_its_request() {
+async fn error_returned_by_handler_is_logged_in_request() {
     let scope = testing::scope_of(Config::new("shop")).unwrap();
     let app = App::new().route("/stock", web::get().to(returns_error)).wrap(scope.obs().actix());
     let app = init_service(app).await;
@@ -59,7 +59,7 @@ async fn panics() -> HttpResponse {
 }
 
 #[actix_web::test]
-async fn a_request_of_actix_web_is_told_by_every_pillar() {
+async fn actix_request_is_reported_by_every_pillar() {
     let scope = testing::scope_of(Config::new("shop").access_log(true)).unwrap();
     let app = init_service(
         App::new()

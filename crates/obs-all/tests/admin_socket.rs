@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use obs_all::Config;
 
 #[test]
-fn obs_admin_addr_takes_a_sockets_path() {
+fn obs_admin_addr_accepts_socket_path() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("admin.sock");
     let addr = format!("unix:{}", socket.display());

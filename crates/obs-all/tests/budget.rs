@@ -28,7 +28,7 @@ fn sum(metrics: &str, start: &str) -> f64 {
 }
 
 #[test]
-fn service_past_its_budgets_sheds_and_tells_what() {
+fn service_past_budgets_sheds_and_counts() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let collector = Collector::start([]);

@@ -19,7 +19,7 @@ fn row(config: &Config, wanted: &str) -> (String, Origin) {
 }
 
 #[test]
-fn code_wins_over_the_environment_and_that_over_the_default() {
+fn code_overrides_environment_and_environment_default() {
     let unset = config(&[]);
     assert_eq!(row(&unset, "log.filter"), ("\"info\"".into(), Origin::Default));
     let set = config(&[("OBS_LOG", "debug"), ("RUST_LOG", "trace")]);
@@ -60,7 +60,7 @@ fn one_endpoint_serves_all_signals() {
 }
 
 #[test]
-fn signals_can_be_disabled_one_by_one_and_all() {
+fn signals_can_be_disabled_separately_or_together() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317");
     for (signal, variable) in [
         ("traces", "OTEL_TRACES_EXPORTER"),
@@ -81,7 +81,7 @@ fn signals_can_be_disabled_one_by_one_and_all() {
 }
 
 #[test]
-fn environment_names_the_service() {
+fn environment_names_service() {
     assert_eq!(row(&of(&[]), "service"), ("orders".into(), Origin::Code));
     let name = ("OTEL_SERVICE_NAME", "orders-eu");
     let list = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=orders-us");
@@ -92,7 +92,7 @@ fn environment_names_the_service() {
 }
 
 #[test]
-fn invalid_endpoint_is_an_error_naming_its_variable() {
+fn invalid_endpoint_is_error_with_variable() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/");
     for wrong in [
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "c:4318"),
@@ -129,7 +129,7 @@ fn trace_settings_are_explained() {
 }
 
 #[test]
-fn presets_choose_the_defaults() {
+fn presets_choose_defaults() {
     let production = config(&[]);
     assert_eq!(row(&production, "shutdown.propagation").0, "5s");
     assert_eq!(row(&production, "log.access").0, "false");
@@ -144,7 +144,7 @@ fn presets_choose_the_defaults() {
 }
 
 #[test]
-fn health_is_configured_too() {
+fn health_settings_come_from_environment() {
     let unset = config(&[]);
     assert_eq!(row(&unset, "health.watchdog"), ("true".into(), Origin::Default));
     assert_eq!(row(&unset, "health.disable"), ("[]".into(), Origin::Default));
@@ -154,7 +154,7 @@ fn health_is_configured_too() {
 }
 
 #[test]
-fn limits_of_the_server_are_settings_like_the_others() {
+fn server_limits_are_validated_settings() {
     let limits = config(&[
         ("OBS_SERVER_IDLE_TIMEOUT", "2m"),
         ("OBS_SERVER_CONNECTIONS", "50"),
@@ -222,7 +222,7 @@ fn wrong(variables: &'static [(&'static str, &'static str)]) -> Error {
 }
 
 #[test]
-fn invalid_value_names_its_variable_and_remedy() {
+fn invalid_value_names_variable_and_remedy() {
     for (variables, variable, remedy) in [
         (&[("OBS_PRESET", "prod")], "OBS_PRESET", "production or development"),
         (&[("OBS_LOG_FORMAT", "xml")], "OBS_LOG_FORMAT", "json, console or auto"),

@@ -25,7 +25,7 @@ fn bytes_of(bill: &Value, kind: &str) -> f64 {
 }
 
 #[test]
-fn bill_agrees_with_what_left_the_process() {
+fn bill_agrees_with_written_and_exported_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let collector = Collector::start([]);

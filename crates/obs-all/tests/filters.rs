@@ -17,7 +17,7 @@ fn active() -> &'static str {
 }
 
 #[test]
-fn each_pillar_gets_what_it_wants() {
+fn each_pillar_has_own_filter() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let obs = Config::new("orders")

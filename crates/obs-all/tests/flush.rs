@@ -35,7 +35,7 @@ fn collector(takes: Arc<AtomicBool>) -> String {
 }
 
 #[test]
-fn lost_line_fails_only_the_next_flush() {
+fn lost_line_fails_only_next_flush() {
     let takes = Arc::new(AtomicBool::new(false));
     let endpoint = collector(Arc::clone(&takes));
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use obs_all::Config;
 
 #[test]
-fn init_after_one_that_failed_works() {
+fn init_after_failed_init_succeeds() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use obs_all::Config;
 
 #[test]
-fn filter_pairs_on_all_threads_share_a_trace_id() {
+fn filter_pairs_on_all_threads_share_trace_id() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let obs = Config::new("orders")

@@ -53,7 +53,7 @@ async fn work() {
 }
 
 #[test]
-fn tasks_and_their_queries_are_in_the_trace_of_their_request() {
+fn tasks_and_queries_are_in_trace_of_request() {
     let (endpoint, requests) = collector();
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");

@@ -35,7 +35,7 @@ impl Seen {
 }
 
 #[test]
-fn own_layers_and_builders_change_nothing_for_the_others() {
+fn own_layers_and_builders_do_not_change_others() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let (filtered, unfiltered) = (Seen::default(), Seen::default());

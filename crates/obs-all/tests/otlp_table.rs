@@ -155,7 +155,7 @@ fn run(row: Row, case: &Case, attempts: usize, expected: Expected) {
 }
 
 #[test]
-fn signals_before_answers_shut_down_in_order() {
+fn each_signal_follows_answers_of_collector() {
     let mut jobs: Vec<(String, Box<dyn Fn() + Send + Sync>)> = Vec::new();
     for row in rows() {
         for case in CASES {
@@ -171,7 +171,7 @@ fn signals_before_answers_shut_down_in_order() {
 }
 
 #[test]
-fn nobody_there() {
+fn export_to_closed_port_is_lost() {
     let mut jobs: Vec<(String, Box<dyn Fn() + Send + Sync>)> = Vec::new();
     for row in rows() {
         jobs.push((
@@ -187,7 +187,7 @@ fn nobody_there() {
 }
 
 #[test]
-fn user_password_and_query_of_an_endpoint() {
+fn endpoint_credentials_and_query_are_sent() {
     let mut jobs: Vec<(String, Box<dyn Fn() + Send + Sync>)> = Vec::new();
     for row in rows() {
         jobs.push((
@@ -209,7 +209,7 @@ fn user_password_and_query_of_an_endpoint() {
 }
 
 #[test]
-fn proxies() {
+fn export_uses_proxy_except_for_loopback() {
     let mut jobs: Vec<(String, Box<dyn Fn() + Send + Sync>)> = Vec::new();
     for row in rows() {
         jobs.push((
@@ -248,7 +248,7 @@ fn proxies() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn tls() {
+fn export_over_tls_needs_trusted_certificate() {
     use std::sync::Arc;
 
     use obs_testing::otlp::Certificate;

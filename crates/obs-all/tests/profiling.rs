@@ -105,7 +105,7 @@ fn inflated(pprof: &[u8]) -> String {
 }
 
 #[test]
-fn profiling_is_off_unless_it_is_asked_for() {
+fn profiling_is_off_by_default() {
     let explained = Config::new("orders").environment(|_| None).explain().unwrap();
     let row = explained.rows().find(|(name, ..)| *name == "profiling").unwrap();
     assert_eq!(row.1, "false");

@@ -53,22 +53,22 @@ async fn assert_own(of: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn scope_has_its_own_telemetry_on_several_threads() {
+async fn scope_has_own_telemetry_on_several_threads() {
     assert_own("many").await;
 }
 
 #[tokio::test]
-async fn scope_has_its_own_telemetry_on_one_thread() {
+async fn scope_has_own_telemetry_on_one_thread() {
     assert_own("one").await;
 }
 
 #[tokio::test]
-async fn scope_has_its_own_telemetry_a_third_time() {
+async fn scope_has_own_telemetry_beside_other_scopes() {
     assert_own("third").await;
 }
 
 #[tokio::test]
-async fn request_of_a_scope_is_in_its_lines_spans_and_metrics() {
+async fn request_in_scope_is_in_lines_spans_and_metrics() {
     let scope = testing::scope_of(Config::new("shop").access_log(true)).unwrap();
     let app = Router::new().route("/orders/{id}", get(async || info!("found")));
     let app = scope.obs().observe(app);
@@ -91,7 +91,7 @@ fn charge() -> Result<(), std::io::Error> {
 }
 
 #[test]
-fn scope_without_runtime_has_its_errors() {
+fn scope_without_runtime_captures_errors() {
     let scope = testing::scope().unwrap();
     charge().unwrap_err();
     let [line] = &scope.lines()[..] else { panic!("{:?}", scope.lines()) };
@@ -101,7 +101,7 @@ fn scope_without_runtime_has_its_errors() {
 }
 
 #[test]
-fn configuration_holds_in_a_scope() {
+fn scope_applies_configuration() {
     let config = Config::new("shop")
         .log_filter("warn")
         .logging(|logs| logs.redact(["iban"]))
@@ -114,7 +114,7 @@ fn configuration_holds_in_a_scope() {
 }
 
 #[test]
-fn after_a_scope_nothing_is_left() {
+fn dropped_scope_leaves_no_subscriber() {
     drop(testing::scope().unwrap());
     let later = testing::scope().unwrap();
     drop(later);

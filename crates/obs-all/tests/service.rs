@@ -56,7 +56,7 @@ async fn written(log: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pillars_agree_on_a_request() {
+async fn pillars_agree_on_request() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let obs = Config::new("orders")

@@ -103,7 +103,7 @@ async fn lines(obs: &Obs, log: &PathBuf, last: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn spawned_work_keeps_the_ids_of_its_request() {
+async fn spawned_work_keeps_ids_of_request() {
     let (obs, log, _folder) = service();
     let router = Router::new().route("/echo", get(echo)).route("/cancel", get(cancel));
     let app = obs.observe(router);

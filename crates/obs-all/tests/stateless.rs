@@ -25,7 +25,7 @@ impl Clone for Part {
 }
 
 #[tokio::test]
-async fn handler_without_state_is_cloned_as_often_as_one_with_state() {
+async fn handler_without_state_is_cloned_as_often_as_with_state() {
     let folder = tempfile::tempdir().unwrap();
     let obs = Config::new("orders")
         .environment(|name| (name == "OBS_ADMIN_ADDR").then(|| "off".into()))

@@ -13,7 +13,7 @@ use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
 #[tokio::test]
-async fn files_are_counted_under_the_template_of_their_folder() {
+async fn files_are_counted_under_template_of_folder() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("app.css"), "body {}").unwrap();
     let scope = testing::scope_of(Config::new("shop").access_log(true)).unwrap();

@@ -40,7 +40,7 @@ fn observation(path: &str, value: f64) -> Observation {
 }
 
 #[test]
-fn hundred_thousand_spans_stay_within_the_limits() {
+fn hundred_thousand_spans_stay_within_limits() {
     let limits = limits(|limits| {
         limits.traces = 1_000;
         limits.span_bytes = 4 << 20;
@@ -62,7 +62,7 @@ fn hundred_thousand_spans_stay_within_the_limits() {
 }
 
 #[test]
-fn spans_past_the_byte_limit_are_evicted() {
+fn spans_past_byte_limit_are_evicted() {
     let store = Store::new(limits(|limits| limits.span_bytes = 100_000));
     for trace in 1..=100 {
         let mut large = span(trace, 1);
@@ -83,7 +83,7 @@ fn spans_past_the_byte_limit_are_evicted() {
 }
 
 #[test]
-fn spans_of_one_trace_past_the_limit_are_rejected() {
+fn spans_of_one_trace_past_limit_are_rejected() {
     let store = Store::new(limits(|limits| limits.spans_per_trace = 10));
     let taken = store.add_spans((1..=25).map(|id| span(1, id)));
     assert_eq!((taken.accepted, taken.rejected), (10, 15));
@@ -133,7 +133,7 @@ fn log_lines_past_count_or_byte_limit_are_evicted() {
 }
 
 #[test]
-fn stale_series_are_evicted_at_the_limit() {
+fn stale_series_are_evicted_at_limit() {
     let store = Store::new(limits(|limits| limits.series = 200));
     let look = |at: u64, paths: std::ops::Range<u32>| {
         let told = paths.map(|number| observation(&number.to_string(), 1.0));
@@ -152,7 +152,7 @@ fn stale_series_are_evicted_at_the_limit() {
 }
 
 #[test]
-fn series_history_past_the_byte_limit_is_shortened() {
+fn series_history_past_byte_limit_is_shortened() {
     let store = Store::new(limits(|limits| limits.series_bytes = 40_000));
     for at in 1..2_000_u32 {
         let told = (0..20).map(|number| observation(&number.to_string(), f64::from(at)));
@@ -164,7 +164,7 @@ fn series_history_past_the_byte_limit_is_shortened() {
 }
 
 #[test]
-fn series_of_one_service_take_half_of_the_limit() {
+fn series_of_one_service_take_half_of_limit() {
     let store = Store::new(limits(|limits| limits.series = 1_000));
     let look = |service: &str, at: u64, series: u32| {
         let told = (0..series).map(|number| observation(&number.to_string(), 1.0));
@@ -190,7 +190,7 @@ fn series_of_one_service_take_half_of_the_limit() {
 }
 
 #[test]
-fn services_past_the_limit_are_rejected() {
+fn services_past_limit_are_rejected() {
     let store = Store::new(limits(|limits| limits.services = 2));
     for service in ["a", "b", "c"] {
         let told = [observation("/", 1.0)];

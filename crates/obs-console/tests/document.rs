@@ -232,7 +232,7 @@ async fn unknown_id_answers_404_and_malformed_id_400() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unsampled_request_has_its_log_lines() {
+async fn unsampled_request_has_log_lines() {
     let running = builder().start().await.unwrap();
     let line = json!({"timestamp": "2026-06-19T10:00:01Z", "event": "only logged", "trace_id": TRACE_TEXT});
     authorized_post(running.api(), "/api/logs/orders", line.to_string().as_bytes());
@@ -243,7 +243,7 @@ async fn unsampled_request_has_its_log_lines() {
 }
 
 #[test]
-fn spans_are_ordered_as_a_tree_even_with_cycles() {
+fn spans_are_ordered_as_tree_even_with_cycles() {
     let store = obs_console::Store::default();
     let child = |id: u64, parent: u64, start: u64| {
         let mut span = support::span(1, id);

@@ -108,7 +108,7 @@ async fn error_event_keeps_exceptions_frames_and_breadcrumbs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn document_has_errors_of_its_trace_and_request_id() {
+async fn document_has_errors_of_trace_and_request_id() {
     let running = start().await;
     running.store().add_spans([span(10, 1)]);
     let trace = |id: &str| json!({"trace": {"trace_id": id}});
@@ -153,7 +153,7 @@ async fn malformed_event_field_is_ignored_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn envelopes_are_accepted_compressed_from_pages_and_with_other_items() {
+async fn envelopes_compressed_from_pages_or_with_items_are_accepted() {
     let running = start().await;
     let address = running.otlp_http();
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
@@ -188,7 +188,7 @@ async fn envelopes_are_accepted_compressed_from_pages_and_with_other_items() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn malformed_envelope_request_is_rejected_with_a_sentence() {
+async fn malformed_envelope_request_is_rejected_with_sentence() {
     let running = start().await;
     let address = running.otlp_http();
     let one = envelope(&event(1));
@@ -229,7 +229,7 @@ async fn malformed_envelope_request_is_rejected_with_a_sentence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn error_events_past_the_limit_are_evicted_and_counted() {
+async fn error_events_past_limit_are_evicted_and_counted() {
     let mut limits = Limits::default();
     (limits.errors, limits.error_bytes) = (3, 20_000);
     let running = builder().limits(limits).start().await.unwrap();
@@ -257,7 +257,7 @@ async fn error_events_past_the_limit_are_evicted_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn printed_dsn_is_accepted_and_the_list_needs_the_token() {
+async fn printed_dsn_is_accepted_and_list_needs_token() {
     let running = start().await;
     let dsn = running.sentry_dsn();
     assert_eq!(dsn, format!("http://console@{}/1", running.otlp_http()));

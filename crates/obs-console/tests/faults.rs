@@ -19,7 +19,7 @@ const PROTOBUF: &str = "content-type: application/x-protobuf\r\n";
 const HANG_TIMEOUT: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hanging_connections_delay_neither_requests_nor_the_shutdown() {
+async fn hanging_connections_delay_neither_requests_nor_shutdown() {
     let running = builder().start().await.unwrap();
     let open = |address, sent: &[u8]| {
         let mut stream = TcpStream::connect(address).unwrap();

@@ -142,7 +142,7 @@ fn series(running: &Running) -> Vec<(String, f64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exponential_histograms_and_summaries_are_kept_and_malformed_points_counted() {
+async fn histograms_and_summaries_are_kept_and_malformed_are_counted() {
     let running = start().await;
     let route = json!([{"key": "http.route", "value": {"stringValue": "/x"}}]);
     let metrics = json!([

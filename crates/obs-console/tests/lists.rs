@@ -178,7 +178,7 @@ async fn paging_through_100_000_lines_misses_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn page_needs_no_token_and_connects_only_to_its_server() {
+async fn page_needs_no_token_and_connects_only_to_own_server() {
     let running = builder().start().await.unwrap();
     let answer = support::raw(
         running.api(),

@@ -51,7 +51,7 @@ fn counter() -> Series {
 }
 
 #[test]
-fn change_uses_only_scrapes_before_and_after_the_request() {
+fn change_uses_only_scrapes_before_and_after_request() {
     let store = store_with_request();
     scrape(&store, (10, 20), vec![observation(counter(), 1.0)]);
     scrape(&store, (90, 110), vec![observation(counter(), 2.0)]);
@@ -65,7 +65,7 @@ fn change_uses_only_scrapes_before_and_after_the_request() {
 }
 
 #[test]
-fn change_of_a_new_counter_begins_at_zero() {
+fn change_of_new_counter_begins_at_zero() {
     let store = store_with_request();
     scrape(&store, (10, 20), vec![]);
     scrape(&store, (220, 230), vec![observation(counter(), 1.0)]);
@@ -74,7 +74,7 @@ fn change_of_a_new_counter_begins_at_zero() {
 }
 
 #[test]
-fn change_without_a_later_scrape_has_no_after() {
+fn change_without_later_scrape_has_no_after() {
     let store = store_with_request();
     scrape(&store, (220, 230), vec![observation(counter(), 8.0)]);
     let change = &changes(&store)[0];
@@ -82,7 +82,7 @@ fn change_without_a_later_scrape_has_no_after() {
 }
 
 #[test]
-fn change_of_a_reset_counter_counts_from_zero() {
+fn change_of_reset_counter_counts_from_zero() {
     let store = store_with_request();
     let gauge = || series("in_progress", &[("path", "/orders")], SeriesKind::Gauge);
     scrape(&store, (10, 20), vec![observation(counter(), 50.0), observation(gauge(), 5.0)]);

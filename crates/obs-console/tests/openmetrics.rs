@@ -82,7 +82,7 @@ fn prometheus_text_is_parsed() {
 }
 
 #[test]
-fn malformed_line_is_counted_and_the_rest_is_parsed() {
+fn malformed_line_is_counted_and_rest_is_parsed() {
     for bad in [
         "novalue",
         "x{a=\"b\" 1",
@@ -105,7 +105,7 @@ fn malformed_line_is_counted_and_the_rest_is_parsed() {
 }
 
 #[test]
-fn exemplar_without_a_trace_is_ignored() {
+fn exemplar_without_trace_is_ignored() {
     for exemplar in [
         "",
         "{}",

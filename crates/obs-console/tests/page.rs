@@ -66,7 +66,7 @@ fn page_loads_nothing_from_other_origins() {
 }
 
 #[test]
-fn page_stays_within_its_size_limit() {
+fn page_stays_within_size_limit() {
     let whole: usize = files().iter().map(|(_, text)| text.len()).sum();
     assert!(whole <= MAX_PAGE_BYTES, "{whole} bytes of at most {MAX_PAGE_BYTES}");
 }
@@ -84,7 +84,7 @@ fn page_files_are_short_and_imported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn page_files_are_served_without_token_and_with_a_strict_csp() {
+async fn page_files_are_served_without_token_and_with_strict_csp() {
     let running = builder().start().await.unwrap();
     let mut served = BTreeSet::new();
     for (name, text) in files() {

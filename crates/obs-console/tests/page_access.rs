@@ -116,7 +116,7 @@ async fn narrow_window_cuts_nothing_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_name_in_text_what_their_colour_means() {
+async fn rows_have_text_for_meaning_of_colour() {
     let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let (running, _admin) = start().await;
     browser.visit(&running, "/requests").await;

@@ -88,7 +88,7 @@ async fn request_view_shows_each_lane() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failed_request_shows_its_error_and_stack() {
+async fn failed_request_shows_error_and_stack() {
     let Some(browser) = Browser::open(ColorScheme::Dark).await else { return };
     let running = builder().start().await.unwrap();
     Order::new(7, 500).send(running.store());

@@ -58,7 +58,7 @@ async fn trace_of_ten_thousand_spans_renders_few_elements() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn list_of_a_hundred_thousand_lines_renders_few_elements() {
+async fn list_of_hundred_thousand_lines_renders_few_elements() {
     let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let mut limits = Limits::default();
     limits.log_bytes = 1 << 30;
@@ -92,7 +92,7 @@ async fn list_of_a_hundred_thousand_lines_renders_few_elements() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn page_responds_under_a_load_of_spans() {
+async fn page_responds_under_load_of_spans() {
     let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     let (store, ended) = (Arc::clone(running.store()), Arc::new(AtomicBool::new(false)));

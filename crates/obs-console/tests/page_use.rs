@@ -18,7 +18,7 @@ const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_are_in_the_url_and_can_be_disabled() {
+async fn filters_are_in_url_and_can_be_disabled() {
     let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     Order::new(1, 201).send(running.store());
@@ -55,7 +55,7 @@ async fn filters_are_in_the_url_and_can_be_disabled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_requests_are_held_back_while_the_list_is_scrolled() {
+async fn new_requests_are_held_back_while_list_is_scrolled() {
     let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     for trace in 1..=150 {
@@ -176,7 +176,7 @@ async fn copied_curl_command_quotes_hostile_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn page_without_a_token_asks_for_it() {
+async fn page_without_token_asks_for_token() {
     let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();
     Order::new(1, 201).send(running.store());

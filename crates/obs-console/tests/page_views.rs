@@ -98,7 +98,7 @@ async fn metrics_view_plots_series_and_exemplars_open_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn map_health_and_store_views_show_the_state() {
+async fn map_health_and_store_views_show_state() {
     let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let admin = Admin::start("# EOF\n");
     let running = builder()

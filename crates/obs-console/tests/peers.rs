@@ -67,7 +67,7 @@ json.dump({"text": text, "samples": samples}, sys.stdout)
 "#;
 
 #[test]
-fn exposition_parses_as_python_prometheus_client_parses_it() {
+fn exposition_parses_like_python_prometheus_client() {
     let Some(output) = python(EXPOSE, &[]) else { return };
     let peer: Value = serde_json::from_str(&output).unwrap();
     let read = parse_openmetrics(peer["text"].as_str().unwrap());

@@ -41,7 +41,7 @@ fn end(mut child: Child, signal: &str) -> Option<i32> {
 }
 
 #[test]
-fn program_prints_its_addresses_and_ends_on_sigterm_and_sigint() {
+fn program_prints_addresses_and_ends_on_sigterm_and_sigint() {
     for signal in ["-TERM", "-INT"] {
         let mut child = program(&FREE);
         let ready = first_line(&mut child);
@@ -61,7 +61,7 @@ fn program_prints_its_addresses_and_ends_on_sigterm_and_sigint() {
 }
 
 #[test]
-fn program_accepts_a_given_token_or_none() {
+fn program_accepts_given_token_or_none() {
     for (given, told) in [("none", Value::Null), ("abc", json!("abc"))] {
         let mut child = program(&[&FREE[..], &["--token", given]].concat());
         assert_eq!(first_line(&mut child)["token"], told);
@@ -70,7 +70,7 @@ fn program_accepts_a_given_token_or_none() {
 }
 
 #[test]
-fn program_with_a_used_port_prints_one_sentence() {
+fn program_with_used_port_prints_one_sentence() {
     let mut first = program(&FREE);
     let taken = first_line(&mut first)["otlp_http"].as_str().unwrap().replace("http://", "");
     let mut second = program(&["--otlp-grpc", "127.0.0.1:0", "--otlp-http", &taken]);
@@ -86,7 +86,7 @@ fn program_with_a_used_port_prints_one_sentence() {
 }
 
 #[test]
-fn program_with_wrong_options_names_them() {
+fn program_with_wrong_option_names_option() {
     for (options, part) in [
         (&["--service", "orders"][..], "NAME=URL"),
         (&["--otlp-grpc", "nowhere"], "--otlp-grpc"),

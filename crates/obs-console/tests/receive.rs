@@ -199,7 +199,7 @@ async fn http_accepts_protobuf_and_json_with_and_without_gzip() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn partial_success_has_the_rejected_count() {
+async fn partial_success_has_rejected_count() {
     let running = start().await;
     let request =
         otlp::traces("a", vec![otlp::span(0, 1, 0, "", (0, 0)), otlp::span(1, 1, 0, "", (9, 3))]);
@@ -215,7 +215,7 @@ async fn partial_success_has_the_rejected_count() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn malformed_otlp_request_is_rejected_with_the_right_status() {
+async fn malformed_otlp_request_is_rejected_with_right_status() {
     let running = start().await;
     let http = running.otlp_http();
     let nested = "[".repeat(100_000);
@@ -265,7 +265,7 @@ async fn malformed_otlp_request_is_rejected_with_the_right_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chunked_body_past_the_limit_is_rejected() {
+async fn chunked_body_past_limit_is_rejected() {
     let running = start().await;
     let head = "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\
                 content-type: application/x-protobuf\r\nconnection: close\r\n\r\n";
@@ -280,7 +280,7 @@ async fn chunked_body_past_the_limit_is_rejected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn malformed_grpc_is_rejected_and_the_next_request_works() {
+async fn malformed_grpc_is_rejected_and_next_request_works() {
     let running = start().await;
     let address = format!("http://{}", running.otlp_grpc());
     let mut client = TraceServiceClient::connect(address.clone()).await.unwrap();
@@ -309,7 +309,7 @@ async fn malformed_grpc_is_rejected_and_the_next_request_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_metrics_stay_within_the_memory_limit() {
+async fn hostile_metrics_stay_within_memory_limit() {
     let running = start().await;
     let mut request = histogram();
     let of_scope = &mut request.resource_metrics[0].scope_metrics[0];
@@ -332,7 +332,7 @@ async fn hostile_metrics_stay_within_the_memory_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn attributes_past_the_limit_are_counted() {
+async fn attributes_past_limit_are_counted() {
     let running = start().await;
     let mut span = otlp::span(1, 1, 0, "", (0, 0));
     span.attributes = (0..300).map(|n| otlp::text(&format!("{n:03}"), "first")).collect();

@@ -103,7 +103,7 @@ fn events(page: &Value) -> Vec<String> {
 }
 
 #[test]
-fn run_returns_the_programs_exit_code_and_shows_its_output_unchanged() {
+fn run_returns_exit_code_and_shows_output_unchanged() {
     let script = "printf '\\033[31mred\\033[0m no newline'; echo err >&2; exit 7";
     let (code, out, err) = start(&[], &shell(script)).end();
     assert_eq!(code, Some(7));
@@ -134,7 +134,7 @@ fn run_forwards_signals() {
 }
 
 #[test]
-fn run_sets_missing_variables_and_keeps_set_ones() {
+fn run_sets_missing_variables_and_keeps_set_variables() {
     let print = "echo {$OTEL_SERVICE_NAME,$OTEL_EXPORTER_OTLP_ENDPOINT,$OTEL_EXPORTER_OTLP_PROTOCOL,$OTEL_LOGS_EXPORTER,$SENTRY_DSN,$OBS_PRESET,$OBS_ADMIN_ADDR}";
     let mut child = command(&["--name", "shop"], &shell(print));
     child.env("OBS_PRESET", "production");
@@ -150,7 +150,7 @@ fn run_sets_missing_variables_and_keeps_set_ones() {
 }
 
 #[test]
-fn run_joins_lines_of_both_streams_to_their_trace() {
+fn run_joins_lines_of_both_streams_to_trace() {
     let script = r#"echo '{"level":"info","event":"stored","trace_id":"0af7651916cd43dd8448eb211c80319c","service":"shop"}'
         printf '\033[1mWARN\033[0m slow trace_id=0af7651916cd43dd8448eb211c80319c\n' >&2
         echo plain; sleep 600"#;
@@ -220,7 +220,7 @@ sleep 600"#;
 }
 
 #[test]
-fn run_of_several_programs_ends_with_the_first() {
+fn run_of_several_programs_ends_with_first() {
     let other = "other=sh -c 'echo from other $OTEL_SERVICE_NAME $OBS_ADMIN_ADDR; trap \"echo bye; exit 0\" TERM; while :; do sleep 0.05; done'";
     let short = "short=sh -c 'exit 3'";
     let mut session = start(
@@ -246,7 +246,7 @@ fn run_of_several_programs_ends_with_the_first() {
 }
 
 #[test]
-fn run_of_a_missing_program_is_an_error_with_a_remedy() {
+fn run_of_missing_program_is_error_with_remedy() {
     for (program, code) in [("./no-such-program", 127), ("/etc/passwd", 126)] {
         let output = command(&[], &[program]).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{program}");
@@ -260,7 +260,7 @@ fn run_of_a_missing_program_is_an_error_with_a_remedy() {
 }
 
 #[test]
-fn run_truncates_endless_lines_and_counts_them() {
+fn run_truncates_and_counts_endless_lines() {
     let script = "head -c 20000000 /dev/zero | tr '\\0' x; echo; head -c 100000 /dev/urandom; echo; echo end; sleep 600";
     let mut session = start(&[], &shell(script));
     // Nobody reads our stdout: the program waits as it would for a terminal.
@@ -283,7 +283,7 @@ fn run_truncates_endless_lines_and_counts_them() {
 }
 
 #[test]
-fn run_of_a_flood_of_lines_stays_within_the_limits() {
+fn run_of_flood_of_lines_stays_within_limits() {
     let mut session = start(&[], &shell("seq 1 400000; echo done >&2; sleep 600"));
     let mut out = session.child.stdout.take().unwrap();
     let reader = std::thread::spawn(move || {
@@ -303,7 +303,7 @@ fn run_of_a_flood_of_lines_stays_within_the_limits() {
 }
 
 #[test]
-fn run_with_stay_keeps_the_page_after_a_crash() {
+fn run_with_stay_keeps_page_after_crash() {
     let session = start(&["--stay"], &shell("echo '{\"event\":\"last words\"}'; exit 9"));
     let page = session.wait_for("/api/logs", |page| events(page).len() == 2);
     assert_eq!(events(&page), ["last words", "the program ended with exit code 9"]);
@@ -312,7 +312,7 @@ fn run_with_stay_keeps_the_page_after_a_crash() {
 }
 
 #[test]
-fn run_replaces_used_ports_and_finds_the_admin_server() {
+fn run_replaces_used_ports_and_finds_admin_server() {
     let held = std::net::TcpListener::bind("127.0.0.1:4320").ok();
     let mut child = Command::new(env!("CARGO_BIN_EXE_obs-console"));
     let admin = support::Admin::start("");
@@ -363,7 +363,7 @@ fn run_joins_posted_lines_and_otlp_spans_with_output() {
 /// In a terminal, which `script` of util-linux makes: Ctrl-C is sent to the whole group by the kernel.
 #[cfg(target_os = "linux")]
 #[test]
-fn run_leaves_ctrl_c_of_the_terminal_to_the_terminal() {
+fn run_leaves_ctrl_c_to_terminal() {
     use std::io::Write;
 
     let program = env!("CARGO_BIN_EXE_obs-console");

@@ -25,7 +25,7 @@ fn scrape(running: &Running) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn scrape_of_a_broken_service_reports_the_error() {
+async fn scrape_of_broken_service_reports_error() {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let silent_url = format!("http://{}", silent.local_addr().unwrap());
     let well = Admin::start("up 1\nnonsense\n# EOF\n");
@@ -63,7 +63,7 @@ async fn scrape_of_a_broken_service_reports_the_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn document_has_the_health_at_the_end_of_the_request() {
+async fn document_has_health_at_end_of_request() {
     let admin = Admin::start("");
     let running = start(&[("orders", &admin.url())]).await;
     scrape(&running);
@@ -89,7 +89,7 @@ fn now() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn own_requests_of_the_console_are_hidden() {
+async fn own_requests_of_console_are_hidden() {
     let admin = Admin::start("");
     let running = start(&[("orders", &admin.url())]).await;
     scrape(&running);
@@ -132,7 +132,7 @@ async fn own_requests_of_the_console_are_hidden() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn services_are_scraped_at_the_interval() {
+async fn services_are_scraped_at_interval() {
     let admin = Admin::start("up 1\n");
     let target = Target::new("orders", &admin.url()).unwrap();
     let every = Duration::from_millis(100);
@@ -149,7 +149,7 @@ async fn services_are_scraped_at_the_interval() {
 }
 
 #[test]
-fn invalid_targets_are_rejected_with_a_remedy() {
+fn invalid_targets_are_rejected_with_remedy() {
     for (bad, remedy) in [
         ("orders", "NAME=URL"),
         ("=http://127.0.0.1:1", "a name"),

@@ -15,7 +15,7 @@ fn ask(address: SocketAddr, target: &str, headers: &str) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn api_without_the_token_answers_401() {
+async fn api_without_token_answers_401() {
     let running = builder().start().await.unwrap();
     let api = running.api();
     let host = "host: localhost\r\n";
@@ -106,7 +106,7 @@ async fn api_without_token_is_limited_to_loopback() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn address_in_use_is_an_error_with_a_remedy() {
+async fn address_in_use_is_error_with_remedy() {
     let running = builder().start().await.unwrap();
     for (refused, option) in [
         (builder().otlp_grpc(running.otlp_grpc()).start().await, "--otlp-grpc"),

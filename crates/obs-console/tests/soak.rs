@@ -35,7 +35,7 @@ const ENDPOINTS: [&str; 7] = [
 ];
 
 #[tokio::test]
-async fn five_thousand_spans_a_second_stay_within_the_limits() {
+async fn five_thousand_spans_per_second_stay_within_limits() {
     let seconds = std::env::var("OBS_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     let seconds: u64 = seconds.unwrap_or(SECONDS);
     let mut program = Command::new(env!("CARGO_BIN_EXE_obs-console"))

@@ -42,7 +42,7 @@ async fn stuck_clients_leave_otlp_over_http_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stuck_clients_leave_the_api_answered() {
+async fn stuck_clients_leave_api_answered() {
     let running = builder().start().await.unwrap();
     let addr = running.api();
     assert_answered_while_held(addr, || assert_eq!(get(addr, "/api/stats").status, 200));

@@ -65,7 +65,7 @@ async fn services_list_has_instances_health_and_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_list_has_the_changes() {
+async fn health_list_has_state_changes() {
     let running = builder().start().await.unwrap();
     for (at, ready) in [(1_000_000, true), (2_000_000, true), (3_000_000, false), (4_000_000, true)]
     {
@@ -228,7 +228,7 @@ fn serve_once(status: &str, body: Vec<u8>) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn profile_is_filtered_by_labels_or_explains_its_absence() {
+async fn profile_is_filtered_by_labels_or_explains_absence() {
     let hour = Duration::from_secs(3_600);
     let running = builder().scrape_interval(hour).start().await.unwrap();
     let watch = |name: &str, address: SocketAddr| {
@@ -354,7 +354,7 @@ async fn actions_run_by_name_on_loopback_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn services_past_the_limit_are_counted() {
+async fn services_past_limit_are_counted() {
     let running = builder().start().await.unwrap();
     let most = running.store().limits().services as u64;
     running.store().add_spans((1..=most + 3).map(|number| {

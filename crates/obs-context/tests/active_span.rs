@@ -28,7 +28,7 @@ fn active_span_is_read_back() {
 }
 
 #[test]
-fn sampled_flag_is_read_without_the_ids() {
+fn sampled_flag_is_read_without_ids() {
     assert!(!active_span_is_sampled());
     set_active_span(Some(span(7)));
     assert!(active_span_is_sampled());
@@ -73,7 +73,7 @@ extern "C" fn on_signal(_: libc::c_int) {
 
 #[test]
 #[allow(unsafe_code, reason = "a timer signal is the only way to interrupt a write")]
-fn signal_handler_reads_a_consistent_span_or_none() {
+fn signal_handler_reads_consistent_span_or_none() {
     let (odd, even) = (span(1), span(2));
     // SAFETY: the handler touches only atomics and the slot; the timer is disarmed before the end.
     unsafe {

@@ -47,7 +47,7 @@ fn forked_child_draws_other_ids_than_parent_and_siblings() {
 }
 
 #[test]
-fn forked_child_has_its_own_generation() {
+fn forked_child_has_own_generation() {
     random_u64();
     let before = fork_generation();
     let answers = ask_children(1, || fork_generation().to_le_bytes().to_vec());

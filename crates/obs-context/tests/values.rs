@@ -69,7 +69,7 @@ fn entered_request_ids_nest() {
 }
 
 #[test]
-fn routes_past_the_limit_are_other_and_counted() {
+fn routes_past_limit_are_other_and_counted() {
     let known = Route::intern("/orders/{id}");
     assert_eq!(known.as_str(), "/orders/{id}");
     assert_eq!(known, Route::intern("/orders/{id}"));

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn source_lines_around_a_line_are_read() {
+    fn source_lines_around_line_are_read() {
         let mut sources = SourceCache::default();
         let here =
             sources.context(concat!(env!("CARGO_MANIFEST_DIR"), "/src/source.rs"), 1).unwrap();

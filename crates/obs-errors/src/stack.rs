@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backtrace_text_of_an_error_is_parsed() {
+    fn backtrace_text_of_error_is_parsed() {
         let text = "   0: app::load::h0123456789abcdef\n             at ./src/load.rs:12:9\n   1: \
                     <app::Job as core::future::future::Future>::poll\n             at ./src/job.rs:7\n   2: \
                     0x55d0c0ffee - std::rt::lang_start\n";
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn library_frames_in_a_row_are_folded() {
+    fn library_frames_in_row_are_folded() {
         let of = |function: &str| Frame { function: function.to_owned(), ..Frame::default() };
         let mut frames = vec![of("app::inner")];
         frames.extend(["tokio::a", "hyper::b", "hyper::c", "axum::d", "std::e"].map(of));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn captured_stack_begins_at_the_caller() {
+    fn captured_stack_begins_at_caller() {
         let frames =
             Stack::capture().resolve(&mut SourceCache::default(), &["obs_errors".to_owned()]);
         // The crate's own frames are what a user never sees; here nothing else is left but the harness.

@@ -65,7 +65,7 @@ fn error_event_has_chain_stack_fields_and_spans() {
 }
 
 #[test]
-fn captured_error_has_the_callers_place() {
+fn captured_error_has_callers_place() {
     let reports = reported(builder(), |errors| {
         let id = errors.capture(&no_stock()).unwrap();
         assert_eq!(id.to_string().len(), 32);
@@ -76,7 +76,7 @@ fn captured_error_has_the_callers_place() {
 }
 
 #[test]
-fn errors_of_one_place_are_limited_and_the_next_report_has_the_count() {
+fn errors_past_limit_are_counted_in_next_report() {
     let kept = Kept::default();
     let (layer, errors) =
         builder().limit(3, Duration::from_millis(200)).sink(kept.sink()).build().unwrap();
@@ -99,7 +99,7 @@ fn errors_of_one_place_are_limited_and_the_next_report_has_the_count() {
 }
 
 #[test]
-fn errors_without_a_sink_are_only_counted_by_place() {
+fn errors_without_sink_are_only_counted_by_place() {
     let (layer, errors) = builder().build().unwrap();
     assert_eq!(layer.max_level(), tracing::level_filters::LevelFilter::ERROR);
     tracing::dispatcher::with_default(&common::dispatch(layer), || {
@@ -126,7 +126,7 @@ fn errors_without_a_sink_are_only_counted_by_place() {
 }
 
 #[test]
-fn similar_errors_share_a_fingerprint() {
+fn similar_errors_share_fingerprint() {
     let reports = reported(builder(), |_| {
         for (user, order) in [("ada", 17), ("bob", 4711)] {
             error!("order {order} of '{user}' failed");
@@ -161,7 +161,7 @@ fn before_send_may_change_discard_and_panic() {
 }
 
 #[test]
-fn sink_that_panics_or_refuses_loses_one_report() {
+fn panicking_or_refusing_sink_loses_one_report() {
     let mut turn = 0;
     let sink = move |_: &Report| {
         turn += 1;
@@ -182,7 +182,7 @@ fn sink_that_panics_or_refuses_loses_one_report() {
 }
 
 #[test]
-fn sink_that_hangs_blocks_no_caller_and_all_reports_are_counted() {
+fn hanging_sink_blocks_no_caller_and_reports_are_counted() {
     let (release, hold) = std::sync::mpsc::channel::<()>();
     let sink = move |_: &Report| {
         let _ended = hold.recv();
@@ -205,7 +205,7 @@ fn sink_that_hangs_blocks_no_caller_and_all_reports_are_counted() {
 }
 
 #[test]
-fn event_below_the_level_is_no_breadcrumb() {
+fn event_below_level_is_no_breadcrumb() {
     let reports = reported(builder(), |_| {
         let _request = obs_context::RequestId::mint().enter();
         struct Never;

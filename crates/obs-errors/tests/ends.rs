@@ -68,7 +68,7 @@ fn child(which: &str) {
 }
 
 #[test]
-fn errors_are_reported_at_each_end_of_the_process() {
+fn errors_are_reported_at_each_end_of_process() {
     if let Ok(which) = std::env::var(WHICH) {
         return child(&which);
     }
@@ -81,7 +81,7 @@ fn errors_are_reported_at_each_end_of_the_process() {
         ("nounwind", &["in a function that cannot unwind"]),
     ] {
         let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--nocapture", "errors_are_reported_at_each_end_of_the_process"])
+            .args(["--nocapture", "errors_are_reported_at_each_end_of_process"])
             .env(WHICH, which)
             .stderr(Stdio::null())
             .output()

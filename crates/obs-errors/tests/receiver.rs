@@ -66,7 +66,7 @@ fn flush_after(builder: Builder, work: impl FnOnce()) -> Flushed {
 }
 
 #[test]
-fn envelope_has_all_ids_that_link_the_error() {
+fn envelope_has_all_ids_linking_error() {
     let (dsn, posted) = receiver(vec![FINE]);
     let builder = Builder::new("orders").environment(move |name| match name {
         "SENTRY_DSN" => Some(dsn.clone()),
@@ -178,7 +178,7 @@ fn hanging_receiver_blocks_neither_callers_nor_shutdown() {
 }
 
 #[test]
-fn invalid_setting_is_an_error_with_remedy_and_without_the_key() {
+fn invalid_setting_is_error_with_remedy_and_without_key() {
     for (name, value) in [
         ("SENTRY_DSN", "hunter2"),
         ("SENTRY_DSN", "https://sentry.example.com/hunter2"),

@@ -63,7 +63,7 @@ fn answer(status: u16) -> Response<Full<Bytes>> {
 }
 
 #[test]
-fn error_event_has_its_request() {
+fn error_event_has_request() {
     let reports = answered(|_| async {
         info!("looking");
         error!("not found in time");
@@ -78,7 +78,7 @@ fn error_event_has_its_request() {
 }
 
 #[test]
-fn response_5xx_without_a_report_is_captured_with_its_cause() {
+fn response_5xx_without_report_is_captured_with_cause() {
     let reports = answered(|_| async { Ok(answer(503)) });
     let [report] = &reports[..] else { panic!("{reports:#?}") };
     assert_eq!((report.kind, report.place.as_str()), (Kind::Response, "/orders/{id}:503"));
@@ -99,7 +99,7 @@ fn response_5xx_without_a_report_is_captured_with_its_cause() {
 
 /// Its place has told enough: that is no reason to tell of its 500 instead.
 #[test]
-fn response_500_after_a_limited_error_is_not_counted_again() {
+fn response_500_after_limited_error_is_not_counted_again() {
     let kept = Kept::default();
     let (layer, errors) =
         builder().limit(1, Duration::from_secs(3600)).sink(kept.sink()).build().unwrap();
@@ -125,7 +125,7 @@ fn response_500_after_a_limited_error_is_not_counted_again() {
 
 /// Also where nobody is told, and errors are counted alone.
 #[test]
-fn response_500_after_an_error_without_a_sink_is_not_counted_again() {
+fn response_500_after_error_without_sink_is_not_counted_again() {
     let (layer, errors) = builder().build().unwrap();
     tracing::dispatcher::with_default(&common::dispatch(layer), || {
         let watch = ObserveLayer::new(WatchErrors::new(&errors), ROUTE);
@@ -146,7 +146,7 @@ fn response_500_after_an_error_without_a_sink_is_not_counted_again() {
 }
 
 #[test]
-fn response_5xx_without_a_sink_is_counted_at_its_route() {
+fn response_5xx_without_sink_is_counted_at_route() {
     let (layer, errors) = builder().build().unwrap();
     tracing::dispatcher::with_default(&common::dispatch(layer), || {
         let watch = ObserveLayer::new(WatchErrors::new(&errors), ROUTE);
@@ -249,7 +249,7 @@ async fn in_trace<F: Future>(trace: u128, work: F) -> F::Output {
 
 /// A task that was spawned for a request belongs to it by its trace.
 #[test]
-fn spawned_task_belongs_to_the_only_request_of_its_trace() {
+fn spawned_task_belongs_to_only_request_of_trace() {
     let kept = Kept::default();
     let (layer, errors) = builder().sink(kept.sink()).build().unwrap();
     let dispatch = common::dispatch(layer);

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn another_text_is_a_message() {
+    fn text_without_causes_is_message() {
         for text in ["", "Refused { code: 7 }", "two\n\nparagraphs"] {
             let told = ErrorText::parse(text);
             assert!(told.is_message() && told.message == text, "{told:?}");
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_past_the_limit_are_left_out() {
+    fn causes_past_limit_are_left_out() {
         let causes: String = (0..40).map(|at| format!("    {at}: c{at}\n")).collect();
         let text = format!("top\n\nCaused by:\n{causes}");
         let told = ErrorText::parse(&text);
@@ -115,7 +115,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic(message in "\\PC{0,40}", causes in "(\\PC|\n|[0-9]: ){0,80}") {
+        fn arbitrary_error_text_is_parsed_without_panic(message in "\\PC{0,40}", causes in "(\\PC|\n|[0-9]: ){0,80}") {
             let text = format!("{message}{CAUSES}{causes}{BACKTRACE}x");
             let told = ErrorText::parse(&text);
             proptest::prop_assert!(told.causes.len() <= MAX_CAUSES);

@@ -47,7 +47,7 @@ mod tests {
     use super::source_path;
 
     #[test]
-    fn path_of_the_build_machine_is_left_out() {
+    fn path_of_build_machine_is_left_out() {
         for (file, shown) in [
             ("crates/shop/src/main.rs", "crates/shop/src/main.rs"),
             ("src/main.rs", "src/main.rs"),

@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn panic_message_of_a_string_is_found() {
+    fn panic_message_of_string_is_found() {
         assert_eq!(panic_message(&"a"), Some("a"));
         assert_eq!(panic_message(&"b".to_owned()), Some("b"));
         assert_eq!(panic_message(&3), None);

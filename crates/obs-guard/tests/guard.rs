@@ -65,7 +65,7 @@ impl Drop for Bomb {
 }
 
 #[test]
-fn call_that_panics_returns_none_and_is_counted() {
+fn panicking_call_returns_none_and_is_counted() {
     static HERE: Place = Place::new("test.call");
     assert_eq!(HERE.call(|| 1), Some(1));
     assert_eq!(HERE.call(|| -> u8 { panic!("one") }), None);
@@ -75,21 +75,21 @@ fn call_that_panics_returns_none_and_is_counted() {
 }
 
 #[test]
-fn payload_that_panics_when_dropped_does_not_unwind() {
+fn payload_panicking_on_drop_does_not_unwind() {
     static HERE: Place = Place::new("test.payload");
     assert_eq!(HERE.call(|| std::panic::panic_any(Bomb(3))), None::<()>);
     assert_eq!(HERE.panics(), 1);
 }
 
 #[test]
-fn drop_that_panics_is_counted() {
+fn panicking_drop_is_counted() {
     static HERE: Place = Place::new("test.drop");
     HERE.drop(Bomb(1));
     assert_eq!(HERE.panics(), 1);
 }
 
 #[test]
-fn poll_that_panics_is_ready_with_none() {
+fn panicking_poll_is_ready_with_none() {
     static HERE: Place = Place::new("test.poll");
     let mut context = Context::from_waker(Waker::noop());
     let future = pin!(async { panic!("polled") });
@@ -103,7 +103,7 @@ fn poll_that_panics_is_ready_with_none() {
 }
 
 #[test]
-fn display_that_never_ends_is_stopped_at_the_limit() {
+fn endless_display_is_stopped_at_limit() {
     let writes = Cell::new(0);
     let mut text = String::new();
     assert_eq!(write_display(&mut text, &Endless(&writes), 1000), Formatted::Truncated);
@@ -112,21 +112,21 @@ fn display_that_never_ends_is_stopped_at_the_limit() {
 }
 
 #[test]
-fn display_that_ignores_errors_writes_no_more() {
+fn display_ignoring_errors_writes_nothing_past_limit() {
     let mut text = String::new();
     assert_eq!(write_display(&mut text, &Deaf, 10), Formatted::Truncated);
     assert_eq!(text, "bbbbbbbbbb…");
 }
 
 #[test]
-fn debug_that_fails_is_marked() {
+fn failing_debug_is_marked() {
     let mut text = String::from("kept ");
     assert_eq!(write_debug(&mut text, &Failing, 100), Formatted::Failed);
     assert_eq!(text, format!("kept before {}", Formatted::Failed.mark()));
 }
 
 #[test]
-fn display_that_panics_is_marked() {
+fn panicking_display_is_marked() {
     let mut text = String::new();
     assert_eq!(write_display(&mut text, &Panicking, 100), Formatted::Panicked);
     assert_eq!(text, format!("before {}", Formatted::Panicked.mark()));
@@ -134,7 +134,7 @@ fn display_that_panics_is_marked() {
 
 proptest! {
     #[test]
-    fn arbitrary_text_is_truncated_at_a_boundary(text in ".*", limit in 0_usize..64) {
+    fn arbitrary_text_is_truncated_at_boundary(text in ".*", limit in 0_usize..64) {
         let mut out = String::new();
         let formatted = write_display(&mut out, &text, limit);
         if text.len() <= limit {

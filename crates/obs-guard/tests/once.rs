@@ -25,7 +25,7 @@ fn read(field: usize, value: &dyn fmt::Debug) -> String {
 }
 
 #[test]
-fn debug_once_within_a_scope_keeps_the_first_text() {
+fn debug_once_within_scope_keeps_first_text() {
     let (value, other) = (Counting::default(), Counting::default());
     scope(100, || {
         assert_eq!(read(0, &value), r#"1 "inner""#);
@@ -37,20 +37,20 @@ fn debug_once_within_a_scope_keeps_the_first_text() {
 }
 
 #[test]
-fn debug_once_of_one_address_in_two_fields_tells_them_apart() {
+fn debug_once_separates_two_fields_of_one_address() {
     let texts = scope(100, || [1_u128, 2].map(|number| read(number as usize, &number)));
     assert_eq!(texts, ["1", "2"]);
 }
 
 #[test]
-fn format_again_lets_each_reader_ask() {
+fn format_again_formats_for_each_reader() {
     let value = Counting(Cell::new(0), true);
     let texts = scope(100, || [read(0, &value), read(0, &value)]);
     assert_eq!(texts, [r#"1 "inner""#, r#"2 "inner""#]);
 }
 
 #[test]
-fn debug_text_past_the_limit_is_formatted_again() {
+fn debug_text_past_limit_is_formatted_again() {
     let text = "ü".repeat(100);
     let read = scope(9, || [read(0, &text), read(0, &text)]);
     assert_eq!(read[0], read[1]);
@@ -58,7 +58,7 @@ fn debug_text_past_the_limit_is_formatted_again() {
 }
 
 #[test]
-fn scope_that_unwinds_restores_the_outer_one() {
+fn unwinding_scope_restores_outer_scope() {
     let value = Counting::default();
     scope(100, || {
         let first = read(0, &value);

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn change_while_another_is_computed_is_seen_last() {
+    fn change_during_computation_is_published_last() {
         let transitions = Transitions::new(State::Starting);
         let world = Mutex::new(State::Ready);
         let seen = || *world.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn change_from_inside_the_log_is_logged_after_it() {
+    fn change_from_within_log_is_logged_next() {
         let transitions = Transitions::new(State::Starting);
         let logged = Mutex::new(Vec::new());
         transitions.publish(|| State::Ready);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn log_that_panics_does_not_silence_the_next_change() {
+    fn panicking_log_does_not_suppress_next_change() {
         let transitions = Transitions::new(State::Starting);
         for state in [State::Ready, State::NotReady] {
             assert!(transitions.publish(|| state));

@@ -34,7 +34,7 @@ fn get(addr: SocketAddr, path: &str, headers: &str) -> String {
 }
 
 #[test]
-fn on_loopback_probes_metrics_and_debug_are_served() {
+fn loopback_serves_probes_metrics_and_debug() {
     let server = builder().start().unwrap();
     for path in ["/healthz", "/readyz", "/startupz", "/metrics", "/debug/spans", "/"] {
         let answer = get(server.addr(), path, "host: localhost\r\n");
@@ -45,7 +45,7 @@ fn on_loopback_probes_metrics_and_debug_are_served() {
 }
 
 #[test]
-fn a_foreign_host_name_is_refused_on_loopback() {
+fn foreign_host_on_loopback_answers_403() {
     let server = builder().start().unwrap();
     for host in ["evil.example", "127.0.0.1.evil.example:80", "[::2]:1", "10.0.0.1"] {
         let answer = get(server.addr(), "/healthz", &format!("host: {host}\r\n"));
@@ -58,7 +58,7 @@ fn a_foreign_host_name_is_refused_on_loopback() {
 }
 
 #[test]
-fn elsewhere_debug_does_not_exist_without_a_token() {
+fn debug_off_loopback_without_token_answers_404() {
     let open = builder().addr("0.0.0.0:0".parse().unwrap()).start().unwrap();
     let addr = SocketAddr::from(([127, 0, 0, 1], open.addr().port()));
     assert!(get(addr, "/metrics", "host: pod\r\n").starts_with("HTTP/1.1 200"));
@@ -67,7 +67,7 @@ fn elsewhere_debug_does_not_exist_without_a_token() {
 }
 
 #[test]
-fn a_token_opens_the_protected_routes_and_only_the_right_one() {
+fn protected_route_needs_right_token() {
     let server = builder().token("s3cret").start().unwrap();
     let debug = |headers: &str| {
         get(server.addr(), "/debug/spans", &format!("host: localhost\r\n{headers}"))
@@ -79,7 +79,7 @@ fn a_token_opens_the_protected_routes_and_only_the_right_one() {
 }
 
 #[test]
-fn a_large_body_is_refused_before_the_handler_sees_it() {
+fn large_body_answers_413_before_handler() {
     let server = builder().start().unwrap();
     let body = "x".repeat(70_000);
     let request = format!(
@@ -91,7 +91,7 @@ fn a_large_body_is_refused_before_the_handler_sees_it() {
 }
 
 #[test]
-fn a_port_in_use_is_named_with_the_remedy() {
+fn port_in_use_is_error_with_remedy() {
     let first = builder().start().unwrap();
     let error = builder().addr(first.addr()).start().unwrap_err();
     assert!(error.is_bind());
@@ -103,13 +103,13 @@ fn a_port_in_use_is_named_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_an_error_inside_a_runtime_too() {
+async fn port_in_use_within_runtime_is_error() {
     let first = builder().start().unwrap();
     assert!(builder().addr(first.addr()).start().unwrap_err().is_bind());
 }
 
 #[test]
-fn stopping_closes_the_listener() {
+fn stop_closes_listener() {
     let server = builder().start().unwrap();
     let addr = server.addr();
     server.stop(Duration::from_secs(60));
@@ -126,7 +126,7 @@ fn get_unix(path: &std::path::Path, uri: &str) -> String {
 }
 
 #[test]
-fn a_socket_serves_this_user_and_leaves_nothing_behind() {
+fn socket_serves_own_user_and_is_removed_on_stop() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("admin.sock");
@@ -144,7 +144,7 @@ fn a_socket_serves_this_user_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_stale_socket_is_replaced_and_another_file_is_not() {
+fn stale_socket_is_replaced_but_other_file_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let stale = folder.path().join("stale.sock");
     drop(std::os::unix::net::UnixListener::bind(&stale).unwrap());
@@ -161,7 +161,7 @@ fn a_stale_socket_is_replaced_and_another_file_is_not() {
 }
 
 #[test]
-fn stopping_with_every_place_taken_by_a_reader_that_does_not_read_ends() {
+fn stop_with_every_connection_stuck_returns() {
     let server = builder().start().unwrap();
     let stuck = Clients::connect(server.addr(), Client::NeverReads, 80).unwrap();
     let (done, is_done) = std::sync::mpsc::channel();
@@ -174,7 +174,7 @@ fn stopping_with_every_place_taken_by_a_reader_that_does_not_read_ends() {
 }
 
 #[test]
-fn stopping_does_not_wait_for_a_handler_that_blocks() {
+fn stop_does_not_wait_for_blocking_handler() {
     let (entered, has_entered) = std::sync::mpsc::channel();
     let (release, released) = std::sync::mpsc::channel::<()>();
     let released = std::sync::Mutex::new(released);

@@ -82,7 +82,7 @@ fn probes_are_answered_while_handlers_block() {
 }
 
 #[test]
-fn probes_are_answered_while_stuck_clients_of_every_kind_hold_the_port() {
+fn probes_beside_stuck_clients_of_each_kind_are_answered() {
     let health = Health::new();
     let server = builder(&health).timeout(LONG).start().unwrap();
     let clients: Vec<_> = Client::ALL
@@ -101,7 +101,7 @@ fn probes_are_answered_while_stuck_clients_of_every_kind_hold_the_port() {
 }
 
 #[test]
-fn readers_that_do_not_read_a_large_scrape_are_closed_and_free_their_places() {
+fn stuck_readers_of_large_scrape_are_closed() {
     let health = Health::new();
     let body = Bytes::from(vec![b'x'; 16 << 20]);
     let server = builder(&health)
@@ -140,7 +140,7 @@ fn readers_that_do_not_read_a_large_scrape_are_closed_and_free_their_places() {
 }
 
 #[test]
-fn a_handler_that_panics_answers_500_and_is_counted() {
+fn panicking_handler_answers_500_and_is_counted() {
     fn quick(_: http::Request<Bytes>) -> std::future::Ready<Response<Bytes>> {
         panic!("at once")
     }
@@ -161,7 +161,7 @@ fn a_handler_that_panics_answers_500_and_is_counted() {
 }
 
 #[test]
-fn probes_are_answered_on_a_socket_of_the_file_system_that_stuck_clients_hold() {
+fn probes_on_unix_socket_beside_stuck_clients_are_answered() {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
     let health = Health::new();

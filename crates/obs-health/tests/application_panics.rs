@@ -93,7 +93,7 @@ fn check(hostile: Hostile, runs: &Arc<AtomicUsize>) -> Check {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_scheduled_check_with_a_hostile_error_goes_on() {
+async fn scheduled_check_with_hostile_error_keeps_running() {
     let log = captured_log();
     for hostile in ALL {
         let (health, runs) = (Health::new(), Arc::default());
@@ -109,7 +109,7 @@ async fn a_scheduled_check_with_a_hostile_error_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_on_demand_check_with_a_hostile_error_runs_again() {
+async fn on_demand_check_with_hostile_error_runs_again() {
     for hostile in ALL {
         let (health, runs) = (Health::new(), Arc::default());
         health.add(check(hostile, &runs).on_demand(Duration::ZERO)).unwrap();
@@ -124,7 +124,7 @@ async fn an_on_demand_check_with_a_hostile_error_runs_again() {
 }
 
 #[tokio::test]
-async fn a_check_that_panics_is_counted() {
+async fn panicking_check_is_counted() {
     let health = Health::new();
     health.add(Check::new("panics", || async { panics_always() })).unwrap();
     health.start();
@@ -137,7 +137,7 @@ fn panics_always() -> Result<(), io::Error> {
 }
 
 #[tokio::test]
-async fn hooks_and_tasks_that_panic_are_counted_and_the_shutdown_goes_on() {
+async fn panicking_hooks_and_tasks_are_counted_during_shutdown() {
     let lifecycle = Lifecycle::new(Health::new(), Deadlines::development());
     lifecycle.on_close("at once", || -> std::future::Ready<()> { panic!("at once") });
     lifecycle.on_close("later", || async { panic!("later") });
@@ -177,7 +177,7 @@ impl Acceptor for PanickingAcceptor {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_acceptor_that_panics_costs_its_connection() {
+async fn panicking_acceptor_loses_one_connection() {
     let health = Health::new();
     let lifecycle = Lifecycle::new(health.clone(), Deadlines::development());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -198,7 +198,7 @@ async fn an_acceptor_that_panics_costs_its_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_that_panics_is_counted_once_whoever_sees_it() {
+async fn panicking_handler_is_counted_once() {
     #[derive(Clone)]
     struct Nothing;
     impl obs_http::Observe for Nothing {

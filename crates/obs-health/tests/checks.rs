@@ -55,7 +55,7 @@ async fn word(check: Check) -> String {
 }
 
 #[tokio::test]
-async fn a_group_answers_for_its_checks_alone() {
+async fn group_answers_for_own_checks_alone() {
     let health = Health::new();
     for check in [fine("postgres"), fine("redis"), down("search")] {
         health.add(check).unwrap();
@@ -77,7 +77,7 @@ async fn a_group_answers_for_its_checks_alone() {
 }
 
 #[test]
-fn an_unknown_check_in_a_group_is_an_error_at_once() {
+fn unknown_check_in_group_is_error() {
     let health = Health::new();
     health.add(fine("postgres")).unwrap();
     let error = health.group("traffic", ["postgres", "redsi"]).unwrap_err().to_string();
@@ -88,7 +88,7 @@ fn an_unknown_check_in_a_group_is_an_error_at_once() {
 }
 
 #[tokio::test]
-async fn a_disabled_check_neither_runs_nor_counts() {
+async fn disabled_check_neither_runs_nor_counts() {
     let health = Health::new();
     let runs = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&runs);
@@ -126,7 +126,7 @@ fn counting(runs: &Arc<AtomicU32>) -> Check {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_probe_storm_is_one_query_per_time_to_live() {
+async fn probe_storm_runs_check_once_per_time_to_live() {
     let (health, runs) = (Health::new(), Arc::new(AtomicU32::new(0)));
     let time_to_live = Duration::from_millis(300);
     health.add(counting(&runs).on_demand(time_to_live)).unwrap();
@@ -150,7 +150,7 @@ async fn a_probe_storm_is_one_query_per_time_to_live() {
 }
 
 #[tokio::test]
-async fn on_demand_nothing_runs_while_nobody_asks() {
+async fn on_demand_check_without_probes_does_not_run() {
     let (health, runs) = (Health::new(), Arc::new(AtomicU32::new(0)));
     health.add(counting(&runs).on_demand(Duration::from_millis(10))).unwrap();
     health.start();
@@ -162,7 +162,7 @@ async fn on_demand_nothing_runs_while_nobody_asks() {
 }
 
 #[tokio::test]
-async fn an_on_demand_check_that_hangs_is_answered_in_time_and_goes_down() {
+async fn hanging_on_demand_check_times_out_and_goes_down() {
     let health = Health::new();
     let hang = Arc::new(AtomicBool::new(false));
     let hangs = Arc::clone(&hang);
@@ -185,7 +185,7 @@ async fn an_on_demand_check_that_hangs_is_answered_in_time_and_goes_down() {
 }
 
 #[tokio::test]
-async fn kinds_come_from_the_cause() {
+async fn failure_kind_follows_cause() {
     assert_eq!(word(Check::tcp("a", "127.0.0.1:1")).await, "refused");
     let timed_out = || async { Err::<(), _>(io::Error::from(io::ErrorKind::TimedOut)) };
     assert_eq!(word(Check::new("a", timed_out)).await, "timeout");
@@ -206,7 +206,7 @@ async fn answering(bytes: &'static [u8]) -> String {
 }
 
 #[tokio::test]
-async fn redis_answers_or_is_down() {
+async fn redis_check_follows_reply() {
     for (said, expected) in [
         (&b"+PONG\r\n"[..], "ok"),
         (b"-NOAUTH Authentication required.\r\n", "ok"),
@@ -223,7 +223,7 @@ async fn redis_answers_or_is_down() {
 
 #[cfg(feature = "http-check")]
 #[tokio::test]
-async fn http_is_up_by_its_status() {
+async fn http_check_follows_status() {
     for (said, expected) in [
         (&b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"[..], "ok"),
         (b"HTTP/1.1 302 Found\r\nlocation: /login\r\ncontent-length: 0\r\n\r\n", "ok"),
@@ -244,7 +244,7 @@ async fn http_is_up_by_its_status() {
 }
 
 #[tokio::test]
-async fn the_probes_are_mounted_before_the_application() {
+async fn probe_layer_answers_before_application() {
     let health = Health::new();
     let app = service_fn(|request: Request<()>| async move {
         let path = Bytes::from(request.uri().path().to_owned());

@@ -35,7 +35,7 @@ fn seconds(text: &str, start: &str, key: &str) -> Duration {
 }
 
 #[test]
-fn the_numbers_are_those_of_the_code() {
+fn manifests_match_deadlines_and_ports_of_code() {
     let text = manifest("deployment.yaml");
     let deadlines = Deadlines::production();
     let grace = seconds(&text, "spec:", "terminationGracePeriodSeconds");
@@ -54,7 +54,7 @@ fn the_numbers_are_those_of_the_code() {
 }
 
 #[test]
-fn each_probe_asks_its_own_path_on_the_admin_port() {
+fn each_probe_uses_own_path_on_admin_port() {
     let text = manifest("deployment.yaml");
     for (probe, path) in [
         ("startupProbe", "/startupz"),
@@ -77,7 +77,7 @@ fn each_probe_asks_its_own_path_on_the_admin_port() {
 
 /// The schemas come with the package `kubernetes-validate`: nothing is asked on the network.
 #[test]
-fn the_schemas_of_kubernetes_accept_them() {
+fn manifests_match_kubernetes_schemas() {
     let importable = Command::new("python3")
         .args(["-c", "import kubernetes_validate, yaml"])
         .stderr(Stdio::null())

@@ -54,7 +54,7 @@ async fn serve(health: &Health, lifecycle: &Lifecycle) -> (Client, impl Future<O
 }
 
 #[tokio::test]
-async fn it_follows_readiness_and_the_shutdown() {
+async fn grpc_health_follows_readiness_and_shutdown() {
     let health = Health::new();
     let latch = health.startup_latch("cache-warm").unwrap();
     let up = Arc::new(AtomicBool::new(true));
@@ -91,7 +91,7 @@ async fn it_follows_readiness_and_the_shutdown() {
 }
 
 #[tokio::test]
-async fn an_unknown_service_is_not_found_or_watched() {
+async fn unknown_service_is_not_found_but_can_be_watched() {
     let health = Health::new();
     let lifecycle = Lifecycle::new(health.clone(), Deadlines::development());
     let (mut client, _ended) = serve(&health, &lifecycle).await;

@@ -75,7 +75,7 @@ fn quick() -> ServerLimits {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_whose_window_stays_shut_is_reset_and_the_others_go_on() {
+async fn stream_with_closed_window_is_reset_alone() {
     // Shut from the start, and after some of the answer.
     for window in [0, 100_000] {
         let (addr, lifecycle, health) = serve(quick()).await;
@@ -95,7 +95,7 @@ async fn a_stream_whose_window_stays_shut_is_reset_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_peer_that_answers_no_ping_is_closed_and_counted() {
+async fn peer_without_ping_answer_is_closed_and_counted() {
     for client in [Client::Http2Silence, Client::Http2HalfBody] {
         let limits = ServerLimits {
             ping_interval: SHORT,
@@ -112,7 +112,7 @@ async fn a_peer_that_answers_no_ping_is_closed_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_idle_peer_that_answers_pings_is_kept() {
+async fn idle_peer_answering_pings_is_kept() {
     let limits =
         ServerLimits { ping_interval: SHORT / 4, ping_timeout: LONG, ..ServerLimits::default() };
     let (addr, lifecycle, health) = serve(limits).await;
@@ -128,7 +128,7 @@ async fn an_idle_peer_that_answers_pings_is_kept() {
 
 /// The answer's exchange is over, its end waits in the server's HTTP/2 for the window of one byte.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_old_connection_ends_though_its_peer_never_takes_an_answers_end() {
+async fn old_connection_with_unread_answer_is_closed() {
     let limits = ServerLimits { connection_age: SHORT * 2, ..quick() };
     let (addr, lifecycle, health) = serve(limits).await;
     let mut client = connect(addr, 1).await;

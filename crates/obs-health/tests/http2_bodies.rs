@@ -106,7 +106,7 @@ fn resets(health: &Health) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn body_that_stops_has_its_stream_reset_and_the_others_go_on() {
+async fn stalled_body_resets_own_stream_only() {
     // Nothing of the body, some of it, and more than a window.
     for sent in [0, 1_000, LARGE] {
         let (mut client, health, lifecycle) = serve(0).await;
@@ -144,7 +144,7 @@ async fn many_stuck_bodies_are_all_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn body_that_is_too_slow_is_reset_and_one_that_is_not_is_read() {
+async fn body_below_min_rate_is_reset_and_above_is_read() {
     let (mut client, health, lifecycle) = serve(1_000).await;
     for (bytes, is_read) in [(1_000, true), (1, false)] {
         let (sender, body) = Parts::new();
@@ -163,7 +163,7 @@ async fn body_that_is_too_slow_is_reset_and_one_that_is_not_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn peer_that_the_application_lets_wait_is_not_reset() {
+async fn body_awaiting_application_is_not_reset() {
     let (mut client, health, lifecycle) = serve(0).await;
     let body = Parts::whole(vec![b'x'; LARGE].into());
     let answer = client.send_request(post("/later", body)).await;
@@ -173,7 +173,7 @@ async fn peer_that_the_application_lets_wait_is_not_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stream_in_both_directions_may_pause() {
+async fn paused_bidirectional_stream_is_not_reset() {
     let (mut client, health, lifecycle) = serve(0).await;
     let (sender, body) = Parts::new();
     let mut answer = client.send_request(post("/echo", body)).await.unwrap().into_body();
@@ -188,7 +188,7 @@ async fn stream_in_both_directions_may_pause() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn grpc_message_may_be_late() {
+async fn late_grpc_message_is_not_reset() {
     let (mut client, health, lifecycle) = serve(0).await;
     let (sender, body) = Parts::new();
     let mut call = post("/", body);

@@ -36,7 +36,7 @@ fn cpu_time() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn late_body_within_a_frame_is_waited_for_asleep_and_reset_at_its_end() {
+async fn late_body_within_frame_uses_no_cpu_and_resets_at_frame_end() {
     let health = Health::new();
     let lifecycle = Lifecycle::new(health.clone(), Deadlines::development());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -82,7 +82,7 @@ async fn request(addr: SocketAddr) -> String {
 }
 
 #[tokio::test]
-async fn every_request_under_way_is_answered() {
+async fn requests_in_flight_at_shutdown_are_answered() {
     let health = Health::new();
     let lifecycle = Lifecycle::new(health.clone(), deadlines());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -119,7 +119,7 @@ async fn every_request_under_way_is_answered() {
 }
 
 #[tokio::test]
-async fn readiness_is_503_while_the_listener_still_accepts() {
+async fn draining_listener_still_accepts_requests() {
     let health = Health::new();
     let mut deadlines = deadlines();
     deadlines.propagation = LONG;
@@ -139,7 +139,7 @@ async fn readiness_is_503_while_the_listener_still_accepts() {
 }
 
 #[tokio::test]
-async fn propagation_takes_its_time() {
+async fn shutdown_waits_for_propagation() {
     let mut deadlines = deadlines();
     deadlines.propagation = Duration::from_millis(300);
     let lifecycle = Lifecycle::new(Health::new(), deadlines);
@@ -151,7 +151,7 @@ async fn propagation_takes_its_time() {
 }
 
 #[tokio::test]
-async fn silent_half_open_and_idle_connections_do_not_hold_it() {
+async fn silent_half_open_and_idle_connections_do_not_delay_shutdown() {
     let lifecycle = Lifecycle::new(Health::new(), deadlines());
     let (addr, server) = serve(&lifecycle).await;
     let silent = TcpStream::connect(addr).await.unwrap();
@@ -171,7 +171,7 @@ async fn silent_half_open_and_idle_connections_do_not_hold_it() {
 }
 
 #[tokio::test]
-async fn a_request_past_the_deadline_is_aborted_and_counted() {
+async fn request_past_deadline_is_aborted_and_counted() {
     let mut deadlines = deadlines();
     deadlines.requests = Duration::from_millis(100);
     let lifecycle = Lifecycle::new(Health::new(), deadlines);
@@ -184,7 +184,7 @@ async fn a_request_past_the_deadline_is_aborted_and_counted() {
 }
 
 #[tokio::test]
-async fn the_stages_come_in_their_order_and_closers_backwards() {
+async fn stages_run_in_order_and_closers_in_reverse() {
     let order = Arc::new(Mutex::new(Vec::new()));
     let lifecycle = Lifecycle::new(Health::new(), deadlines());
     for stage in [FlushStage::Logs, FlushStage::Metrics, FlushStage::Traces] {
@@ -211,7 +211,7 @@ async fn the_stages_come_in_their_order_and_closers_backwards() {
 }
 
 #[tokio::test]
-async fn what_panics_or_hangs_in_a_stage_ends_only_itself() {
+async fn panics_and_hangs_in_stages_do_not_stop_shutdown() {
     let mut deadlines = deadlines();
     deadlines.resources = Duration::from_millis(100);
     deadlines.tasks = Duration::from_millis(100);
@@ -242,7 +242,7 @@ async fn what_panics_or_hangs_in_a_stage_ends_only_itself() {
 }
 
 #[tokio::test]
-async fn a_second_call_skips_to_the_flushes() {
+async fn second_shut_down_skips_to_flushes() {
     let mut deadlines = deadlines();
     deadlines.propagation = Duration::from_secs(600);
     deadlines.requests = Duration::from_secs(600);
@@ -265,7 +265,7 @@ async fn a_second_call_skips_to_the_flushes() {
 }
 
 #[test]
-fn the_default_deadlines_fit_the_default_grace_period() {
+fn default_deadlines_fit_grace_period() {
     assert!(Deadlines::production().total() <= Deadlines::production().grace_period);
     assert_eq!(Deadlines::development().propagation, Duration::ZERO);
 }

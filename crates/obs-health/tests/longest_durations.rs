@@ -9,7 +9,7 @@ use obs_health::lifecycle::{Deadlines, FlushStage, Flushed, Lifecycle, Stage};
 use obs_health::{Check, Health};
 
 #[tokio::test]
-async fn the_longest_duration_in_checks_and_deadlines_panics_nowhere() {
+async fn longest_durations_in_checks_and_deadlines_do_not_panic() {
     let max = Duration::MAX;
     let health = Health::new();
     let ok = || async { Ok::<(), Infallible>(()) };

@@ -133,7 +133,7 @@ async fn becomes(health: &Health, word: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stopped_paused_and_exhausted_are_three_answers() {
+async fn postgres_stopped_paused_and_exhausted_answers_differ() {
     let Some(binaries) = binaries() else {
         return obs_testing::skipped("PostgreSQL is not installed (apt-get install postgresql)");
     };

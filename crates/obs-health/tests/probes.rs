@@ -41,7 +41,7 @@ fn quick(check: Check) -> Check {
 }
 
 #[tokio::test]
-async fn the_specifications_two_probes() {
+async fn readyz_and_healthz_have_specified_answers() {
     let health = Health::new();
     health.add(Check::new("postgres", || async { Ok::<(), io::Error>(()) })).unwrap();
     assert_eq!(readyz(&health).0, 503, "not before the first answer");
@@ -56,7 +56,7 @@ async fn the_specifications_two_probes() {
 }
 
 #[tokio::test]
-async fn an_error_text_never_reaches_a_probe() {
+async fn error_text_never_reaches_probe() {
     let health = Health::new();
     let secret = "postgres://user:hunter2@db/orders";
     let failing = move || async move { Err::<(), _>(io::Error::other(secret.repeat(40_000))) };
@@ -72,7 +72,7 @@ async fn an_error_text_never_reaches_a_probe() {
 }
 
 #[tokio::test]
-async fn hanging_panicking_and_refused_checks_harm_only_themselves() {
+async fn hanging_panicking_and_refused_checks_fail_alone() {
     let health = Health::new();
     let hangs = quick(Check::new("hangs", std::future::pending::<io::Result<()>>));
     health.add(hangs.timeout(Duration::from_millis(30))).unwrap();
@@ -89,7 +89,7 @@ async fn hanging_panicking_and_refused_checks_harm_only_themselves() {
 /// A blocked worker may hold the runtime's timers, so the probe is asked from outside the runtime, as
 /// the admin server does.
 #[test]
-fn a_check_that_blocks_its_thread_goes_stale_instead_of_staying_green() {
+fn check_blocking_thread_goes_stale() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.unwrap();
@@ -124,7 +124,7 @@ fn a_check_that_blocks_its_thread_goes_stale_instead_of_staying_green() {
 }
 
 #[tokio::test]
-async fn thresholds_decide_when_an_answer_counts() {
+async fn failures_below_threshold_keep_state_ready() {
     let health = Health::new();
     let runs = std::sync::Arc::new(AtomicU32::new(0));
     let counted = std::sync::Arc::clone(&runs);
@@ -140,7 +140,7 @@ async fn thresholds_decide_when_an_answer_counts() {
 }
 
 #[tokio::test]
-async fn informational_checks_degrade_only() {
+async fn failed_informational_check_degrades_only() {
     let health = Health::new();
     let failing = || async { Err::<(), _>(io::Error::other("no cache")) };
     health.add(quick(Check::new("cache", failing)).informational()).unwrap();
@@ -155,7 +155,7 @@ async fn informational_checks_degrade_only() {
 }
 
 #[test]
-fn a_startup_latch_holds_readiness_back() {
+fn startup_latch_delays_readiness() {
     let health = Health::new();
     let latch = health.startup_latch("cache-warm").unwrap();
     assert_eq!(health.state(), State::Starting);
@@ -166,7 +166,7 @@ fn a_startup_latch_holds_readiness_back() {
 }
 
 #[test]
-fn draining_answers_503_and_says_so() {
+fn draining_readyz_answers_503_with_state() {
     let health = Health::new();
     health.drain();
     assert_eq!(readyz(&health), (503, json!({"ready": false, "checks": {}, "state": "draining"})));
@@ -174,7 +174,7 @@ fn draining_answers_503_and_says_so() {
 }
 
 #[test]
-fn get_and_head_only_and_never_cached() {
+fn probes_accept_get_and_head_and_forbid_caching() {
     let health = Health::new();
     let head = ask(&health, "HEAD", "/healthz", None);
     assert_eq!((head.status(), head.body().len()), (StatusCode::OK, 0));
@@ -188,7 +188,7 @@ fn get_and_head_only_and_never_cached() {
 }
 
 #[test]
-fn names_are_checked_and_unique() {
+fn check_names_are_validated_and_unique() {
     let health = Health::new();
     let check = |name: &str| Check::new(name, || async { Ok::<(), io::Error>(()) });
     health.add(check("db")).unwrap();
@@ -199,7 +199,7 @@ fn names_are_checked_and_unique() {
 }
 
 #[test]
-fn outside_a_runtime_nothing_stays_green() {
+fn checks_outside_runtime_stay_starting() {
     let health = Health::new();
     health.add(Check::new("db", || async { Ok::<(), io::Error>(()) })).unwrap();
     health.start();
@@ -207,7 +207,7 @@ fn outside_a_runtime_nothing_stays_green() {
 }
 
 #[tokio::test]
-async fn sixty_checks_stay_under_4_kib() {
+async fn answer_of_sixty_checks_stays_under_4_kib() {
     let health = Health::new();
     for number in 0..60 {
         let name = format!("{number}{}", "x".repeat(62));
@@ -225,7 +225,7 @@ async fn sixty_checks_stay_under_4_kib() {
 }
 
 #[tokio::test]
-async fn its_metrics_tell_what_is_known() {
+async fn health_metrics_have_readiness_status_and_failures() {
     let health = Health::new();
     health.add(quick(Check::tcp("refused", "127.0.0.1:1"))).unwrap();
     health.start();

@@ -117,7 +117,7 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_later_head_keeps_the_heads_limit_not_that_of_idle_connections() {
+async fn later_head_has_head_limit_not_idle_limit() {
     for half in [&b"G"[..], b"GET / HTTP/1.1\r\nhost: t"] {
         let serving = Serving::start(ServerLimits { header_read_timeout: SHORT, ..long() }).await;
         let mut stream = TcpStream::connect(serving.addr).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_later_head_keeps_the_heads_limit_not_that_of_idle_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_stops_is_closed_and_counted() {
+async fn connection_with_stalled_body_is_closed_and_counted() {
     let heads: [&[u8]; 4] = [
         b"POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 1000\r\n\r\n",
         b"POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 1000\r\n\r\n0123456789",
@@ -157,7 +157,7 @@ async fn a_body_that_stops_is_closed_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_slower_than_its_least_rate_is_closed_and_counted() {
+async fn connection_with_body_below_min_rate_is_closed_and_counted() {
     let heads: [(&[u8], &[u8]); 2] = [
         (b"POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 100000\r\n\r\n", b"x"),
         (b"POST / HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
@@ -187,7 +187,7 @@ async fn a_body_slower_than_its_least_rate_is_closed_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_at_its_least_rate_outlives_its_timeout() {
+async fn body_at_min_rate_outlives_timeout() {
     for min_body_rate in [0, 10] {
         let limits = ServerLimits { body_read_timeout: SHORT * 10, min_body_rate, ..long() };
         let serving = Serving::start(limits).await;
@@ -204,7 +204,7 @@ async fn a_body_at_its_least_rate_outlives_its_timeout() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_that_is_slow_with_a_whole_request_is_not_the_peers_fault() {
+async fn slow_handler_with_whole_request_keeps_connection() {
     let requests = [
         ("GET /slow HTTP/1.1\r\nhost: t\r\n\r\n", "slow 0;"),
         ("DELETE /slow HTTP/1.1\r\nhost: t\r\n\r\n", "slow 0;"),
@@ -239,7 +239,7 @@ async fn a_handler_that_is_slow_with_a_whole_request_is_not_the_peers_fault() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_never_reads_is_closed_and_counted() {
+async fn never_reading_client_is_closed_and_counted() {
     let serving = Serving::start(ServerLimits { write_timeout: SHORT, ..long() }).await;
     let mut stream = TcpStream::connect(serving.addr).await.unwrap();
     stream.write_all(b"GET /large HTTP/1.1\r\nhost: t\r\n\r\n").await.unwrap();
@@ -251,7 +251,7 @@ async fn a_client_that_never_reads_is_closed_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_old_connection_finishes_its_request_and_is_closed() {
+async fn old_connection_finishes_request_and_is_closed() {
     let serving = Serving::start(ServerLimits { connection_age: SHORT, ..long() }).await;
     let mut busy = TcpStream::connect(serving.addr).await.unwrap();
     let mut idle = TcpStream::connect(serving.addr).await.unwrap();
@@ -266,7 +266,7 @@ async fn an_old_connection_finishes_its_request_and_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_upgraded_connection_has_none_of_these_limits() {
+async fn upgraded_connection_has_no_server_limits() {
     let limits = ServerLimits {
         header_read_timeout: SHORT,
         body_read_timeout: SHORT,
@@ -292,7 +292,7 @@ async fn an_upgraded_connection_has_none_of_these_limits() {
 
 /// Both sides of a split upgrade wait, each in a task of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_halves_of_a_split_upgrade_learn_of_the_abort() {
+async fn abort_fails_both_halves_of_split_upgrade() {
     let mut deadlines = Deadlines::development();
     deadlines.requests = SHORT;
     let lifecycle = Lifecycle::new(Health::new(), deadlines);

@@ -108,7 +108,7 @@ async fn upgraded(addr: SocketAddr) -> TcpStream {
 }
 
 #[tokio::test]
-async fn upgraded_connections_are_told_and_finish() {
+async fn upgraded_connections_finish_at_shutdown() {
     let (lifecycle, _) = lifecycle(LONG);
     let (addr, server) = serve_echo(&lifecycle, true).await;
     let mut streams = Vec::new();
@@ -126,7 +126,7 @@ async fn upgraded_connections_are_told_and_finish() {
 }
 
 #[tokio::test]
-async fn upgraded_connections_that_go_on_are_aborted_and_counted() {
+async fn upgraded_connections_past_deadline_are_aborted_and_counted() {
     let (lifecycle, health) = lifecycle(Duration::from_millis(300));
     let (addr, server) = serve_echo(&lifecycle, false).await;
     let mut streams = vec![upgraded(addr).await, upgraded(addr).await, upgraded(addr).await];
@@ -189,7 +189,7 @@ async fn serve_after_knocks(
 }
 
 #[tokio::test]
-async fn a_handshake_fails_or_hangs_alone_and_is_counted() {
+async fn failed_or_hanging_handshake_blocks_no_other_connection() {
     let (lifecycle, health) = lifecycle(LONG);
     let (addr, server) = serve_after_knocks(&lifecycle, LONG).await;
     let silent = TcpStream::connect(addr).await.unwrap();
@@ -205,7 +205,7 @@ async fn a_handshake_fails_or_hangs_alone_and_is_counted() {
 }
 
 #[tokio::test]
-async fn a_silent_handshake_is_closed_at_its_timeout_and_counted() {
+async fn silent_handshake_is_closed_at_timeout_and_counted() {
     let (lifecycle, health) = lifecycle(LONG);
     let (addr, server) = serve_after_knocks(&lifecycle, Duration::from_millis(100)).await;
     let mut silent = TcpStream::connect(addr).await.unwrap();
@@ -216,7 +216,7 @@ async fn a_silent_handshake_is_closed_at_its_timeout_and_counted() {
 }
 
 #[tokio::test]
-async fn a_handshake_under_way_at_shutdown_still_brings_its_request() {
+async fn handshake_in_flight_at_shutdown_is_served() {
     let (lifecycle, _) = lifecycle(LONG);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -234,7 +234,7 @@ async fn a_handshake_under_way_at_shutdown_still_brings_its_request() {
 }
 
 #[tokio::test]
-async fn a_request_knows_its_connections_peer() {
+async fn request_has_peer_of_connection() {
     let (lifecycle, _) = lifecycle(LONG);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -255,7 +255,7 @@ async fn a_request_knows_its_connections_peer() {
 }
 
 #[tokio::test]
-async fn requests_in_the_sockets_at_shutdown_are_answered() {
+async fn requests_in_sockets_at_shutdown_are_answered() {
     let (lifecycle, _) = lifecycle(LONG);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -277,7 +277,7 @@ async fn requests_in_the_sockets_at_shutdown_are_answered() {
 }
 
 #[tokio::test]
-async fn past_its_limit_a_connection_waits_for_a_place() {
+async fn connection_past_limit_waits() {
     let (lifecycle, _) = lifecycle(LONG);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -329,7 +329,7 @@ fn child() {
 }
 
 #[test]
-fn out_of_descriptors_the_server_neither_spins_nor_dies() {
+fn server_out_of_descriptors_neither_spins_nor_ends() {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["child", "--exact", "--nocapture"])
         .env("SERVER_CHILD", "1")

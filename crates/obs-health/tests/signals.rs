@@ -81,7 +81,7 @@ fn send(child: &Child, signal: Signal) {
 }
 
 #[test]
-fn a_second_signal_goes_to_the_flushes_at_once() {
+fn second_signal_skips_to_flushes() {
     let (mut child, mut wait_for) = start("0");
     assert_eq!(wait_for("started"), "started");
     send(&child, Signal::TERM);
@@ -94,7 +94,7 @@ fn a_second_signal_goes_to_the_flushes_at_once() {
 }
 
 #[test]
-fn a_third_signal_exits() {
+fn third_signal_exits() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let (mut child, mut wait_for) = start("60");
         assert_eq!(wait_for("started"), "started");
@@ -110,7 +110,7 @@ fn a_third_signal_exits() {
 }
 
 #[test]
-fn the_same_signal_within_a_second_is_one_request() {
+fn same_signal_within_one_second_counts_once() {
     let (mut child, mut wait_for) = start("0");
     assert_eq!(wait_for("started"), "started");
     let first = Instant::now();
@@ -130,7 +130,7 @@ fn the_same_signal_within_a_second_is_one_request() {
 }
 
 #[test]
-fn a_signal_before_anything_is_served_ends_the_service_once_it_is_up() {
+fn signal_before_serving_shuts_down_without_propagation() {
     let (mut child, mut wait_for) = start("early");
     assert_eq!(wait_for("watching"), "watching");
     send(&child, Signal::TERM);
@@ -141,7 +141,7 @@ fn a_signal_before_anything_is_served_ends_the_service_once_it_is_up() {
 }
 
 #[test]
-fn a_signal_to_a_process_that_never_serves_ends_it() {
+fn signal_to_process_without_server_ends_process() {
     for second in [false, true] {
         let (mut child, mut wait_for) = start("early");
         assert_eq!(wait_for("watching"), "watching");

@@ -147,7 +147,7 @@ async fn ask(addr: SocketAddr, path: &str) -> TcpStream {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_slower_than_the_least_rate_is_closed_and_counted() {
+async fn reader_below_min_rate_is_closed_and_counted() {
     let drip = Drip { every: SHORT / 10, bytes: 1, buffers: false };
     let (addr, lifecycle, health) = serve(drip, limits(1_000)).await;
     let stream = ask(addr, "/large").await;
@@ -157,7 +157,7 @@ async fn a_reader_slower_than_the_least_rate_is_closed_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_at_the_least_rate_outlives_the_timeout() {
+async fn reader_at_min_rate_outlives_timeout() {
     let drip = Drip { every: SHORT / 10, bytes: 10, buffers: false };
     for rate in [0, 10] {
         let (addr, lifecycle, health) = serve(drip, limits(rate)).await;
@@ -170,7 +170,7 @@ async fn a_reader_at_the_least_rate_outlives_the_timeout() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_is_stuck_in_the_streams_own_buffer_is_closed_and_counted() {
+async fn answer_stuck_in_stream_buffer_is_closed_and_counted() {
     let drip = Drip { every: SHORT, bytes: 1, buffers: true };
     let (addr, lifecycle, health) = serve(drip, limits(0)).await;
     let stream = ask(addr, "/hello").await;
@@ -180,7 +180,7 @@ async fn an_answer_that_is_stuck_in_the_streams_own_buffer_is_closed_and_counted
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_application_that_streams_slowly_is_not_the_peers_fault() {
+async fn slowly_streaming_application_keeps_connection() {
     let (addr, lifecycle, health) = serve(PlainTcp, limits(1_000_000)).await;
     let mut answer = String::new();
     ask(addr, "/stream").await.read_to_string(&mut answer).await.unwrap();

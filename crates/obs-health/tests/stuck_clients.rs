@@ -56,7 +56,7 @@ const BEFORE_A_REQUEST: [Client; 5] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_without_a_first_request_is_closed_and_counted() {
+async fn client_without_first_request_is_closed_and_counted() {
     for client in BEFORE_A_REQUEST {
         let header_read_timeout = Duration::from_millis(200);
         let limits = ServerLimits { header_read_timeout, ..ServerLimits::default() };
@@ -75,7 +75,7 @@ async fn a_client_without_a_first_request_is_closed_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_silent_clients_than_places_do_not_starve_the_server() {
+async fn silent_clients_past_connection_limit_do_not_starve_server() {
     let count = affordable(10_020, 2);
     let limits = ServerLimits {
         connections: count.saturating_sub(20),
@@ -93,7 +93,7 @@ async fn more_silent_clients_than_places_do_not_starve_the_server() {
 }
 
 #[tokio::test]
-async fn a_connection_is_kept_between_requests_past_the_first_requests_limit() {
+async fn idle_connection_outlives_header_read_timeout() {
     let limits =
         ServerLimits { header_read_timeout: Duration::from_millis(100), ..ServerLimits::default() };
     let (addr, lifecycle, _, server) = serve(limits).await;
@@ -113,7 +113,7 @@ async fn a_connection_is_kept_between_requests_past_the_first_requests_limit() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_at_its_own_timeout_and_counted() {
+async fn idle_connection_is_closed_at_idle_timeout_and_counted() {
     let limits =
         ServerLimits { idle_timeout: Duration::from_millis(200), ..ServerLimits::default() };
     let (addr, lifecycle, health, server) = serve(limits).await;
@@ -130,7 +130,7 @@ async fn an_idle_connection_is_closed_at_its_own_timeout_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_stuck_clients_of_every_kind_than_places_do_not_starve_the_server() {
+async fn stuck_clients_of_each_kind_do_not_starve_server() {
     const SHORT: Duration = Duration::from_millis(300);
     for client in Client::ALL {
         let fills = matches!(client, Client::NeverReads | Client::ReadsSlowly);

@@ -211,27 +211,27 @@ const WITH_LOSSES: &str = "shutdown complete, with losses";
 const NOT_ENDED: &str = "the process did not end by its grace period, after its shutdown";
 
 #[test]
-fn request_that_pends_is_aborted_and_counted() {
+fn pending_request_is_aborted_and_counted() {
     assert_lost("request pend", false, "requests", "0 finished, 1 lost", WITH_LOSSES);
 }
 
 #[test]
-fn request_that_blocks_its_thread_is_counted_and_ended_with_the_process() {
+fn blocking_request_is_counted_and_ends_with_process() {
     assert_lost("request block", true, "requests", "0 finished, 1 lost", NOT_ENDED);
 }
 
 #[test]
-fn background_task_that_pends_is_counted() {
+fn pending_background_task_is_counted() {
     assert_lost("task pend", false, "tasks", "0 finished, 1 lost", WITH_LOSSES);
 }
 
 #[test]
-fn background_task_that_blocks_its_thread_is_counted_and_ended_with_the_process() {
+fn blocking_background_task_is_counted_and_ends_with_process() {
     assert_lost("task block", true, "tasks", "0 finished, 1 lost", NOT_ENDED);
 }
 
 #[test]
-fn closer_that_does_not_end_is_named_and_counted() {
+fn hanging_closer_is_named_and_counted() {
     let line = "not closed in time: left to the process's end resource=\"database\"";
     for stuck in ["hook pend", "hook block", "hook_call block"] {
         assert_lost(stuck, false, "resources", "0 finished, 1 lost", line);
@@ -239,7 +239,7 @@ fn closer_that_does_not_end_is_named_and_counted() {
 }
 
 #[test]
-fn flush_that_blocks_its_thread_is_given_up() {
+fn blocking_flush_is_given_up() {
     for stage in ["traces", "metrics", "logs"] {
         let line = format!("the flush did not keep its deadline stage=\"{stage}\"");
         assert_lost(&format!("{stage} block"), false, stage, "given up", &line);
@@ -247,14 +247,14 @@ fn flush_that_blocks_its_thread_is_given_up() {
 }
 
 #[test]
-fn admin_handler_that_does_not_end_is_counted() {
+fn hanging_admin_handler_is_counted() {
     for stuck in ["admin pend", "admin block"] {
         assert_lost(stuck, false, "admin", "(0 finished, 1 lost)", WITH_LOSSES);
     }
 }
 
 #[test]
-fn runtime_that_is_blocked_is_reported_with_what_is_under_way() {
+fn blocked_runtime_is_reported_with_work_in_flight() {
     for (begun, code) in BEGUN {
         let (ended, log) = end("runtime block", begun);
         assert_eq!(ended, Some(code), "{begun}\n{log}");
@@ -270,7 +270,7 @@ fn assert_under_way(log: &str) {
 
 /// The application goes on after a shutdown of its own that was clean; one that a signal began ends it.
 #[test]
-fn a_clean_shutdown_of_its_own_leaves_the_process_alone() {
+fn clean_shutdown_by_call_does_not_end_process() {
     let (code, log) = end("after goes-on", "call");
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("still here"), "{log}");

@@ -83,7 +83,7 @@ const ALL: [Stage; 5] =
     [Stage::Propagation, Stage::Requests, Stage::Tasks, Stage::Resources, Stage::Traces];
 
 #[tokio::test]
-async fn flush_waits_for_the_requests_of_every_server() {
+async fn flush_waits_for_requests_of_every_server() {
     let (lifecycle, flushes) = lifecycle(LONG);
     let (idle, busy) = (serve(&lifecycle).await, serve(&lifecycle).await);
     let answer = request(&busy).await;
@@ -103,7 +103,7 @@ async fn flush_waits_for_the_requests_of_every_server() {
 }
 
 #[tokio::test]
-async fn requests_past_their_deadline_are_counted_once() {
+async fn requests_past_deadline_are_counted_once() {
     let (lifecycle, flushes) = lifecycle(Duration::from_millis(300));
     let (one, other) = (serve(&lifecycle).await, serve(&lifecycle).await);
     let answers = [request(&one).await, request(&other).await, request(&other).await];
@@ -119,7 +119,7 @@ async fn requests_past_their_deadline_are_counted_once() {
 }
 
 #[tokio::test]
-async fn server_that_is_dropped_does_not_hold_the_others() {
+async fn dropped_server_does_not_delay_others() {
     let (lifecycle, flushes) = lifecycle(LONG);
     let (kept, dropped) = (serve(&lifecycle).await, serve(&lifecycle).await);
     let answer = request(&kept).await;
@@ -134,7 +134,7 @@ async fn server_that_is_dropped_does_not_hold_the_others() {
 }
 
 #[tokio::test]
-async fn run_beside_a_server_is_the_same_shutdown() {
+async fn run_beside_server_shares_shutdown() {
     let (lifecycle, flushes) = lifecycle(LONG);
     let server = serve(&lifecycle).await;
     let answer = request(&server).await;
@@ -150,7 +150,7 @@ async fn run_beside_a_server_is_the_same_shutdown() {
 }
 
 #[tokio::test]
-async fn server_that_comes_after_the_shutdown_ends_at_once_with_its_report() {
+async fn server_after_shutdown_ends_at_once_with_same_report() {
     let (lifecycle, flushes) = lifecycle(LONG);
     let first = serve(&lifecycle).await;
     lifecycle.shut_down();

@@ -70,7 +70,7 @@ fn pass(health: &Health, more: f64) {
 }
 
 #[test]
-fn blocked_workers_are_reported_with_threads_and_stacks_and_recovery_follows() {
+fn blocked_workers_are_reported_with_stacks_until_recovery() {
     let log = captured_log();
     let (runtime, health) = (runtime(), Health::new());
     let _watchdog = watchdog::Builder::new(health.clone())
@@ -101,7 +101,7 @@ fn blocked_workers_are_reported_with_threads_and_stacks_and_recovery_follows() {
 
 /// For an hour: `OBS_SOAK_HEARTBEATS=36000 cargo test -p obs-health --test watchdog saturated`.
 #[test]
-fn saturated_workers_that_yield_are_not_reported() {
+fn saturated_yielding_workers_are_not_reported() {
     let asked = std::env::var("OBS_SOAK_HEARTBEATS").ok().and_then(|text| text.parse().ok());
     let heartbeats: f64 = asked.unwrap_or(30.0);
     let (runtime, health) = (runtime(), Health::new());
@@ -128,7 +128,7 @@ fn saturated_workers_that_yield_are_not_reported() {
 }
 
 #[test]
-fn an_exhausted_pool_and_waiting_tasks_are_not_reported() {
+fn exhausted_pool_and_waiting_tasks_are_not_reported() {
     let (runtime, health) = (runtime(), Health::new());
     let builder = watchdog::Builder::new(health.clone()).heartbeat(HEARTBEAT_INTERVAL);
     let _watchdog = builder.start_on(runtime.handle().clone()).unwrap();
@@ -145,7 +145,7 @@ fn an_exhausted_pool_and_waiting_tasks_are_not_reported() {
 }
 
 #[test]
-fn a_runtime_that_ends_is_not_wedged() {
+fn ended_runtime_is_not_wedged() {
     let (runtime, health) = (runtime(), Health::new());
     let builder = watchdog::Builder::new(health.clone()).heartbeat(HEARTBEAT_INTERVAL);
     let _watchdog = builder.start_on(runtime.handle().clone()).unwrap();
@@ -156,7 +156,7 @@ fn a_runtime_that_ends_is_not_wedged() {
 }
 
 #[test]
-fn a_hook_that_panics_harms_nothing() {
+fn panicking_stacks_hook_is_counted() {
     let log = captured_log();
     let (runtime, health) = (runtime(), Health::new());
     let _watchdog = watchdog::Builder::new(health.clone())
@@ -174,7 +174,7 @@ fn a_hook_that_panics_harms_nothing() {
 }
 
 #[test]
-fn outside_a_runtime_it_says_what_to_do() {
+fn watchdog_outside_runtime_is_error_with_remedy() {
     let error = watchdog::Builder::new(Health::new()).start().unwrap_err().to_string();
     assert_eq!(error, "the watchdog needs a tokio runtime: call this inside one");
 }
@@ -219,7 +219,7 @@ fn spawn_child(role: &str) -> (std::process::Child, impl FnMut(&str) -> String) 
 }
 
 #[test]
-fn a_process_that_was_stopped_is_not_wedged() {
+fn stopped_process_is_not_wedged() {
     let (mut child, mut wait_for) = spawn_child("stopped");
     assert_eq!(wait_for("started"), "started");
     let process = rustix::process::Pid::from_child(&child);
@@ -236,7 +236,7 @@ fn a_process_that_was_stopped_is_not_wedged() {
 }
 
 #[test]
-fn it_ends_the_process_when_told_to() {
+fn watchdog_with_abort_after_ends_process() {
     use std::os::unix::process::ExitStatusExt;
     let (mut child, mut wait_for) = spawn_child("abort");
     assert_eq!(wait_for("started"), "started");

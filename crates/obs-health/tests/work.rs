@@ -21,7 +21,7 @@ fn lifecycle(health: &Health, change: impl FnOnce(&mut Deadlines)) -> Lifecycle 
 }
 
 #[tokio::test]
-async fn worker_is_told_at_once_and_has_the_tasks_deadline() {
+async fn worker_drains_at_once_within_task_deadline() {
     let health = Health::new();
     let lifecycle = lifecycle(&health, |_| ());
     lifecycle.on_flush(FlushStage::Logs, |_| Flushed { delivered: 3, lost: 0 });
@@ -43,7 +43,7 @@ async fn worker_is_told_at_once_and_has_the_tasks_deadline() {
 }
 
 #[tokio::test]
-async fn worker_past_its_deadline_is_left_behind_and_counted() {
+async fn worker_past_deadline_is_counted_lost() {
     let lifecycle = lifecycle(&Health::new(), |deadlines| deadlines.tasks = Duration::ZERO);
     lifecycle.shut_down();
     let finished = lifecycle.run_worker(pending::<()>()).await;
@@ -52,7 +52,7 @@ async fn worker_past_its_deadline_is_left_behind_and_counted() {
 }
 
 #[tokio::test]
-async fn worker_that_ends_or_panics_ends_the_process_in_order() {
+async fn ended_or_panicking_worker_shuts_down_in_order() {
     for panics in [false, true] {
         let health = Health::new();
         let lifecycle = lifecycle(&health, |_| ());
@@ -67,7 +67,7 @@ async fn worker_that_ends_or_panics_ends_the_process_in_order() {
 }
 
 #[tokio::test]
-async fn foreign_server_closes_after_the_propagation_and_ends_its_requests() {
+async fn foreign_server_closes_after_propagation_and_drains() {
     let health = Health::new();
     let lifecycle =
         lifecycle(&health, |deadlines| deadlines.propagation = Duration::from_millis(100));
@@ -94,7 +94,7 @@ async fn foreign_server_closes_after_the_propagation_and_ends_its_requests() {
 }
 
 #[tokio::test]
-async fn foreign_server_that_hangs_costs_its_deadline_and_counts() {
+async fn hanging_foreign_server_keeps_deadline_and_is_counted() {
     let lifecycle = lifecycle(&Health::new(), |deadlines| {
         deadlines.propagation = Duration::ZERO;
         deadlines.requests = Duration::from_millis(50);
@@ -106,7 +106,7 @@ async fn foreign_server_that_hangs_costs_its_deadline_and_counts() {
 }
 
 #[tokio::test]
-async fn draining_is_cancelled_before_anything_is_served() {
+async fn draining_token_is_cancelled_before_run() {
     let lifecycle = lifecycle(&Health::new(), |_| ());
     lifecycle.shut_down();
     // A loop that waits for it before the lifecycle runs must not wait for ever.
@@ -114,7 +114,7 @@ async fn draining_is_cancelled_before_anything_is_served() {
 }
 
 #[tokio::test]
-async fn background_task_that_panics_fails_liveness_and_is_lost() {
+async fn panicking_background_task_fails_liveness_and_is_lost() {
     let health = Health::new();
     let lifecycle = lifecycle(&health, |_| ());
     lifecycle.spawn(async { panic!("on purpose") });

@@ -120,7 +120,7 @@ macro_rules! app {
 }
 
 #[actix_web::test]
-async fn each_request_ends_with_its_route_status_and_bytes() {
+async fn request_ends_with_route_status_and_bytes() {
     let ends = Ends::default();
     let app = app!(ends);
     for (path, route, status, bytes) in [
@@ -144,7 +144,7 @@ async fn each_request_ends_with_its_route_status_and_bytes() {
 }
 
 #[actix_web::test]
-async fn an_error_of_a_middleware_ends_with_its_status_and_keeps_what_was_added() {
+async fn middleware_error_keeps_status_and_added_headers() {
     let ends = Ends::default();
     let app = app!(ends);
     let error = try_call_service(&app, get("/refused").to_request()).await.unwrap_err();
@@ -156,7 +156,7 @@ async fn an_error_of_a_middleware_ends_with_its_status_and_keeps_what_was_added(
 }
 
 #[actix_web::test]
-async fn a_panic_is_answered_and_ends_as_one() {
+async fn panicking_handler_answers_500_and_ends_as_panicked() {
     let ends = Ends::default();
     let app = app!(ends);
     let error = try_call_service(&app, get("/panic").to_request()).await.unwrap_err();
@@ -167,7 +167,7 @@ async fn a_panic_is_answered_and_ends_as_one() {
 }
 
 #[actix_web::test]
-async fn a_body_that_fails_or_is_dropped_ends_so() {
+async fn failed_or_dropped_body_has_own_outcome() {
     let ends = Ends::default();
     let app = app!(ends);
     let response = call_service(&app, get("/broken").to_request()).await;
@@ -180,7 +180,7 @@ async fn a_body_that_fails_or_is_dropped_ends_so() {
 }
 
 #[actix_web::test]
-async fn a_request_that_is_dropped_is_cancelled() {
+async fn dropped_request_is_cancelled() {
     let ends = Ends::default();
     let app = init_service(
         App::new()

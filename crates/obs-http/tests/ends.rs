@@ -92,7 +92,7 @@ where
 }
 
 #[tokio::test]
-async fn body_read_to_its_end_is_completed() {
+async fn body_read_to_end_is_completed() {
     let diary = Diary::default();
     let response = answer(&diary, Response::new(Full::new(Bytes::from_static(b"hello")))).await;
     assert!(diary.ends.lock().unwrap().is_empty(), "not before the body's end");
@@ -120,7 +120,7 @@ async fn body_dropped_early_is_aborted_unless_empty() {
 }
 
 #[tokio::test]
-async fn future_dropped_before_its_response_is_cancelled_with_499() {
+async fn future_dropped_before_response_is_cancelled_with_499() {
     let diary = Diary::default();
     let inner = service_fn(|_: Request<()>| {
         std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>()
@@ -134,7 +134,7 @@ async fn future_dropped_before_its_response_is_cancelled_with_499() {
 }
 
 #[tokio::test]
-async fn handler_that_panics_is_counted_and_unwinds_or_answers_500() {
+async fn panicking_handler_is_observed_and_unwinds_or_answers_500() {
     let panics = || service_fn(|_: Request<()>| async { panic_in_handler() });
     let diary = Diary::default();
     let layer = ObserveLayer::new(diary.clone(), unrouted);
@@ -188,7 +188,7 @@ impl Body for Breaks {
 }
 
 #[tokio::test]
-async fn body_that_fails_or_panics_has_its_own_outcome() {
+async fn failing_or_panicking_body_has_own_outcome() {
     let diary = Diary::default();
     let response = answer(&diary, Response::new(Breaks { frames: 0, panics: false })).await;
     assert!(response.into_body().collect().await.is_err());
@@ -202,7 +202,7 @@ async fn body_that_fails_or_panics_has_its_own_outcome() {
 }
 
 #[tokio::test]
-async fn body_that_reaches_its_length_is_completed() {
+async fn body_at_content_length_is_completed() {
     let diary = Diary::default();
     let promised =
         Response::builder().header("content-length", "4").body(Breaks { frames: 0, panics: false });
@@ -243,7 +243,7 @@ impl Observe for Alone {
 }
 
 #[tokio::test]
-async fn observer_that_begins_alone_begins_without_entering_others() {
+async fn lone_observer_begins_without_entering_others() {
     let entries = Arc::new(Mutex::new(Vec::new()));
     let diary = |name| Diary { name, entries: Arc::clone(&entries), ..Diary::default() };
     let inner = service_fn(|_: Request<()>| async {
@@ -271,7 +271,7 @@ async fn body_of_one_frame_is_entered_once() {
 }
 
 #[tokio::test]
-async fn route_comes_from_the_router_or_the_handler() {
+async fn route_comes_from_router_or_handler() {
     let diary = Diary::default();
     let router: axum::Router = axum::Router::new()
         .route("/orders/{id}", axum::routing::get(|| async { "order" }))
@@ -298,7 +298,7 @@ fn call() -> Request<()> {
 }
 
 #[tokio::test]
-async fn grpc_call_ends_with_the_code_of_trailers_or_head() {
+async fn grpc_call_ends_with_code_of_trailers_or_head() {
     let told = |code: &'static str| {
         http::HeaderMap::from_iter([("grpc-status".parse().unwrap(), code.parse().unwrap())])
     };
@@ -333,7 +333,7 @@ async fn grpc_call_ends_with_the_code_of_trailers_or_head() {
 }
 
 #[tokio::test]
-async fn grpc_handler_that_panics_answers_internal() {
+async fn panicking_grpc_handler_answers_internal() {
     let diary = Diary::default();
     let inner = service_fn(|_: Request<()>| async { panic_in_handler() });
     let layer = ObserveLayer::new(diary.clone(), unrouted).catch_panics();

@@ -82,7 +82,7 @@ fn router(part: &Part) -> Router {
 }
 
 #[tokio::test]
-async fn observed_routes_tell_every_exchanges_end_and_route() {
+async fn observed_routes_report_end_and_route_of_each_exchange() {
     let ends = Ends::default();
     let panics = async || -> &'static str { panic!("handler") };
     let router = router(&Part::default()).route("/panics", get(panics));
@@ -104,7 +104,7 @@ async fn observed_routes_tell_every_exchanges_end_and_route() {
 }
 
 #[tokio::test]
-async fn observed_route_is_cloned_as_often_as_one_without_layer() {
+async fn observed_route_is_cloned_as_often_as_without_layer() {
     let clones_of = async |with: &dyn Fn(Router) -> Router| {
         let part = Part::default();
         let router = with(router(&part));
@@ -119,7 +119,7 @@ async fn observed_route_is_cloned_as_often_as_one_without_layer() {
 }
 
 #[tokio::test]
-async fn route_that_is_just_cloned_answers_a_second_request() {
+async fn cloned_route_answers_second_request() {
     let (ends, part) = (Ends::default(), Part::default());
     let router = router(&part).layer(layer(&ends).routes());
     *part.inside.lock().unwrap() = Some(router.clone());

@@ -42,7 +42,7 @@ fn get_of(path: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn nested_services_answer_has_its_template() {
+async fn answer_of_nested_service_has_template() {
     let files = || {
         service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::from("file"))))
     };
@@ -75,7 +75,7 @@ async fn nested_services_answer_has_its_template() {
 }
 
 #[tokio::test]
-async fn grpc_call_has_its_method_unless_it_is_not_implemented() {
+async fn grpc_call_has_method_unless_unimplemented() {
     let service = service_fn(async |request: Request<Body>| {
         let code = if request.uri().path().ends_with("Get") { "5" } else { "12" };
         let answer = Response::builder().header("grpc-status", code);
@@ -98,7 +98,7 @@ async fn grpc_call_has_its_method_unless_it_is_not_implemented() {
 }
 
 #[tokio::test]
-async fn closure_finds_routes_like_a_function() {
+async fn closure_finds_routes_like_function() {
     let prefix = String::from("/tenants");
     let by_closure = move |head: &request::Parts| {
         head.uri.path().starts_with(&prefix).then(|| Route::intern("/tenants/{id}"))

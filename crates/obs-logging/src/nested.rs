@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_structure_is_json_in_each_line_and_text_in_a_span() {
+    fn structure_is_json_in_lines_and_text_in_spans() {
         let items = vec![1, 2];
         let shown = valuable(&items);
         let mut out = Vec::new();

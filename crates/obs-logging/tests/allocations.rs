@@ -83,7 +83,7 @@ impl Write for Gate {
 }
 
 #[test]
-fn an_event_allocates_nothing() {
+fn event_allocates_nothing() {
     let queued = Delivery::NonBlocking { buffer_bytes: 1 << 20, when_full: WhenFull::Block };
     for delivery in [Delivery::Blocking, queued] {
         let gate = Gate::default();
@@ -154,7 +154,7 @@ fn span_of_request_allocates_nothing() {
 
 #[cfg(feature = "http")]
 #[test]
-fn request_context_and_its_header_allocate_nothing() {
+fn request_context_and_header_rarely_allocate() {
     use obs_http::{Exchange, Observe};
 
     let observer = obs_logging::http::RequestContext::new();

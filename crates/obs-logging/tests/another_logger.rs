@@ -14,7 +14,7 @@ impl log::Log for Elsewhere {
 }
 
 #[test]
-fn the_bridge_refuses_to_be_second_to_a_logger_of_another_kind() {
+fn bridge_beside_foreign_logger_is_rejected() {
     log::set_logger(&Elsewhere).unwrap();
     let error = obs_logging::bridge::install().unwrap_err().to_string();
     assert!(error.contains("already has a logger") && error.contains("tracing-log"), "{error}");

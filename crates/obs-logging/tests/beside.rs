@@ -86,7 +86,7 @@ fn check(dispatch: &Dispatch, kept: &Kept, watcher: &Watcher) {
 }
 
 #[test]
-fn inside_of_tracing_opentelemetry_tracing_error_and_a_console() {
+fn foreign_layers_around_log_layer_work_unchanged() {
     let provider = SdkTracerProvider::builder().build();
     let (lines, kept, _logging) = ours();
     let watcher = Watcher::default();
@@ -99,7 +99,7 @@ fn inside_of_tracing_opentelemetry_tracing_error_and_a_console() {
 }
 
 #[test]
-fn outside_of_tracing_opentelemetry_tracing_error_and_a_console() {
+fn foreign_layers_inside_log_layer_work_unchanged() {
     let provider = SdkTracerProvider::builder().build();
     let (lines, kept, _logging) = ours();
     let watcher = Watcher::default();
@@ -112,7 +112,7 @@ fn outside_of_tracing_opentelemetry_tracing_error_and_a_console() {
 }
 
 #[test]
-fn two_logging_layers_keep_their_own() {
+fn two_log_layers_keep_separate_filters() {
     let (first, first_kept, _first) = ours();
     let kept = Kept::default();
     let (second, _second) = Builder::new()
@@ -145,7 +145,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogsOnClose {
 }
 
 #[test]
-fn a_layer_that_logs_when_spans_close_meets_explicit_parents() {
+fn layer_logging_on_close_with_explicit_parents_loses_no_line() {
     let (layer, kept, _logging) = ours();
     let dispatch = Dispatch::new(Registry::default().with(layer).with(LogsOnClose));
     std::thread::scope(|scope| {

@@ -7,7 +7,7 @@ use common::kept;
 use obs_logging::Builder;
 
 #[test]
-fn the_bridge_goes_along_with_tracing_log() {
+fn bridge_beside_tracing_log_writes_records_once() {
     let (dispatch, kept, logging) = kept(Builder::new().filter("info,noisy=off,obs_logging=debug"));
     // What `tracing_subscriber::util::SubscriberInitExt::try_init` does with the feature `tracing-log`.
     tracing::dispatcher::set_global_default(dispatch).unwrap();

@@ -47,7 +47,7 @@ const HUGE: usize = 16 * 1024 * 1024;
 const MAX_ALLOCATED: usize = 4 * 1024 * 1024;
 
 #[test]
-fn a_huge_value_allocates_no_more_than_its_limit() {
+fn huge_value_allocates_within_limit() {
     let _first = obs_logging::bridge::install();
     let (layer, _logging) = Builder::new()
         .format(Format::Json)

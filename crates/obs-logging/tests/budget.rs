@@ -25,7 +25,7 @@ fn shed(logging: &Logging) -> BTreeMap<String, u64> {
 }
 
 #[test]
-fn threads_past_budget_shed_the_cheapest_lines_and_every_one_is_counted() {
+fn threads_past_budget_shed_and_count_cheapest_lines() {
     let (dispatch, kept, logging) = kept(Builder::new().filter("trace").budget(BYTES_PER_SECOND));
     let begun = Instant::now();
     let rounds: u64 = std::thread::scope(|scope| {
@@ -72,7 +72,7 @@ fn threads_past_budget_shed_the_cheapest_lines_and_every_one_is_counted() {
 }
 
 #[test]
-fn line_after_shed_ones_and_a_warning_say_how_many_they_were() {
+fn lines_after_shedding_have_suppressed_and_shed_counts() {
     let (dispatch, kept, logging) = kept(Builder::new().budget(1_000));
     let begun = Instant::now();
     let mut lines = 0_u64;
@@ -100,7 +100,7 @@ fn line_after_shed_ones_and_a_warning_say_how_many_they_were() {
 }
 
 #[test]
-fn log_without_budget_tells_of_none() {
+fn log_without_budget_reports_no_budget() {
     let (_dispatch, _kept, logging) = kept(Builder::new());
     assert_eq!(logging.budget(), None);
     assert!(shed(&logging).is_empty());

@@ -6,7 +6,7 @@ use obs_logging::capture::{Capture, Value};
 use tracing::{debug, error, info, info_span};
 
 #[test]
-fn a_thread_sees_its_lines_with_fields_and_spans() {
+fn capture_of_thread_has_fields_and_spans() {
     let capture = Capture::new();
     capture.run(|| {
         let _outer = info_span!("outer", order = 7).entered();
@@ -46,7 +46,7 @@ impl std::error::Error for Caused {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_task_sees_its_own_lines_only() {
+async fn capture_of_task_has_only_lines_of_task() {
     let captures: Vec<_> = (0..8).map(|_| Capture::new()).collect();
     let mut set = tokio::task::JoinSet::new();
     for (number, capture) in captures.iter().enumerate() {
@@ -66,7 +66,7 @@ async fn a_task_sees_its_own_lines_only() {
 }
 
 #[test]
-fn a_set_up_is_captured_as_it_would_write() {
+fn capture_with_builder_applies_filter_and_redaction() {
     let builder =
         Builder::new().filter("info").redact(["password"]).static_field("service", "orders");
     let capture = Capture::with(builder).unwrap();

@@ -8,7 +8,7 @@ use obs_logging::Builder;
 use tracing::{Level, info, warn};
 
 #[test]
-fn every_callsite_has_its_account() {
+fn costs_are_counted_per_callsite() {
     let (dispatch, kept, logging) = kept(Builder::new().sample_below(Level::WARN, 10));
     tracing::dispatcher::with_default(&dispatch, || {
         (0..30).for_each(|n| info!(n, "often"));
@@ -26,7 +26,7 @@ fn every_callsite_has_its_account() {
 }
 
 #[test]
-fn threads_that_end_tell_the_rest() {
+fn costs_of_ended_threads_are_included() {
     let (dispatch, _kept, logging) = kept(Builder::new());
     std::thread::scope(|scope| {
         for _ in 0..3 {

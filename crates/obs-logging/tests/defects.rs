@@ -25,7 +25,7 @@ fn console(work: impl FnOnce()) -> String {
 }
 
 #[test]
-fn a_debug_that_fails_does_not_panic_the_application() {
+fn failing_debug_is_marked_without_panic() {
     struct Fails;
     impl fmt::Debug for Fails {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +40,7 @@ fn a_debug_that_fails_does_not_panic_the_application() {
 }
 
 #[test]
-fn a_caught_panic_in_debug_does_not_glue_lines() {
+fn panicking_display_keeps_lines_separate() {
     struct Panics;
     impl fmt::Display for Panics {
         fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,7 +61,7 @@ fn a_caught_panic_in_debug_does_not_glue_lines() {
 }
 
 #[test]
-fn no_control_character_reaches_a_terminal() {
+fn control_characters_never_reach_terminal() {
     let attack = "\x1b]0;owned\x07\x1b[2J\u{9b}31m\u{7f}\r\n\u{202e}txt\u{2028}";
     let text = console(|| {
         let _span = info_span!("span", in_span = %attack).entered();
@@ -78,7 +78,7 @@ fn no_control_character_reaches_a_terminal() {
 }
 
 #[test]
-fn no_key_comes_twice() {
+fn line_keys_are_unique() {
     // `logged(..).lines()` refuses a line with a name twice.
     let lines = logged(|| {
         info!(a = 1, a = 2, "own");
@@ -96,7 +96,7 @@ fn no_key_comes_twice() {
 }
 
 #[test]
-fn span_record_does_not_reserialise_what_is_there() {
+fn span_record_formats_earlier_fields_once() {
     let formatted = std::cell::Cell::new(0);
     struct Counted<'a>(&'a std::cell::Cell<u32>);
     impl fmt::Display for Counted<'_> {
@@ -131,7 +131,7 @@ fn span_fields_are_flat() {
 }
 
 #[test]
-fn a_value_without_end_is_cut() {
+fn endless_value_is_truncated() {
     struct Endless;
     impl fmt::Display for Endless {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -148,7 +148,7 @@ fn a_value_without_end_is_cut() {
 }
 
 #[test]
-fn a_message_of_eight_mebibytes_is_truncated_and_says_so() {
+fn message_of_eight_mebibytes_is_truncated_with_mark() {
     let long = "message ".repeat(1 << 20);
     let lines = logged(|| {
         info!(after = 1, "{long}");
@@ -165,7 +165,7 @@ fn a_message_of_eight_mebibytes_is_truncated_and_says_so() {
 }
 
 #[test]
-fn an_errors_source_chain_is_kept() {
+fn error_source_chain_is_kept() {
     #[derive(Debug)]
     struct NotSaved(fmt::Error);
     impl fmt::Display for NotSaved {
@@ -185,7 +185,7 @@ fn an_errors_source_chain_is_kept() {
 }
 
 #[test]
-fn wide_integers_nan_and_bytes_that_are_no_text_are_chosen_and_documented() {
+fn wide_integers_nan_and_binary_bytes_are_strings() {
     let line = logged(|| {
         let bytes: &[u8] = &[0xff, 0x00, 0x41];
         info!(wide = u128::MAX, nan = f64::NAN, infinite = -f64::INFINITY, bytes, "event");

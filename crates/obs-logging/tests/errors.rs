@@ -50,7 +50,7 @@ fn assert_only_plain(line: &common::Line) {
 }
 
 #[test]
-fn an_event_with_an_error_in_a_span_with_another_shows_nothing_of_the_spans() {
+fn event_error_replaces_whole_span_error() {
     let chained = chained();
     let chained: &(dyn Error + 'static) = &chained;
     let typed = std::io::Error::other("typed");
@@ -81,7 +81,7 @@ fn an_event_with_an_error_in_a_span_with_another_shows_nothing_of_the_spans() {
 }
 
 #[test]
-fn an_error_over_text_and_over_a_context_shows_nothing_of_the_earlier() {
+fn error_of_event_or_span_replaces_text_of_context() {
     let lines = logged(|| {
         let context = Context::new();
         context.bind("error", "text");
@@ -115,7 +115,7 @@ fn by_debug() -> Result<(), Declined> {
 }
 
 #[test]
-fn an_error_has_one_shape_wherever_it_comes_from() {
+fn error_from_any_source_has_same_fields() {
     let lines = logged(|| {
         by_display().unwrap_err();
         by_debug().unwrap_err();
@@ -137,7 +137,7 @@ fn an_error_has_one_shape_wherever_it_comes_from() {
 }
 
 #[test]
-fn what_is_bound_as_an_error_has_the_shape_of_one() {
+fn bound_error_has_message_and_chain() {
     let context = Context::new();
     context.bind("error", tracing::field::debug(WithBacktrace));
     let line = logged(|| {
@@ -150,7 +150,7 @@ fn what_is_bound_as_an_error_has_the_shape_of_one() {
 }
 
 #[test]
-fn an_error_that_tells_its_causes_with_its_text_has_a_chain() {
+fn error_text_with_causes_is_split_into_chain() {
     struct Anyhow(&'static str);
     impl fmt::Debug for Anyhow {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -180,7 +180,7 @@ fn an_error_that_tells_its_causes_with_its_text_has_a_chain() {
 }
 
 #[test]
-fn a_number_in_an_errors_place_stays_one() {
+fn number_in_error_field_stays_number() {
     let line = logged(|| info!(error = 7, err = true, "numbers")).line();
     assert_eq!((&line["error"], &line["err"]), (&7.into(), &true.into()));
 }
@@ -202,7 +202,7 @@ impl Error for Over {
 }
 
 #[test]
-fn causes_past_the_limit_leave_a_mark() {
+fn causes_past_limit_are_truncated_with_mark() {
     let over = |causes: u32| {
         (1..=causes).fold(Over(0, None), |cause, number| Over(number, Some(cause.into())))
     };
@@ -219,7 +219,7 @@ fn causes_past_the_limit_leave_a_mark() {
 }
 
 #[test]
-fn names_that_only_look_like_parts_of_an_error_are_kept() {
+fn fields_resembling_error_parts_are_kept() {
     let line = logged(|| {
         let _span = info_span!("span", request.r#type = "a", request.chain = 2).entered();
         info!(request = 3, user.message = "hi", user.id = 4, "event");
@@ -230,7 +230,7 @@ fn names_that_only_look_like_parts_of_an_error_are_kept() {
 }
 
 #[test]
-fn a_processor_that_sets_a_message_keeps_the_chain() {
+fn processor_setting_error_message_keeps_chain() {
     struct Shortens;
     impl Processor for Shortens {
         fn process(&self, record: &mut Record<'_>) -> bool {
@@ -257,7 +257,7 @@ impl fmt::Debug for WithBacktrace {
 }
 
 #[test]
-fn the_backtrace_of_an_error_is_a_field_of_its_own_where_it_is_wanted() {
+fn error_backtrace_is_separate_field_when_enabled() {
     let log = || {
         tracing::error!(error = ?WithBacktrace, other = ?WithBacktrace, after = 1, "failed");
     };
@@ -290,7 +290,7 @@ fn the_backtrace_of_an_error_is_a_field_of_its_own_where_it_is_wanted() {
 
 #[cfg(feature = "stack")]
 #[test]
-fn a_line_has_the_stack_of_where_it_was_written_on_demand() {
+fn stack_field_begins_at_callsite() {
     #[inline(never)]
     fn deep_inside() {
         info!(stack = ?obs_logging::stack(), after = "x", "odd");

@@ -37,7 +37,7 @@ fn assert_balanced(counts: Counts) {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_loses_lines_and_counts_every_one() {
+fn full_disk_drops_and_counts_lines() {
     for delivery in [
         Delivery::Blocking,
         Delivery::NonBlocking { buffer_bytes: 1 << 20, when_full: WhenFull::Block },
@@ -60,7 +60,7 @@ fn a_full_disk_loses_lines_and_counts_every_one() {
 
 #[test]
 #[cfg(unix)]
-fn a_closed_pipe_loses_lines_and_counts_every_one() {
+fn closed_pipe_drops_and_counts_lines() {
     let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     let (reader, writer) = io::pipe().unwrap();
     let (dispatch, logging) = queued(Output::writer(writer), 1 << 20, WhenFull::Block);
@@ -97,7 +97,7 @@ impl Write for Flaky {
 }
 
 #[test]
-fn after_a_write_error_the_next_line_begins_on_its_own() {
+fn line_after_write_error_begins_on_new_line() {
     let kept = Kept::default();
     let flaky = Flaky { kept: kept.clone(), calls: 0 };
     let (layer, logging) = Builder::new()
@@ -140,7 +140,7 @@ impl Write for Gate {
 }
 
 #[test]
-fn a_slow_output_never_blocks_and_what_is_dropped_is_said_in_the_log() {
+fn slow_output_never_blocks_and_log_has_dropped_count() {
     let gate = Gate::default();
     let (dispatch, logging) = queued(Output::writer(gate.clone()), 64 * 1024, WhenFull::DropNewest);
     tracing::dispatcher::with_default(&dispatch, || (0..20_000).for_each(|n| info!(n, "line")));
@@ -162,7 +162,7 @@ fn a_slow_output_never_blocks_and_what_is_dropped_is_said_in_the_log() {
 }
 
 #[test]
-fn the_last_quarter_is_kept_for_what_matters() {
+fn last_quarter_of_queue_is_kept_for_warnings() {
     let gate = Gate::default();
     let when_full = WhenFull::DropBelow(tracing::Level::WARN);
     let (dispatch, logging) = queued(Output::writer(gate.clone()), 64 * 1024, when_full);
@@ -181,7 +181,7 @@ fn the_last_quarter_is_kept_for_what_matters() {
 }
 
 #[test]
-fn blocking_when_full_loses_nothing() {
+fn queue_blocking_when_full_drops_no_line() {
     let gate = Gate::default();
     let (dispatch, logging) = queued(Output::writer(gate.clone()), 16 * 1024, WhenFull::Block);
     let opener = thread::spawn({
@@ -214,7 +214,7 @@ fn blocking_when_full_loses_nothing() {
 }
 
 #[test]
-fn a_stuck_output_ends_at_the_deadline_and_counts_what_it_held() {
+fn shutdown_of_stuck_output_keeps_deadline_and_counts_dropped() {
     let gate = Gate::default();
     let (dispatch, logging) = queued(Output::writer(gate.clone()), 1 << 20, WhenFull::DropNewest);
     tracing::dispatcher::with_default(&dispatch, || {
@@ -241,7 +241,7 @@ fn a_stuck_output_ends_at_the_deadline_and_counts_what_it_held() {
 }
 
 #[test]
-fn lines_after_the_shutdown_are_still_written() {
+fn lines_after_shutdown_are_written() {
     let kept = Kept::default();
     let (dispatch, logging) = queued(Output::writer(kept.clone()), 1 << 20, WhenFull::DropNewest);
     tracing::dispatcher::with_default(&dispatch, || {
@@ -257,7 +257,7 @@ fn lines_after_the_shutdown_are_still_written() {
 }
 
 #[test]
-fn a_writer_that_panics_or_logs_is_survived() {
+fn panicking_or_logging_writer_keeps_counts_balanced() {
     #[derive(Default)]
     struct Bad {
         calls: usize,
@@ -366,7 +366,7 @@ fn process_exit_keeps_every_line() {
 
 #[test]
 #[cfg(unix)]
-fn a_forked_child_neither_stalls_nor_repeats_the_parents_lines() {
+fn forked_child_neither_hangs_nor_repeats_parents_lines() {
     let lines = run_child("fork");
     let count = |event: &str| lines.iter().filter(|line| line["event"] == event).count();
     assert_eq!(count("parent"), 1);

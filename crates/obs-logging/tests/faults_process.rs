@@ -57,7 +57,7 @@ fn fill_and_make_room(path: &Path, delivery: Delivery, make_room: impl FnOnce())
 }
 
 #[test]
-fn a_full_file_system_that_gets_room_again_is_used_again() {
+fn full_file_system_is_written_again_after_space_is_freed() {
     let folder = tempfile::tempdir().unwrap();
     let mounted = Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=128k", "tmpfs"])
@@ -86,7 +86,7 @@ fn child() {
     let Ok(mode) = std::env::var("OBS_LOGGING_CHILD") else { return };
     let delivery = if mode.ends_with("queued") { QUEUED } else { Delivery::Blocking };
     if mode.starts_with("file size") {
-        return with_a_limit_of_file_sizes(delivery);
+        return drops_lines_at_file_size_limit(delivery);
     }
     let (dispatch, logging) = logging(Output::stdout(), delivery);
     tracing::dispatcher::set_global_default(dispatch).unwrap();
@@ -105,7 +105,7 @@ fn child() {
     std::process::abort();
 }
 
-fn with_a_limit_of_file_sizes(delivery: Delivery) {
+fn drops_lines_at_file_size_limit(delivery: Delivery) {
     let limit = |bytes: u64| {
         let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
         // SAFETY: the structure is ours and whole.
@@ -133,7 +133,7 @@ fn run_child(mode: &str) -> (String, bool) {
 }
 
 #[test]
-fn a_file_that_may_not_grow_loses_lines_until_it_may() {
+fn file_at_size_limit_drops_lines_until_limit_is_raised() {
     for mode in ["file size", "file size queued"] {
         let (text, is_well) = run_child(mode);
         assert!(is_well, "{mode}: {text}");
@@ -141,7 +141,7 @@ fn a_file_that_may_not_grow_loses_lines_until_it_may() {
 }
 
 #[test]
-fn an_abort_keeps_what_was_flushed_and_a_panic_that_aborts_flushes() {
+fn abort_keeps_flushed_lines_and_aborting_panic_flushes() {
     for mode in ["abort", "abort queued", "panic", "panic queued"] {
         let (text, is_well) = run_child(mode);
         assert!(!is_well);
@@ -155,7 +155,7 @@ fn an_abort_keeps_what_was_flushed_and_a_panic_that_aborts_flushes() {
 }
 
 #[test]
-fn a_reader_that_is_killed_costs_lines_that_are_counted() {
+fn lines_after_killed_reader_are_dropped_and_counted() {
     for delivery in [Delivery::Blocking, QUEUED] {
         let mut reader =
             Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -186,7 +186,7 @@ fn a_reader_that_is_killed_costs_lines_that_are_counted() {
 }
 
 #[test]
-fn a_debug_that_panics_in_many_threads_costs_no_line() {
+fn panicking_debug_on_many_threads_drops_no_line() {
     struct Panics;
     impl std::fmt::Debug for Panics {
         fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -42,7 +42,7 @@ fn files(path: &Path) -> Vec<(PathBuf, Vec<u64>)> {
 }
 
 #[test]
-fn a_file_never_grows_past_its_size_and_no_line_is_cut() {
+fn file_keeps_max_bytes_and_whole_lines() {
     let queued = Delivery::NonBlocking { buffer_bytes: 1 << 20, when_full: WhenFull::Block };
     for delivery in [Delivery::Blocking, queued] {
         let folder = tempfile::tempdir().unwrap();
@@ -64,7 +64,7 @@ fn a_file_never_grows_past_its_size_and_no_line_is_cut() {
 }
 
 #[test]
-fn a_file_is_rotated_by_age() {
+fn file_older_than_max_age_is_rotated() {
     for is_opened_anew in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
@@ -84,7 +84,7 @@ fn a_file_is_rotated_by_age() {
 }
 
 #[test]
-fn a_file_that_is_opened_anew_never_grows_past_its_size() {
+fn reopened_file_keeps_max_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.log");
     let (dispatch, _logging) = logging(LogFile::new(&path).max_bytes(500), Delivery::Blocking);
@@ -101,7 +101,7 @@ fn a_file_that_is_opened_anew_never_grows_past_its_size() {
 }
 
 #[test]
-fn only_so_many_files_and_bytes_are_kept() {
+fn retention_limits_files_and_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.log");
     let by_count = LogFile::new(&path).max_bytes(500).keep_files(3);
@@ -118,7 +118,7 @@ fn only_so_many_files_and_bytes_are_kept() {
 
 #[test]
 #[cfg(unix)]
-fn a_file_that_others_move_or_remove_is_made_anew() {
+fn moved_or_removed_file_is_recreated() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.log");
     let (dispatch, logging) = logging(LogFile::new(&path), Delivery::Blocking);
@@ -137,7 +137,7 @@ fn a_file_that_others_move_or_remove_is_made_anew() {
 }
 
 #[test]
-fn a_folder_that_was_removed_is_made_again() {
+fn removed_folder_is_recreated() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner");
     fs::create_dir(&inner).unwrap();
@@ -155,7 +155,7 @@ fn a_folder_that_was_removed_is_made_again() {
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_is_an_error_at_the_start() {
+fn unopenable_file_is_error_at_build() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
@@ -188,7 +188,7 @@ fn writers_of_tracing_appender_are_outputs() {
 #[test]
 #[cfg(unix)]
 #[allow(unsafe_code, reason = "sends a signal to this process")]
-fn a_hangup_opens_the_files_anew_at_once() {
+fn hangup_reopens_files_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.log");
     obs_logging::reopen_files_on_hangup().unwrap();
@@ -208,7 +208,7 @@ fn a_hangup_opens_the_files_anew_at_once() {
 }
 
 #[test]
-fn a_full_file_that_cannot_be_removed_is_counted() {
+fn failed_removal_of_full_file_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.log");
     // A directory under a full file's name, which no removal of a file takes away.
@@ -227,7 +227,7 @@ fn a_full_file_that_cannot_be_removed_is_counted() {
 }
 
 #[test]
-fn a_rotation_that_cannot_rename_keeps_the_old_file() {
+fn failed_rename_in_rotation_keeps_old_file() {
     let folder = tempfile::tempdir().unwrap();
     // The full file's name is longer than a file system allows, the file's own is not.
     let path = folder.path().join("a".repeat(250));

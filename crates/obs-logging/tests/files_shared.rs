@@ -49,7 +49,7 @@ fn start(path: &Path, process: u64) -> Child {
 }
 
 #[test]
-fn several_processes_that_rotate_one_file_lose_no_line() {
+fn processes_rotating_one_file_lose_no_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.log");
     let children: Vec<_> = (0..PROCESSES).map(|process| start(&path, process)).collect();
@@ -89,7 +89,7 @@ fn child_without_rights() {
 }
 
 #[test]
-fn rotation_without_rename_right_keeps_the_old_file() {
+fn rotation_without_rename_right_keeps_old_file() {
     use std::os::unix::fs::PermissionsExt;
 
     const OTHER_USER: u32 = 65534;

@@ -37,7 +37,7 @@ impl<S: Subscriber> Layer<S> for Other {
 }
 
 #[test]
-fn what_is_not_logged_still_reaches_other_layers() {
+fn events_below_filter_reach_other_layers() {
     for log_first in [true, false] {
         let kept = common::Kept::default();
         let builder = || {
@@ -71,7 +71,7 @@ fn what_is_not_logged_still_reaches_other_layers() {
 }
 
 #[test]
-fn targets_have_levels_of_their_own() {
+fn filter_sets_level_per_target() {
     let (dispatch, kept, _logging) = kept(Builder::new().filter("info,sqlx=warn,filter=debug"));
     tracing::dispatcher::with_default(&dispatch, || {
         info!(target: "sqlx::query", "unwanted");
@@ -84,7 +84,7 @@ fn targets_have_levels_of_their_own() {
 }
 
 #[test]
-fn a_span_with_a_field_can_be_looked_into() {
+fn span_field_directive_enables_events_inside() {
     let (dispatch, kept, _logging) = kept(Builder::new().filter("info,[request{user=7}]=trace"));
     tracing::dispatcher::with_default(&dispatch, || {
         for user in [6_u64, 7] {
@@ -97,7 +97,7 @@ fn a_span_with_a_field_can_be_looked_into() {
 }
 
 #[test]
-fn the_filter_changes_at_run_time() {
+fn filter_changes_at_run_time() {
     let (dispatch, kept, logging) = kept(Builder::new().filter("info"));
     tracing::dispatcher::with_default(&dispatch, || {
         let log = |number: u32| debug!(number, "debug");
@@ -116,7 +116,7 @@ fn the_filter_changes_at_run_time() {
 }
 
 #[test]
-fn a_filter_for_a_while_falls_back_by_itself() {
+fn temporary_filter_reverts_after_duration() {
     let (_dispatch, _kept, logging) = kept(Builder::new().filter("info"));
     logging.set_filter_for("trace", Duration::from_secs(3600)).unwrap();
     logging.set_filter_for("debug", Duration::from_millis(50)).unwrap();
@@ -132,7 +132,7 @@ fn a_filter_for_a_while_falls_back_by_itself() {
 }
 
 #[test]
-fn a_wrong_filter_names_itself_and_the_remedy() {
+fn invalid_filter_is_rejected_with_text_and_remedy() {
     for wrong in ["info,db=loud", "", "a[b=c", "info=debug=warn"] {
         let error = Builder::new()
             .filter(wrong)
@@ -147,7 +147,7 @@ fn a_wrong_filter_names_itself_and_the_remedy() {
 }
 
 #[test]
-fn an_empty_directive_or_blanks_change_nothing() {
+fn empty_directives_and_blanks_are_ignored() {
     for (odd, plain) in [
         ("info,", "info"),
         (",info,,", "info"),
@@ -162,7 +162,7 @@ fn an_empty_directive_or_blanks_change_nothing() {
 }
 
 #[test]
-fn a_directive_that_can_never_match_is_refused_with_a_remedy() {
+fn directive_without_possible_match_is_rejected_with_remedy() {
     for text in
         ["]", "*=debug", "*", "info,=debug", "a b=info", "orders]=info", "{x}=info", ",", " "]
     {

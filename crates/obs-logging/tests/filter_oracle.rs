@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 proptest::proptest! {
     /// Whatever is accepted gives the answers of `EnvFilter`.
     #[test]
-    fn an_accepted_filter_of_levels_and_targets_answers_as_env_filter_does(
+    fn filter_of_levels_and_targets_agrees_with_env_filter(
         directives in proptest::collection::vec(
             (
                 proptest::sample::select(vec!["", "a", "a::b", "a-b", "b", "info", "off", "3"]),

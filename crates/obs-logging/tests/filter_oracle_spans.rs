@@ -175,7 +175,7 @@ fn directive() -> impl Strategy<Value = String> {
 }
 
 /// What would mean nothing, or different things to different parsers.
-fn refuses_with_a_remedy() {
+fn assert_rejected_with_remedy() {
     for text in ["a=", "info,[s]="] {
         let error = ours(text).unwrap_err();
         assert!(error.contains("names no level") && error.contains("write levels"), "{error}");
@@ -191,8 +191,8 @@ fn refuses_with_a_remedy() {
 }
 
 #[test]
-fn spans_and_fields_answer_as_env_filter_does_or_are_refused() {
-    refuses_with_a_remedy();
+fn filter_of_spans_and_fields_agrees_with_env_filter() {
+    assert_rejected_with_remedy();
     for text in [
         "[s]=debug",
         "error,[s]=trace",

@@ -26,7 +26,7 @@ impl fmt::Debug for Talkative {
 static EARLIER_HOOK: AtomicUsize = AtomicUsize::new(0);
 
 #[test]
-fn with_a_global_subscriber() {
+fn global_subscriber_writes_log_records_and_panics() {
     std::panic::set_hook(Box::new(|_| {
         EARLIER_HOOK.fetch_add(1, Ordering::Relaxed);
     }));
@@ -45,7 +45,7 @@ fn with_a_global_subscriber() {
     panics_are_lines(&kept, &*logging.source());
     values_may_panic_while_they_are_formatted(&kept);
 
-    a_writer_that_panics_does_not_wait_for_itself();
+    panicking_writer_does_not_deadlock();
     drop(entered);
     let counts = logging.counts();
     assert_eq!(counts.emitted, counts.written + counts.dropped);
@@ -127,7 +127,7 @@ fn values_may_panic_while_they_are_formatted(kept: &Kept) {
 }
 
 /// The hook flushes, on the thread that holds the writer.
-fn a_writer_that_panics_does_not_wait_for_itself() {
+fn panicking_writer_does_not_deadlock() {
     struct Panics;
     impl std::io::Write for Panics {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {

@@ -83,17 +83,17 @@ fn compare(format: Format, name: &str) {
 }
 
 #[test]
-fn json_lines() {
+fn json_lines_match_golden_file() {
     compare(Format::Json, "json.log");
 }
 
 #[test]
-fn console_lines() {
+fn console_lines_match_golden_file() {
     compare(Format::Console, "console.log");
 }
 
 #[test]
-fn the_readme_shows_the_console_as_it_is() {
+fn readme_matches_console_golden_file() {
     let readme = include_str!("../README.md");
     let shown = readme.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(shown, include_str!("golden/console.log"), "copy the file to the README");

@@ -82,7 +82,7 @@ fn assert_counted<T>(place: &str, work: impl FnOnce() -> T) -> T {
 }
 
 #[test]
-fn a_processor_that_panics_is_counted_and_keeps_the_line() {
+fn panicking_processor_is_counted_and_keeps_line() {
     let (dispatch, kept, _logging) = kept(Builder::new().processor(Panics));
     assert_counted("logging.processor", || {
         tracing::dispatcher::with_default(&dispatch, || info!("event"));
@@ -91,7 +91,7 @@ fn a_processor_that_panics_is_counted_and_keeps_the_line() {
 }
 
 #[test]
-fn an_error_whose_source_panics_is_counted_and_shows_its_message() {
+fn panicking_error_source_is_counted_and_keeps_message() {
     let lines = assert_counted("logging.error_source", || {
         logged(|| {
             let _span = info_span!("span", error = &Panics as &dyn Error).entered();
@@ -108,7 +108,7 @@ fn an_error_whose_source_panics_is_counted_and_shows_its_message() {
 }
 
 #[test]
-fn key_values_that_panic_are_counted_and_the_others_are_kept() {
+fn panicking_key_values_are_counted_and_others_are_kept() {
     let _first = obs_logging::bridge::install();
     let line = assert_counted("logging.key_values", || {
         logged(|| {
@@ -123,7 +123,7 @@ fn key_values_that_panic_are_counted_and_the_others_are_kept() {
 }
 
 #[test]
-fn a_valuable_that_panics_is_counted_and_the_line_is_whole() {
+fn panicking_valuable_is_counted_and_keeps_line() {
     let line = assert_counted("logging.valuable", || {
         logged(|| info!(value = ?valuable(&Panics), after = 1, "event"))
     })
@@ -132,7 +132,7 @@ fn a_valuable_that_panics_is_counted_and_the_line_is_whole() {
 }
 
 #[test]
-fn writers_that_panic_are_counted_in_every_delivery() {
+fn panicking_writer_is_counted_in_each_delivery() {
     let queued = Delivery::NonBlocking { buffer_bytes: 1 << 16, when_full: WhenFull::Block };
     for (in_flush, delivery) in
         [(false, Delivery::Blocking), (false, queued), (true, Delivery::Blocking), (true, queued)]

@@ -25,7 +25,7 @@ extern "C" fn earlier(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut l
 }
 
 #[tokio::test]
-async fn a_hangup_reaches_earlier_handlers_and_tokio_too() {
+async fn hangup_reaches_earlier_handlers_and_tokio() {
     // SAFETY: zero is valid in every field; the handler has the signature that the flag asks for.
     let done = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();

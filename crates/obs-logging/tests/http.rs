@@ -38,7 +38,7 @@ async fn handler(_: Request<Body>) -> Result<Response<Body>, Infallible> {
 }
 
 #[tokio::test]
-async fn every_line_of_a_request_carries_its_context() {
+async fn request_lines_have_request_context() {
     let (dispatch, kept, _logging) = kept(Builder::new());
     let observers = (RequestContext::new(), AccessLog::new());
     let route_of = |_: &http::request::Parts| Some(Route::intern("/orders/{id}"));
@@ -70,7 +70,7 @@ async fn every_line_of_a_request_carries_its_context() {
 }
 
 #[tokio::test]
-async fn a_harmful_request_id_is_replaced() {
+async fn harmful_request_id_is_replaced() {
     for bad in ["two words", "", "x\u{7f}y", &"a".repeat(129), "<script>"] {
         let (dispatch, kept, _logging) = kept(Builder::new());
         let service = layer(unrouted).layer(service_fn(handler));
@@ -86,7 +86,7 @@ async fn a_harmful_request_id_is_replaced() {
 }
 
 #[tokio::test]
-async fn concurrent_requests_never_see_each_others_fields() {
+async fn concurrent_requests_do_not_mix_fields() {
     let (dispatch, kept, _logging) = kept(Builder::new());
     let handler = |request: Request<Body>| async move {
         let path = request.uri().path().to_owned();
@@ -117,7 +117,7 @@ async fn concurrent_requests_never_see_each_others_fields() {
 }
 
 #[tokio::test]
-async fn a_client_forwards_the_id_of_the_request_that_it_works_for() {
+async fn client_forwards_id_of_current_request() {
     let client = ObserveLayer::new(ForwardRequestId::new(), unrouted).layer(service_fn(
         |request: Request<Body>| async move {
             let id = request.headers().get("x-request-id").cloned();
@@ -142,7 +142,7 @@ async fn a_client_forwards_the_id_of_the_request_that_it_works_for() {
 
 /// What each line of a request costs to keep: the ids, and little else.
 #[tokio::test]
-async fn a_line_with_all_three_ids_is_short() {
+async fn line_with_three_ids_takes_at_most_300_bytes() {
     let (dispatch, kept, _logging) = kept(Builder::new());
     let handler = async |_: Request<Body>| {
         set_active_span(Some(ActiveSpan {
@@ -168,7 +168,7 @@ async fn a_line_with_all_three_ids_is_short() {
 }
 
 #[tokio::test]
-async fn the_route_is_on_every_line_when_asked_for() {
+async fn route_is_on_each_line_when_enabled() {
     let (dispatch, kept, _logging) = kept(Builder::new());
     let route_of = |_: &http::request::Parts| Some(Route::intern("/orders/{id}"));
     let context = RequestContext::new().with_route();
@@ -179,7 +179,7 @@ async fn the_route_is_on_every_line_when_asked_for() {
 
 /// Contexts are pooled: one that somebody still holds is not given to another request.
 #[tokio::test]
-async fn context_that_outlives_its_request_keeps_its_fields() {
+async fn context_outliving_request_keeps_fields() {
     let (dispatch, kept, _logging) = kept(Builder::new());
     let held = std::sync::Mutex::new(Vec::new());
     let service = layer(unrouted).layer(service_fn(async |request: Request<Body>| {

@@ -9,7 +9,7 @@ use obs_logging::Builder;
 use serde_json::json;
 
 #[test]
-fn key_values_of_log_records_are_fields_of_the_line() {
+fn key_values_of_log_records_are_line_fields() {
     obs_logging::bridge::install().unwrap();
     let (dispatch, kept, _logging) = kept(Builder::new().redact(["password"]));
     let nested = json!({"a": [1, {"b": null}], "c": "\u{1b}\""});

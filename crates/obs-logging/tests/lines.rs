@@ -9,7 +9,7 @@ use obs_logging::{Builder, Logger, bind};
 use tracing::{error, info, info_span, warn};
 
 #[test]
-fn fields_stand_in_a_fixed_order_and_keep_their_types() {
+fn fields_keep_fixed_order_and_types() {
     let (dispatch, kept, _logging) = kept(Builder::new().static_field("service", "orders"));
     tracing::dispatcher::with_default(&dispatch, || {
         let context = obs_logging::Context::new();
@@ -42,7 +42,7 @@ fn fields_stand_in_a_fixed_order_and_keep_their_types() {
 }
 
 #[test]
-fn numbers_that_json_or_its_readers_lack_are_strings() {
+fn numbers_beyond_json_are_strings() {
     let line = logged(|| {
         info!(
             big = u128::MAX,
@@ -66,7 +66,7 @@ fn numbers_that_json_or_its_readers_lack_are_strings() {
 }
 
 #[test]
-fn an_error_keeps_its_chain() {
+fn error_field_has_message_and_chain() {
     #[derive(Debug)]
     struct Outer(std::io::Error);
     impl std::fmt::Display for Outer {
@@ -89,7 +89,7 @@ fn an_error_keeps_its_chain() {
 }
 
 #[test]
-fn of_one_name_the_innermost_holds() {
+fn innermost_field_of_same_name_wins() {
     let context = obs_logging::Context::new();
     context.bind("who", "ambient").bind("ambient", true);
     let _entered = context.enter();
@@ -111,7 +111,7 @@ fn of_one_name_the_innermost_holds() {
 }
 
 #[test]
-fn reserved_names_get_an_underscore() {
+fn reserved_names_get_underscore() {
     let line = logged(|| {
         let _span = info_span!("s", timestamp = "then", name = "fine").entered();
         info!(level = 9, target = "goal", event = "party", "said");
@@ -126,7 +126,7 @@ fn reserved_names_get_an_underscore() {
 }
 
 #[test]
-fn ids_of_the_active_span_win_over_fields_of_their_name() {
+fn active_span_ids_replace_fields_of_same_name() {
     let lines = logged(|| {
         info!(trace_id = "mine", "outside");
         set_active_span(Some(ActiveSpan {
@@ -147,7 +147,7 @@ fn ids_of_the_active_span_win_over_fields_of_their_name() {
 }
 
 #[test]
-fn a_later_record_is_seen_by_children_too() {
+fn later_span_record_reaches_children() {
     let lines = logged(|| {
         let outer = info_span!("outer", user = tracing::field::Empty, a = 1);
         let inner = info_span!(parent: &outer, "inner", b = 2);
@@ -168,7 +168,7 @@ fn a_later_record_is_seen_by_children_too() {
 }
 
 #[test]
-fn an_explicit_parent_gives_the_context() {
+fn explicit_parent_sets_context() {
     let lines = logged(|| {
         let other = info_span!("other", of = "other");
         let _here = info_span!("here", of = "here").entered();
@@ -183,7 +183,7 @@ fn an_explicit_parent_gives_the_context() {
 }
 
 #[test]
-fn a_bound_logger_adds_to_its_own_lines_only() {
+fn bound_logger_adds_fields_to_own_lines_only() {
     let lines = logged(|| {
         let log = Logger::bind("request_id", "abc-123").and("path", "/api/tasks");
         obs_logging::info!(log; "handling request");
@@ -198,7 +198,7 @@ fn a_bound_logger_adds_to_its_own_lines_only() {
 }
 
 #[test]
-fn bind_adds_to_the_context_from_anywhere_inside() {
+fn bind_in_nested_call_adds_to_context() {
     let lines = logged(|| {
         assert!(!bind!(nobody = "hears"));
         let context = obs_logging::Context::new();
@@ -221,7 +221,7 @@ fn bind_adds_to_the_context_from_anywhere_inside() {
 }
 
 #[test]
-fn the_key_of_the_message_can_be_another() {
+fn event_key_renames_message_field() {
     let (dispatch, kept, _logging) = kept(Builder::new().event_key("msg"));
     tracing::dispatcher::with_default(&dispatch, || {
         info!(msg = "field", other = 1, "message");
@@ -234,7 +234,7 @@ fn the_key_of_the_message_can_be_another() {
 }
 
 #[test]
-fn errors_have_a_type_where_it_is_known() {
+fn known_error_types_are_named() {
     #[derive(Debug)]
     struct Declined;
     impl std::fmt::Display for Declined {
@@ -262,7 +262,7 @@ fn errors_have_a_type_where_it_is_known() {
 }
 
 #[test]
-fn fields_past_the_room_of_a_context_are_counted() {
+fn fields_past_context_limit_are_counted() {
     let before = obs_logging::Context::fields_left_out();
     let context = obs_logging::Context::new();
     context.bind("fits", 1).bind("long", "x".repeat(60_000)).bind("more", "y".repeat(60_000));

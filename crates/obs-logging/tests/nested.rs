@@ -44,7 +44,7 @@ fn order() -> Order {
 }
 
 #[test]
-fn a_structure_is_json_inside_of_the_line() {
+fn valuable_is_json_in_line() {
     let expected = json!({"id": 7, "note": null, "items": [["te\"a", 2.5], ["b\n", "NaN"]]});
     let lines = logged(|| {
         let map = BTreeMap::from([("a", vec![1, 2]), ("b", vec![])]);
@@ -60,7 +60,7 @@ fn a_structure_is_json_inside_of_the_line() {
 }
 
 #[test]
-fn inside_of_other_text_and_in_messages_it_is_text() {
+fn valuable_within_other_text_is_text() {
     let line = logged(|| {
         info!(some = ?Some(valuable(&order())), "order {:?}", valuable(&1));
     })
@@ -70,7 +70,7 @@ fn inside_of_other_text_and_in_messages_it_is_text() {
 }
 
 #[test]
-fn what_is_too_deep_too_long_or_panics_is_left_out() {
+fn deep_long_or_panicking_valuable_is_marked() {
     struct Deep(u32);
     impl Valuable for Deep {
         fn as_value(&self) -> Value<'_> {

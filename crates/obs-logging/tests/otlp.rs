@@ -117,7 +117,7 @@ fn attribute(record: &LogRecord, key: &str) -> Option<Value> {
 }
 
 #[test]
-fn a_record_has_all_of_its_line() {
+fn record_has_all_line_fields() {
     let collector = Collector::start(&[]);
     let otlp = to(&collector.endpoint)
         .resource("service.name", "orders")
@@ -179,7 +179,7 @@ fn a_record_has_all_of_its_line() {
 }
 
 #[test]
-fn a_records_attributes_are_called_as_the_conventions_call_them() {
+fn record_attributes_follow_semantic_conventions() {
     let collector = Collector::start(&[]);
     let logging = logged(to(&collector.endpoint), || {
         let request = obs_logging::Context::new();
@@ -239,7 +239,7 @@ fn a_records_attributes_are_called_as_the_conventions_call_them() {
 }
 
 #[test]
-fn a_busy_collector_is_asked_again_and_refusals_are_counted() {
+fn busy_collector_is_retried_and_rejections_are_counted() {
     let collector = Collector::start(&["503 Busy", "429 Slow down", "200 rejected"]);
     let otlp = to(&collector.endpoint);
     let logging = logged(otlp.clone(), || tracing::info!("once"));
@@ -260,7 +260,7 @@ fn a_busy_collector_is_asked_again_and_refusals_are_counted() {
 
 #[cfg(feature = "gzip")]
 #[test]
-fn requests_are_compressed_where_that_is_said() {
+fn requests_are_compressed_when_configured() {
     let collector = Collector::start(&[]);
     let logging =
         logged(to(&collector.endpoint).compression(obs_logging::Compression::Gzip), || {
@@ -275,7 +275,7 @@ fn requests_are_compressed_where_that_is_said() {
 }
 
 #[test]
-fn a_drop_after_the_shutdown_does_not_wait_again() {
+fn drop_after_shutdown_does_not_wait() {
     let otlp = Otlp::new(CLOSED_PORT).retry_for(Duration::from_secs(600));
     let logging = logged(otlp, || tracing::info!("never"));
     let begun = Instant::now();
@@ -286,7 +286,7 @@ fn a_drop_after_the_shutdown_does_not_wait_again() {
 }
 
 #[test]
-fn without_a_collector_the_deadline_holds_and_all_is_counted() {
+fn shutdown_without_collector_keeps_deadline_and_counts_lines() {
     let otlp = Otlp::new(CLOSED_PORT).retry_for(Duration::from_secs(600));
     let logging = logged(otlp, || (0..100).for_each(|number| tracing::info!(number)));
     let begun = Instant::now();
@@ -305,7 +305,7 @@ fn without_a_collector_the_deadline_holds_and_all_is_counted() {
 }
 
 #[test]
-fn what_cannot_work_is_said_at_once() {
+fn invalid_endpoint_or_delivery_is_rejected_at_build() {
     let refused = |builder: Builder| builder.build::<tracing_subscriber::Registry>().map(drop);
     for bad in ["localhost:4318", "ftp://host", "http://"] {
         let error = refused(Builder::new().output(Output::otlp(Otlp::new(bad)))).unwrap_err();
@@ -318,7 +318,7 @@ fn what_cannot_work_is_said_at_once() {
 }
 
 #[test]
-fn a_request_under_way_at_the_deadline_is_unknown() {
+fn request_in_flight_at_deadline_is_counted_unknown() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let (arrived, came) = std::sync::mpsc::channel();
@@ -342,7 +342,7 @@ fn a_request_under_way_at_the_deadline_is_unknown() {
 }
 
 #[test]
-fn a_line_after_the_shutdown_is_counted_and_waits_for_nobody() {
+fn line_after_shutdown_is_dropped_and_counted() {
     let collector = Collector::start(&[]);
     let builder = Builder::new().output(Output::otlp(to(&collector.endpoint)));
     let (layer, logging) = builder.build().unwrap();
@@ -357,7 +357,7 @@ fn a_line_after_the_shutdown_is_counted_and_waits_for_nobody() {
 }
 
 #[test]
-fn the_environment_may_turn_it_off() {
+fn environment_disables_otlp_output() {
     let collector = Collector::start(&[]);
     for (name, value) in [
         ("OTEL_SDK_DISABLED", "true"),

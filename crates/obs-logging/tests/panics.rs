@@ -40,7 +40,7 @@ fn run(filter: &str, backtrace: &str) -> (Vec<serde_json::Value>, String) {
 }
 
 #[test]
-fn a_panic_is_said_once() {
+fn panic_is_reported_once() {
     let (lines, errors) = run("info", "0");
     assert_eq!(lines[0]["event"], "out of cheese");
     assert!(!errors.contains("out of cheese"), "{errors}");
@@ -48,14 +48,14 @@ fn a_panic_is_said_once() {
 }
 
 #[test]
-fn a_panic_that_is_no_line_is_said_on_standard_error() {
+fn filtered_panic_is_written_to_standard_error() {
     let (lines, errors) = run("info,panic=off", "0");
     assert!(lines.is_empty(), "{lines:?}");
     assert!(errors.contains("out of cheese"), "{errors}");
 }
 
 #[test]
-fn a_panics_calls_are_the_applications() {
+fn panic_backtrace_leaves_out_library_frames() {
     let (lines, _) = run("info", "1");
     let calls = lines[0]["backtrace"].as_str().unwrap();
     assert!(calls.contains("panics::deep_inside"), "{calls}");

@@ -10,7 +10,7 @@ use obs_logging::{Builder, Context, Logger, Processor, Record};
 use tracing::{Level, info, info_span, warn};
 
 #[test]
-fn redacted_values_are_nowhere() {
+fn redacted_values_are_in_no_line() {
     let builder = Builder::new().redact(["password", "card"]).static_field("card", "secret-0");
     let (dispatch, kept, _logging) = kept(builder);
     let context = Context::new();
@@ -34,7 +34,7 @@ fn redacted_values_are_nowhere() {
 }
 
 #[test]
-fn sampling_keeps_warnings_and_tells_what_it_suppressed() {
+fn sampling_keeps_warnings_and_counts_suppressed_lines() {
     let (dispatch, kept, logging) = kept(Builder::new().sample_below(Level::WARN, 10));
     tracing::dispatcher::with_default(&dispatch, || {
         for number in 0..25 {
@@ -57,7 +57,7 @@ fn sampling_keeps_warnings_and_tells_what_it_suppressed() {
 }
 
 #[test]
-fn a_rate_limit_holds_for_each_callsite() {
+fn rate_limit_holds_per_callsite() {
     let (dispatch, kept, _logging) = kept(Builder::new().rate_limit(5));
     let begun = Instant::now();
     tracing::dispatcher::with_default(&dispatch, || {

@@ -61,7 +61,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn names_and_values_of_a_context_come_back(fields in proptest::collection::vec((any::<String>(), any_value()), 0..12)) {
+    fn context_names_and_values_parse_back(fields in proptest::collection::vec((any::<String>(), any_value()), 0..12)) {
         let context = Context::new();
         let mut expected = BTreeMap::new();
         for (name, value) in &fields {
@@ -79,7 +79,7 @@ proptest! {
     }
 
     #[test]
-    fn values_of_events_and_spans_come_back(text in any::<String>(), number in any::<f64>(), big in any::<u128>()) {
+    fn event_and_span_values_parse_back(text in any::<String>(), number in any::<f64>(), big in any::<u128>()) {
         let lines = logged(|| {
             let _span = info_span!("span", in_span = %text, quoted = text).entered();
             info!(debug = ?text, number, big, "message {text}");
@@ -176,7 +176,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn concurrent_work_never_sees_fields_of_others(tasks in any_steps()) {
+    fn concurrent_tasks_do_not_mix_fields(tasks in any_steps()) {
         let (dispatch, kept, _logging) = kept(Builder::new());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).build().unwrap();
         let count = tasks.len();
@@ -210,7 +210,7 @@ proptest! {
 
 /// Each task has its own context and span, and moves between threads at every await.
 #[test]
-fn ten_thousand_tasks_that_hop_threads_show_no_foreign_field() {
+fn ten_thousand_tasks_across_threads_do_not_mix_fields() {
     const TASKS: u64 = 10_000;
     let (dispatch, kept, _logging) = kept(Builder::new());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
@@ -251,7 +251,7 @@ fn ten_thousand_tasks_that_hop_threads_show_no_foreign_field() {
 
 /// What another parser, of another language, makes of lines with any values.
 #[test]
-fn pythons_json_reads_what_serde_json_reads() {
+fn python_json_agrees_with_serde_json() {
     const PROGRAM: &str = r#"
 import json, sys
 def once(pairs):

@@ -10,7 +10,7 @@ use obs_testing::{Rotel, Signal};
 use tracing_subscriber::layer::SubscriberExt;
 
 #[test]
-fn understands_the_records_that_we_send() {
+fn rotel_receives_records_of_each_protocol() {
     let Some(rotel) = Rotel::start(Signal::Logs) else { return };
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
         let endpoint = match protocol {

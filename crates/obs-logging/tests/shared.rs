@@ -58,7 +58,7 @@ fn lines_of_many_threads_stay_whole() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn what_a_full_disk_did_not_take_is_counted() {
+fn lines_rejected_by_full_disk_are_counted() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let (dispatch, logging) = shared(Output::shared_writer(full));
     on_threads(&dispatch, 100);
@@ -91,7 +91,7 @@ impl Write for &Flaky {
 }
 
 #[test]
-fn a_torn_line_is_ended_and_losses_are_told() {
+fn torn_line_is_ended_and_log_has_dropped_count() {
     let kept = Kept::default();
     let flaky = Flaky { kept: Mutex::new(kept.clone()), calls: AtomicUsize::new(0) };
     let (dispatch, logging) = shared(Output::shared_writer(flaky));

@@ -179,7 +179,7 @@ fn redaction_by_path_reaches_into_structures_lists_and_maps() {
 }
 
 #[test]
-fn numbers_of_key_values_are_those_of_fields() {
+fn key_value_numbers_are_written_like_fields() {
     let _first = obs_logging::bridge::install();
     let (dispatch, kept, _logging) = kept(Builder::new());
     let wide = 123_456_789_012_345_678_901_234_567_890_123_456_789_u128;
@@ -206,7 +206,7 @@ fn numbers_of_key_values_are_those_of_fields() {
 }
 
 #[test]
-fn what_is_too_deep_or_too_long_is_left_out_with_a_mark() {
+fn deep_or_long_structures_are_truncated_with_mark() {
     let mut deep = Tree::Object(vec![("password".into(), Tree::Text("SECRET".into()))]);
     for _ in 0..40 {
         deep = Tree::List(vec![deep]);
@@ -285,7 +285,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_secret_under_a_redacted_name_is_in_no_line(tree in tree_with_secret()) {
+    fn secret_under_redacted_name_is_in_no_line(tree in tree_with_secret()) {
         let (dispatch, kept, _logging) = kept(Builder::new().redact(["password", "to\"ken"]));
         log_everywhere(&dispatch, &tree);
         prop_assert!(!kept.text().contains("SECRET"), "{}", kept.text());
@@ -296,7 +296,7 @@ proptest! {
     }
 
     #[test]
-    fn no_name_comes_twice_at_any_depth(
+    fn names_are_unique_at_any_depth(
         tree in tree(),
         event_key in prop::sample::select(vec!["event", "message", "a", "spans", "tree"]),
     ) {

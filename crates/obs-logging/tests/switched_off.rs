@@ -11,7 +11,7 @@ use obs_logging::Builder;
 use tracing::{debug, debug_span};
 
 #[test]
-fn a_callsite_that_nobody_wants_is_switched_off() {
+fn filtered_callsite_is_disabled() {
     let (dispatch, kept, _logging) = kept(Builder::new().filter("info"));
     tracing::dispatcher::with_default(&dispatch, || {
         let evaluated = AtomicUsize::new(0);

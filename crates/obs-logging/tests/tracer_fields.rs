@@ -6,7 +6,7 @@ use obs_logging::capture::Capture;
 use tracing::{info, info_span};
 
 #[test]
-fn instructions_for_the_tracer_are_no_fields_of_lines() {
+fn otel_fields_are_left_out_of_lines() {
     let capture = Capture::new();
     capture.run(|| {
         let span = info_span!(

@@ -51,7 +51,7 @@ impl Write for Refuses {
 }
 
 #[test]
-fn lines_that_follow_a_refused_one_in_a_batch_are_written() {
+fn lines_after_rejected_line_in_batch_are_written() {
     let (kept, is_open) = (Kept::default(), Arc::new(AtomicBool::new(false)));
     let output = Output::writer(Refuses(kept.clone(), is_open.clone()));
     let (dispatch, logging) = queued(output, 1 << 20, WhenFull::Block);
@@ -85,7 +85,7 @@ impl Write for Blocked {
 }
 
 #[test]
-fn a_writer_that_would_block_is_waited_for_once_a_batch() {
+fn blocked_writer_is_awaited_once_per_batch() {
     let tries = Arc::new(Mutex::new(0));
     let (dispatch, logging) =
         queued(Output::writer(Blocked(tries.clone())), 1 << 20, WhenFull::Block);
@@ -128,7 +128,7 @@ impl Write for StuckLater {
 }
 
 #[test]
-fn a_writer_that_blocks_on_its_second_call_does_not_outlive_the_deadline() {
+fn writer_blocking_on_second_call_keeps_shutdown_deadline() {
     for in_flush in [false, true] {
         let open = Arc::new(AtomicBool::new(false));
         let writer = StuckLater { calls: 0, in_flush, open: open.clone() };

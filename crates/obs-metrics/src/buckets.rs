@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn computed_bounds_that_do_not_grow_are_rejected() {
+    fn computed_bounds_without_growth_are_rejected() {
         for buckets in [
             Buckets::linear(0.0, 1.0, usize::MAX),
             Buckets::linear(f64::MAX, f64::MAX, 3),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn value_on_a_bound_counts_in_the_bucket_below() {
+    fn value_on_bound_counts_in_bucket_below() {
         for count in [3, 100] {
             let bounds = Bounds::new(Buckets::linear(1.0, 1.0, count));
             assert_eq!(bounds.bucket(-5.0), 0);

@@ -108,7 +108,7 @@ labels! {
 }
 
 #[test]
-fn label_struct_selects_the_series() {
+fn label_struct_selects_series() {
     let registry = Registry::new();
     let orders: TypedVec<Counter, Order<'_>, 3> =
         registry.counter_vec("orders_total", "Orders.", Order::NAMES).unwrap().typed();

@@ -15,7 +15,7 @@ fn bucket_and_count(text: &str) -> (u64, u64) {
 }
 
 #[test]
-fn count_in_a_scrape_is_the_sum_of_its_buckets() {
+fn count_in_scrape_is_sum_of_buckets() {
     let registry = Registry::new();
     let histogram = registry.histogram("a_seconds", "A.", Buckets::default()).unwrap();
     let done = AtomicBool::new(false);

@@ -16,7 +16,7 @@ fn span(sampled: bool) -> ActiveSpan {
 const LABELS: &str = "{trace_id=\"00000000000000000000000000000abc\",span_id=\"0000000000000def\"}";
 
 #[test]
-fn observation_in_a_sampled_span_has_an_exemplar() {
+fn observation_in_sampled_span_has_exemplar() {
     let registry = Registry::new();
     let orders = registry.counter_vec("orders_total", "Orders.", ["status"]).unwrap();
     let wait = registry.histogram("wait_seconds", "Wait.", Buckets::new([0.5, 1.0])).unwrap();
@@ -42,7 +42,7 @@ fn observation_in_a_sampled_span_has_an_exemplar() {
 }
 
 #[test]
-fn observation_in_an_unsampled_span_has_no_exemplar() {
+fn observation_in_unsampled_span_has_no_exemplar() {
     let registry = Registry::new();
     let orders = registry.counter("orders_total", "Orders.").unwrap();
     set_active_span(Some(span(false)));
@@ -52,7 +52,7 @@ fn observation_in_an_unsampled_span_has_no_exemplar() {
 }
 
 #[test]
-fn concurrent_stores_leave_a_consistent_exemplar() {
+fn concurrent_stores_leave_consistent_exemplar() {
     let registry = Registry::new();
     let orders = registry.counter("orders_total", "Orders.").unwrap();
     std::thread::scope(|scope| {

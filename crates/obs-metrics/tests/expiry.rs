@@ -9,7 +9,7 @@ use std::time::Duration;
 use obs_metrics::Registry;
 
 #[test]
-fn handle_taken_during_expiry_counts_into_a_shown_series() {
+fn handle_taken_during_expiry_counts_into_shown_series() {
     let registry = Registry::new();
     let family = registry.counter_vec("a_total", "A.", ["x"]).unwrap().expire_after(Duration::ZERO);
     let done = AtomicBool::new(false);
@@ -30,7 +30,7 @@ fn handle_taken_during_expiry_counts_into_a_shown_series() {
 }
 
 #[test]
-fn series_at_a_reused_address_does_not_inherit_an_age() {
+fn series_at_reused_address_does_not_inherit_age() {
     let registry = Registry::new();
     let idle = Duration::from_millis(200);
     let family = registry.counter_vec("a_total", "A.", ["x"]).unwrap().expire_after(idle);
@@ -47,7 +47,7 @@ fn series_at_a_reused_address_does_not_inherit_an_age() {
 }
 
 #[test]
-fn retain_may_use_the_family_and_removes_nothing_on_panic() {
+fn retain_may_use_family_and_removes_nothing_on_panic() {
     let registry = Registry::new();
     let family = registry.counter_vec("a_total", "A.", ["x"]).unwrap();
     for value in ["a", "b", "c"] {
@@ -71,7 +71,7 @@ fn retain_may_use_the_family_and_removes_nothing_on_panic() {
 }
 
 #[test]
-fn label_values_past_the_limit_use_the_overflow_series() {
+fn label_values_past_limit_use_overflow_series() {
     let registry = Registry::new();
     let family = registry.counter_vec("a_total", "A.", ["x", "y"]).unwrap();
     let long = "long".repeat(1 << 20);

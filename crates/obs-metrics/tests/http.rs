@@ -189,7 +189,7 @@ impl Exchange for Span {
 }
 
 #[tokio::test]
-async fn traced_request_has_an_exemplar() {
+async fn traced_request_has_exemplar() {
     let registry = Registry::new();
     let observers = (Traced, ServerMetrics::new(&registry).unwrap());
     let app = Router::new()
@@ -255,7 +255,7 @@ fn text(response: &Response<Bytes>) -> &str {
 }
 
 #[test]
-fn format_follows_the_accept_header() {
+fn format_follows_accept_header() {
     let endpoint = endpoint();
     let classic = scrape(&endpoint, Method::GET, "/metrics", &[]);
     assert_eq!(classic.headers()[header::CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
@@ -294,7 +294,7 @@ fn name_parameter_filters_families() {
 }
 
 #[test]
-fn scrape_past_the_scrapers_timeout_answers_503() {
+fn scrape_past_scrapers_timeout_answers_503() {
     let endpoint = endpoint();
     let header = "x-prometheus-scrape-timeout-seconds";
     let late = scrape(&endpoint, Method::GET, "/metrics", &[(header, "0")]);
@@ -317,7 +317,7 @@ fn scrapes_are_counted() {
 }
 
 #[test]
-fn cardinality_page_is_a_table_or_json() {
+fn cardinality_page_is_table_or_json() {
     let endpoint = endpoint();
     let ask = |uri: &str, accept: &str| {
         let request = Request::get(uri).header("accept", accept).body(()).unwrap();
@@ -333,7 +333,7 @@ fn cardinality_page_is_a_table_or_json() {
 
 #[cfg(feature = "gzip")]
 #[test]
-fn answer_is_compressed_where_accept_encoding_allows_it() {
+fn answer_is_compressed_when_accepted() {
     use std::io::Read;
 
     let endpoint = endpoint();
@@ -346,7 +346,7 @@ fn answer_is_compressed_where_accept_encoding_allows_it() {
 
 #[cfg(feature = "zstd")]
 #[test]
-fn answer_is_zstd_where_preferred() {
+fn answer_is_zstd_when_preferred() {
     let endpoint = endpoint();
     let codings = [("accept-encoding", "gzip;q=0.8, zstd")];
     let packed = scrape(&endpoint, Method::GET, "/metrics", &codings);

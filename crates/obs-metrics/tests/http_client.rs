@@ -40,7 +40,7 @@ fn has(registry: &Registry, labels: [&str; 5], count: u64) -> bool {
 }
 
 #[tokio::test]
-async fn client_request_is_measured_when_its_body_ends() {
+async fn client_request_is_measured_when_body_ends() {
     let registry = Registry::new();
     let client = layer(&registry).layer(service_fn(async |request: Request<()>| {
         let status = if request.uri().path() == "/none" { 404 } else { 200 };
@@ -73,7 +73,7 @@ async fn client_request_is_measured_when_its_body_ends() {
 }
 
 #[tokio::test]
-async fn client_failures_are_measured_with_their_error_type() {
+async fn client_failures_are_measured_with_error_type() {
     let registry = Registry::new();
     let refused = layer(&registry).layer(service_fn(async |_: Request<()>| {
         Err::<Response<Full<Bytes>>, _>(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))
@@ -103,7 +103,7 @@ async fn client_failures_are_measured_with_their_error_type() {
 }
 
 #[tokio::test]
-async fn client_of_many_hosts_stays_within_the_series_limit() {
+async fn client_of_many_hosts_stays_within_series_limit() {
     let registry = Registry::new();
     let client = layer(&registry)
         .layer(service_fn(async |_: Request<()>| Ok::<_, Infallible>(answer(StatusCode::OK))));

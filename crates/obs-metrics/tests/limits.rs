@@ -3,7 +3,7 @@
 use obs_metrics::Registry;
 
 #[test]
-fn label_sets_past_the_limit_share_one_series() {
+fn label_sets_past_limit_share_one_series() {
     let registry = Registry::new();
     let family = registry.counter_vec("a_total", "A.", ["user"]).unwrap().limit_series(10);
     for user in 0..100 {
@@ -19,7 +19,7 @@ fn label_sets_past_the_limit_share_one_series() {
 }
 
 #[test]
-fn removed_series_free_their_place_and_handles_stay_valid() {
+fn removed_series_free_capacity_and_handles_stay_valid() {
     let registry = Registry::new();
     let family = registry.counter_vec("a_total", "A.", ["x", "y"]).unwrap().limit_series(3);
     let kept = family.handle(["1", "\\"]);
@@ -42,7 +42,7 @@ fn removed_series_free_their_place_and_handles_stay_valid() {
 }
 
 #[test]
-fn observations_that_are_not_finite_are_left_out() {
+fn non_finite_observations_are_left_out() {
     let registry = Registry::new();
     let sizes = registry.histogram("a_bytes", "A.", Default::default()).unwrap();
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0] {
@@ -53,7 +53,7 @@ fn observations_that_are_not_finite_are_left_out() {
 }
 
 #[test]
-fn idle_series_without_a_handle_expire_at_a_scrape() {
+fn idle_series_without_handle_expire_at_scrape() {
     let registry = Registry::new();
     let family = registry.counter_vec("a_total", "A.", ["x"]).unwrap();
     let family = family.expire_after(std::time::Duration::ZERO);
@@ -74,7 +74,7 @@ fn idle_series_without_a_handle_expire_at_a_scrape() {
 }
 
 #[test]
-fn cardinality_lists_the_label_with_most_values_first() {
+fn cardinality_lists_label_with_most_values_first() {
     let registry = Registry::new();
     let family =
         registry.counter_vec("a_total", "A.", ["user", "status"]).unwrap().limit_series(50);
@@ -102,7 +102,7 @@ fn cardinality_lists_the_label_with_most_values_first() {
 }
 
 #[test]
-fn registry_past_its_budget_takes_series_of_the_largest_family_first() {
+fn registry_past_budget_sheds_series_of_largest_family() {
     let registry = Registry::builder().series_budget(80).build().unwrap();
     let users = registry.counter_vec("users_total", "U.", ["user"]).unwrap();
     let routes = registry.counter_vec("routes_total", "R.", ["route"]).unwrap();
@@ -128,7 +128,7 @@ fn registry_past_its_budget_takes_series_of_the_largest_family_first() {
 }
 
 #[test]
-fn removed_series_leave_room_in_the_budget_and_none_lifts_it() {
+fn removed_series_free_budget_and_budget_can_be_lifted() {
     let registry = Registry::new();
     assert_eq!(registry.series_budget(), None);
     let family = registry.counter_vec("a_total", "A.", ["x"]).unwrap();
@@ -146,7 +146,7 @@ fn removed_series_leave_room_in_the_budget_and_none_lifts_it() {
 }
 
 #[test]
-fn threads_past_the_budget_make_no_more_series_than_it_has() {
+fn threads_past_budget_keep_series_within_budget() {
     let registry = Registry::builder().series_budget(100).build().unwrap();
     let family = registry.counter_vec("a_total", "A.", ["x"]).unwrap();
     std::thread::scope(|scope| {
@@ -167,7 +167,7 @@ fn threads_past_the_budget_make_no_more_series_than_it_has() {
 }
 
 #[test]
-fn counters_of_what_may_happen_are_zero_before_it_does() {
+fn overflow_and_panic_counters_begin_at_zero() {
     let registry = Registry::new();
     registry.counter_vec("a_total", "A.", ["x"]).unwrap();
     registry.counter("b_total", "B.").unwrap();

@@ -169,7 +169,7 @@ fn find(table: &Table<Core>, number: u64) -> Option<bool> {
 }
 
 #[test]
-fn found_series_is_freed_only_after_the_pin() {
+fn found_series_is_freed_only_after_pin() {
     model(3, || {
         let table = Arc::new(Table::new());
         let all = [series(1)];
@@ -188,7 +188,7 @@ fn found_series_is_freed_only_after_the_pin() {
 }
 
 #[test]
-fn found_series_without_slab_is_freed_only_after_the_pin() {
+fn found_series_without_slab_is_freed_only_after_pin() {
     model(3, || {
         storage::exhaust();
         let table = Arc::new(Table::new());
@@ -208,7 +208,7 @@ fn found_series_without_slab_is_freed_only_after_the_pin() {
 }
 
 #[test]
-fn nested_pins_hold_until_the_last_is_dropped() {
+fn nested_pins_hold_until_last_is_dropped() {
     model(3, || {
         let table = Arc::new(Table::new());
         let all = [series(1)];
@@ -233,7 +233,7 @@ fn nested_pins_hold_until_the_last_is_dropped() {
 }
 
 #[test]
-fn table_that_grows_keeps_all_series() {
+fn growing_table_keeps_all_series() {
     model(3, || {
         let table = Arc::new(Table::new());
         let mut all = vec![series(1)];
@@ -258,7 +258,7 @@ fn table_that_grows_keeps_all_series() {
 }
 
 #[test]
-fn slab_handed_to_another_thread_keeps_its_counts() {
+fn slab_handed_to_other_thread_keeps_counts() {
     model(3, || {
         let first = spawn(storage::count);
         let second = spawn(|| {

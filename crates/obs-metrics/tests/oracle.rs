@@ -109,7 +109,7 @@ fn full() -> Registry {
 }
 
 #[test]
-fn python_parses_our_openmetrics() {
+fn python_parses_openmetrics() {
     let text = full().encode_openmetrics();
     let Some(read) = python("openmetrics", &text) else { return };
     for expected in [
@@ -137,7 +137,7 @@ fn python_parses_our_openmetrics() {
 /// It refuses a whole text for one such sum or counter.
 #[cfg(feature = "prometheus-client")]
 #[test]
-fn python_parses_a_scrape_with_a_foreign_registry() {
+fn python_parses_scrape_with_foreign_registry() {
     use prometheus_client::metrics::{counter::ConstCounter, histogram::Histogram};
     let mut theirs = prometheus_client::registry::Registry::default();
     for (name, bounds, observed) in
@@ -160,7 +160,7 @@ fn python_parses_a_scrape_with_a_foreign_registry() {
 }
 
 #[test]
-fn python_parses_our_classic_text() {
+fn python_parses_classic_text() {
     let text = full().encode_text();
     let Some(read) = python("classic", &text) else { return };
     let orders = r#"('by', 'a "quoted" \\ back\nand a {brace}, ünïcödé'), ('status', 'created')], 4294967295.0"#;

@@ -35,7 +35,7 @@ fn foreign_registry_is_shown_in_both_formats() {
 }
 
 #[test]
-fn foreign_lines_that_break_a_scrape_are_left_out_and_counted() {
+fn foreign_lines_breaking_scrape_are_left_out_and_counted() {
     let mut theirs = Theirs::default();
     theirs.register("fine", "Has\n# HELP in it\nand \\ too", ConstCounter::new(1_u64));
     theirs.register("taken", "Ours already", Gauge::<i64>::default());
@@ -64,7 +64,7 @@ fn foreign_lines_that_break_a_scrape_are_left_out_and_counted() {
 }
 
 #[test]
-fn foreign_native_histogram_does_not_fail_the_scrape() {
+fn foreign_native_histogram_does_not_fail_scrape() {
     let mut theirs = Theirs::default();
     theirs.register("before", "Before", Gauge::<i64>::default());
     theirs.register("native", "Native", NativeOnly);
@@ -133,7 +133,7 @@ fn openmetrics_leaves_out_forbidden_sums_and_counters() {
 }
 
 #[test]
-fn registry_is_a_collector_for_prometheus_client() {
+fn registry_is_collector_for_prometheus_client() {
     let ours = Registry::new();
     ours.counter_vec("a_total", "A\nB.", ["x"]).unwrap().with(["\"1\""]).inc_by(3);
     ours.gauge("g", "G.").unwrap().set(1.5);

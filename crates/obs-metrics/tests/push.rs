@@ -49,7 +49,7 @@ fn once(url: String) -> Push {
 }
 
 #[test]
-fn push_decodes_with_the_official_protobuf_types() {
+fn push_decodes_with_official_protobuf_types() {
     let (url, received) = collector("200 OK");
     let registry = Registry::new();
     let orders = registry.counter_vec("orders_total", "Orders.", ["status"]).unwrap();
@@ -97,7 +97,7 @@ fn push_decodes_with_the_official_protobuf_types() {
 }
 
 #[test]
-fn pushes_follow_the_interval() {
+fn pushes_follow_interval() {
     let (url, received) = collector("200 OK");
     let push = Push::new(url).interval(Duration::from_millis(5));
     let pusher = push.start(&Registry::new()).unwrap();
@@ -106,7 +106,7 @@ fn pushes_follow_the_interval() {
 }
 
 #[test]
-fn push_that_fails_is_counted() {
+fn failed_push_is_counted() {
     let registry = Registry::new();
     let (url, _received) = collector("503 Service Unavailable");
     let pusher = once(url).start(&registry).unwrap();
@@ -118,7 +118,7 @@ fn push_that_fails_is_counted() {
 }
 
 #[test]
-fn flush_to_a_silent_collector_ends_at_its_deadline() {
+fn flush_to_silent_collector_ends_at_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let pusher = Push::new(url).timeout(LONG).start(&Registry::new()).unwrap();
@@ -131,7 +131,7 @@ fn flush_to_a_silent_collector_ends_at_its_deadline() {
 }
 
 #[test]
-fn endpoint_that_is_not_a_url_is_rejected() {
+fn non_url_endpoint_is_rejected() {
     for endpoint in ["127.0.0.1:4318", "ftp://collector/", "http:///x"] {
         let error = Push::new(endpoint).start(&Registry::new()).unwrap_err();
         assert!(error.is_invalid() && error.to_string().contains("give a URL"), "{error}");
@@ -139,7 +139,7 @@ fn endpoint_that_is_not_a_url_is_rejected() {
 }
 
 #[test]
-fn invalid_header_is_rejected_without_showing_its_value() {
+fn invalid_header_is_rejected_without_showing_value() {
     for (name, value) in [("a b", "secret"), ("authorization", "secret\r\nx: y"), ("", "secret")] {
         let push = Push::new("http://127.0.0.1:4318/v1/metrics").header(name, value);
         let error = push.start(&Registry::new()).unwrap_err();
@@ -148,7 +148,7 @@ fn invalid_header_is_rejected_without_showing_its_value() {
 }
 
 #[test]
-fn https_without_its_feature_is_rejected() {
+fn https_without_feature_is_rejected() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/v1/metrics", listener.local_addr().unwrap());
     std::thread::spawn(move || listener.incoming().for_each(drop));
@@ -219,7 +219,7 @@ fn longest_durations_are_accepted() {
 }
 
 #[test]
-fn environment_turns_the_push_off() {
+fn environment_disables_push() {
     let (url, received) = collector("200 OK");
     for (name, value) in [
         ("OTEL_SDK_DISABLED", "true"),
@@ -266,7 +266,7 @@ fn requests(red: &obs_metrics::http::ServerMetrics) {
 
 #[cfg(feature = "http")]
 #[test]
-fn push_names_http_and_db_metrics_by_the_conventions() {
+fn push_names_http_and_db_metrics_by_conventions() {
     use obs_context::Route;
     use obs_http::{End, Exchange, Observe, Outcome};
     use obs_metrics::db::{DbMetrics, Operation};

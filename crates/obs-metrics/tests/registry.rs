@@ -7,7 +7,7 @@ use obs_context::{Sample, SampleKind, Source};
 use obs_metrics::{Buckets, Registry};
 
 #[test]
-fn same_definition_returns_the_same_metric() {
+fn same_definition_returns_same_metric() {
     let registry = Registry::new();
     registry.counter_vec("a_total", "A.", ["x"]).unwrap().with(["1"]).inc();
     registry.counter_vec("a_total", "A.", ["x"]).unwrap().with(["1"]).inc();
@@ -150,7 +150,7 @@ impl Source for Odd {
 }
 
 #[test]
-fn source_is_shown_and_its_invalid_samples_are_counted() {
+fn source_is_shown_and_invalid_samples_are_counted() {
     let registry = Registry::new();
     registry.gauge("a", "A.").unwrap();
     registry.mount(Arc::new(Odd));
@@ -169,7 +169,7 @@ fn source_is_shown_and_its_invalid_samples_are_counted() {
 }
 
 #[test]
-fn default_registry_with_invalid_definition_returns_a_metric() {
+fn default_registry_with_invalid_definition_returns_metric() {
     let refused = obs_metrics::counter_vec("no counter", "", ["__x"]);
     refused.with(["1"]).inc();
     assert_eq!(refused.with(["1"]).value(), 1);
@@ -271,7 +271,7 @@ impl Source for Moody {
 }
 
 #[test]
-fn source_that_changes_between_scrapes_is_shown_as_it_is() {
+fn source_changing_between_scrapes_shows_latest_series() {
     let registry = Registry::new();
     registry.mount(Arc::new(Moody(0.into())));
     let shown = || {

@@ -57,7 +57,7 @@ impl Source for Blocking {
 }
 
 #[test]
-fn source_that_panics_costs_no_other_samples_and_is_counted() {
+fn panicking_source_loses_no_other_samples_and_is_counted() {
     let registry = Registry::new();
     registry.counter("own_total", "Own.").unwrap().inc();
     registry.mount(Arc::new(Steady("before")));
@@ -86,7 +86,7 @@ mod scrapes {
     }
 
     #[test]
-    fn panicking_source_never_disables_the_endpoint() {
+    fn panicking_source_never_disables_endpoint() {
         let registry = Registry::new();
         registry.mount(Arc::new(Panicking));
         let endpoint = Endpoint::new(registry);
@@ -96,7 +96,7 @@ mod scrapes {
     }
 
     #[test]
-    fn blocked_source_is_left_out_until_it_returns() {
+    fn blocked_source_is_left_out_until_return() {
         let registry = Registry::new();
         let (blocking, has_begun, go) = Blocking::new();
         registry.mount(Arc::new(Steady("before")));

@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use obs_metrics::{Buckets, Registry};
 
 #[test]
-fn closure_is_timed_tracked_and_its_error_counted() {
+fn closure_is_timed_tracked_and_error_counted() {
     let registry = Registry::new();
     let waits = registry.histogram("wait_seconds", "Wait.", Buckets::default()).unwrap();
     let running = registry.gauge("running", "Running.").unwrap();
@@ -29,7 +29,7 @@ fn closure_is_timed_tracked_and_its_error_counted() {
 }
 
 #[test]
-fn future_is_timed_tracked_and_its_error_counted() {
+fn future_is_timed_tracked_and_error_counted() {
     let registry = Registry::new();
     let waits = registry.histogram("wait_seconds", "Wait.", Buckets::default()).unwrap();
     let running = registry.gauge("running", "Running.").unwrap();

@@ -45,7 +45,7 @@ fn setting(resolver: &Resolver, name: &str) -> (String, Origin) {
 }
 
 #[test]
-fn protocol_follows_port_and_path_of_the_endpoint() {
+fn protocol_follows_port_and_path_of_endpoint() {
     for (signal, upper, lower) in ALL {
         let own = format!("OTEL_EXPORTER_OTLP_{upper}_ENDPOINT");
         let general = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -74,7 +74,7 @@ fn protocol_follows_port_and_path_of_the_endpoint() {
 }
 
 #[test]
-fn without_an_endpoint_there_is_no_exporter() {
+fn exporter_is_off_without_endpoint() {
     for (signal, upper, _) in ALL {
         let exporter = format!("OTEL_{upper}_EXPORTER");
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317");
@@ -118,7 +118,7 @@ fn exporter_variables_select_exporters() {
 }
 
 #[test]
-fn invalid_variables_are_ignored_with_a_warning() {
+fn invalid_variables_are_ignored_with_warning() {
     for (signal, upper, _) in ALL {
         let own = |option: &str| format!("OTEL_EXPORTER_OTLP_{upper}_{option}");
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318");
@@ -184,7 +184,7 @@ fn settings_list_no_secrets() {
 }
 
 #[test]
-fn code_overrides_the_environment_except_the_service_name() {
+fn code_overrides_environment_except_service_name() {
     let options = Options {
         endpoint: Some("http://code:4318".to_owned()),
         timeout: Some(Duration::from_secs(3)),
@@ -215,7 +215,7 @@ fn code_overrides_the_environment_except_the_service_name() {
 }
 
 #[test]
-fn malformed_resource_attributes_are_ignored_with_a_warning() {
+fn malformed_resource_attributes_are_ignored_with_warning() {
     for wrong in ["deployment", "a=%zz", "a=%ff", "=b"] {
         let mut resolver = resolver(&[("OTEL_RESOURCE_ATTRIBUTES", wrong)]);
         let resource = Resource::resolve(("sdk", "1"), "code", &[], &mut resolver);
@@ -225,7 +225,7 @@ fn malformed_resource_attributes_are_ignored_with_a_warning() {
 }
 
 #[test]
-fn signals_of_one_process_share_the_instance_id() {
+fn signals_of_one_process_share_instance_id() {
     let id = || {
         let resource = Resource::resolve(("sdk", "1"), "x", &[], &mut resolver(&[]));
         resource.text("service.instance.id").map(str::to_owned)
@@ -234,7 +234,7 @@ fn signals_of_one_process_share_the_instance_id() {
 }
 
 #[test]
-fn process_pid_is_an_integer_attribute() {
+fn process_pid_is_integer_attribute() {
     let resource = Resource::resolve(("sdk", "1"), "x", &[], &mut resolver(&[]));
     let (_, pid) = resource.iter().find(|(key, _)| *key == "process.pid").unwrap();
     assert_eq!(*pid, ResourceValue::Int(i64::from(std::process::id())));
@@ -243,7 +243,7 @@ fn process_pid_is_an_integer_attribute() {
 
 #[cfg(not(feature = "tls"))]
 #[test]
-fn https_without_its_feature_is_rejected() {
+fn https_without_feature_is_rejected() {
     let options = Options { endpoint: Some("https://a.example".to_owned()), ..Options::default() };
     assert!(error(Signal::Logs, &options, &[]).contains("`tls`"));
 }

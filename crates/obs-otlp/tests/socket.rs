@@ -23,7 +23,7 @@ fn delivered(path: &std::path::Path) -> Outcome {
 }
 
 #[test]
-fn request_to_a_unix_endpoint_uses_the_socket() {
+fn request_to_unix_endpoint_uses_socket() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("collector.sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -44,14 +44,14 @@ fn request_to_a_unix_endpoint_uses_the_socket() {
 }
 
 #[test]
-fn missing_socket_is_named_in_the_error() {
+fn missing_socket_is_named_in_error() {
     let outcome = delivered(std::path::Path::new("/nowhere/collector.sock"));
     let Outcome::Lost { reason } = outcome else { return assert_eq!(format!("{outcome:?}"), "") };
     assert!(reason.contains("/nowhere/collector.sock"), "{reason}");
 }
 
 #[test]
-fn delivery_on_a_runtime_thread_or_past_the_deadline_is_lost() {
+fn delivery_on_runtime_thread_or_past_deadline_is_lost() {
     let options = Options { endpoint: Some("http://127.0.0.1:1".to_owned()), ..Options::default() };
     let mut resolver = Resolver::new(None);
     let exporter = options.exporter(Signal::Logs, Exporters::DEFAULT, DEFAULTS, &mut resolver);

@@ -58,7 +58,7 @@ fn is_named(frame: &serde_json::Value, name: &str) -> bool {
 }
 
 #[test]
-fn record_samples_a_command_to_its_end() {
+fn record_samples_command_to_end() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("flame.svg");
     let script = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
@@ -85,7 +85,7 @@ fn record_script(options: &[&str], script: &str) -> (Output, String) {
 }
 
 #[test]
-fn record_ends_with_the_code_of_the_command() {
+fn record_returns_exit_code_of_command() {
     let (output, _) = record_script(&[], "exit 7");
     if !is_denied(&output) {
         assert_eq!(output.status.code(), Some(7), "{output:?}");
@@ -98,7 +98,7 @@ fn record_ends_with_the_code_of_the_command() {
 }
 
 #[test]
-fn record_sees_a_command_from_its_first_instruction() {
+fn record_samples_command_from_first_instruction() {
     let mut seen = String::new();
     // One start is a matter of a millisecond or less.
     for _ in 0..20 {
@@ -113,7 +113,7 @@ fn record_sees_a_command_from_its_first_instruction() {
 }
 
 #[test]
-fn signals_reach_the_command() {
+fn signals_are_forwarded_to_command() {
     for (signal, code) in [(Signal::SIGTERM, 4), (Signal::SIGINT, 9)] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("cpu.folded");
@@ -144,7 +144,7 @@ fn signals_reach_the_command() {
 }
 
 #[test]
-fn a_recording_that_fails_leaves_the_file_as_it_was() {
+fn failed_recording_keeps_old_file() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (folder.path().join("old.svg"), folder.path().join("new.svg"));
     std::fs::write(&old, "of yesterday").unwrap();
@@ -165,7 +165,7 @@ fn a_recording_that_fails_leaves_the_file_as_it_was() {
 }
 
 #[test]
-fn mistakes_are_one_line_with_a_remedy() {
+fn wrong_arguments_are_one_line_with_remedy() {
     let gone = obs_profile(&["dump", "--pid", "999999999"]);
     let said = String::from_utf8_lossy(&gone.stderr).into_owned();
     assert!(!gone.status.success() && said.contains("there is no process"), "{said}");
@@ -179,7 +179,7 @@ fn mistakes_are_one_line_with_a_remedy() {
 }
 
 #[test]
-fn output_on_a_full_disk_is_a_failure_and_a_closed_pipe_is_none() {
+fn output_to_full_disk_fails_and_to_closed_pipe_succeeds() {
     let target = Target::start();
     let pid = target.pid().to_string();
     let dump = ["dump", "--nonstop", "--pid", &pid];
@@ -209,7 +209,7 @@ fn output_on_a_full_disk_is_a_failure_and_a_closed_pipe_is_none() {
 }
 
 #[test]
-fn processes_without_stacks_are_told_in_words() {
+fn processes_without_stacks_are_explained() {
     let mut zombie = Command::new("true").spawn().unwrap();
     let pid = zombie.id().to_string();
     let stat = format!("/proc/{pid}/stat");

@@ -76,7 +76,7 @@ fn printed(arguments: &[&str], holds: impl Fn(&str) -> bool) -> Option<String> {
 }
 
 #[test]
-fn a_dump_shows_the_processes_that_were_started_and_names_them() {
+fn dump_with_subprocesses_names_each_process() {
     let shell = Shell::start("$TARGET & sleep 600 & exec sh -c '$TARGET & wait'");
     let pid = shell.pid();
     let both = |text: &str| text.matches("\"waiter-3\"").count() == 2 && text.contains("\"sleep\"");
@@ -94,7 +94,7 @@ fn a_dump_shows_the_processes_that_were_started_and_names_them() {
 }
 
 #[test]
-fn what_has_no_stacks_is_told_in_its_place() {
+fn process_without_stacks_is_listed_with_reason() {
     // The shell becomes a program that never waits for what it had started.
     let shell = Shell::start("/bin/true & exec sleep 600");
     let zombie = |text: &str| text.contains("\"sleep\"") && text.contains("zombie");
@@ -107,7 +107,7 @@ fn what_has_no_stacks_is_told_in_its_place() {
 }
 
 #[test]
-fn one_that_is_traced_is_told_in_its_place() {
+fn traced_process_is_listed_with_reason() {
     let shell = Shell::start("sleep 600 & wait");
     let pid = shell.pid();
     let arguments = ["dump", "--subprocesses", "--json", "--pid", &pid];
@@ -147,7 +147,7 @@ fn processes<'a>(folded: &'a str, function: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn processes_that_run_already_and_later_ones_are_sampled_and_named() {
+fn running_and_later_subprocesses_are_sampled_and_named() {
     let begin = tempfile::tempdir().unwrap();
     let begin = begin.path().join("begin");
     // A child of the shell, a grandchild, and one that starts when the recording runs.
@@ -175,7 +175,7 @@ fn processes_that_run_already_and_later_ones_are_sampled_and_named() {
 }
 
 #[test]
-fn what_a_command_starts_is_sampled_with_it() {
+fn subprocesses_of_command_are_sampled() {
     // The second shell takes the place of the first one's child: the one `exec`s, the other does not.
     let script = "burn() { i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; }; \
                   (burn; true); sh -c 'exec sha256sum /dev/zero' & sleep 1; kill $!";
@@ -193,7 +193,7 @@ fn what_a_command_starts_is_sampled_with_it() {
 }
 
 #[test]
-fn this_very_program_is_not_among_them() {
+fn own_process_is_left_out_of_dump() {
     let script =
         format!("{} dump --subprocesses --pid $$; exit $?", env!("CARGO_BIN_EXE_obs-profile"));
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();

@@ -89,7 +89,7 @@ fn session(target: &Target) -> Option<Session> {
 }
 
 #[test]
-fn keys_are_followed_and_the_terminal_is_given_back() {
+fn keys_are_handled_and_terminal_is_restored() {
     let target = Target::start();
     let Some(mut session) = session(&target) else { return };
     assert!(session.shown.contains(ENTER));
@@ -103,7 +103,7 @@ fn keys_are_followed_and_the_terminal_is_given_back() {
 }
 
 #[test]
-fn a_signal_gives_the_terminal_back() {
+fn signal_restores_terminal() {
     let target = Target::start();
     let Some(session) = session(&target) else { return };
     let pid = i32::try_from(session.program.id()).unwrap();
@@ -113,7 +113,7 @@ fn a_signal_gives_the_terminal_back() {
 }
 
 #[test]
-fn the_processs_end_ends_it() {
+fn end_of_process_ends_top() {
     let mut target = Target::start();
     let Some(session) = session(&target) else { return };
     target.kill();
@@ -124,7 +124,7 @@ fn the_processs_end_ends_it() {
 }
 
 #[test]
-fn without_a_terminal_it_says_what_to_do() {
+fn top_without_terminal_is_error_with_remedy() {
     let target = Target::start();
     let pid = target.pid().to_string();
     let top = |arguments: &[&str]| {
@@ -136,7 +136,7 @@ fn without_a_terminal_it_says_what_to_do() {
     assert!(!refused.status.success() && said.contains("--batch"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     let tables = top(&["--batch", "-n", "2", "-d", "2", "-r", "499"]);
-    if obs_says_not_allowed(&tables.stderr) {
+    if is_not_allowed(&tables.stderr) {
         return;
     }
     let tables = String::from_utf8(tables.stdout).unwrap();
@@ -144,7 +144,7 @@ fn without_a_terminal_it_says_what_to_do() {
     assert!(tables.contains("two_parts") && tables.contains("burner"), "{tables}");
 }
 
-fn obs_says_not_allowed(said: &[u8]) -> bool {
+fn is_not_allowed(said: &[u8]) -> bool {
     let said = String::from_utf8_lossy(said);
     let denied = said.contains("not allowed");
     if denied {

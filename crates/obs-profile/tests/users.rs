@@ -37,7 +37,7 @@ fn for_everybody(folder: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn another_users_process_is_refused_in_one_line_with_the_remedy() {
+fn process_of_other_user_is_denied_with_remedy() {
     if !may_become_nobody() {
         return;
     }
@@ -57,7 +57,7 @@ fn another_users_process_is_refused_in_one_line_with_the_remedy() {
 }
 
 #[test]
-fn the_same_user_needs_no_capability() {
+fn process_of_same_user_needs_no_capability() {
     let paranoid = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
     let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     if paranoid.trim().parse().unwrap_or(9) > 2 || !matches!(scope.trim(), "" | "0") {

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_symbol_the_address_in_the_file_is_shown() {
+    fn frame_without_symbol_shows_file_address() {
         let shown = Mapping {
             range: 0x5000..0x6000,
             offset: 0,
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inlined_function_is_told_by_its_file() {
+    fn inlined_function_is_classified_by_file() {
         let harness = "/registry/src/x/tokio-1.54.1/src/runtime/task/harness.rs";
         assert!(frame("poll_future<T, S>", Some(harness)).is_runtime());
         assert!(frame("do_call<F>", Some("/rustc/5/library/std/src/panicking.rs")).is_runtime());
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_runtime_is_told_from_the_program() {
+    fn runtime_functions_are_separated_from_program() {
         for runtime in [
             "tokio::runtime::scheduler::multi_thread::worker::Context::run",
             "<tokio::runtime::task::core::Core<T,S> as core::fmt::Debug>::fmt",

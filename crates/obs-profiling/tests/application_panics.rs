@@ -36,7 +36,7 @@ impl Write for Panics {
 }
 
 #[test]
-fn a_writer_that_panics_unwinds_to_its_caller() {
+fn panicking_writer_unwinds_to_caller() {
     let _alone = alone();
     let profile = CpuProfiler::start(recording()).unwrap().wait().unwrap();
     let formats = [Format::Svg, Format::Pprof, Format::Folded, Format::Speedscope, Format::Firefox];
@@ -59,7 +59,7 @@ fn caught() -> u64 {
 }
 
 #[test]
-fn a_waker_that_panics_is_counted_and_the_profile_is_there() {
+fn panicking_waker_is_counted_and_keeps_profile() {
     let _alone = alone();
     let waker = Waker::from(Arc::new(Panics));
     let mut profiler = CpuProfiler::start(recording()).unwrap();

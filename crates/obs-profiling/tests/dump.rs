@@ -33,7 +33,7 @@ fn has(stack: &Stack, function: &str) -> bool {
 }
 
 #[test]
-fn every_thread_is_whole_and_named() {
+fn dump_has_whole_stack_of_every_thread() {
     let target = Target::start();
     let Some(dump) = read(&target, Method::Stop) else { return };
     assert!(dump.threads.len() >= 22, "{dump}");
@@ -54,7 +54,7 @@ fn every_thread_is_whole_and_named() {
 }
 
 #[test]
-fn without_stopping_those_that_wait_are_whole_and_those_that_run_are_passed_over() {
+fn nonstop_dump_reads_only_waiting_threads() {
     let target = Target::start();
     let Some(dump) = read(&target, Method::Nonstop) else { return };
     let waiting = dump.threads.iter().filter(|thread| thread.name.starts_with("waiter"));
@@ -70,7 +70,7 @@ fn without_stopping_those_that_wait_are_whole_and_those_that_run_are_passed_over
 }
 
 #[test]
-fn the_process_goes_on_afterwards() {
+fn process_continues_after_dump() {
     let mut target = Target::start();
     for _ in 0..3 {
         let Some(dump) = read(&target, Method::Stop) else { return };
@@ -82,7 +82,7 @@ fn the_process_goes_on_afterwards() {
 }
 
 #[test]
-fn a_deleted_program_is_read_all_the_same() {
+fn deleted_program_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("gone");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
@@ -94,7 +94,7 @@ fn a_deleted_program_is_read_all_the_same() {
 }
 
 #[test]
-fn no_such_process_is_said() {
+fn dump_of_missing_process_is_error() {
     let mut target = Target::start();
     let pid = target.pid();
     target.kill();
@@ -105,7 +105,7 @@ fn no_such_process_is_said() {
 }
 
 #[test]
-fn a_process_that_is_traced_already_is_an_error_with_the_remedy() {
+fn dump_of_own_process_is_denied_with_remedy() {
     // Nobody may trace itself.
     let own = i32::try_from(std::process::id()).unwrap();
     let error = dump(own, Method::Stop).unwrap_err();

@@ -54,7 +54,7 @@ fn serves() {
 }
 
 #[test]
-fn a_flame_graph_can_be_cut_by_route() {
+fn flame_graph_is_filtered_by_route() {
     let _alone = alone();
     let burner = Burner::start("server", serves);
     let (head, svg) = ask("GET", "flamegraph?seconds=3&hz=250&route=/orders/%7Bid%7D", "");
@@ -65,7 +65,7 @@ fn a_flame_graph_can_be_cut_by_route() {
 }
 
 #[test]
-fn what_is_wrong_is_answered_with_a_remedy() {
+fn wrong_request_is_answered_with_remedy() {
     let (head, told) = ask("GET", "profile?seconds=3600", "");
     assert_eq!(head.status(), StatusCode::BAD_REQUEST);
     assert!(told.contains("1 to 300"), "{told}");
@@ -78,7 +78,7 @@ fn what_is_wrong_is_answered_with_a_remedy() {
 }
 
 #[test]
-fn one_profile_at_a_time_and_a_hang_up_ends_it() {
+fn second_profile_answers_503_until_first_is_dropped() {
     let _alone = alone();
     let mut first = Box::pin(endpoint::answer(request("GET", "profile?seconds=200", "")));
     let mut context = Context::from_waker(Waker::noop());
@@ -97,7 +97,7 @@ fn one_profile_at_a_time_and_a_hang_up_ends_it() {
 }
 
 #[test]
-fn threads_arguments_and_symbols_are_told() {
+fn threads_cmdline_and_symbols_are_served() {
     let (_, threads) = ask("GET", "goroutine?debug=2", "");
     assert!(threads.contains("Thread "), "{threads}");
     let burner = Burner::start("burner", || _ = work::two_parts());
@@ -154,7 +154,7 @@ fn requested(stream: &mut TcpStream) -> Option<String> {
 }
 
 #[test]
-fn go_reads_it_from_the_endpoint() {
+fn go_pprof_reads_profile_from_endpoint() {
     let Some(go) = work::go() else { return };
     let _alone = alone();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

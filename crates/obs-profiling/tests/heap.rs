@@ -47,7 +47,7 @@ fn keeps_small_blocks(count: usize) -> Vec<Box<[u8; 100]>> {
 }
 
 #[test]
-fn what_is_in_use_and_what_was_allocated_are_told_apart() {
+fn profile_separates_in_use_from_allocated() {
     let _alone = started();
     let before = of(&heap::profile().unwrap(), "keeps_small_blocks");
     drop(keeps_small_blocks(200_000));
@@ -71,7 +71,7 @@ fn what_is_in_use_and_what_was_allocated_are_told_apart() {
 }
 
 #[test]
-fn large_blocks_are_known_wherever_they_move_and_whoever_frees_them() {
+fn large_blocks_moved_and_freed_elsewhere_are_tracked() {
     let _alone = started();
     let (blocks, freed) = channel::<Vec<u8>>();
     let freer =
@@ -80,7 +80,7 @@ fn large_blocks_are_known_wherever_they_move_and_whoever_frees_them() {
     for step in 1..200 {
         grown.resize(step * 50_000, step as u8);
     }
-    let (in_use, _) = of(&heap::profile().unwrap(), "whoever_frees_them");
+    let (in_use, _) = of(&heap::profile().unwrap(), "freed_elsewhere_are_tracked");
     assert!((9 * MIB..21 * MIB).contains(&in_use.bytes), "{in_use:?}");
     assert!((0..199).all(|step| grown[step * 50_000 + 49_999] == (step + 1) as u8));
     grown.truncate(100);
@@ -91,12 +91,12 @@ fn large_blocks_are_known_wherever_they_move_and_whoever_frees_them() {
     }
     drop(blocks);
     assert_eq!(freer.join().unwrap(), 50 << 20);
-    let (in_use, _) = of(&heap::profile().unwrap(), "whoever_frees_them");
+    let (in_use, _) = of(&heap::profile().unwrap(), "freed_elsewhere_are_tracked");
     assert!(in_use.bytes < MIB, "{in_use:?}");
 }
 
 #[test]
-fn every_size_and_alignment_is_given_as_asked_and_taken_back() {
+fn each_size_and_alignment_is_allocated_and_freed() {
     let _alone = started();
     heap::start(1).unwrap(); // every allocation
     for size in [1, 8, 100, 4_000, 32_767, 32_768, 100_000] {
@@ -133,7 +133,7 @@ fn given_and_taken(layout: Layout, zeroed: bool) {
 }
 
 #[test]
-fn threads_that_come_and_go_are_sampled_to_their_end() {
+fn short_lived_threads_are_sampled_to_end() {
     let _alone = started();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -151,7 +151,7 @@ fn threads_that_come_and_go_are_sampled_to_their_end() {
 }
 
 #[test]
-fn go_reads_the_heap() {
+fn go_pprof_reads_heap() {
     let Some(go) = work::go() else { return };
     let _alone = started();
     let kept = keeps_small_blocks(100_000);
@@ -170,7 +170,7 @@ fn go_reads_the_heap() {
 
 /// Prints what an allocation and its freeing cost; asserts that they happen.
 #[test]
-fn the_cost_is_told() {
+fn allocation_cost_is_printed() {
     let _alone = started();
     heap::start(heap::INTERVAL).unwrap();
     let layout = Layout::from_size_align(100, 8).unwrap();

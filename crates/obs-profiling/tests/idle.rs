@@ -46,7 +46,7 @@ fn blocks_for_ever() {
 }
 
 #[test]
-fn only_those_without_work_are_idle() {
+fn only_threads_without_work_are_idle() {
     let target = Target::start();
     let begun = Instant::now();
     // On a busy machine, they take their time to come to rest.

@@ -65,7 +65,7 @@ fn serves() {
 }
 
 #[test]
-fn shares_are_told_by_span_and_route() {
+fn profile_has_shares_by_span_and_route() {
     let _alone = alone();
     let burner = Burner::start("server", serves);
     let profile = profile(600);
@@ -101,7 +101,7 @@ fn shares_are_told_by_span_and_route() {
 }
 
 #[test]
-fn stacks_reach_the_beginning_and_no_frame_is_ours() {
+fn stacks_are_whole_without_handler_frames() {
     let _alone = alone();
     let burner = Burner::start("burner", || {
         work::two_parts();
@@ -124,7 +124,7 @@ fn stacks_reach_the_beginning_and_no_frame_is_ours() {
 }
 
 #[test]
-fn cpu_time_is_counted_although_threads_come_and_go() {
+fn cpu_time_of_short_lived_threads_is_counted() {
     let _alone = alone();
     let before = cpu_time();
     let profiler = CpuProfiler::start(recording(250, 60_000)).unwrap();
@@ -149,7 +149,7 @@ fn cpu_time() -> Duration {
 }
 
 #[test]
-fn there_is_one_at_a_time() {
+fn second_profiler_is_rejected_with_time_left() {
     let _alone = alone();
     let first = CpuProfiler::start(recording(100, 30_000)).unwrap();
     let second = CpuProfiler::start(recording(100, 1_000)).unwrap_err();
@@ -162,7 +162,7 @@ fn there_is_one_at_a_time() {
 }
 
 #[test]
-fn a_rate_that_timers_do_not_reach_is_said() {
+fn rate_beyond_timers_is_rejected() {
     for rate in [0, 251] {
         let error = CpuProfiler::start(recording(rate, 1)).unwrap_err().to_string();
         assert!(error.contains("give 1 to 250"), "{error}");
@@ -170,7 +170,7 @@ fn a_rate_that_timers_do_not_reach_is_said() {
 }
 
 #[test]
-fn it_is_awaited_without_a_runtime_of_ours() {
+fn profiler_is_awaited_without_runtime() {
     let _alone = alone();
     let burner = Burner::start("burner", || _ = work::two_parts());
     let waker = Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
@@ -198,7 +198,7 @@ impl std::task::Wake for Unpark {
 }
 
 #[test]
-fn one_that_nobody_wants_any_more_ends() {
+fn dropped_profiler_ends() {
     let _alone = alone();
     drop(CpuProfiler::start(recording(100, 3_600_000)).unwrap());
     let begun = Instant::now();
@@ -208,7 +208,7 @@ fn one_that_nobody_wants_any_more_ends() {
 }
 
 #[test]
-fn a_late_signal_harms_nobody() {
+fn late_signal_is_ignored() {
     let _alone = alone();
     CpuProfiler::start(recording(100, 1)).unwrap().wait().unwrap();
     #[allow(unsafe_code, reason = "a signal to ourselves")]
@@ -219,7 +219,7 @@ fn a_late_signal_harms_nobody() {
 }
 
 #[test]
-fn pprof_carries_the_labels() {
+fn pprof_has_labels() {
     let _alone = alone();
     let burner = Burner::start("server", serves);
     let profile = profile(100);
@@ -249,7 +249,7 @@ fn pprof_carries_the_labels() {
 }
 
 #[test]
-fn the_profiler_tells_about_itself() {
+fn profiler_exposes_own_metrics() {
     let _alone = alone();
     let burner = Burner::start("burner", || _ = work::two_parts());
     let before = sample_value("obs_profile_samples_total");

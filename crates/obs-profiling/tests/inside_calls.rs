@@ -57,7 +57,7 @@ fn burns_elsewhere() {
 }
 
 /// Works on a stack whose bounds nobody knows, so that the handler has the kernel copy it.
-fn works_on_an_alternate_stack() {
+fn works_on_alternate_stack() {
     extern "C" fn handler(_: i32) {
         burns_elsewhere();
     }
@@ -78,11 +78,11 @@ fn works_on_an_alternate_stack() {
 }
 
 #[test]
-fn a_thread_that_waits_in_the_handler_is_not_shown_there() {
+fn thread_in_handler_is_shown_without_handler_frames() {
     let _alone = alone();
     let mappers = maps_and_unmaps();
     let burner = std::thread::Builder::new().name("elsewhere".into());
-    let burner = burner.spawn(works_on_an_alternate_stack).unwrap();
+    let burner = burner.spawn(works_on_alternate_stack).unwrap();
     let profiler = start();
     let (mut shown, begun) = (0_u32, Instant::now());
     while shown < 5 || begun.elapsed() < Duration::from_secs(4) {
@@ -118,7 +118,7 @@ fn reads_zeros(interrupted: &AtomicU64) {
 
 /// A wait that the signal of a timer that ran out before may end.
 #[inline(never)]
-fn waits_for_a_byte(pipe: &impl AsRawFd, interrupted: &AtomicU64) {
+fn waits_for_byte(pipe: &impl AsRawFd, interrupted: &AtomicU64) {
     black_box(work::one_part());
     let mut byte = 0_u8;
     // SAFETY: it writes one byte.
@@ -127,7 +127,7 @@ fn waits_for_a_byte(pipe: &impl AsRawFd, interrupted: &AtomicU64) {
 }
 
 #[test]
-fn calls_go_on_after_the_signal_and_their_callers_are_shown() {
+fn interrupted_calls_resume_with_whole_stacks() {
     let _alone = alone();
     let interrupted = Arc::new(AtomicU64::new(0));
     let (reader, mut writer) = std::io::pipe().unwrap();
@@ -135,7 +135,7 @@ fn calls_go_on_after_the_signal_and_their_callers_are_shown() {
     let (reader, _open) = (reader.try_clone().unwrap(), reader);
     let (of_zeros, of_waiter) = (Arc::clone(&interrupted), Arc::clone(&interrupted));
     let zeros = Burner::start("zeros", move || reads_zeros(&of_zeros));
-    let waiter = Burner::start("waiter", move || waits_for_a_byte(&reader, &of_waiter));
+    let waiter = Burner::start("waiter", move || waits_for_byte(&reader, &of_waiter));
     let profiler = start();
     let (mut shown, begun) = (0_u32, Instant::now());
     while shown < 10 || begun.elapsed() < Duration::from_secs(2) {
@@ -172,7 +172,7 @@ fn calls_go_on_after_the_signal_and_their_callers_are_shown() {
 
 /// std goes on by itself where the kernel does not.
 #[test]
-fn sleep_lasts_as_long_as_asked() {
+fn sleep_under_signals_keeps_duration() {
     let _alone = alone();
     let sleeper = std::thread::spawn(|| {
         for _ in 0..200 {

@@ -94,7 +94,7 @@ fn shows(dump: &Dump, name: &str, function: &str) -> bool {
 }
 
 #[test]
-fn a_thread_that_runs_is_shown_beside_those_that_wait() {
+fn dump_shows_running_and_waiting_threads() {
     let _alone = alone();
     let _wedged = Wedged::start("wedged-worker");
     let (ends, end) = mpsc::channel::<()>();
@@ -119,7 +119,7 @@ fn a_thread_that_runs_is_shown_beside_those_that_wait() {
 }
 
 #[test]
-fn dumps_at_the_same_moment_take_turns() {
+fn concurrent_dumps_take_turns() {
     let _alone = alone();
     let _wedged = Wedged::start("wedged-worker");
     std::thread::scope(|scope| {
@@ -130,7 +130,7 @@ fn dumps_at_the_same_moment_take_turns() {
 }
 
 #[test]
-fn a_profile_at_the_same_moment_is_not_disturbed() {
+fn profile_during_dumps_keeps_samples() {
     let _alone = alone();
     let _wedged = Wedged::start("wedged-worker");
     let recording = Recording { rate: 250, duration: Duration::from_secs(300) };
@@ -152,7 +152,7 @@ fn a_profile_at_the_same_moment_is_not_disturbed() {
 }
 
 #[test]
-fn a_thread_that_blocks_the_signal_is_listed_as_running() {
+fn thread_blocking_signal_is_listed_as_running() {
     let _alone = alone();
     let _wedged = Wedged::start_after("deaf-worker", || {
         let mut blocked = SigSet::empty();
@@ -165,7 +165,7 @@ fn a_thread_that_blocks_the_signal_is_listed_as_running() {
 }
 
 #[test]
-fn more_threads_than_slots_are_asked_again() {
+fn dump_of_more_threads_than_slots_has_whole_stacks() {
     let _alone = alone();
     let burners: Vec<_> = (0..80)
         .map(|number| Burner::start(&format!("burner-{number}"), || _ = work::one_part()))

@@ -28,13 +28,13 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(120);
 fn child() {
     match std::env::var(CASE).as_deref() {
         Ok("fork") => forks(),
-        Ok("no call") => works_without_the_call(),
-        Ok("no memory") => says_that_memory_is_forbidden(),
-        Ok("no timers") => says_that_timers_are_forbidden(),
-        Ok("alternate stack") => is_sampled_on_an_alternate_stack(),
+        Ok("no call") => profiles_without_process_vm_readv(),
+        Ok("no memory") => fails_without_memory_access(),
+        Ok("no timers") => fails_without_timers(),
+        Ok("alternate stack") => profiles_alternate_stack(),
         #[cfg(target_arch = "x86_64")]
         Ok("stacks come and go") => stacks_come_and_go(),
-        Ok("blocked") => counts_who_blocks_the_signal(),
+        Ok("blocked") => counts_thread_blocking_signal(),
         _ => {}
     }
 }
@@ -97,7 +97,7 @@ fn await_own_dump_with(function: &str) {
 }
 
 #[test]
-fn a_process_forked_in_the_middle_of_a_profile_has_its_own() {
+fn process_forked_during_profile_has_own_profiler() {
     run_in_child("fork");
 }
 
@@ -110,7 +110,7 @@ fn forks() {
         0 => {
             // SAFETY: plain calls; the process must not outlive a test that has failed.
             unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-            let ended_well = catch_unwind(|| in_the_forked_process(profiler)).is_ok();
+            let ended_well = catch_unwind(|| profiles_in_forked_process(profiler)).is_ok();
             // SAFETY: as above; nothing of the parent's is to run.
             unsafe { libc::_exit(i32::from(!ended_well)) }
         }
@@ -124,7 +124,7 @@ fn forks() {
     drop(burner);
 }
 
-fn in_the_forked_process(of_the_parent: CpuProfiler) {
+fn profiles_in_forked_process(of_the_parent: CpuProfiler) {
     let error = of_the_parent.finish().unwrap_err().to_string();
     assert!(error.contains("take another one"), "{error}");
     let burner = Burner::start("burner", || _ = work::one_part());
@@ -138,11 +138,11 @@ fn in_the_forked_process(of_the_parent: CpuProfiler) {
 }
 
 #[test]
-fn without_process_vm_readv_stacks_are_whole_all_the_same() {
+fn stacks_without_process_vm_readv_are_whole() {
     run_in_child("no call");
 }
 
-fn works_without_the_call() {
+fn profiles_without_process_vm_readv() {
     forbid(&[libc::SYS_process_vm_readv]);
     let burner = Burner::start("burner", || _ = work::two_parts());
     let profiler = start();
@@ -159,11 +159,11 @@ fn works_without_the_call() {
 }
 
 #[test]
-fn where_memory_cannot_be_read_that_is_said() {
+fn unreadable_memory_is_error() {
     run_in_child("no memory");
 }
 
-fn says_that_memory_is_forbidden() {
+fn fails_without_memory_access() {
     forbid(&[libc::SYS_process_vm_readv, libc::SYS_pread64]);
     let recording = Recording { rate: 100, duration: Duration::from_secs(1) };
     let error = CpuProfiler::start(recording).unwrap_err().to_string();
@@ -171,11 +171,11 @@ fn says_that_memory_is_forbidden() {
 }
 
 #[test]
-fn where_there_are_no_timers_that_is_said() {
+fn missing_timers_are_error() {
     run_in_child("no timers");
 }
 
-fn says_that_timers_are_forbidden() {
+fn fails_without_timers() {
     forbid(&[libc::SYS_timer_create]);
     let error = start().wait().unwrap_err().to_string();
     assert!(error.contains("allow timer_create"), "{error}");
@@ -212,11 +212,11 @@ fn burns_elsewhere() {
 }
 
 #[test]
-fn a_handler_on_an_alternate_stack_is_sampled() {
+fn handler_on_alternate_stack_is_sampled() {
     run_in_child("alternate stack");
 }
 
-fn is_sampled_on_an_alternate_stack() {
+fn profiles_alternate_stack() {
     extern "C" fn handler(_: i32) {
         burns_elsewhere();
     }
@@ -248,7 +248,7 @@ fn is_sampled_on_an_alternate_stack() {
 /// As libraries of coroutines do, with memory that is there only while the coroutine is.
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn stacks_that_come_and_go_harm_nobody() {
+fn vanishing_stacks_do_not_crash_profiler() {
     run_in_child("stacks come and go");
 }
 
@@ -257,7 +257,7 @@ fn stacks_come_and_go() {
     const PAGE: usize = 4096;
     const SIZE: usize = 18 * PAGE;
     extern "C" fn coroutine() {
-        burns_a_while_elsewhere();
+        burns_on_other_stack();
     }
     let burner = Burner::start("burner", || {
         work::two_parts();
@@ -284,27 +284,27 @@ fn stacks_come_and_go() {
     });
     let profiler = start();
     await_samples(200);
-    await_own_dump_with("burns_a_while_elsewhere");
+    await_own_dump_with("burns_on_other_stack");
     drop(burner);
     let profile = profiler.finish().unwrap();
     let (elsewhere, own) =
-        (samples_in(&profile, "burns_a_while_elsewhere"), samples_in(&profile, "two_parts"));
+        (samples_in(&profile, "burns_on_other_stack"), samples_in(&profile, "two_parts"));
     assert!(elsewhere > 10 && own > 10, "{:?}", profile.functions());
 }
 
 #[cfg(target_arch = "x86_64")]
 #[inline(never)]
-fn burns_a_while_elsewhere() {
+fn burns_on_other_stack() {
     black_box(work::one_part());
     black_box(work::one_part());
 }
 
 #[test]
-fn a_thread_that_blocks_the_signal_is_counted() {
+fn thread_blocking_signal_is_counted() {
     run_in_child("blocked");
 }
 
-fn counts_who_blocks_the_signal() {
+fn counts_thread_blocking_signal() {
     let (blocks, blocked) = mpsc::channel();
     let deaf = Burner::start("deaf", move || {
         let mut signals = SigSet::empty();

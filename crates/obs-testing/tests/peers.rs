@@ -12,7 +12,7 @@ use obs_testing::peers::{Client, Clients, Server, Servers, affordable};
 const LONG: Duration = Duration::from_secs(60);
 
 #[test]
-fn stuck_client_stays_until_the_server_closes_it() {
+fn stuck_client_stays_until_server_closes_connection() {
     for client in Client::ALL {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let clients = Clients::connect(listener.local_addr().unwrap(), client, 3).unwrap();
@@ -33,7 +33,7 @@ fn stuck_client_stays_until_the_server_closes_it() {
 }
 
 #[test]
-fn stuck_server_stops_at_its_stage() {
+fn stuck_server_stops_at_stage() {
     for server in Server::ALL {
         let servers = Servers::start(server).unwrap();
         let mut stream = TcpStream::connect(servers.addr()).unwrap();
@@ -62,7 +62,7 @@ fn stuck_server_stops_at_its_stage() {
 }
 
 #[test]
-fn client_count_past_the_open_file_limit_is_reduced() {
+fn client_count_past_open_file_limit_is_reduced() {
     assert_eq!(affordable(1, 2), 1);
     assert!(affordable(usize::MAX, 2) < usize::MAX);
 }

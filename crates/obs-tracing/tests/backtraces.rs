@@ -41,7 +41,7 @@ fn exception_fields(event: &Event) -> [Option<String>; 3] {
 }
 
 #[test]
-fn recorded_backtrace_becomes_the_stacktrace() {
+fn recorded_backtrace_becomes_stacktrace() {
     let here = "recorded_backtrace_becomes";
     let captured = Backtrace::force_capture();
     let events = exceptions(|| {

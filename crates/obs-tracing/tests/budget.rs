@@ -43,7 +43,7 @@ fn traffic(layer: TraceLayer, time: Duration) -> u64 {
 }
 
 #[test]
-fn load_past_budget_sheds_whole_traces_and_keeps_those_with_errors() {
+fn load_past_budget_sheds_whole_traces_and_keeps_errors() {
     let (layer, traces, exported) = pipeline(SpanBudget::spans_per_second(SPANS_PER_SECOND));
     let begun = Instant::now();
     let made = traffic(layer, Duration::from_secs(3));
@@ -82,7 +82,7 @@ fn load_within_budget_keeps_every_trace() {
 }
 
 #[test]
-fn tail_rules_of_the_pipeline_decide_upon_shed_traces() {
+fn tail_rules_of_pipeline_decide_upon_shed_traces() {
     let exported = Exported::default();
     let builder = exported.builder().span_budget(SpanBudget::spans_per_second(1));
     let (layer, traces) = builder.tail(Tail::nothing().attribute("tier", "gold")).build().unwrap();
@@ -97,7 +97,7 @@ fn tail_rules_of_the_pipeline_decide_upon_shed_traces() {
 }
 
 #[test]
-fn shed_trace_tells_the_next_service_that_it_is_not_sampled() {
+fn shed_trace_has_unsampled_context() {
     let (layer, _traces, _exported) = pipeline(SpanBudget::spans_per_second(1));
     let mut sampled = Vec::new();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {

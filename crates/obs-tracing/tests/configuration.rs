@@ -51,12 +51,12 @@ fn code_overrides_environment() {
 }
 
 #[test]
-fn environment_is_read_only_when_asked() {
+fn environment_is_ignored_by_default() {
     is(Builder::new("x"), "endpoint", "none", Origin::Default);
 }
 
 #[test]
-fn samplers() {
+fn sampler_variables_select_sampler() {
     for (name, argument, expected) in [
         ("always_on", "0.5", "always"),
         ("traceidratio", "0.25", "ratio(0.25)"),
@@ -71,7 +71,7 @@ fn samplers() {
 
 #[cfg(feature = "otlp")]
 #[test]
-fn traces_variable_overrides_general_one() {
+fn traces_variable_overrides_general_variable() {
     let general = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/base");
     let special = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:1/special");
     let variable = Origin::Environment(general.0);
@@ -121,7 +121,7 @@ fn invalid_value_is_reported_with_variable_and_remedy() {
 
 #[cfg(feature = "otlp")]
 #[test]
-fn invalid_endpoint_is_an_error() {
+fn invalid_endpoint_is_error() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
     for (name, value, remedy) in [
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "127.0.0.1:4317", "http://127.0.0.1:4317"),

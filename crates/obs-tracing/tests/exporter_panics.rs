@@ -24,7 +24,7 @@ fn first_is_lost_and_second_delivered((layer, traces): (TraceLayer, Traces)) {
 }
 
 #[test]
-fn panicking_export_function_loses_only_its_request() {
+fn panicking_export_function_loses_only_own_request() {
     let mut requests = 0;
     let builder = Builder::new("test").delay(Duration::from_secs(60)).export_with(move |_, _| {
         requests += 1;
@@ -55,7 +55,7 @@ mod sdk {
     }
 
     #[test]
-    fn panicking_sdk_exporter_loses_only_its_request() {
+    fn panicking_sdk_exporter_loses_only_own_request() {
         let builder = Builder::new("test").delay(Duration::from_secs(60));
         first_is_lost_and_second_delivered(builder.exporter(Panics::default()).build().unwrap());
     }

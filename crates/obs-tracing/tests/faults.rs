@@ -309,7 +309,7 @@ fn spans_ending_after_shutdown_are_counted() {
 }
 
 #[test]
-fn current_thread_runtime_and_none_deliver() {
+fn drop_in_current_thread_runtime_delivers() {
     let collector = Collector::default();
     let server = collector.grpc();
     let (layer, traces) = to(server.endpoint()).build().unwrap();
@@ -322,7 +322,7 @@ fn current_thread_runtime_and_none_deliver() {
 }
 
 #[test]
-fn dropping_the_handle_delivers_within_drop_timeout() {
+fn dropping_handle_delivers_within_drop_timeout() {
     let (layer, traces) = to(refused_port()).build().unwrap();
     spans(layer, 10);
     let began = Instant::now();
@@ -357,7 +357,7 @@ fn short_lived_threads_lose_nothing() {
 }
 
 #[test]
-fn default_settings_deliver_33_000_spans_a_second() {
+fn default_settings_deliver_33_000_spans_per_second() {
     let collector = Collector::default();
     let server = collector.grpc();
     let (layer, traces) = Builder::new("test").endpoint(server.endpoint()).build().unwrap();

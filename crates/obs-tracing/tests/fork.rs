@@ -81,7 +81,7 @@ fn spans_of_forked_child_are_counted_and_parents_exported_once() {
 }
 
 #[test]
-fn fork_while_threads_hold_locks_does_not_hang_the_child() {
+fn fork_while_threads_hold_locks_does_not_hang_child() {
     let _alone = alone();
     let exported = Exported::default();
     let sampler = Sampler::budget(1e9);

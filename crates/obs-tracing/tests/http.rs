@@ -49,7 +49,7 @@ async fn ok(_: Request<Empty<Bytes>>) -> Result<Response<Full<Bytes>>, Infallibl
 }
 
 #[test]
-fn served_request_is_a_server_span() {
+fn served_request_is_server_span() {
     let (layer, traces, exported) = pipeline();
     with_default(tracing_subscriber::registry().with(layer), || {
         block_on(async {
@@ -212,7 +212,7 @@ fn served_request_ends_by_outcome() {
 }
 
 #[test]
-fn open_child_does_not_delay_the_span() {
+fn open_child_does_not_delay_span() {
     let (layer, traces, exported) = pipeline();
     let mut leaked = None;
     with_default(tracing_subscriber::registry().with(layer), || {
@@ -268,7 +268,7 @@ fn client(sampler: Sampler, status: u16) -> (HeaderMap, Exported) {
 }
 
 #[test]
-fn sent_request_is_a_client_span() {
+fn sent_request_is_client_span() {
     let (carried, exported) = client(Sampler::always(), 200);
     let span = exported.span("GET");
     assert_eq!(span.kind(), SpanKind::Client);
@@ -284,7 +284,7 @@ fn sent_request_is_a_client_span() {
 }
 
 #[test]
-fn unsampled_request_carries_its_context() {
+fn unsampled_request_carries_context() {
     let (carried, exported) = client(Sampler::never(), 200);
     assert!(exported.spans().is_empty());
     let parent = carried["traceparent"].to_str().unwrap();

@@ -44,7 +44,7 @@ fn span_limits_are_kept() {
 }
 
 #[test]
-fn repeated_errors_do_not_grow_a_span() {
+fn repeated_errors_do_not_grow_span() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -59,7 +59,7 @@ fn repeated_errors_do_not_grow_a_span() {
 }
 
 #[test]
-fn open_spans_of_many_threads_stay_within_their_limit() {
+fn open_spans_of_many_threads_stay_within_limit() {
     for limit in [0, 1, 2, 3, 10, 100, 3000] {
         for threads in [1, 8] {
             let exported = Exported::default();

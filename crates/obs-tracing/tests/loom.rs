@@ -100,7 +100,7 @@ fn record_during_close_happens_before_or_not_at_all() {
 }
 
 #[test]
-fn slot_is_reused_while_others_read() {
+fn slot_is_reused_during_reads() {
     model(|| {
         let open = Arc::new(Open::new());
         assert!(open.insert(1, 10));
@@ -114,7 +114,7 @@ fn slot_is_reused_while_others_read() {
 }
 
 #[test]
-fn block_has_one_writer_and_the_next_sees_its_spans() {
+fn block_has_one_writer_and_next_writer_sees_spans() {
     model(|| {
         let open = Arc::new(Open::new());
         let other = Arc::clone(&open);

@@ -58,7 +58,7 @@ fn run<T>(layer: TraceLayer, work: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn request_is_a_client_span_and_carries_its_context() {
+fn request_is_client_span_and_carries_context() {
     let (layer, traces, exported) = common::pipeline();
     let endpoint = server();
     let url = format!("{endpoint}/orders?token=secret");

@@ -77,7 +77,7 @@ fn enters(span: &Span) {
 }
 
 #[test]
-fn reused_id_last_entered_by_another_thread_is_the_new_span() {
+fn reused_id_last_entered_by_another_thread_is_new_span() {
     in_both(|dispatch, _| {
         let other = Other::start(dispatch);
         let closed = info_span!("closed");
@@ -95,7 +95,7 @@ fn reused_id_last_entered_by_another_thread_is_the_new_span() {
 }
 
 #[test]
-fn reused_id_entered_below_a_span_by_another_thread_is_the_new_span() {
+fn reused_id_entered_below_span_by_another_thread_is_new_span() {
     in_both(|dispatch, _| {
         let other = Other::start(dispatch);
         let outer = info_span!("outer");
@@ -115,7 +115,7 @@ fn reused_id_entered_below_a_span_by_another_thread_is_the_new_span() {
 }
 
 #[test]
-fn reused_id_on_its_creating_thread_is_the_new_span() {
+fn reused_id_on_creating_thread_is_new_span() {
     in_both(|dispatch, _| {
         let outer = info_span!("outer");
         let closed = outer.in_scope(|| info_span!("closed"));
@@ -130,7 +130,7 @@ fn reused_id_on_its_creating_thread_is_the_new_span() {
 }
 
 #[test]
-fn reused_id_entered_twice_is_the_new_span() {
+fn reused_id_entered_twice_is_new_span() {
     in_both(|_, _| {
         let closed = info_span!("closed");
         let id = closed.id().unwrap();

@@ -55,7 +55,7 @@ impl Drop for Service {
 }
 
 #[test]
-fn flush_on_the_only_worker_returns() {
+fn flush_on_only_worker_returns() {
     let server = Collector::default().grpc();
     for runtime in [one_worker(), current_thread()] {
         let (subscriber, traces) = pipeline(&server);
@@ -70,7 +70,7 @@ fn flush_on_the_only_worker_returns() {
 }
 
 #[test]
-fn shut_down_in_a_runtime_within_a_runtimes_blocking_thread() {
+fn shutdown_in_runtime_on_blocking_thread_delivers() {
     let collector = Collector::default();
     let server = collector.grpc();
     let (subscriber, traces) = pipeline(&server);
@@ -88,7 +88,7 @@ fn shut_down_in_a_runtime_within_a_runtimes_blocking_thread() {
 }
 
 #[test]
-fn shutdown_without_a_runtime_delivers() {
+fn shutdown_without_runtime_delivers() {
     let server = Collector::default().grpc();
     let (subscriber, traces) = pipeline(&server);
     tracing::dispatcher::with_default(&subscriber, || {
@@ -98,7 +98,7 @@ fn shutdown_without_a_runtime_delivers() {
 }
 
 #[test]
-fn drop_inside_and_outside_a_runtime_delivers() {
+fn drop_inside_and_outside_runtime_delivers() {
     let server = Collector::default().grpc();
     for inside in [true, false] {
         for runtime in [one_worker(), current_thread()] {
@@ -123,7 +123,7 @@ fn drop_inside_and_outside_a_runtime_delivers() {
 }
 
 #[test]
-fn drop_with_its_task_at_runtime_end_delivers() {
+fn drop_with_task_at_runtime_end_delivers() {
     let server = Collector::default().grpc();
     let (subscriber, traces) = pipeline(&server);
     let (told, hear) = std::sync::mpsc::channel();
@@ -139,7 +139,7 @@ fn drop_with_its_task_at_runtime_end_delivers() {
 }
 
 #[test]
-fn built_inside_a_dropped_runtime_delivers() {
+fn pipeline_built_inside_dropped_runtime_delivers() {
     let collector = Collector::default();
     let server = collector.grpc();
     let (subscriber, traces) = current_thread().block_on(async { pipeline(&server) });

@@ -44,7 +44,7 @@ const LOW: &str = "0af7651916cd43dd8400000000000001";
 const HIGH: &str = "0af7651916cd43dd84ffffffffffffff";
 
 #[test]
-fn trace_follows_its_roots_decision() {
+fn trace_follows_decision_of_root() {
     let (dispatch, traces, exported) = pipeline(Sampler::ratio(0.5));
     tracing::dispatcher::with_default(&dispatch, || {
         for _ in 0..2000 {
@@ -80,7 +80,7 @@ fn ratio_uses_low_56_bits_and_is_propagated() {
 }
 
 #[test]
-fn parent_based_follows_the_caller() {
+fn parent_based_follows_caller() {
     let sampled = remote(LOW, "01", "congo=1");
     let unsampled = remote(HIGH, "00", "congo=1");
     let kept = |sampler: Sampler, caller: &RemoteContext| decide(sampler, caller);

@@ -107,7 +107,7 @@ impl SpanExporter for StuckOnce {
 }
 
 #[test]
-fn sdk_exporter_past_timeout_loses_its_request() {
+fn sdk_exporter_past_timeout_loses_own_request() {
     let builder = Builder::new("orders").delay(Duration::from_secs(60));
     let builder = builder.exporter(StuckOnce::default()).timeout(Duration::from_millis(20));
     let (layer, traces) = builder.build().unwrap();
@@ -117,7 +117,7 @@ fn sdk_exporter_past_timeout_loses_its_request() {
 }
 
 #[test]
-fn current_span_is_the_otel_context() {
+fn current_span_is_otel_context() {
     let current = || Context::current().span().span_context().span_id().to_string();
     let (layer, _traces) =
         Builder::new("orders").exporter(Keeping::default()).activate_context().build().unwrap();

@@ -74,7 +74,7 @@ fn mixed_decisions_leave_no_orphans() {
 }
 
 #[test]
-fn smaller_ratio_keeps_a_subset_of_larger() {
+fn smaller_ratio_keeps_subset_of_larger() {
     let services = [0.8, 0.4, 0.1].map(|share| service(Sampler::ratio(share)));
     (0..4000).for_each(|_| request(&services, &HashMap::new()));
     let traces = traces_of(&services);

@@ -32,7 +32,7 @@ fn spans_exit_in_any_order() {
 }
 
 #[test]
-fn unsampled_spans_set_the_context() {
+fn unsampled_spans_set_context() {
     let (layer, traces) =
         common::Exported::default().builder().sampler(Sampler::never()).build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -90,7 +90,7 @@ fn scoped_subscribers_stay_separate() {
 }
 
 #[test]
-fn instrumented_future_carries_its_span() {
+fn instrumented_future_carries_span() {
     use tracing::Instrument;
     let (layer, traces, exported) = pipeline();
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
@@ -137,7 +137,7 @@ fn instrumented_future_carries_its_span() {
 }
 
 #[test]
-fn resolver_finds_spans_that_are_not_current() {
+fn resolver_finds_noncurrent_spans() {
     let (layer, _traces, _) = pipeline();
     let subscriber = tracing_subscriber::registry().with(layer);
     tracing::subscriber::with_default(subscriber, || {
@@ -152,7 +152,7 @@ fn resolver_finds_spans_that_are_not_current() {
 }
 
 #[test]
-fn layer_filter_skips_spans_and_keeps_the_tree() {
+fn layer_filter_skips_spans_and_keeps_tree() {
     let (layer, traces, exported) = pipeline();
     let filtered = layer.with_filter(tracing_subscriber::filter::LevelFilter::INFO);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(filtered), || {
@@ -167,7 +167,7 @@ fn layer_filter_skips_spans_and_keeps_the_tree() {
 }
 
 #[test]
-fn skipped_span_keeps_the_tree_on_another_thread() {
+fn skipped_span_keeps_tree_on_another_thread() {
     let (layer, traces, exported) = pipeline();
     let filtered = layer.with_filter(tracing_subscriber::filter::LevelFilter::INFO);
     let everything = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
@@ -201,7 +201,7 @@ fn skipped_span_keeps_the_tree_on_another_thread() {
 /// that moment (tracing-subscriber 0.3.23, `DataInner::clear`). Where that is another one, the parent stays
 /// open for ever, in the Registry as here.
 #[test]
-fn parent_of_child_closed_outside_its_subscriber_is_counted_open() {
+fn parent_of_child_closed_outside_subscriber_is_counted_open() {
     let (layer, traces, exported) = pipeline();
     let (parent, child) =
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {

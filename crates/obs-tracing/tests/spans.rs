@@ -64,7 +64,7 @@ fn span_times_are_wall_clock_times() {
 }
 
 #[test]
-fn later_values_replace_earlier_ones() {
+fn later_values_replace_earlier_values() {
     let (layer, traces, exported) = pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let span = info_span!("late", status = field::Empty, tries = 1);
@@ -150,7 +150,7 @@ fn error_is_recorded_once() {
 }
 
 #[test]
-fn events_and_links() {
+fn events_and_links_are_exported() {
     let (layer, traces, exported) = pipeline();
     let message = std::collections::HashMap::from([(
         "traceparent".to_owned(),

@@ -27,7 +27,7 @@ fn query(sql: &str, summary: &str) {
 }
 
 #[test]
-fn query_is_a_client_span() {
+fn query_is_client_span() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().database_system("sqlite").build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -110,7 +110,7 @@ fn unsampled_queries_are_measured() {
 }
 
 #[test]
-fn waiting_for_a_connection_is_a_span() {
+fn waiting_for_connection_is_span() {
     let exported = Exported::default();
     let (layer, traces) = exported.builder().build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {

@@ -34,7 +34,7 @@ impl std::fmt::Debug for Panics {
 impl std::error::Error for Panics {}
 
 #[test]
-fn failing_format_loses_only_that_value() {
+fn failing_format_loses_only_own_value() {
     let (layer, traces, exported) = pipeline();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let span = info_span!("a", bad = %Fails, worse = ?Panics, otel.name = %Panics);
@@ -84,7 +84,7 @@ fn exceptions_with_similar_texts_are_all_recorded() {
 }
 
 #[test]
-fn error_event_without_message_shows_its_fields() {
+fn error_event_without_message_shows_fields() {
     assert_eq!(exceptions(|| error!(code = 5, kind = "x")), ["code=5 kind=x"]);
 }
 

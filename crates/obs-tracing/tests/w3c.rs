@@ -56,7 +56,7 @@ fn state(values: &[&str]) -> String {
 }
 
 #[test]
-fn missing_headers_start_a_new_trace() {
+fn missing_headers_start_new_trace() {
     let outgoing = through(&[]);
     let parent = outgoing["traceparent"].to_str().unwrap();
     assert_eq!(parent.len(), 55);
@@ -97,7 +97,7 @@ fn several_traceparents_are_rejected() {
 }
 
 #[test]
-fn names() {
+fn traceparent_name_is_case_insensitive() {
     for name in ["trace-parent", "trace.parent"] {
         assert!(!extract(&[(name, PARENT)]).is_valid());
     }
@@ -107,7 +107,7 @@ fn names() {
 }
 
 #[test]
-fn versions() {
+fn traceparent_version_decides_on_extra_fields() {
     for extra in [".", "-", "-what-the-future-will-be-like"] {
         assert!(!parent(&format!("{PARENT}{extra}")).is_valid(), "{extra}");
     }
@@ -124,7 +124,7 @@ fn versions() {
 }
 
 #[test]
-fn ids_and_flags() {
+fn malformed_ids_and_flags_are_rejected() {
     for (id, others) in [
         (
             TRACE,
@@ -174,7 +174,7 @@ fn tracestate_without_traceparent_is_dropped() {
 }
 
 #[test]
-fn tracestate_members_keep_their_order() {
+fn tracestate_members_keep_order() {
     assert_eq!(state(&["foo=1,bar=2"]), "foo=1,bar=2");
     assert_eq!(state(&[""]), "");
     assert_eq!(state(&["foo=1", ""]), "foo=1");
@@ -224,7 +224,7 @@ fn invalid_member_discards_tracestate() {
 }
 
 #[test]
-fn lengths() {
+fn tracestate_keys_and_values_have_length_limits() {
     for (tenant, system, allowed) in [
         (256, 0, true),
         (257, 0, false),
@@ -258,7 +258,7 @@ fn tracestate_of_several_headers_is_limited_to_32_members() {
 }
 
 #[test]
-fn requests_from_one_span_share_a_trace() {
+fn requests_from_one_span_share_trace() {
     let (layer, _traces) = Exported::default().builder().build().unwrap();
     let mut parents = Vec::new();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -335,7 +335,7 @@ fn maps_are_carriers_with_keys_of_any_case() {
 }
 
 #[test]
-fn b3_and_jaeger() {
+fn b3_and_jaeger_headers_are_extracted_and_injected() {
     let formats = Propagators::parse("b3,b3multi,jaeger").unwrap();
     let trace = "0af7651916cd43dd8448eb211c80319c";
     let single = format!("{trace}-b7ad6b7169203331-1-05e3ac9a4f6e3b90");

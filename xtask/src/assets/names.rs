@@ -136,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn what_exists_is_no_breach() {
+    fn existing_names_are_no_breach() {
         let right = r#"sum by (path) (a_total{job="x",status=~"5..",path="/x"}) / on (path) r{slo="y"} + up"#;
         assert_eq!(found(right), Vec::<String>::new());
         assert_eq!(found(r#"b_bucket{le="0.5"}"#), Vec::<String>::new());
     }
 
     #[test]
-    fn a_wrong_metric_label_or_value_is_named() {
+    fn wrong_metric_label_or_value_is_breach() {
         assert!(found("rate(c_total[5m])")[0].contains("no /metrics and no rule has c_total"));
         assert!(found(r#"a_total{route="/x"}"#)[0].contains("a_total has no label route"));
         assert!(
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_that_an_annotation_shows_must_be_left_after_the_grouping() {
+    fn annotation_label_lost_by_grouping_is_breach() {
         let alerts = rules(
             "- alert: A\n  expr: sum by (job) (a_total) > 0\n  annotations:\n    s: '{{ $labels.path }}'\n",
         );

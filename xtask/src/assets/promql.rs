@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_are_told_from_functions_words_and_durations() {
+    fn metrics_are_found_among_functions_words_and_durations() {
         let text = "histogram_quantile(0.99, sum by (le, job) (rate(a_bucket[5m] offset 1h))) > bool 1e3 \
                     and on (job) b:c:rate5m unless up # not_this\n or vector(1)";
         assert_eq!(metrics(text), ["a_bucket", "b:c:rate5m", "up"]);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn matchers_keep_their_operator_and_their_value() {
+    fn matchers_keep_operator_and_value() {
         let found = names(r#"sum(a{x="1,}", y!~'b"'}) by (z) / on (k) group_left () c{}"#);
         let a = &found.selectors[0];
         assert_eq!(a.metric, "a");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn group_left_without_a_list_takes_nothing_with_it() {
+    fn group_left_without_list_adds_no_label() {
         assert_eq!(metrics("a > on (slo) group_left 14.4 * b"), ["a", "b"]);
         assert_eq!(metrics("topk(3, a) or sum by (b) (c)"), ["a", "c"]);
     }

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_kinds_are_read_with_their_blocks() {
+    fn both_rule_kinds_are_read_with_blocks() {
         let text = "groups:\n  - name: g\n    rules:\n      # why\n      - record: a:b\n        expr: |-\n          \
                     sum(c)\n            / sum(d)\n        labels:\n          slo: x\n      - alert: E\n        \
                     expr: a:b > 1\n        for: 5m\n        annotations:\n          \

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn command_that_names_what_is_not_there_is_a_breach() {
+    fn command_with_unknown_name_is_breach() {
         let main = "enum Command {\n    /// Docs.\n    Demo(demo::Options),\n    TraceContextService {\n        port: u16,\n    },\n    Ci,\n}\n";
         let commands = commands_of_xtask(main);
         assert_eq!(commands, ["demo", "trace-context-service", "ci"]);

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn test_that_is_nowhere_is_a_breach() {
+    fn guide_with_missing_test_is_breach() {
         let guide = "| what | test |\n| --- | --- |\n| a | `here`, `gone` |\n| b | `cargo bench` |\n\n\
                      | what | other |\n| --- | --- |\n| a | `not_a_test` |\n";
         let functions = functions_of("#[test]\nfn here() {}\npub(crate) fn x<T>() {}").collect();

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_a_second_have_units_or_none() {
+    fn byte_rate_with_or_without_unit_is_parsed() {
         let rates = ["1MB/s", "512KiB/s", "1.5 GB", "7", "100 B/s", "20kB/s"].map(byte_rate);
         let bytes = [1_000_000, 524_288, 1_500_000_000, 7, 100, 20_000];
         assert_eq!(rates, bytes.map(Ok));

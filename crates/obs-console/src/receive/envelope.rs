@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_envelope_is_rejected_with_a_remedy() {
+    fn malformed_envelope_is_rejected_with_remedy() {
         for (body, part) in [
             (&b""[..], "first line"),
             (b"[]\n", "first line"),

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pause_follows_the_rate_limit_headers() {
+    fn pause_follows_rate_limit_headers() {
         let of = |status: u16, name: &'static str, value: &str| {
             let answer = http::Response::builder().status(status).header(name, value).body(());
             let (head, ()) = answer.unwrap().into_parts();

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_matter_are_events() {
+    fn relevant_frames_are_events() {
         let bytes = [
             frame(4, 0, 0, &[0, 3, 0, 0, 0, 100, 0, 4, 0, 1, 0, 0]),
             frame(4, 1, 0, &[]),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn header_block_in_several_frames_has_no_boundary_in_it() {
+    fn header_block_of_several_frames_has_no_inner_boundary() {
         let head = frame(1, 0, 1, b"head");
         assert!(!events(&[&head]).1);
         assert!(!events(&[&head, &frame(9, 0, 1, b"ers")]).1);
@@ -232,7 +232,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_of_any_size_give_the_same_events(
+        fn bytes_in_parts_of_any_size_give_same_events(
             frames in prop::collection::vec(
                 (0u8..10, any::<u8>(), any::<u32>(), prop::collection::vec(any::<u8>(), 0..40)),
                 0..12,
@@ -252,7 +252,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn arbitrary_bytes_are_parsed_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let (_, is_at_boundary) = events(&[&bytes]);
             prop_assert!(is_at_boundary || !bytes.is_empty());
         }

@@ -63,14 +63,14 @@ fn all_bytes(written: &[Written]) -> u64 {
 }
 
 #[test]
-fn load_within_budget_loses_nothing() {
+fn load_within_budget_sheds_no_line() {
     let loads = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE]
         .map(|level| load(level, 200, 100));
     assert!(run(110_000, &loads).iter().all(|site| site.shed == 0));
 }
 
 #[test]
-fn levels_give_way_from_trace_upwards() {
+fn levels_are_shed_from_trace_upwards() {
     let kept = |info: u32| {
         run(
             100_000,
@@ -94,7 +94,7 @@ fn levels_give_way_from_trace_upwards() {
 }
 
 #[test]
-fn loudest_callsite_gives_way_before_quiet_ones() {
+fn loudest_callsite_is_shed_before_quiet_callsites() {
     let mut loads = vec![load(Level::INFO, 100, 5_000)];
     loads.extend([load(Level::INFO, 100, 20); 10]);
     let written = run(100_000, &loads);
@@ -103,14 +103,14 @@ fn loudest_callsite_gives_way_before_quiet_ones() {
 }
 
 #[test]
-fn errors_past_the_budget_are_written_and_the_rest_waits() {
+fn errors_past_budget_are_written_and_warnings_are_shed() {
     let written = run(10_000, &[load(Level::ERROR, 100, 500), load(Level::WARN, 100, 500)]);
     assert_eq!(written[0].shed, 0);
     assert!(written[1].bytes <= 20_000, "{written:?}");
 }
 
 #[test]
-fn warnings_return_as_soon_as_a_storm_of_errors_ends() {
+fn warnings_are_admitted_after_storm_of_errors() {
     let budget = Arc::new(Budget::new(1_000));
     let site = SiteBudget::new(budget, Arc::default());
     (0..10_000).for_each(|_| site.charge(Level::ERROR, 1_000, moment(Duration::ZERO)));
@@ -121,7 +121,7 @@ fn warnings_return_as_soon_as_a_storm_of_errors_ends() {
 }
 
 #[test]
-fn clock_that_is_set_back_sheds_for_no_longer_than_a_second() {
+fn clock_set_back_sheds_for_at_most_one_second() {
     let budget = Arc::new(Budget::new(1_000));
     let site = SiteBudget::new(budget, Arc::default());
     let later = Duration::from_secs(3_600);
@@ -131,7 +131,7 @@ fn clock_that_is_set_back_sheds_for_no_longer_than_a_second() {
 }
 
 #[test]
-fn notice_tells_all_that_was_shed_once_in_half_a_minute() {
+fn notice_has_shed_count_at_most_every_30_seconds() {
     let budget = Arc::new(Budget::new(1));
     let site = SiteBudget::new(budget, Arc::default());
     site.charge(Level::INFO, 1_000, moment(Duration::ZERO));

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn the_later_of_one_name_replaces_the_earlier() {
+    fn later_value_of_same_name_replaces_earlier() {
         let mut both = fields(&[("a", "1"), ("b", "2"), ("a", "3")]);
         assert_eq!(both.as_bytes(), br#","b":2,"a":3"#);
         both.append(&fields(&[("c", "4"), ("b", "5")]));
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_taken_apart() {
+    fn written_fields_are_parsed() {
         let written = [
             r#","a":1,"b\"":"x,\"y\\","c":[1,{"d":"]"}],"e":{"f":[",",{}]},"g":"\\""#,
             r#","h":-1.5e-7,"i":true,"j":"""#,
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shape_is_that_of_the_names_in_their_order() {
+    fn shape_depends_on_names_not_values() {
         let shape = |of: &[(&str, &str)]| fields(of).shape();
         assert_eq!(shape(&[("a", "1"), ("b", "2")]), shape(&[("a", "3"), ("b", "4")]));
         assert_ne!(shape(&[("a", "1"), ("b", "2")]), shape(&[("a", "1"), ("c", "2")]));
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reserved_name_gets_an_underscore() {
+    fn reserved_name_gets_underscore() {
         let reserved = fields(&[("level", "1"), ("timestamp", "2"), ("r#type", "3")]);
         assert_eq!(reserved.as_bytes(), br#","level_":1,"timestamp_":2,"type":3"#);
     }

@@ -84,7 +84,7 @@ mod tests {
     static SHARED: SharedPool<Vec<u32>> = SharedPool::new();
 
     #[test]
-    fn contexts_given_back_on_one_thread_are_taken_on_another() {
+    fn contexts_returned_to_one_pool_are_reused_by_another() {
         let (begins, ends) = (Pool::new(|| &SHARED), Pool::new(|| &SHARED));
         let mut known = Vec::new();
         for _ in 0..MAX_POOLED + 1 {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn context_that_is_still_held_is_not_taken() {
+    fn held_context_is_not_reused() {
         static SHARED: SharedPool<Vec<u32>> = SharedPool::new();
         let pool = Pool::new(|| &SHARED);
         let held = Arc::default();

@@ -80,7 +80,7 @@ mod tests {
     use super::string;
 
     #[test]
-    fn every_byte_of_ascii_survives_at_every_offset() {
+    fn ascii_byte_at_any_offset_parses_back() {
         for offset in 0..17 {
             for byte in 0..128_u8 {
                 let text = format!("{}{}tail", "x".repeat(offset), char::from(byte));

@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_every_length_arrive_whole() {
+    fn texts_of_any_length_are_appended_whole() {
         for len in 0..100 {
             let text: Vec<u8> = (0..len).map(|at| b'a' + at % 26).collect();
             let mut out = b"before".to_vec();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_an_escape_is_found_at_every_place() {
+    fn byte_needing_escape_is_found_at_any_position() {
         for len in 1..40 {
             for at in 0..len {
                 for byte in 0..=255_u8 {

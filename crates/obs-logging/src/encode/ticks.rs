@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counted_time_agrees_with_the_system() {
+    fn counted_time_agrees_with_system_clock() {
         let ticks = Ticks::default();
         let mut agreed = 0;
         let begun = system_time(libc::CLOCK_MONOTONIC).since_zero();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_is_carried() {
+    fn nanosecond_overflow_carries_into_seconds() {
         let time = Moment { second: 7, nanos: SECOND - 1 };
         let reading = Reading { counted: 9, length: 1 << 32, time, ..Reading::default() };
         assert_eq!(reading.after(0), time);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_of_no_possible_length_are_not_counted() {
+    fn ticks_of_impossible_length_are_rejected() {
         assert_eq!(length(1_000, 0), None);
         assert_eq!(length(1_000, 3_000), Some((1 << 32) / 3));
         assert_eq!(length(1_000, 1), None);

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn known_moments() {
+    fn known_times_are_formatted_as_rfc_3339() {
         let after = |seconds, nanos| text(UNIX_EPOCH + Duration::new(seconds, nanos));
         assert_eq!(after(0, 0), "1970-01-01T00:00:00.000000Z");
         assert_eq!(after(1_781_864_625, 123_456_789), "2026-06-19T10:23:45.123456Z");
@@ -139,7 +139,7 @@ mod tests {
 
     #[cfg(feature = "otlp")]
     #[test]
-    fn a_text_is_read_back() {
+    fn timestamp_parses_back() {
         for second in (0..5_000_000_000).step_by(86_399 * 31) {
             let nanos = second * 1_000_000_000 + 123_456_000;
             let time = UNIX_EPOCH + Duration::from_nanos(nanos);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_before_the_epoch_and_past_four_digits_keep_the_width() {
+    fn times_before_epoch_or_past_year_9999_keep_width() {
         assert_eq!(text(UNIX_EPOCH - Duration::from_micros(1)), "1969-12-31T23:59:59.999999Z");
         let far = UNIX_EPOCH + Duration::from_secs(400_000_000_000);
         assert_eq!(text(far).len(), 27);

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_have_the_fewest_digits() {
+    fn floats_have_fewest_digits() {
         for thousandths in (0..300_000_u64).chain(999_999_990_000..1_000_000_010_000) {
             assert_shortest(thousandths as f64 / 1000.0);
         }

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_one_shard_keep_their_order_whatever_their_time_is() {
+    fn lines_of_one_shard_keep_order_despite_times() {
         let mut lines = vec![line("", 9, "a"), line("", 1, "b"), "no time\n".to_owned()];
         lines.push("\n".to_owned());
         let shards = [shard(&lines), shard(&[line("", 5, "c")])];
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn many_lines_are_handed_over_in_parts_of_whole_lines() {
+    fn large_batch_is_written_in_parts_of_whole_lines() {
         let of = |from: u32| -> Vec<String> {
             (0..400).map(|n| line("", from + 2 * n, &"x".repeat(4000))).collect()
         };

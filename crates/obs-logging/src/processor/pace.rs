@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_holds_per_second_and_tells_what_it_suppressed() {
+    fn rate_limit_holds_per_second_and_counts_suppressed() {
         let pacing = Pacing { sampling: None, limit: Some(2) };
         let pace = Pace::default();
         let at = |second| (UNIX_EPOCH + Duration::from_secs(second)).into();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn sampling_keeps_what_is_severe() {
+    fn sampling_keeps_warnings() {
         let pacing = Pacing { sampling: Some((Level::WARN, 10)), limit: None };
         let (info, warn) = (Pace::default(), Pace::default());
         let kept = |pace, level| {

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stat_with_parentheses_in_the_program_name_is_parsed() {
+    fn stat_with_parentheses_in_program_name_is_parsed() {
         let stat =
             Stat::parse("7 (a) b) (c) S 1 1 1 0 -1 0 0 0 0 0 150 50 0 0 20 0 3 0 999 4096 17 1\n");
         let stat = stat.unwrap();

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn coding_of_highest_quality_wins_and_of_equals_the_cheaper() {
+    fn coding_of_highest_quality_wins_and_zstd_of_equals() {
         assert_eq!(Coding::negotiate("gzip, zstd"), Coding::Zstd);
         assert_eq!(Coding::negotiate("gzip;q=0.9, zstd;q=0.5"), Coding::Gzip);
         assert_eq!(Coding::negotiate("gzip, zstd;q=0"), Coding::Gzip);

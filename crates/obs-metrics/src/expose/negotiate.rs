@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn negotiation_follows_the_quality_values() {
+    fn negotiation_follows_quality_values() {
         // Prometheus 2.42 with native histograms; without, it leaves the first one out.
         let prometheus = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
             encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,\
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn accept_header_of_prometheus_3_selects_its_first_format() {
+    fn accept_header_of_prometheus_3_selects_first_format() {
         // Its headers say how it would have names escaped that ours never are (scrape.go, acceptHeader).
         let text = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
             application/openmetrics-text;version=0.0.1;q=0.5,\
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn coding_is_used_only_where_accept_encoding_allows_it() {
+    fn coding_quality_follows_accept_encoding() {
         assert_eq!(coding_quality("gzip, deflate", "gzip"), 1000);
         assert_eq!(coding_quality("br;q=1, *;q=0.1", "gzip"), 100);
         assert_eq!(coding_quality("gzip;q=0", "gzip"), 0);

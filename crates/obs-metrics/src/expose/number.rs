@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_parse_back_to_the_same_value() {
+    fn floats_parse_back_to_same_value() {
         let odd = [0.0, -0.0, 1.0, 0.1, -2.5, 1e15, 1e16, 1e300, 5e-324, f64::MAX, 0.1 + 0.2];
         for value in odd {
             assert_eq!(float(value).parse::<f64>().unwrap().to_bits(), value.to_bits(), "{value}");
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_of_whole_numbers_have_a_fraction() {
+    fn bounds_of_whole_numbers_have_fraction() {
         assert_eq!(&*le(1.0), "le=\"1.0\"} ");
         assert_eq!(&*le(0.005), "le=\"0.005\"} ");
         assert_eq!(&*le(f64::INFINITY), "le=\"+Inf\"} ");

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn series_expires_when_unused_for_the_idle_time() {
+    fn series_expires_when_unused_for_idle_time() {
         let mut idle = IdleTracker::new(Duration::from_secs(60));
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn hash_depends_on_the_order_of_values() {
+    fn hash_depends_on_order_of_values() {
         let hasher = KeyHasher::new();
         let hash = |values| Key::new::<2>(&hasher, &values).hash;
         assert_ne!(hash(["a", "b"]), hash(["b", "a"]));

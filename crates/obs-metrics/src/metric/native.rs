@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn value_on_a_bound_is_in_the_bucket_that_ends_there() {
+    fn value_on_native_bound_is_in_bucket_ending_at_bound() {
         let mut native = NativeBuckets::new();
         for value in [1.0, 2.0, 2.0_f64.powf(1.0 / 8.0) * 0.999_999, 0.0, -1.0, 1e-40] {
             native.observe(value);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn native_buckets_past_the_limit_halve_the_resolution() {
+    fn native_buckets_past_limit_halve_resolution() {
         let mut native = NativeBuckets::new();
         for exponent in -300..300 {
             native.observe(10_f64.powi(exponent));

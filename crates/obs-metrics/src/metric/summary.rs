@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_of_a_summary_are_within_one_percent() {
+    fn quantiles_of_summary_are_within_one_percent() {
         let mut sketch = Sketch::default();
         let mut values: Vec<f64> = (0..10_000).map(|n| f64::from(n) * 0.37 - 900.0).collect();
         values.iter().for_each(|value| sketch.add(*value));
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn bins_of_values_of_all_magnitudes_stay_within_the_limit() {
+    fn bins_of_values_of_all_magnitudes_stay_within_limit() {
         let mut sketch = Sketch::default();
         for exponent in -300..300 {
             for step in 0..10 {
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn values_older_than_the_window_leave_quantiles_but_not_the_count() {
+    fn values_older_than_window_leave_quantiles_but_not_count() {
         let settings: Arc<[f64]> = [0.5].into();
         let core = Summary::core(&settings);
         let mut state = core.state();

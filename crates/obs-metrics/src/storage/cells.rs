@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn totals_include_threads_that_have_ended() {
+    fn totals_include_ended_threads() {
         let cells = ShardedCells::new(2);
         std::thread::scope(|scope| {
             for _ in 0..4 {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_beyond_a_page_are_outside_the_slabs() {
+    fn cells_beyond_page_are_outside_slabs() {
         let cells = ShardedCells::new(PAGE_SIZE + 1);
         cells.add(PAGE_SIZE, 3);
         cells.observe(1, 1.5);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_outside_the_slabs_share_nothing_with_them() {
+    fn cells_outside_slabs_share_no_memory_with_slabs() {
         let slab: Vec<_> = (0..8).map(|_| ShardedCells::new(PAGE_SIZE / 4)).collect();
         let places = [0, 1, 2, PAGE_SIZE / 4 - 1];
         let fill = |cells: &ShardedCells| places.iter().for_each(|at| cells.add(*at, 5));

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retry_after_is_seconds_or_a_date() {
+    fn retry_after_is_seconds_or_date() {
         for (text, expected) in [
             ("7", Some(Duration::from_secs(7))),
             ("99999999999999999999999", Some(Duration::from_secs(u64::MAX))),

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn proxy_of_a_host_follows_scheme_and_no_proxy() {
+    fn proxy_of_host_follows_scheme_and_no_proxy() {
         let both = &[
             ("HTTPS_PROXY", "http://user:pass@secure:3128"),
             ("HTTP_PROXY", "plain:8080"),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_proxy_is_an_error() {
+    fn invalid_proxy_is_error() {
         for variables in [
             &[("HTTPS_PROXY", "socks5://user:secret@proxy:1080")],
             &[("http_proxy", "https://user:secret@proxy")],

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_may_hold_anything() {
+    fn thread_name_with_parentheses_is_parsed() {
         let stat = "12 (a) (b c) S 1 2 3 4 5 6 7 8 9 10 30 12 0 0 20";
         assert_eq!(parse(stat), Some(("a) (b c".to_owned(), 42)));
         assert_eq!(parse("12 (a"), None);

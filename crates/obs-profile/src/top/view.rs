@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_come_first_then_threads_then_keys() {
+    fn view_lists_functions_threads_and_keys() {
         let lines = drawn(80, 24, CHOICE);
         assert!(
             lines[0].starts_with("orders (1234): 1500.0 % CPU, 30 threads; 99 Hz"),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_and_the_place_are_chosen() {
+    fn view_follows_chosen_order_and_scroll() {
         let lines = drawn(80, 24, Choice { order: Order::TotalShare, ..CHOICE });
         assert!(lines[2].trim_end().ends_with("main"), "{lines:?}");
         let lines = drawn(80, 4, Choice { scrolled: 2, is_paused: true, ..CHOICE });
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn no_terminal_is_too_small() {
+    fn view_fits_terminal_of_any_size() {
         for width in [0, 1, 2, 3, 5, 8, 13, 40, 200] {
             for height in (0..15).chain([200]) {
                 let lines = drawn(width, height, Choice { scrolled: 9, ..CHOICE });

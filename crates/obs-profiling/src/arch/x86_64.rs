@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_room_of_a_function_is_read_from_its_first_instructions() {
+    fn frame_pointer_offset_is_read_from_prologue() {
         // push rbp; mov rbp, rsp; push r15; push rbx; sub rsp, 0x28
         let code = [0x55, 0x48, 0x89, 0xe5, 0x41, 0x57, 0x53, 0x48, 0x83, 0xec, 0x28];
         assert_eq!(frame_pointer_offset(&code), Some(0x38));
@@ -151,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_code_harms(code in proptest::collection::vec(any::<u8>(), 0..100)) {
+        fn arbitrary_code_is_parsed_without_panic(code in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = frame_pointer_offset(&code);
         }
     }

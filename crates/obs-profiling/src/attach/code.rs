@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn this_very_code_has_a_file() {
+    fn own_code_has_file() {
         let code = own();
         let place = code.place(own as *const () as u64).expect("a place");
         assert!(place.file.is_some(), "{:?}", place.mapping);
@@ -128,14 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn a_functions_beginning_is_told_by_the_unwind_tables() {
+    fn function_start_comes_from_unwind_tables() {
         let address = own as *const () as u64;
         assert_eq!(own().function_before(address + 5), Some(address));
         assert_eq!(own().function_before(16), None);
     }
 
     #[test]
-    fn a_new_mapping_takes_the_place_of_what_it_covers() {
+    fn new_mapping_replaces_covered_mapping() {
         let mut code = own();
         let address = own as *const () as u64;
         let old = maps::find(&code.mappings, address).expect("a place").mapping.clone();

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_may_have_spaces() {
+    fn path_with_spaces_is_parsed() {
         let line =
             "7f0000001000-7f0000002000 r-xp 0001f000 fd:00 1234      /opt/my app/bin (deleted)";
         let mapping = parse(line).expect("a mapping");
@@ -79,13 +79,13 @@ mod tests {
     }
 
     #[test]
-    fn memory_without_a_file_has_no_path() {
+    fn memory_without_file_has_no_path() {
         let mapping = parse("7ffd0-7ffd9 rw-p 00000000 00:00 0 ").expect("a mapping");
         assert_eq!((mapping.path.as_str(), mapping.executable), ("", false));
     }
 
     #[test]
-    fn this_very_code_is_found() {
+    fn own_code_is_found() {
         let mappings = of(std::process::id() as i32).expect("our own process");
         let address = parse as *const () as u64;
         assert!(find(&mappings, address).is_some_and(|mapping| mapping.executable));
@@ -94,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_harms(line in ".{0,200}") {
+        fn arbitrary_line_is_parsed_without_panic(line in ".{0,200}") {
             let _ = parse(&line);
         }
     }

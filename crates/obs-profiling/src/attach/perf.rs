@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_is_read() {
+    fn mmap_record_is_parsed() {
         let words = [0x7f00_0000_1000_u64, 0x2000, 0x1000, 3 << 32 | 9, 42, 0, 5];
         let rest = [words.map(u64::to_le_bytes).concat(), b"/lib/libc.so.6\0\0".to_vec()].concat();
         let change = change(&record(raw::PERF_RECORD_MMAP2, 0, &[7, 8], &rest)).expect("a change");
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn names_starts_and_ends_are_read() {
+    fn comm_fork_and_exit_records_are_parsed() {
         let halves = [20, 7, 21, 8, 0, 0];
         let started = change(&record(raw::PERF_RECORD_FORK, 0, &halves, &[])).expect("a change");
         assert_eq!((started.pid, started.tid, started.time), (20, 21, 99));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rarer_the_deeper() {
+    fn stack_bytes_shrink_as_rate_grows() {
         assert_eq!([1, 99, 250].map(stack), [65_528; 3]);
         assert_eq!(stack(500), 33_552);
         assert_eq!([1_000, 5_000, u64::MAX].map(stack), [16_776, 16_384, 16_384]);
@@ -268,7 +268,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_record_harms(mut record in proptest::collection::vec(any::<u8>(), 4..300), kind in 0..12_u8) {
+        fn arbitrary_record_is_parsed_without_panic(mut record in proptest::collection::vec(any::<u8>(), 4..300), kind in 0..12_u8) {
             record[..4].copy_from_slice(&u32::from(kind).to_le_bytes());
             let (_, _) = (change(&record), lost(&record));
             if let Some(Sample { stack, .. }) = sample(&record) {

@@ -48,14 +48,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn children_come_after_their_parents_and_circles_end() {
+    fn descendants_follow_parents_despite_cycles() {
         let parents = [(1, 0), (9, 7), (7, 5), (6, 5), (5, 9), (8, 1), (4, 6)];
         assert_eq!(descendants(5, &parents, 4), [5, 6, 7, 9]);
         assert_eq!(descendants(3, &parents, 4), [3]);
     }
 
     #[test]
-    fn a_child_of_this_process_is_found() {
+    fn child_of_own_process_is_found() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
         let own = std::process::id().cast_signed();
         let found = descendants(own, &parents(), -1);

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_waiting_thread_has_two_pointers() {
+    fn waiting_thread_has_stack_and_instruction_pointer() {
         let text = "232 0x4 0x7f 0x400 0xffff 0x0 0x0 0x7ffe0010 0x7f001234\n";
         let registers = Wait::parse(text.to_owned()).expect("it waits").registers();
         assert_eq!(registers.stack_pointer(), 0x7ffe_0010);
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_thread_has_none() {
+    fn running_thread_has_no_registers() {
         assert!(Wait::parse("running\n".to_owned()).is_none());
         assert!(Wait::parse(String::new()).is_none());
     }

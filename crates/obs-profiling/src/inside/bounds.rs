@@ -81,13 +81,13 @@ mod tests {
         20000-30000 rw-p 00000000 00:00 0                          [stack]\n";
 
     #[test]
-    fn a_guarded_stack_ends_at_its_threads_block() {
+    fn guarded_stack_ends_at_thread_block() {
         assert_eq!(find(MAPS, 0x3000, 0x8000), Some(0x2000..0x8000));
         assert_eq!(find(MAPS, 0x21000, 0x100), Some(0x20000..0x30000));
     }
 
     #[test]
-    fn other_memory_is_no_stack() {
+    fn memory_outside_stacks_has_no_bounds() {
         for (pointer, thread) in
             [(0xb000, 0xe000), (0x3000, 0xb000), (0x8500, 0x8000), (0x10, 0x20)]
         {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_told_inside_the_stack_alone() {
+    fn bounds_are_returned_only_inside_stack() {
         let bounds = Bounds::none();
         assert_eq!(bounds.above(3, 0x3000), None);
         bounds.set(3, 0x2000..0x8000);

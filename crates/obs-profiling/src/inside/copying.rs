@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn either_way_copies_the_same() {
+    fn each_way_copies_same_bytes() {
         let stack: Vec<u8> = (0..STACK).map(|place| place as u8).collect();
         for way in ways() {
             let mut to = [0; STACK];
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_mapped_is_not_copied() {
+    fn unmapped_memory_is_not_copied() {
         let maps = std::fs::read_to_string("/proc/self/maps").expect("our own");
         let end = maps.lines().find_map(|line| {
             let range = line.strip_suffix("[stack]")?.split(' ').next()?;
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_another_process_is_not_read() {
+    fn memory_file_of_other_process_is_not_read() {
         let file = File::open("/proc/self/mem").expect("our own");
         let of_another = Copying::File(file, own_pid() + 1);
         let stack = [0_u8; STACK];

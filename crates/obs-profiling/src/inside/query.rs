@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_read() {
+    fn query_parameters_are_parsed() {
         let (recording, filter) =
             parse("seconds=5&hz=250&route=%2Forders%2F{id}&span=a+b").expect("fine");
         assert_eq!((recording.rate, recording.duration), (250, Duration::from_secs(5)));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_what_is_right() {
+    fn wrong_query_is_rejected_with_remedy() {
         for (query, told) in [
             ("seconds=301", "1 to 300"),
             ("seconds=0", "1 to 300"),
@@ -111,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_query_harms(query in ".{0,100}") {
+        fn arbitrary_query_is_parsed_without_panic(query in ".{0,100}") {
             let _ = parse(&query);
         }
     }

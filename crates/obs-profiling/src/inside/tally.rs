@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_samples_are_one_row() {
+    fn equal_samples_are_counted_together() {
         let mut tally = Tally::new();
         for _ in 0..3 {
             tally.add(1, stack(&[1, 2]), labels(7), 2);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_traces_loses_ids_and_no_samples() {
+    fn flood_of_traces_loses_ids_but_no_samples() {
         let mut tally = Tally::new();
         let samples = MAX_COUNTS as u64 + 1_000;
         for number in 0..samples {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn stacks_without_room_are_one() {
+    fn stacks_past_limit_are_counted_as_one() {
         let mut tally = Tally::new();
         let long = |number| stack(&vec![number; 500]);
         for number in 0..5_000 {

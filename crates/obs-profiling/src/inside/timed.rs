@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_has_its_own_bit() {
+    fn each_thread_has_own_bit() {
         let timed = Timed::none();
         timed.set(77, true);
         timed.set(i32::MAX, true);

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts() {
+    fn host_and_port_are_split() {
         for (host, wanted) in [
             ("tea.example", Some(("tea.example", None))),
             ("tea.example:8080", Some(("tea.example", Some(8080)))),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn client_address_behind_proxies() {
+    fn client_address_is_read_behind_proxies() {
         let address = |name: &'static str, lines: &[&str], proxies| {
             let mut headers = HeaderMap::new();
             for line in lines {

@@ -16,7 +16,7 @@ mod tests {
     use super::block::{Block, FREE, LOCKED, SlotGuard};
 
     #[test]
-    fn block_has_one_writer_at_a_time() {
+    fn block_has_at_most_one_writer() {
         let block = Arc::new(Block::<u64>::new(3));
         let first = block.writer();
         assert!(first.is_some());

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_waits_yield_the_core() {
+    fn long_waits_yield_core() {
         let mut wait = Backoff::default();
         let steps: Vec<Step> = (0..1000).map(|_| wait.next()).collect();
         let first = |wanted| steps.iter().position(|step| *step == wanted);

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn load_of_ten_budgets_exports_one() {
+    fn load_of_ten_budgets_exports_one_budget() {
         let ceiling = Ceiling::new(SpanBudget::spans_per_second(1_000));
         let exported = run(&ceiling, 1, 20, 1_000, 10);
         let all: u64 = exported.iter().sum();
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn share_returns_when_the_load_is_gone() {
+    fn share_returns_when_load_is_gone() {
         let ceiling = Ceiling::new(SpanBudget::spans_per_second(1_000));
         run(&ceiling, 1, 10, 10_000, 1);
         let exported = run(&ceiling, 11, 30, 100, 1);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn trace_that_is_longer_than_thought_is_paid_for_later() {
+    fn trace_longer_than_expected_delays_next_admission() {
         let ceiling = Ceiling::new(SpanBudget::spans_per_second(1_000));
         let admit = |at| ceiling.admit(LAST_TO_GO, None, at * SECOND);
         assert!(admit(1));
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_of_errors_are_drawn_from_the_budget_of_the_others() {
+    fn spans_of_errors_are_charged_to_common_budget() {
         let ceiling = Ceiling::new(SpanBudget::spans_per_second(1_000));
         ceiling.ended(2_500, 0, SECOND);
         let admit = |at| ceiling.admit(LAST_TO_GO, None, at);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn budget_of_bytes_learns_what_a_span_takes() {
+    fn byte_budget_uses_measured_span_size() {
         let ceiling = Ceiling::new(SpanBudget::bytes_per_second(100_000));
         ceiling.encoded(100, 50_000);
         let spans: u64 = run(&ceiling, 1, 10, 1_000, 1).iter().sum();
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn kept_trace_hands_on_the_share() {
+    fn kept_trace_propagates_share() {
         let ceiling = Ceiling::new(SpanBudget::spans_per_second(10));
         assert!(ceiling.propagated(None).is_none());
         run(&ceiling, 1, 5, 1_000, 1);

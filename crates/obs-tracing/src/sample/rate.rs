@@ -52,7 +52,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     #[test]
-    fn rate_allows_a_burst_then_its_rate() {
+    fn rate_limits_after_burst() {
         let rate = Rate::new(10.0);
         assert_eq!((0..50).filter(|_| rate.admit_at(SECOND)).count(), 10);
         assert_eq!((0..50).filter(|_| rate.admit_at(SECOND + SECOND / 2)).count(), 5);
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn rate_below_one_and_zero() {
+    fn rate_below_one_admits_rarely_and_zero_never() {
         let rare = Rate::new(0.5);
         assert!(rare.admit_at(SECOND));
         assert!(!rare.admit_at(2 * SECOND));

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn statement_names_and_texts() {
+    fn statement_is_parsed_into_name_and_text() {
         let cases = [
             (
                 "SELECT * FROM orders WHERE id = $1",

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_found() {
+    fn registry_rejects_wrong_types_and_deprecated_names() {
         let registry = Registry::read();
         let attribute = |key, value| registry.attribute(key, &value);
         assert_eq!(attribute("process.pid", json!({"intValue": "7"})), Some(Ok(())));

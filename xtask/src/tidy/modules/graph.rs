@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn two_circles_that_meet_in_no_file_are_two() {
+    fn separate_circles_are_found_separately() {
         let ties = [("a", "b"), ("b", "a"), ("b", "c"), ("c", "d"), ("d", "e"), ("e", "c")];
         let found = circles_of(&ties);
         assert_eq!(found.len(), 2, "{found:?}");

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_put_in_is_found_until_it_is_taken_out() {
+    fn inserted_block_is_found_until_removed() {
         prepare();
         let sampled = |number: usize| Sampled { size: number as u64, stack: 1 << 40 | 7 };
         let addresses: Vec<usize> = (1..10_000).map(|number| number * 4096 + 64).collect();
