@@ -99,6 +99,8 @@ impl Observe for WatchErrors {
 impl Exchange for WatchedRequest {
     type Entered<'a> = EnteredWatch;
 
+    const IS_TIMED: bool = false;
+
     fn enter(&self) -> EnteredWatch {
         EnteredWatch { former: enter(self.number) }
     }

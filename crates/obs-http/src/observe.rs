@@ -33,6 +33,9 @@ pub trait Exchange: Send + 'static {
     where
         Self: 'a;
 
+    /// Whether the end's duration is read; where it is not, it is zero.
+    const IS_TIMED: bool = true;
+
     /// The exchange is about to be polled, or dropped unfinished.
     fn enter(&self) -> Self::Entered<'_>;
 
@@ -68,6 +71,8 @@ impl<A: Observe, B: Observe> Observe for (A, B) {
 impl<A: Exchange, B: Exchange> Exchange for (A, B) {
     /// The inner guard first: fields are dropped in this order.
     type Entered<'a> = (B::Entered<'a>, A::Entered<'a>);
+
+    const IS_TIMED: bool = A::IS_TIMED || B::IS_TIMED;
 
     fn enter(&self) -> Self::Entered<'_> {
         let outer = self.0.enter();
@@ -108,6 +113,8 @@ impl<A: Observe> Observe for Option<A> {
 
 impl<A: Exchange> Exchange for Option<A> {
     type Entered<'a> = Option<A::Entered<'a>>;
+
+    const IS_TIMED: bool = A::IS_TIMED;
 
     fn enter(&self) -> Self::Entered<'_> {
         self.as_ref().map(Exchange::enter)

@@ -17,9 +17,10 @@ pub(crate) struct Running<X: Exchange> {
     status: Option<StatusCode>,
     is_grpc: bool,
     /// Of a gRPC call whose route does not name its method.
-    grpc_target: Option<Uri>,
+    grpc_target: Option<Box<Uri>>,
     grpc_status: Option<u16>,
-    started: Instant,
+    /// `None` where nobody asks: a look at the clock costs more than many an end.
+    started: Option<Instant>,
     bytes: u64,
     /// The length that the response promised; once it is reached, servers poll no further.
     expected: Option<u64>,
@@ -31,13 +32,13 @@ impl<X: Exchange> Running<X> {
         route_of: &RouteOf,
         request: &mut request::Parts,
     ) -> Self {
-        let started = Instant::now();
+        let started = X::IS_TIMED.then(Instant::now);
         let known = request.extensions.get::<Route>().copied();
         let route = known.or_else(|| route_of.route(request));
         let is_grpc = grpc::is_grpc(&request.method, &request.headers);
         let is_of_service = |route: Route| route.as_str().ends_with("/{*rest}");
         let grpc_target =
-            (is_grpc && route.is_some_and(is_of_service)).then(|| request.uri.clone());
+            (is_grpc && route.is_some_and(is_of_service)).then(|| Box::new(request.uri.clone()));
         Self {
             exchange: Some(observer.begin(request, route)),
             method: request.method.clone(),
@@ -117,7 +118,7 @@ impl<X: Exchange> Running<X> {
             route: method.map_or(self.route, |target| Route::intern(target.path())),
             status,
             grpc_status,
-            duration: self.started.elapsed(),
+            duration: self.started.map(|started| started.elapsed()).unwrap_or_default(),
             response_bytes: self.bytes,
         });
     }

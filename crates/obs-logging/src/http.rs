@@ -90,6 +90,8 @@ fn bind_route(context: &Context, route: Option<Route>) {
 impl Exchange for ContextExchange {
     type Entered<'a> = (Entered<'a>, EnteredRequest);
 
+    const IS_TIMED: bool = false;
+
     fn enter(&self) -> Self::Entered<'_> {
         (self.context.enter(), self.id.enter())
     }

@@ -49,6 +49,8 @@ pub struct InFlightExchange {
 impl Exchange for InFlightExchange {
     type Entered<'a> = ();
 
+    const IS_TIMED: bool = false;
+
     fn enter(&self) {}
 
     fn response(&mut self, response: &mut response::Parts) {

@@ -178,6 +178,8 @@ pub(crate) struct PhaseExchange {
 impl Exchange for PhaseExchange {
     type Entered<'a> = ();
 
+    const IS_TIMED: bool = false;
+
     fn enter(&self) {}
 
     fn response(&mut self, response: &mut response::Parts) {

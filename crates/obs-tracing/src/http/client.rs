@@ -54,6 +54,8 @@ impl Observe for ClientSpan {
 impl Exchange for ClientExchange {
     type Entered<'a> = EnteredSpan<'a>;
 
+    const IS_TIMED: bool = false;
+
     fn enter(&self) -> EnteredSpan<'_> {
         self.span.enter()
     }

@@ -107,6 +107,8 @@ impl Observe for ServerSpan {
 impl Exchange for ServerExchange {
     type Entered<'a> = EnteredSpan<'a>;
 
+    const IS_TIMED: bool = false;
+
     fn enter(&self) -> EnteredSpan<'_> {
         self.span.enter()
     }

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use obs_bench_e2e::Failure;
 
-use crate::case::Case;
+use crate::case::{Case, Telemetry};
 use crate::collector::Collector;
 use crate::measure::{Measured, measure};
 
@@ -38,6 +38,12 @@ struct Arguments {
     /// Requests a second of the latency runs.
     #[arg(long, default_value_t = 2_000)]
     rate: usize,
+    /// Only the cases whose name contains this, and the bare ones; bars of the others are not shown.
+    #[arg(long, value_name = "PART", default_value = "")]
+    only: String,
+    /// Leave out the cases with the query, which differ most from run to run.
+    #[arg(long)]
+    without_query: bool,
     /// Count the allocations of a request alone, of one client.
     #[arg(long)]
     allocations: bool,
@@ -73,7 +79,12 @@ async fn run(arguments: &Arguments) -> Result<bool, Failure> {
     if arguments.wakeups {
         return wakeups::run(&collector, arguments.rate).await;
     }
-    let cases = Case::all();
+    let mut cases = Case::all();
+    cases.retain(|case| {
+        let is_chosen =
+            case.telemetry == Telemetry::Bare || case.to_string().contains(&arguments.only);
+        is_chosen && !(arguments.without_query && case.with_query)
+    });
     let mut measured: Vec<Option<Measured>> = cases.iter().map(|_| None).collect();
     for round in 1..=arguments.rounds.max(1) {
         for (case, best) in cases.iter().zip(&mut measured) {

@@ -97,6 +97,7 @@ impl Bars {
                 if with_query { 1.15 } else { 1.5 },
             ));
         }
+        bars.retain(|(_, value, _)| value.is_finite()); // of the cases that were chosen
         let ours = measured.iter().filter(|(case, _)| case.contender == Contender::Ours);
         let lost = ours.map(|(_, one)| {
             one.lines_lost.abs() + one.counts_lost.abs() + one.spans_lost.unwrap_or(0).abs()
