@@ -79,6 +79,11 @@ async fn serve(lifecycle: Lifecycle, place: &str, how: &str) {
     let (admin_addr, addr) = (admin.addr(), listener.local_addr().unwrap());
     lifecycle.keep_admin(admin);
     let asked = if place == "admin" { admin_addr } else { addr };
+    if place == "early" {
+        // The signals' thread has it, and there is nothing yet that could end in order.
+        kill_process(rustix::process::getpid(), Signal::TERM).unwrap();
+        lifecycle.draining().cancelled().await;
+    }
     let called = std::env::var("STUCK_BY").is_ok_and(|by| by == "call").then(|| lifecycle.clone());
     // On a thread: it waits for the handler while the runtime may be blocked.
     std::thread::spawn(move || {
@@ -110,7 +115,7 @@ fn register(lifecycle: &Lifecycle, place: &str, how: &str, begun: &Sender<()>) {
         });
     };
     match place {
-        "task" => lifecycle.spawn(async move {
+        "task" | "early" => lifecycle.spawn(async move {
             begun.send(()).unwrap();
             stick(&how).await;
         }),
@@ -228,6 +233,15 @@ fn pending_background_task_is_counted() {
 #[test]
 fn blocking_background_task_is_counted_and_ends_with_process() {
     assert_lost("task block", true, "tasks", "0 finished, 1 lost", NOT_ENDED);
+}
+
+/// The signal came before the service was up, and its lifecycle is gone by the end of the time.
+#[test]
+fn service_signalled_before_it_serves_has_its_whole_grace_period() {
+    let (ended, log) = end("early block", "itself");
+    assert_eq!(ended, Some(143), "{log}");
+    assert_reported("early block", &log, "tasks", "0 finished, 1 lost", NOT_ENDED);
+    assert!(!log.contains("did not come up"), "{log}");
 }
 
 #[test]

@@ -56,6 +56,12 @@ fn fill_and_make_room(path: &Path, delivery: Delivery, make_room: impl FnOnce())
     });
 }
 
+/// Gives the room of a file back, also while a process that another test is just starting holds it.
+fn free(path: &Path) {
+    fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap();
+    fs::remove_file(path).unwrap();
+}
+
 #[test]
 fn full_file_system_is_written_again_after_space_is_freed() {
     let folder = tempfile::tempdir().unwrap();
@@ -72,8 +78,8 @@ fn full_file_system_is_written_again_after_space_is_freed() {
         let ballast = folder.path().join("ballast");
         fs::write(&ballast, vec![0; 64 * 1024]).unwrap();
         let path = folder.path().join(name);
-        fill_and_make_room(&path, delivery, || fs::remove_file(&ballast).unwrap());
-        fs::remove_file(&path).unwrap();
+        fill_and_make_room(&path, delivery, || free(&ballast));
+        free(&path);
     }
     // Lazily: a process that another test is just starting may still hold a file of it.
     let umount = Command::new("umount").arg("--lazy").arg(folder.path()).status();

@@ -160,13 +160,13 @@ async fn run(
     mut call: CalledShutdown,
     watched: Watched,
 ) {
-    let shared = watched.shared.clone();
+    let (shared, limit) = (watched.shared.clone(), call.time_limit);
     let (mut counted, mut called) = (Vec::new(), None);
     loop {
         let signal = tokio::select! {
             _ = terminate.recv() => ShutdownSignal::Terminate,
             _ = interrupt.recv() => ShutdownSignal::Interrupt,
-            () = exit_when_out_of_time(&counted, &shared) => continue,
+            () = exit_when_out_of_time(&counted, &shared, limit) => continue,
             () = call.exit_when_out_of_time(&mut called, &shared),
                 if counted.is_empty() || called.is_some() => continue,
         };
@@ -198,10 +198,14 @@ async fn run(
 }
 
 /// Ends the process once its time is up; comes back when there is more time.
-async fn exit_when_out_of_time(counted: &[(ShutdownSignal, Instant)], shared: &Weak<Shared>) {
+async fn exit_when_out_of_time(
+    counted: &[(ShutdownSignal, Instant)],
+    shared: &Weak<Shared>,
+    time_limit: Duration,
+) {
     let Some(&(signal, first)) = counted.first() else { return std::future::pending().await };
-    let time_limit = shared.upgrade().map(|shared| time_limit(&shared)).unwrap_or_default();
-    let is_served = || shared.upgrade().is_some_and(|one| one.is_served.load(Ordering::Acquire));
+    // A lifecycle that is gone has been served, or the application has given up by itself.
+    let is_served = || shared.upgrade().is_none_or(|one| one.is_served.load(Ordering::Acquire));
     if !is_served() {
         sleep_until(first, STARTUP_TIMEOUT.min(time_limit)).await;
         if is_served() {
