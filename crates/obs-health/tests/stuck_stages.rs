@@ -83,6 +83,8 @@ async fn serve(lifecycle: Lifecycle, place: &str, how: &str) {
         // The signals' thread has it, and there is nothing yet that could end in order.
         kill_process(rustix::process::getpid(), Signal::TERM).unwrap();
         lifecycle.draining().cancelled().await;
+        // Long enough for the signals' thread to find that nothing is served.
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
     let called = std::env::var("STUCK_BY").is_ok_and(|by| by == "call").then(|| lifecycle.clone());
     // On a thread: it waits for the handler while the runtime may be blocked.
