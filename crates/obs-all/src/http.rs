@@ -2,7 +2,7 @@
 //!
 //! From the outside in: request id and log context; server span; access line; rate, errors and
 //! duration; the handler, whose panics become 500. So the span finds the request's id, the access line
-//! finds the span's ids, and the metrics find the span for their exemplars, also when the exchange ends.
+//! finds the span's ids, and the metrics remember the span for their exemplars.
 
 use obs_context::Route;
 use obs_http::{ObserveLayer, ObserveService, unrouted};
@@ -40,7 +40,7 @@ impl Obs {
     /// log line, its place in the RED metrics, and a 500 instead of a broken connection when the handler
     /// panics.
     ///
-    /// gRPC calls are known by their content type: span, metrics, access line and error tracking take the
+    /// gRPC calls are known by their method and content type: span, metrics, access line and error tracking take the
     /// code of the trailers, and a panic is answered as INTERNAL.
     pub fn observe<App: Observable>(&self, app: App) -> App::Observed {
         app.observed_by(self)

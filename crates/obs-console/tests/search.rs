@@ -19,10 +19,22 @@ proptest! {
     }
 
     #[test]
-    fn needle_of_any_text_does_not_panic(needle in ".{0,40}", text in ".{0,200}") {
+    fn part_of_text_is_found_in_any_case(text in "[ -~]{1,200}", from in 0_usize..200, length in 1_usize..40) {
+        let from = from % text.len();
+        let part = &text[from..(from + length).min(text.len())];
+        for part in [part.to_ascii_uppercase(), part.to_ascii_lowercase()] {
+            let needle = Needle::new(&part).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            prop_assert!(needle.is_in(&text), "{part:?}");
+            let missing = text.replace(|byte: char| part.ends_with([byte.to_ascii_lowercase(), byte.to_ascii_uppercase()]), "");
+            prop_assert!(!needle.is_in(&missing), "{part:?} in {missing:?}");
+        }
+    }
+
+    #[test]
+    fn search_for_any_text_in_any_text_does_not_panic(needle in ".{0,40}", text in ".{0,200}") {
         if let Ok(needle) = Needle::new(&needle) {
-            let whole = needle.is_in(&text);
-            prop_assert!(!whole || !text.is_empty() || needle.is_in(""));
+            let repeated = needle.is_in(&text.repeat(2));
+            prop_assert!(repeated || !needle.is_in(&text));
         }
     }
 }

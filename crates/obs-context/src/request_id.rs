@@ -71,7 +71,7 @@ impl RequestId {
         }
     }
 
-    /// The bytes of the id's text, without a look at them.
+    /// The bytes of the id's text, without the check for UTF-8 of [`RequestId::as_str`].
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Text::Inline(bytes, length) => bytes.get(..usize::from(*length)).unwrap_or_default(),

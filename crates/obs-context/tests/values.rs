@@ -12,6 +12,12 @@ proptest! {
     }
 
     #[test]
+    fn hex_digits_are_as_formatted(trace in any::<u128>(), span in any::<u64>()) {
+        prop_assert_eq!(TraceId::new(trace).hex().to_vec(), format!("{trace:032x}").into_bytes());
+        prop_assert_eq!(SpanId::new(span).hex().to_vec(), format!("{span:016x}").into_bytes());
+    }
+
+    #[test]
     fn request_id_with_other_characters_is_rejected(sent in proptest::collection::vec(any::<u8>(), 0..200)) {
         let harmless = !sent.is_empty()
             && sent.len() <= 128
@@ -89,6 +95,7 @@ fn request_ids_of_each_length_keep_text_and_equality() {
         let text = "a".repeat(length);
         let id = RequestId::parse(text.as_bytes()).unwrap();
         assert_eq!(id.as_str(), text);
+        assert_eq!(id.as_bytes(), text.as_bytes());
         assert_eq!(id, RequestId::parse(text.as_bytes()).unwrap());
         assert_ne!(id, RequestId::parse(&text.as_bytes()[1..]).unwrap_or_else(RequestId::mint));
     }

@@ -117,7 +117,7 @@ impl Exchange for WatchedRequest {
         }
     }
 
-    fn ends_alone(&self, end: &End) -> bool {
+    fn can_end_alone(&self, end: &End) -> bool {
         !has_failed(end)
     }
 
@@ -168,7 +168,7 @@ impl WatchedRequest {
     }
 }
 
-/// The hook captures panics.
+/// A panic is none: the panic hook has captured it.
 fn has_failed(end: &End) -> bool {
     end.status_code() >= 500 && end.outcome != Outcome::Panicked
 }

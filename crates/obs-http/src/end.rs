@@ -55,7 +55,8 @@ pub struct End {
     /// without a body. INTERNAL after a panic, CANCELLED for a call that was dropped, else what gRPC makes of
     /// the HTTP status.
     pub grpc_status: Option<u16>,
-    /// From the request's head to the end of the response's body.
+    /// From the request's head to the end of the response's body; zero where no observer of the layer
+    /// [is timed](crate::Exchange::IS_TIMED).
     pub duration: Duration,
     /// Bytes of the response's body that were handed on, before any transfer coding.
     pub response_bytes: u64,

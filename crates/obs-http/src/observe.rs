@@ -8,7 +8,7 @@ use crate::End;
 /// Watches HTTP exchanges: of a server, or of a client.
 ///
 /// A pair `(A, B)` watches as both: `A` outside, `B` inside. `A` begins first, is entered first, and
-/// ends last, after `B` has ended with `A` still entered. `Option<A>` watches when it is `Some`.
+/// ends last, after `B` has ended with `A` still entered, unless `B` can end alone. `Option<A>` watches when it is `Some`.
 pub trait Observe: Clone + Send + Sync + 'static {
     /// The state of one exchange.
     type Exchange: Exchange;
@@ -33,7 +33,7 @@ pub trait Exchange: Send + 'static {
     where
         Self: 'a;
 
-    /// Whether the end's duration is read; where it is not, it is zero.
+    /// Whether the end's duration is read; where no observer of a layer reads it, it is zero.
     const IS_TIMED: bool = true;
 
     /// The exchange is about to be polled, or dropped unfinished.
@@ -45,12 +45,14 @@ pub trait Exchange: Send + 'static {
     /// The body's trailers are there, as gRPC has them; nothing comes after them.
     fn trailers(&mut self, _trailers: &HeaderMap) {}
 
-    /// Whether ending takes nothing from the outer observers, so that they need not be entered for it.
-    fn ends_alone(&self, _end: &End) -> bool {
+    /// Whether ending takes nothing from the outer observers, so that they need not be entered for it. Asked once by each
+    /// pair that this exchange is in; the others may be entered all the same.
+    fn can_end_alone(&self, _end: &End) -> bool {
         false
     }
 
-    /// The exchange is over. Called with the outer observers entered, not this one, unless [`Exchange::ends_alone`].
+    /// The exchange is over. The outer observers are entered, unless [`Exchange::can_end_alone`] returned true; this one is
+    /// not.
     fn end(self, end: &End);
 }
 
@@ -89,12 +91,12 @@ impl<A: Exchange, B: Exchange> Exchange for (A, B) {
         self.0.trailers(trailers);
     }
 
-    fn ends_alone(&self, end: &End) -> bool {
-        self.0.ends_alone(end) && self.1.ends_alone(end)
+    fn can_end_alone(&self, end: &End) -> bool {
+        self.0.can_end_alone(end) && self.1.can_end_alone(end)
     }
 
     fn end(self, end: &End) {
-        let entered = (!self.1.ends_alone(end)).then(|| self.0.enter());
+        let entered = (!self.1.can_end_alone(end)).then(|| self.0.enter());
         self.1.end(end);
         drop(entered);
         self.0.end(end);
@@ -132,8 +134,8 @@ impl<A: Exchange> Exchange for Option<A> {
         }
     }
 
-    fn ends_alone(&self, end: &End) -> bool {
-        self.as_ref().is_none_or(|exchange| exchange.ends_alone(end))
+    fn can_end_alone(&self, end: &End) -> bool {
+        self.as_ref().is_none_or(|exchange| exchange.can_end_alone(end))
     }
 
     fn end(self, end: &End) {

@@ -257,6 +257,99 @@ async fn lone_observer_begins_without_entering_others() {
     );
 }
 
+/// Its exchange needs no other at its end.
+#[derive(Clone)]
+struct EndsAlone(Diary);
+
+struct NotedAlone(Noted);
+
+impl Observe for EndsAlone {
+    type Exchange = NotedAlone;
+
+    fn begin(&self, request: &mut request::Parts, route: Option<Route>) -> NotedAlone {
+        NotedAlone(self.0.begin(request, route))
+    }
+}
+
+impl Exchange for NotedAlone {
+    type Entered<'a> = Left<'a>;
+
+    const IS_TIMED: bool = false;
+
+    fn enter(&self) -> Left<'_> {
+        self.0.enter()
+    }
+
+    fn can_end_alone(&self, _: &End) -> bool {
+        true
+    }
+
+    fn end(self, end: &End) {
+        self.0.end(end);
+    }
+}
+
+/// What is written down at the end of an exchange.
+async fn entries_of_end<O: Observe>(entries: &Mutex<Vec<String>>, observer: O) -> Vec<String> {
+    let inner = service_fn(|_: Request<()>| async {
+        Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+    });
+    let response = ObserveLayer::new(observer, unrouted).layer(inner).oneshot(get()).await.unwrap();
+    entries.lock().unwrap().clear();
+    drop(response);
+    let mut ended = std::mem::take(&mut *entries.lock().unwrap());
+    // The rest is the drop of the body.
+    ended.split_off(
+        ended
+            .iter()
+            .position(|entry| entry.ends_with("ended"))
+            .map_or(0, |at| at.saturating_sub(1)),
+    )
+}
+
+#[tokio::test]
+async fn exchange_that_ends_alone_is_ended_without_entering_others() {
+    let entries = Arc::new(Mutex::new(Vec::new()));
+    let diary = |name| Diary { name, entries: Arc::clone(&entries), ..Diary::default() };
+    let pair = (diary("outer"), Some(EndsAlone(diary("inner"))));
+    let ended = entries_of_end(&entries, pair).await;
+    assert_eq!(ended[ended.len() - 2..], ["inner ended", "outer ended"], "{ended:?}");
+    assert!(!ended.contains(&"outer entered".to_owned()), "{ended:?}");
+}
+
+#[tokio::test]
+async fn exchange_is_entered_for_one_of_two_that_needs_it() {
+    let entries = Arc::new(Mutex::new(Vec::new()));
+    let diary = |name| Diary { name, entries: Arc::clone(&entries), ..Diary::default() };
+    let three = (diary("outer"), (diary("middle"), EndsAlone(diary("inner"))));
+    let ended = entries_of_end(&entries, three).await;
+    let expected = ["outer entered", "inner ended", "middle ended", "outer left", "outer ended"];
+    assert_eq!(ended[ended.len() - 5..], expected, "{ended:?}");
+}
+
+#[tokio::test]
+async fn duration_is_zero_where_no_observer_reads_it() {
+    let (alone, timed) = (Diary::default(), Diary::default());
+    let entries = Mutex::default();
+    entries_of_end(&entries, EndsAlone(alone.clone())).await;
+    assert!(alone.the_end().duration.is_zero());
+    entries_of_end(&entries, (EndsAlone(alone), timed.clone())).await;
+    assert!(!timed.the_end().duration.is_zero());
+}
+
+#[tokio::test]
+async fn grpc_content_type_without_post_is_no_grpc_call() {
+    let diary = Diary::default();
+    let inner = service_fn(|_: Request<()>| async {
+        let response = Response::builder().header("grpc-status", "14");
+        Ok::<_, Infallible>(response.body(Empty::<Bytes>::new()).unwrap())
+    });
+    let request = Request::get("/").header("content-type", "application/grpc").body(()).unwrap();
+    drop(ObserveLayer::new(diary.clone(), unrouted).layer(inner).oneshot(request).await.unwrap());
+    let end = diary.the_end();
+    assert_eq!((end.grpc_status, end.status_code()), (None, 200));
+}
+
 #[tokio::test]
 async fn body_of_one_frame_is_entered_once() {
     let diary = Diary::default();

@@ -105,7 +105,7 @@ impl Exchange for ContextExchange {
         }
     }
 
-    fn ends_alone(&self, _: &End) -> bool {
+    fn can_end_alone(&self, _: &End) -> bool {
         true
     }
 
@@ -203,9 +203,11 @@ pub struct ForwardExchange(());
 impl Exchange for ForwardExchange {
     type Entered<'a> = ();
 
+    const IS_TIMED: bool = false;
+
     fn enter(&self) {}
 
-    fn ends_alone(&self, _: &End) -> bool {
+    fn can_end_alone(&self, _: &End) -> bool {
         true
     }
 

@@ -37,7 +37,7 @@ use polled_span::PolledSpan;
 /// the end of the body.
 ///
 /// It is an [`Observe`], to be put together with those of other pillars; [`layer`] makes a tower layer
-/// of it alone. Ended inside a sampled span, it leaves the trace as exemplar.
+/// of it alone. Polled inside a sampled span, it leaves the trace as exemplar.
 #[derive(Clone, Debug)]
 pub struct ServerMetrics(Arc<Metrics>);
 
@@ -146,11 +146,11 @@ impl Exchange for ServerRequest {
     type Entered<'a> = ();
 
     fn enter(&self) {
-        self.span.poll();
+        self.span.record();
     }
 
-    fn ends_alone(&self, _: &End) -> bool {
-        self.span.is_known()
+    fn can_end_alone(&self, _: &End) -> bool {
+        self.span.is_recorded()
     }
 
     fn end(self, end: &End) {

@@ -10,9 +10,9 @@ use axum::routing::get;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, StreamBody};
-use obs_context::{ActiveSpan, Route, SpanId, TraceId, set_active_span};
+use obs_context::{ActiveSpan, Route, SpanId, TraceId, active_span, set_active_span};
 use obs_http::{End, Exchange, Observe, ObserveLayer};
-use obs_metrics::http::{ServerMetrics, layer};
+use obs_metrics::http::{ClientMetrics, ServerMetrics, layer};
 use obs_metrics::{Buckets, Endpoint, Registry};
 use tower::{Layer, Service};
 use tower::{ServiceExt, service_fn};
@@ -149,17 +149,17 @@ async fn semantic_conventions_use_opentelemetry_names() {
     assert!(!text.contains("http_requests_total"), "{text}");
 }
 
-/// Stands for a tracing layer: a sampled span is active while the inner observers end.
+/// Stands for a tracing layer: a sampled span is active while the exchange is polled.
 #[derive(Clone)]
 struct Traced;
 
 struct Span;
 
-struct Entered;
+struct Entered(Option<ActiveSpan>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        set_active_span(None);
+        set_active_span(self.0);
     }
 }
 
@@ -175,6 +175,7 @@ impl Exchange for Span {
     type Entered<'a> = Entered;
 
     fn enter(&self) -> Entered {
+        let former = active_span();
         set_active_span(Some(ActiveSpan {
             trace_id: TraceId::new(0xabc),
             span_id: SpanId::new(0xdef),
@@ -182,7 +183,7 @@ impl Exchange for Span {
             name: "GET",
             route: None,
         }));
-        Entered
+        Entered(former)
     }
 
     fn end(self, _: &End) {}
@@ -204,6 +205,31 @@ async fn traced_request_has_exemplar() {
         |name: &str| text.lines().any(|line| line.starts_with(name) && line.contains(exemplar));
     assert!(with_exemplar("http_requests_total{"), "{text}");
     assert!(with_exemplar("http_request_duration_seconds_bucket{"), "{text}");
+}
+
+#[tokio::test]
+async fn exemplar_is_of_requests_span_where_another_is_active_at_end() {
+    let registry = Registry::new();
+    let server = (Traced, ServerMetrics::new(&registry).unwrap());
+    let client = (Traced, ClientMetrics::new(&registry, Buckets::default()).unwrap());
+    let app = Router::new().route("/a", get(|| async { "a" }));
+    let app = ObserveLayer::new(server, obs_http::unrouted).layer(app);
+    let mut app = ObserveLayer::new(client, obs_http::unrouted).layer(app);
+    let response = app.call(request("GET", "/a")).await.unwrap();
+    let (trace_id, span_id) = (TraceId::new(0x999), SpanId::new(0x999));
+    let other = Some(ActiveSpan { trace_id, span_id, sampled: true, name: "other", route: None });
+    set_active_span(other);
+    drop(response);
+    assert_eq!(active_span(), other);
+    set_active_span(None);
+    let text = registry.encode_openmetrics();
+    for name in ["http_requests_total{", "http_client_request_duration_seconds_bucket{"] {
+        assert!(
+            text.lines().any(|line| line.starts_with(name) && line.contains("0abc\"")),
+            "{text}"
+        );
+    }
+    assert!(!text.contains("999\""), "{text}");
 }
 
 #[test]

@@ -6,16 +6,17 @@
 mod common;
 
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes_of::Bytes;
 use common::{Exported, attribute, flush, keys, pipeline};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
-use obs_context::{Route, active_span};
-use obs_http::{PeerAddr, unrouted};
+use obs_context::{EnteredRequest, RequestId, Route, active_span, current_request_id};
+use obs_http::{End, Exchange, Observe, ObserveLayer, PeerAddr, unrouted};
 use obs_tracing::http::{ServerSpan, client_layer, server_layer};
-use obs_tracing::{Sampler, SpanExt};
+use obs_tracing::{EndedSpan, Sampler, SpanExt, Tail};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode as Code;
 use tower::{Service, ServiceBuilder, ServiceExt};
@@ -354,4 +355,55 @@ fn common_spans_stay_small() {
     assert_eq!(spans, 300);
     println!("{} bytes a span", bytes / spans);
     assert!(bytes / spans <= 280, "{} bytes a span", bytes / spans);
+}
+
+/// What is outside of the spans: the request's id is current where it is entered.
+#[derive(Clone)]
+struct WithId;
+
+struct IdExchange(RequestId);
+
+impl Observe for WithId {
+    type Exchange = IdExchange;
+
+    fn begin(&self, _: &mut http::request::Parts, _: Option<Route>) -> IdExchange {
+        IdExchange(RequestId::mint())
+    }
+}
+
+impl Exchange for IdExchange {
+    type Entered<'a> = EnteredRequest;
+
+    fn enter(&self) -> EnteredRequest {
+        self.0.enter()
+    }
+
+    fn end(self, _: &End) {}
+}
+
+/// A rule may log, and its lines belong to the request.
+#[test]
+fn tail_rule_at_end_of_request_has_request_id() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let rule = {
+        let seen = Arc::clone(&seen);
+        move |span: &EndedSpan<'_>| {
+            seen.lock().unwrap().push((span.name().to_owned(), current_request_id().is_some()));
+            false
+        }
+    };
+    let builder = Exported::default().builder().sampler(Sampler::never());
+    let (layer, traces) = builder.tail(Tail::nothing().when(rule)).build().unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        block_on(async {
+            let layer = ObserveLayer::new((WithId, ServerSpan::new()), orders);
+            let service = ServiceBuilder::new().layer(layer).service_fn(ok);
+            let response = service.oneshot(request("/orders/7")).await.unwrap();
+            response.into_body().collect().await.unwrap();
+        });
+    });
+    drop(traces);
+    let seen = seen.lock().unwrap();
+    assert!(seen.iter().any(|(name, _)| name == "GET /orders/{id}"), "{seen:?}");
+    assert!(seen.iter().all(|(_, has_id)| *has_id), "{seen:?}");
 }

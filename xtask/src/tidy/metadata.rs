@@ -18,7 +18,7 @@ pub(crate) struct Package {
     /// Every dependency that is not for tests alone.
     pub(crate) dependencies: Vec<String>,
     pub(crate) examples: Vec<String>,
-    /// Without the default ones' name.
+    /// `default` among them where it holds any.
     pub(crate) features: Vec<String>,
     /// Names of its tests, benches, examples and programs.
     pub(crate) targets: Vec<String>,

@@ -89,7 +89,8 @@ impl MapBuilder {
         let by_id: HashMap<SpanId, &Span> = spans.iter().map(|it| (it.span_id, &**it)).collect();
         let mut answered: HashSet<SpanId> = HashSet::new();
         for span in spans {
-            let node = named(self.nodes.entry(NodeKind::Service).or_default(), &span.service);
+            let node =
+                get_or_default(self.nodes.entry(NodeKind::Service).or_default(), &span.service);
             if let Some(node) = node
                 && matches!(span.kind, SpanKind::Server | SpanKind::Consumer)
             {
@@ -111,7 +112,7 @@ impl MapBuilder {
                 continue;
             };
             let name = self.bounded(name);
-            if let Some(node) = named(self.nodes.entry(kind).or_default(), name) {
+            if let Some(node) = get_or_default(self.nodes.entry(kind).or_default(), name) {
                 node.add(span);
             }
             self.call(&span.service, name, span);
@@ -119,7 +120,9 @@ impl MapBuilder {
     }
 
     fn call(&mut self, from: &str, to: &str, span: &Span) {
-        if let Some(calls) = named(&mut self.edges, from).and_then(|called| named(called, to)) {
+        if let Some(calls) =
+            get_or_default(&mut self.edges, from).and_then(|called| get_or_default(called, to))
+        {
             calls.add(span);
         }
     }
@@ -154,19 +157,22 @@ impl MapBuilder {
             nodes: self
                 .nodes
                 .into_iter()
-                .flat_map(|(kind, named)| named.into_iter().map(move |it| node(kind, it)))
+                .flat_map(|(kind, calls)| calls.into_iter().map(move |it| node(kind, it)))
                 .collect(),
             edges: self
                 .edges
                 .into_iter()
-                .flat_map(|(from, named)| named.into_iter().map(move |it| edge(&from, it)))
+                .flat_map(|(from, calls)| calls.into_iter().map(move |it| edge(&from, it)))
                 .collect(),
         }
     }
 }
 
-/// What is kept of a name, which is there from now on: an entry of the map would need a copy for each call.
-fn named<'a, T: Default>(map: &'a mut BTreeMap<Box<str>, T>, name: &str) -> Option<&'a mut T> {
+/// As `entry(name).or_default()`, which would copy the name on each call, also where it is present.
+fn get_or_default<'a, T: Default>(
+    map: &'a mut BTreeMap<Box<str>, T>,
+    name: &str,
+) -> Option<&'a mut T> {
     if !map.contains_key(name) {
         map.insert(name.into(), T::default());
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::bad_filter::BadFilter;
 use crate::model::{Attributes, ErrorEvent, LogLine, Span};
 
-/// Bytes of texts, the most frequent first: what is none of them is looked for first.
+/// Bytes of texts, the most frequent first. A byte that is not listed counts as the rarest.
 const FREQUENT: &[u8] = b" etaoinrsd/_.-:=0123456789lhcumpfgbvwykxjqz";
 /// The longest text of a search.
 const MAX_QUERY_BYTES: usize = 1_024;
@@ -50,7 +50,7 @@ impl Needle {
         let (needle, text) = (self.lower.as_bytes(), text.as_bytes());
         let Some(&rarest) = needle.get(self.rarest) else { return true };
         let Some(places) = (text.len() + 1).checked_sub(needle.len()) else { return false };
-        // Where the rarest byte may be, if the text begins at one of the places.
+        // A match at `n` has its rarest byte at `n` of this slice.
         let candidates = &text[self.rarest..self.rarest + places];
         memchr::memchr2_iter(rarest, rarest.to_ascii_uppercase(), candidates)
             .any(|at| text[at..at + needle.len()].eq_ignore_ascii_case(needle))

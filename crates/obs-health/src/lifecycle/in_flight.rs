@@ -59,7 +59,7 @@ impl Exchange for InFlightExchange {
         }
     }
 
-    fn ends_alone(&self, _: &End) -> bool {
+    fn can_end_alone(&self, _: &End) -> bool {
         true
     }
 

@@ -191,7 +191,7 @@ impl Exchange for PhaseExchange {
         }
     }
 
-    fn ends_alone(&self, _: &End) -> bool {
+    fn can_end_alone(&self, _: &End) -> bool {
         true
     }
 

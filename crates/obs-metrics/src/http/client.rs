@@ -23,7 +23,7 @@ use crate::registry::Registry;
 /// limit of series; those past it share one.
 ///
 /// It is an [`Observe`], as [`ServerMetrics`](super::ServerMetrics) is for a server: `ObserveLayer::new(metrics, unrouted)` makes
-/// a tower layer of it. Ended inside a sampled span, it leaves the trace as exemplar.
+/// a tower layer of it. Polled inside a sampled span, it leaves the trace as exemplar.
 #[derive(Clone, Debug)]
 pub struct ClientMetrics(HistogramVec<5>);
 
@@ -85,11 +85,11 @@ impl Exchange for ClientRequest {
     type Entered<'a> = ();
 
     fn enter(&self) {
-        self.span.poll();
+        self.span.record();
     }
 
-    fn ends_alone(&self, _: &End) -> bool {
-        self.span.is_known()
+    fn can_end_alone(&self, _: &End) -> bool {
+        self.span.is_recorded()
     }
 
     fn end(self, end: &End) {

@@ -69,8 +69,8 @@ impl Exchange for ClientExchange {
         });
     }
 
-    fn ends_alone(&self, _: &End) -> bool {
-        true
+    fn can_end_alone(&self, _: &End) -> bool {
+        self.span.can_end_alone()
     }
 
     fn end(self, end: &End) {

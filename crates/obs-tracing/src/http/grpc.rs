@@ -105,12 +105,14 @@ impl Observe for GrpcClientSpan {
 impl Exchange for GrpcExchange {
     type Entered<'a> = EnteredSpan<'a>;
 
+    const IS_TIMED: bool = false;
+
     fn enter(&self) -> EnteredSpan<'_> {
         self.span.enter()
     }
 
-    fn ends_alone(&self, _: &End) -> bool {
-        true
+    fn can_end_alone(&self, _: &End) -> bool {
+        self.span.can_end_alone()
     }
 
     fn end(self, end: &End) {

@@ -127,8 +127,8 @@ impl Exchange for ServerExchange {
         });
     }
 
-    fn ends_alone(&self, _: &End) -> bool {
-        true
+    fn can_end_alone(&self, _: &End) -> bool {
+        self.span.can_end_alone()
     }
 
     fn end(self, end: &End) {

@@ -65,6 +65,11 @@ impl HttpSpan {
         }
     }
 
+    /// Whether no rule of the application's decides about the trace at its end: one may log.
+    pub(super) fn can_end_alone(&self) -> bool {
+        self.handle.as_ref().is_none_or(|handle| handle.span_context.undecided.is_none())
+    }
+
     /// Ends the span with its exchange, even while children of it are open.
     pub(super) fn end(self) {
         if let Some(handle) = self.handle.filter(SpanHandle::is_recording) {

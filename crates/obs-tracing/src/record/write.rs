@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn address_is_written_as_its_display() {
+    fn ipv4_address_is_written_like_display() {
         for octet in 0..=u8::MAX {
             for address in [Ipv4Addr::new(octet, 0, 10, octet), Ipv4Addr::new(7, octet, 255, 99)] {
                 let mut record = Record::new();
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_cut_at_a_character() {
+    fn words_are_cut_at_character_boundary() {
         for (limit, expected) in [(4096, "GET /é"), (6, "GET /"), (4, "GET "), (2, "GE"), (0, "")]
         {
             let mut record = Record::new();

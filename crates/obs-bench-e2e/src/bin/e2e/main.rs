@@ -38,7 +38,7 @@ struct Arguments {
     /// Requests a second of the latency runs.
     #[arg(long, default_value_t = 2_000)]
     rate: usize,
-    /// Only the cases whose name contains this, and the bare ones; bars of the others are not shown.
+    /// Only the cases whose name contains this, and the bare ones; a bar of the others is missed.
     #[arg(long, value_name = "PART", default_value = "")]
     only: String,
     /// Leave out the cases with the query, which differ most from run to run.

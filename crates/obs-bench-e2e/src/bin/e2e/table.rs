@@ -78,6 +78,9 @@ impl Bars {
     pub(crate) fn of(measured: &[(Case, Measured)]) -> Self {
         let mut bars = Vec::new();
         for with_query in [false, true] {
+            if !measured.iter().any(|(case, _)| case.with_query == with_query) {
+                continue;
+            }
             let cpu = |telemetry, who| cpu(measured, telemetry, who, with_query);
             let bare = cpu(Telemetry::Bare, Contender::Ours);
             let query = if with_query { "with the query" } else { "without the query" };
@@ -97,7 +100,6 @@ impl Bars {
                 if with_query { 1.15 } else { 1.5 },
             ));
         }
-        bars.retain(|(_, value, _)| value.is_finite()); // of the cases that were chosen
         let ours = measured.iter().filter(|(case, _)| case.contender == Contender::Ours);
         let lost = ours.map(|(_, one)| {
             one.lines_lost.abs() + one.counts_lost.abs() + one.spans_lost.unwrap_or(0).abs()
