@@ -14,9 +14,9 @@ use obs_all::tracing::Sampler;
 /// What one takes at most on its thread; a line where nobody is told of errors, and where somebody is. A query
 /// of a trace that is not sampled, where queries are not measured.
 #[cfg(feature = "errors")]
-const LIMITS: &[(&str, u64)] = &[("line", 2_400), ("line, errors are told", 4_500), (QUERY, 400)];
+const LIMITS: &[(&str, u64)] = &[("line", 2_250), ("line, errors are told", 4_300), (QUERY, 400)];
 #[cfg(not(feature = "errors"))]
-const LIMITS: &[(&str, u64)] = &[("line", 2_400), (QUERY, 400)];
+const LIMITS: &[(&str, u64)] = &[("line", 2_250), (QUERY, 400)];
 
 const QUERY: &str = "query, not sampled";
 
