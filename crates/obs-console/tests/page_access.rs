@@ -109,7 +109,7 @@ async fn narrow_window_cuts_nothing_off() {
     browser.visit(&running, "/requests").await;
     browser.click(".row.requests", "201").await;
     browser.sees("h2", "POST /orders/{id}").await;
-    browser.misses(".row.requests", "201").await;
+    browser.misses(".row.requests .outcome", "201").await;
     browser.press("\u{e00c}").await;
     browser.sees(".row.requests", "201").await;
     running.shutdown().await;
