@@ -44,10 +44,11 @@ impl Entry {
         self.closed == closed::count(self.id)
     }
 
-    /// It was exited; a span of another thread's is not known any longer then.
+    /// It was exited. A span of another thread's stays known where its record can say so to the thread that
+    /// closes it: see [`crate::closed`].
     #[inline]
     pub(crate) fn mark_exited(&mut self) {
-        if self.foreign {
+        if self.foreign && (self.followed || !self.in_table) {
             self.id = NO_ID;
         }
         self.closed = closed::count(self.id);

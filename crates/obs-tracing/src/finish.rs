@@ -55,6 +55,7 @@ impl Pipeline {
             }
             replacement.span_context = record.span_context.clone();
             replacement.end = Some(record.start);
+            replacement.entered_elsewhere = std::mem::take(&mut record.entered_elsewhere);
             std::mem::swap(record, &mut replacement);
             true
         });

@@ -98,18 +98,22 @@ impl Handle {
     /// ancestor that is, or in none.
     #[cold]
     pub(crate) fn enter_foreign(&self, id: u64, followed: bool) {
-        let Some(entry) = self.entry(id) else { return };
+        let pipeline = self.pipeline();
+        let none = Entry { layer: self.pipeline_id(), id, foreign: true, followed, ..Entry::NONE };
+        let entry = match pipeline.table.find_to_enter(id) {
+            Some(span_context) => Entry { span_context, record: id, in_table: true, ..none },
+            None => match self.entry_of_ancestor(id, none) {
+                Some(entry) => entry,
+                None => return,
+            },
+        };
         thread_state::with(|thread| {
-            thread.attachment(self.pipeline());
-            thread.enter(Entry { followed, foreign: true, ..entry });
+            thread.attachment(pipeline);
+            thread.enter(entry);
         });
     }
 
-    fn entry(&self, id: u64) -> Option<Entry> {
-        let none = Entry { layer: self.pipeline_id(), id, ..Entry::NONE };
-        if let Some(span_context) = self.pipeline().table.find(id) {
-            return Some(Entry { span_context, record: id, in_table: true, ..none });
-        }
+    fn entry_of_ancestor(&self, id: u64, none: Entry) -> Option<Entry> {
         // Without a Registry nothing is known of ancestors: what is current stays so.
         let subscriber = self.subscriber.get()?.upgrade()?;
         let span = subscriber.downcast_ref::<Registry>()?.span(&Id::from_u64(id))?;

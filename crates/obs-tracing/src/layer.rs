@@ -14,7 +14,7 @@ use crate::entry::Entry;
 use crate::handle::Handle;
 use crate::record::{FieldRecorder, Link, Record, SpanContext};
 use crate::thread_state;
-use crate::{event, exception, filter, sql};
+use crate::{closed, event, exception, filter, sql};
 
 /// The layer that makes traces of `tracing` spans: made by [`Builder::build`](crate::Builder::build),
 /// added to a `tracing_subscriber::Registry` beside any other layer.
@@ -156,8 +156,11 @@ where
         let id = id.into_u64();
         let in_table = thread_state::with(|thread| thread.close(self.handle.pipeline_id(), id));
         if in_table != Some(false)
-            && let Some(record) = self.handle.pipeline().table.remove(id)
+            && let Some(mut record) = self.handle.pipeline().table.remove(id)
         {
+            if std::mem::take(&mut record.entered_elsewhere) {
+                closed::increment(id);
+            }
             self.handle.pipeline().finish(record);
         }
     }

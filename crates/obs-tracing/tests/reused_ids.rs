@@ -130,6 +130,49 @@ fn reused_id_on_creating_thread_is_new_span() {
 }
 
 #[test]
+fn reused_id_closed_where_entered_is_new_span_on_creating_thread() {
+    in_both(|dispatch, _| {
+        let other = Other::start(dispatch);
+        let outer = info_span!("outer");
+        let closed = outer.in_scope(|| info_span!("closed"));
+        let id = closed.id().unwrap();
+        other.run(move || {
+            closed.in_scope(|| {});
+            closed.in_scope(|| {});
+        });
+        let again = reused(&id);
+        let expected = again.context().unwrap();
+        outer.in_scope(|| again.in_scope(|| assert_eq!(active_span(), Some(expected))));
+        drop(outer);
+        enters(&again);
+    });
+}
+
+#[test]
+fn reused_id_entered_by_two_other_threads_is_new_span_on_both() {
+    in_both(|dispatch, _| {
+        let others = [Other::start(dispatch), Other::start(dispatch)];
+        for closing in 0..3 {
+            let closed = info_span!("closed");
+            let id = closed.id().unwrap();
+            for other in &others {
+                let entered = closed.clone();
+                other.run(move || entered.in_scope(|| {}));
+            }
+            match others.get(closing) {
+                Some(other) => other.run(move || drop(closed)),
+                None => drop(closed),
+            }
+            let again = reused(&id);
+            for other in &others {
+                let again = again.clone();
+                other.run(move || enters(&again));
+            }
+        }
+    });
+}
+
+#[test]
 fn reused_id_entered_twice_is_new_span() {
     in_both(|_, _| {
         let closed = info_span!("closed");

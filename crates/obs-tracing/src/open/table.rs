@@ -139,6 +139,15 @@ impl Table {
         self.with(id, |record| record.span_context.clone())
     }
 
+    /// The same for a thread that enters the span and did not make it.
+    #[inline]
+    pub(crate) fn find_to_enter(&self, id: u64) -> Option<SpanContext> {
+        self.with(id, |record| {
+            record.entered_elsewhere = true;
+            record.span_context.clone()
+        })
+    }
+
     #[inline]
     pub(crate) fn remove(&self, id: u64) -> Option<Box<Record>> {
         match self.block(id).and_then(|block| block.lock(id)) {

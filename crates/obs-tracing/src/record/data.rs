@@ -88,6 +88,8 @@ pub(crate) struct Record {
     pub(crate) dropped_attributes: u32,
     pub(crate) dropped_events: u32,
     pub(crate) dropped_links: u32,
+    /// Whether a thread that did not make the span has entered it, and may know it by its id.
+    pub(crate) entered_elsewhere: bool,
     /// About how many bytes the record holds, once the span is over.
     pub(crate) estimated_bytes: u32,
 }

@@ -40,6 +40,7 @@ impl Record {
             dropped_attributes: 0,
             dropped_events: 0,
             dropped_links: 0,
+            entered_elsewhere: false,
             estimated_bytes: 0,
         }
     }
