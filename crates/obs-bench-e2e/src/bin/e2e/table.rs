@@ -9,9 +9,11 @@ use crate::measure::Measured;
 
 pub(crate) fn text(measured: &[(Case, Measured)]) -> String {
     let mut text = format!(
-        "{:<48} {:>9} {:>8} {:>9} {:>8} {:>8}  {}\n",
+        "{:<48} {:>9} {:>8} {:>9} {:>8} {:>9} {:>8} {:>8}  {}\n",
         "orders service, 16 connections, best of all runs",
         "CPU s/10k",
+        "x bare",
+        "steady",
         "x bare",
         "req/s",
         "p50 ms",
@@ -19,12 +21,16 @@ pub(crate) fn text(measured: &[(Case, Measured)]) -> String {
         "lost"
     );
     for (case, one) in measured {
-        let bare = cpu(measured, Telemetry::Bare, Contender::Ours, case.with_query);
+        let bare = find(measured, Telemetry::Bare, Contender::Ours, case.with_query);
+        let times_bare =
+            |of: fn(&Measured) -> f64| bare.map_or(f64::NAN, |bare| of(one) / of(bare));
         text += &format!(
-            "{:<48} {:>9.3} {:>8.2} {:>9.0} {:>8.2} {:>8.2}  {}\n",
+            "{:<48} {:>9.3} {:>8.2} {:>9.3} {:>8.2} {:>9.0} {:>8.2} {:>8.2}  {}\n",
             case.to_string(),
             one.cpu,
-            one.cpu / bare,
+            times_bare(|one| one.cpu),
+            one.steady_cpu,
+            times_bare(|one| one.steady_cpu),
             one.a_second,
             one.latencies.p50,
             one.latencies.p99,
@@ -39,6 +45,7 @@ pub(crate) fn json(measured: &[(Case, Measured)], bars: &Bars) -> Value {
         json!({
             "case": case.to_string(),
             "cpu_seconds_per_10000": one.cpu,
+            "steady_cpu_seconds_per_10000": one.steady_cpu,
             "requests_per_second": one.a_second,
             "p50_ms": one.latencies.p50,
             "p99_ms": one.latencies.p99,
@@ -60,15 +67,14 @@ fn lost(one: &Measured) -> String {
     if parts.is_empty() { "-".to_owned() } else { parts.join(", ") }
 }
 
-fn cpu(
+fn find(
     measured: &[(Case, Measured)],
     telemetry: Telemetry,
     contender: Contender,
     with_query: bool,
-) -> f64 {
+) -> Option<&Measured> {
     let wanted = Case { contender, telemetry, with_query };
-    let found = measured.iter().find(|(case, _)| *case == wanted);
-    found.map_or(f64::NAN, |(_, one)| one.cpu)
+    measured.iter().find(|(case, _)| *case == wanted).map(|(_, one)| one)
 }
 
 /// What must hold, what was measured, and whether it does.
@@ -81,7 +87,9 @@ impl Bars {
             if !measured.iter().any(|(case, _)| case.with_query == with_query) {
                 continue;
             }
-            let cpu = |telemetry, who| cpu(measured, telemetry, who, with_query);
+            let cpu = |telemetry, who| {
+                find(measured, telemetry, who, with_query).map_or(f64::NAN, |one| one.cpu)
+            };
             let bare = cpu(Telemetry::Bare, Contender::Ours);
             let query = if with_query { "with the query" } else { "without the query" };
             let added = |telemetry, who| cpu(telemetry, who) - bare;
