@@ -102,6 +102,27 @@ async fn new_requests_are_held_back_while_list_is_scrolled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn paused_store_page_stays_as_it_is() {
+    let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
+    let running = builder().start().await.unwrap();
+    Order::new(1, 201).send(running.store());
+    browser.visit(&running, "/store").await;
+    let shown = "return document.querySelector('.cards').innerText";
+    browser.sees(".cards", "Traces").await;
+    browser.click("button", "Pause").await;
+    let before = browser.run(shown, Vec::new()).await;
+    for trace in 2..=9 {
+        Order::new(trace, 202).send(running.store());
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+    assert_eq!(browser.run(shown, Vec::new()).await, before);
+    browser.click("button", "Resume").await;
+    let changed = "return document.querySelector('.cards').innerText !== arguments[0]";
+    browser.until("the page goes on", changed, vec![before]).await;
+    running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_control_is_reachable_by_keyboard() {
     let Some(browser) = Browser::open(ColorScheme::Light).await else { return };
     let running = builder().start().await.unwrap();

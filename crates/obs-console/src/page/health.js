@@ -7,7 +7,7 @@ import {serviceTag, time} from './tags.js'
 import {said, strip} from './healthstrip.js'
 import {to} from './route.js'
 
-export default function health() {
+export default function health(app) {
 	const body = h('div.cards')
 	const element = h('section.single', {label: 'Health', tabindex: 0}, h('h1.offscreen', 'Health'), h('p.bar', h('b', 'Services'), h('span.dim', 'probes, for up to 10 minutes')), body)
 	let loading = false
@@ -23,7 +23,7 @@ export default function health() {
 		} catch (error) {fill(body, empty(error.message));} finally {loading = false;}
 	}
 
-	const timer = setInterval(load, 2000)
+	const timer = setInterval(() => app.paused || load(), 2000)
 	return {element, update: load, change: () => {}, close: () => clearInterval(timer)}
 }
 

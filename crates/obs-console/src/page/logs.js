@@ -104,7 +104,7 @@ export default function logs(app) {
 		try {
 			const follows = list.isAtEnd && document.activeElement !== list.element
 			const answer = await get('logs', [...query(current()), ['limit', PAGE], ['after', lines.at(-1).seq]], now.signal)
-			if (!answer.lines.length) return
+			if (app.paused || !answer.lines.length) return
 			lines = lines.concat(answer.lines)
 			held = follows ? 0 : held + answer.lines.length
 			list.count = lines.length

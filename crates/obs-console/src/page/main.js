@@ -75,6 +75,7 @@ function changed(what) {
 	if (app.paused || due || running) return
 	due = setTimeout(async () => {
 		due = 0
+		if (app.paused) return
 		running = true
 		const seen = last
 		try {

@@ -89,6 +89,7 @@ export default function requests(app) {
 		const now = refreshing = new AbortController()
 		try {
 			const answer = await get('requests', [...query(current()), ['limit', PAGE]], now.signal)
+			if (app.paused) return
 			const fresh = new Map(answer.map((row) => [row.trace_id, row]))
 			rows = rows.map((row) => {
 				const newer = fresh.get(row.trace_id)

@@ -9,7 +9,7 @@ const KEPT = [
 	['Errors', 'errors', 'errors'], ['Metric series', 'series', 'series'], ['Services', 'services', 'services'],
 ]
 
-export default function store() {
+export default function store(app) {
 	const body = h('div.cards')
 	const element = h('section.single', {label: 'Store', tabindex: 0}, h('h1.offscreen', 'Store'), h('p.bar', h('b', 'What the console keeps'), h('span.dim', 'The oldest makes room for the newest; nothing is on disk.')), body)
 
@@ -20,7 +20,7 @@ export default function store() {
 		} catch (error) {fill(body, empty(error.message));}
 	}
 
-	const timer = setInterval(load, 1000)
+	const timer = setInterval(() => app.paused || load(), 1000)
 	return {element, update: load, change: () => {}, close: () => clearInterval(timer)}
 }
 
