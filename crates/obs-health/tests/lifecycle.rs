@@ -23,6 +23,9 @@ use tower::service_fn;
 /// Only a test that fails takes so long.
 const LONG: Duration = Duration::from_secs(60);
 
+/// After this time a request to shut down is another one.
+const ANOTHER_REQUEST: Duration = Duration::from_millis(1_100);
+
 fn deadlines() -> Deadlines {
     let mut deadlines = Deadlines::development();
     for deadline in [
@@ -133,6 +136,7 @@ async fn draining_listener_still_accepts_requests() {
     let answer = request(addr).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
+    tokio::time::sleep(ANOTHER_REQUEST).await;
     lifecycle.shut_down(); // does not wait for the rest of it
     server.await.unwrap();
     assert!(TcpStream::connect(addr).await.is_err(), "the listener closed");
@@ -242,7 +246,7 @@ async fn panics_and_hangs_in_stages_do_not_stop_shutdown() {
 }
 
 #[tokio::test]
-async fn second_shut_down_skips_to_flushes() {
+async fn second_shut_down_after_moment_skips_to_flushes() {
     let mut deadlines = deadlines();
     deadlines.propagation = Duration::from_secs(600);
     deadlines.requests = Duration::from_secs(600);
@@ -257,11 +261,31 @@ async fn second_shut_down_skips_to_flushes() {
     });
     let started = Instant::now();
     lifecycle.shut_down();
+    tokio::time::sleep(ANOTHER_REQUEST).await;
     lifecycle.shut_down();
     let report = server.await.unwrap();
     assert!(started.elapsed() < Duration::from_secs(300), "{report}");
     assert_eq!(report.stage(Stage::Requests).unwrap().lost, 1, "{report}");
     assert_eq!(flushes.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn second_shut_down_within_moment_is_same_request() {
+    let mut deadlines = deadlines();
+    deadlines.propagation = Duration::from_millis(200);
+    let lifecycle = Lifecycle::new(Health::new(), deadlines);
+    let (addr, server) = serve(&lifecycle).await;
+    assert!(request(addr).await.starts_with("HTTP/1.1 200"), "it is up");
+    let noticed = [(); 3].map(|()| {
+        let lifecycle = lifecycle.clone();
+        tokio::spawn(async move { lifecycle.shut_down() })
+    });
+    for one in noticed {
+        one.await.unwrap();
+    }
+    let report = server.await.unwrap();
+    assert!(report.stage(Stage::Propagation).unwrap().took >= Duration::from_millis(200));
+    assert!(report.is_clean(), "{report}");
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn child() {
         println!("\nwatching");
         std::io::stdin().read_line(&mut String::new()).unwrap();
     }
+    let calls = flush == "calls";
     let flush = Duration::from_secs(flush.parse().unwrap_or_default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -42,8 +43,12 @@ fn child() {
             Flushed::default()
         });
         let draining = lifecycle.draining();
+        let called = lifecycle.clone();
         tokio::spawn(async move {
             draining.cancelled().await;
+            if calls {
+                called.shut_down(); // as a handler of the application's own does
+            }
             *drains.lock().unwrap() = Some(Instant::now());
             println!("\ndraining");
         });
@@ -124,6 +129,21 @@ fn same_signal_within_one_second_counts_once() {
     send(&child, Signal::TERM);
     assert!(wait_for("flushing").starts_with("flushing"));
     // Since the draining, as the child counts it: not at once.
+    let waited: u64 = wait_for("drained for").rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(waited >= 500, "{waited} ms");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn signal_and_call_of_its_handler_are_one_request() {
+    let (mut child, mut wait_for) = start("calls");
+    assert_eq!(wait_for("started"), "started");
+    send(&child, Signal::TERM);
+    assert_eq!(wait_for("draining"), "draining");
+    std::thread::sleep(REPEAT);
+    assert_eq!(child.try_wait().unwrap(), None, "it still waits for the propagation");
+    send(&child, Signal::TERM);
+    assert!(wait_for("flushing").starts_with("flushing"));
     let waited: u64 = wait_for("drained for").rsplit(' ').next().unwrap().parse().unwrap();
     assert!(waited >= 500, "{waited} ms");
     assert!(child.wait().unwrap().success());

@@ -65,7 +65,9 @@ impl Lifecycle {
         Self { shared: Arc::new(Shared::new(health, deadlines)) }
     }
 
-    /// Starts the shutdown, as SIGTERM does. A second call hurries it.
+    /// Starts the shutdown, as SIGTERM does. A call that comes a second or more after the last one, or after a signal,
+    /// goes at once to the flushes. Before that it is the same request, since several parts of an application often
+    /// notice one failure, or one signal.
     ///
     /// Where [`Lifecycle::watch_signals`] was called, the process is gone by the grace period from this
     /// call, too, with exit code 1, when the shutdown hangs or has left something behind. After one that

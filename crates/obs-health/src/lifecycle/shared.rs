@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -17,6 +17,10 @@ use crate::lifecycle::progress::Progress;
 use crate::lifecycle::report::{FlushStage, Flushed};
 use crate::lifecycle::servers::Servers;
 
+/// A request within this time of another one is the same request: a supervisor and a shell pass on both of a pair of
+/// signals, a handler of the application's calls what a signal has begun.
+pub(crate) const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
+
 pub(crate) type Closer = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 pub(crate) type Flush = Box<dyn FnOnce(Duration) -> Flushed + Send>;
 
@@ -26,6 +30,8 @@ pub(crate) struct Shared {
     /// The number of shutdown requests; from 2 on only the flushes run.
     pub(crate) shutdown_requests: watch::Sender<u32>,
     pub(crate) requested_at: OnceLock<Instant>,
+    /// When the last request was counted.
+    last_counted: Mutex<Option<Instant>>,
     pub(crate) signals_watched: AtomicBool,
     /// Whether a server or [`run`](super::Lifecycle::run) will run the stages.
     pub(crate) is_served: AtomicBool,
@@ -56,6 +62,7 @@ impl Shared {
             deadlines,
             shutdown_requests: watch::Sender::new(0),
             requested_at: OnceLock::new(),
+            last_counted: Mutex::default(),
             signals_watched: AtomicBool::new(false),
             is_served: AtomicBool::new(false),
             has_listener: AtomicBool::new(false),
@@ -70,7 +77,26 @@ impl Shared {
         }
     }
 
+    /// One more request, unless another one was counted a moment ago: what fails, or is told to end, is often noticed
+    /// at several places.
     pub(crate) fn request_shutdown(&self) {
+        let now = Instant::now();
+        let mut last = self.last_counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| now.saturating_duration_since(last) < REPEAT_INTERVAL) {
+            return;
+        }
+        *last = Some(now);
+        drop(last);
+        self.count_request();
+    }
+
+    /// A request that is surely another one.
+    pub(crate) fn request_again(&self) {
+        *self.last_counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.count_request();
+    }
+
+    fn count_request(&self) {
         let _is_set_already = self.requested_at.set(Instant::now());
         self.shutdown_requests.send_modify(|requests| *requests = requests.saturating_add(1));
         // Now, and not only when the stages run: a loop may wait for it before that.

@@ -10,11 +10,9 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Kind};
 use crate::lifecycle::progress::Progress;
-use crate::lifecycle::shared::Shared;
+use crate::lifecycle::shared::{REPEAT_INTERVAL, Shared};
 use crate::own_runtime::OwnRuntime;
 
-/// The same signal again within this time is the same request: a supervisor and a shell pass on both.
-const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// From a signal to the process's end while nothing is served that could end in order.
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long before the end of the grace period the process ends itself.
@@ -186,7 +184,7 @@ async fn run(
         let (name, is_first) = (signal.name(), counted.len() == 1);
         match counted.len() {
             1 => shared.request_shutdown(),
-            2 if is_served => shared.request_shutdown(),
+            2 if is_served => shared.request_again(),
             _ => exit(signal.exit_code()),
         }
         log(move || match is_served {
