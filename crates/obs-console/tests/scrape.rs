@@ -157,6 +157,7 @@ fn invalid_targets_are_rejected_with_remedy() {
         ("orders=not a url", "http://127.0.0.1:9464"),
         ("orders=https://127.0.0.1:1", "http://"),
         ("orders=/metrics", "http://"),
+        ("orders=http://127.0.0.1:65536", "a port"),
     ] {
         let error = bad.parse::<Target>().unwrap_err().to_string();
         assert!(error.contains(remedy), "{bad}: {error}");

@@ -237,7 +237,7 @@ async fn http_check_follows_status() {
     }
     let refused = Check::http_get("search", "http://127.0.0.1:1").unwrap();
     assert_eq!(word(refused).await, "refused");
-    for wrong in ["https://search/", "search:80", "http://", "not a url"] {
+    for wrong in ["https://search/", "search:80", "http://", "not a url", "http://search:99999/"] {
         let error = Check::http_get("search", wrong).unwrap_err().to_string();
         assert!(error.contains("give http://host:port/path"), "{error}");
     }

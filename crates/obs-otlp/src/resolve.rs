@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Scheme, Uri};
+use obs_guard::has_valid_port;
 
 use crate::client::{self, Proxies};
 use crate::environment::{Origin, Resolver, Variable, parse_pairs};
@@ -217,6 +218,7 @@ impl Endpoint {
         }
         let uri = text.parse::<Uri>().ok()?;
         let is_url = uri.host().is_some_and(|host| !host.is_empty())
+            && uri.authority().is_some_and(|authority| has_valid_port(authority.as_str()))
             && matches!(uri.scheme_str(), Some("http" | "https"));
         is_url.then_some(Self { uri, socket: None })
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Request, StatusCode, Uri};
+use obs_guard::has_valid_port;
 use serde::Serialize;
 use serde_json::json;
 
@@ -53,6 +54,9 @@ impl FromStr for Action {
         let url: Uri = url.trim().parse().map_err(|_| bad(form))?;
         if !client::is_loopback(&url) {
             return Err(bad("give a URL that begins with http:// and names a loopback address"));
+        }
+        if !url.authority().is_some_and(|authority| has_valid_port(authority.as_str())) {
+            return Err(bad("give a port from 1 to 65535"));
         }
         Ok(Self { name: name.into(), method, url })
     }

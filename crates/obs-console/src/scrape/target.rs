@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::Uri;
 use http::uri::Scheme;
+use obs_guard::has_valid_port;
 
 use crate::Error;
 
@@ -33,6 +34,9 @@ impl Target {
             admin_url.parse().map_err(|_| bad("give a URL such as http://127.0.0.1:9464"))?;
         if admin.scheme() != Some(&Scheme::HTTP) || admin.host().is_none() {
             return Err(bad("give a URL that begins with http://, since TLS is not spoken here"));
+        }
+        if !admin.authority().is_some_and(|authority| has_valid_port(authority.as_str())) {
+            return Err(bad("give a port from 1 to 65535"));
         }
         Ok(Self { service: service.into(), admin, token: None })
     }

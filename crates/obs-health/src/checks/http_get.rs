@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
+use obs_guard::has_valid_port;
 use tokio::net::TcpStream;
 
 use crate::check::Check;
@@ -25,6 +26,9 @@ impl Check {
             return Err(wrong("it is not http; for https ask with a client of your own"));
         }
         let Some(host) = uri.host().map(str::to_owned) else { return Err(wrong("it has no host")) };
+        if !uri.authority().is_some_and(|authority| has_valid_port(authority.as_str())) {
+            return Err(wrong("its port is none from 1 to 65535"));
+        }
         let addr = format!("{host}:{}", uri.port_u16().unwrap_or(80));
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         Ok(Self::new(name, move || {

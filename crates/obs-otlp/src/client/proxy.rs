@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use obs_guard::has_valid_port;
 
 use crate::environment::{Resolver, invalid_variable};
 use crate::error::Error;
@@ -39,7 +40,9 @@ impl Proxies {
         });
         for (variable, text) in https.iter().chain(&http) {
             let scheme = text.split_once("://").map_or("http", |(scheme, _)| scheme);
-            let is_url = text.parse::<Uri>().is_ok_and(|uri| uri.host().is_some());
+            let is_url = text.parse::<Uri>().is_ok_and(|uri| {
+                uri.authority().is_some_and(|authority| has_valid_port(authority.as_str()))
+            });
             if scheme != "http" || !is_url {
                 return Err(invalid_variable(
                     variable,
