@@ -12,8 +12,9 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::tracing::Dispatch;
@@ -73,7 +74,7 @@ pub fn scope_of(config: Config) -> Result<Scope, Error> {
     let dispatch = subscriber.unwrap_or_else(Dispatch::none);
     SCOPES.fetch_add(1, Ordering::Relaxed);
     let current = dispatcher::set_default(&dispatch);
-    Ok(Scope { _current: current, obs, written, exported, before })
+    Ok(Scope { _current: current, _of_this_thread: PhantomData, obs, written, exported, before })
 }
 
 /// The subscriber that a task takes along.
@@ -86,10 +87,17 @@ pub(crate) fn current_scope() -> Option<Dispatch> {
 
 type Exported = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// The lines, spans and metrics of one test: made by [`scope`]. It belongs to its thread.
+/// The lines, spans and metrics of one test: made by [`scope`]. It belongs to its thread, and is no part of a task that
+/// may move:
+///
+/// ```compile_fail,E0277
+/// fn is_send<T: Send>(_: T) {}
+/// is_send(obs_all::testing::scope());
+/// ```
 #[must_use = "the scope ends when it is dropped"]
 pub struct Scope {
     _current: DefaultGuard,
+    _of_this_thread: PhantomData<MutexGuard<'static, ()>>,
     obs: Obs,
     written: Written,
     exported: Exported,

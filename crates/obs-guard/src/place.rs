@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 /// The places of the toolkit's crates: known before any has caught a panic.
-const KNOWN: [&str; 32] = [
+const KNOWN: [&str; 33] = [
     "errors.before_send",
     "errors.sink",
     "errors.source",
@@ -29,6 +29,7 @@ const KNOWN: [&str; 32] = [
     "health.watchdog_stacks",
     "health.work",
     "http.handler",
+    "http.route_of",
     "logging.error_source",
     "logging.key_values",
     "logging.processor",

@@ -22,8 +22,11 @@ pin_project! {
     impl<B: Body, X: Exchange> PinnedDrop for ObservedBody<B, X> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
+            // Ended by its own drop where the body panics.
             let Some(mut running) = this.running.take() else { return };
-            let ended = running.has_sent_all() || this.inner.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream());
+            let is_unwinding = std::thread::panicking();
+            let rest = this.inner.as_ref().as_pin_ref();
+            let ended = running.has_sent_all() || rest.is_none_or(|body| !is_unwinding && body.is_end_stream());
             if this.inner.is_some() {
                 let _entered = running.enter();
                 this.inner.set(None);
@@ -52,19 +55,22 @@ impl<B: Body, X: Exchange> Body for ObservedBody<B, X> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        if this.inner.is_none() {
+            return Poll::Ready(None);
+        }
         let mut polled = Poll::Pending;
         let completed = {
             let _entered = this.running.as_ref().and_then(Running::enter);
             // Written into its place: a frame has room for trailers, and is moved at a price.
-            let poll = || polled = inner.poll_frame(context);
-            let completed = catch_unwind(AssertUnwindSafe(poll));
-            // Dropped while its exchange is entered anyway: servers ask for no further frame.
-            let rest = this.inner.as_ref().as_pin_ref();
-            if completed.is_ok() && rest.is_some_and(|body| body.is_end_stream()) {
-                this.inner.set(None);
-            }
-            completed
+            catch_unwind(AssertUnwindSafe(|| {
+                let Some(inner) = this.inner.as_mut().as_pin_mut() else { return };
+                polled = inner.poll_frame(context);
+                // Dropped while its exchange is entered anyway: servers ask for no further frame.
+                let rest = this.inner.as_ref().as_pin_ref();
+                if rest.is_some_and(|body| body.is_end_stream()) {
+                    this.inner.set(None);
+                }
+            }))
         };
         if let Err(panic) = completed {
             end(this.running, Outcome::Panicked);

@@ -1,5 +1,6 @@
 //! An exchange from the request's head to the response's.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,7 +14,7 @@ use crate::grpc;
 use crate::running::Running;
 use crate::{Exchange, ObservedBody, Outcome};
 
-/// A handler whose panic is answered. One that is not goes on to the server.
+/// A service or handler whose panic is answered. One that is not goes on to the server.
 static HANDLER: Place = Place::new("http.handler");
 
 pin_project! {
@@ -28,13 +29,10 @@ pin_project! {
     impl<F, X: Exchange> PinnedDrop for ObservedFuture<F, X> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let Some(mut running) = this.running.take() else { return };
-            {
-                let _entered = running.enter();
-                this.inner.set(None);
-            }
-            let unwinding = std::thread::panicking();
-            running.end(if unwinding { Outcome::Panicked } else { Outcome::Cancelled });
+            // Ended by its own drop where that of the handler panics.
+            let Some(running) = this.running.take() else { return };
+            let _entered = running.enter();
+            this.inner.set(None);
         }
     }
 }
@@ -42,6 +40,20 @@ pin_project! {
 impl<F, X: Exchange> ObservedFuture<F, X> {
     pub(crate) fn new(inner: F, running: Running<X>, catch_panics: bool) -> Self {
         Self { inner: Some(inner), running: Some(running), catch_panics }
+    }
+
+    /// Of a service that panicked before it returned a future: it has its answer to give.
+    pub(crate) fn panicked(
+        mut running: Running<X>,
+        panic: Box<dyn Any + Send>,
+        catch_panics: bool,
+    ) -> Self {
+        if !catch_panics {
+            running.end(Outcome::Panicked);
+            resume_unwind(panic)
+        }
+        HANDLER.caught(panic);
+        Self { inner: None, running: Some(running), catch_panics }
     }
 }
 
@@ -56,31 +68,54 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let polled = {
-            let (Some(running), Some(inner)) = (&this.running, this.inner.as_mut().as_pin_mut())
-            else {
+            let Some(running) = &this.running else {
                 return Poll::Pending; // polled again after its end
             };
             let _entered = running.enter();
-            let polled = catch_unwind(AssertUnwindSafe(|| inner.poll(context)));
-            if matches!(polled, Ok(Poll::Pending)) {
-                return Poll::Pending;
-            }
-            this.inner.set(None);
-            polled
+            poll_and_drop(this.inner.as_mut(), context)
         };
+        if matches!(polled, Some(Ok(Poll::Pending))) {
+            return Poll::Pending;
+        }
         let Some(mut running) = this.running.take() else { return Poll::Pending };
         match polled {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(Ok(response))) => Poll::Ready(Ok(observed(response, running))),
-            Ok(Poll::Ready(Err(error))) => {
+            Some(Ok(Poll::Pending)) => Poll::Pending,
+            Some(Ok(Poll::Ready(Ok(response)))) => Poll::Ready(Ok(observed(response, running))),
+            Some(Ok(Poll::Ready(Err(error)))) => {
                 running.end(Outcome::Failed);
                 Poll::Ready(Err(error))
             }
-            Err(panic) if *this.catch_panics => Poll::Ready(Ok(answer_panic(running, panic))),
-            Err(panic) => {
+            Some(Err(panic)) if *this.catch_panics => {
+                HANDLER.caught(panic);
+                Poll::Ready(Ok(answer_panic(running)))
+            }
+            Some(Err(panic)) => {
                 running.end(Outcome::Panicked);
                 resume_unwind(panic)
             }
+            None => Poll::Ready(Ok(answer_panic(running))), // the service has panicked
+        }
+    }
+}
+
+/// Polls the handler, and drops it once it is over: a panic of either is the handler's. `None` where there is none.
+fn poll_and_drop<F: Future>(
+    mut inner: Pin<&mut Option<F>>,
+    context: &mut Context<'_>,
+) -> Option<std::thread::Result<Poll<F::Output>>> {
+    let polled = {
+        let handler = inner.as_mut().as_pin_mut()?;
+        catch_unwind(AssertUnwindSafe(|| handler.poll(context)))
+    };
+    if matches!(polled, Ok(Poll::Pending)) {
+        return Some(polled);
+    }
+    match (catch_unwind(AssertUnwindSafe(|| inner.set(None))), polled) {
+        (Ok(()), polled) => Some(polled),
+        (Err(panic), Ok(_)) => Some(Err(panic)),
+        (Err(second), Err(first)) => {
+            HANDLER.caught(second);
+            Some(Err(first))
         }
     }
 }
@@ -94,11 +129,7 @@ fn observed<B: Body, X: Exchange>(
     Response::from_parts(head, ObservedBody::new(body, running))
 }
 
-fn answer_panic<B: Body, X: Exchange>(
-    mut running: Running<X>,
-    panic: Box<dyn std::any::Any + Send>,
-) -> Response<ObservedBody<B, X>> {
-    HANDLER.caught(panic);
+fn answer_panic<B: Body, X: Exchange>(mut running: Running<X>) -> Response<ObservedBody<B, X>> {
     let (mut head, ()) = Response::new(()).into_parts();
     match running.is_grpc() {
         true => grpc::set_internal(&mut head),

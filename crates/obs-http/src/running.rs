@@ -4,10 +4,14 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request, response};
 use obs_context::Route;
+use obs_guard::Place;
 
 use crate::grpc;
 use crate::route::RouteOf;
 use crate::{End, Exchange, Observe, Outcome};
+
+/// The function that tells a request's route.
+static ROUTE_OF: Place = Place::new("http.route_of");
 
 /// Ends its exchange exactly once: by [`Running::end`], or when dropped.
 pub(crate) struct Running<X: Exchange> {
@@ -34,7 +38,7 @@ impl<X: Exchange> Running<X> {
     ) -> Self {
         let started = X::IS_TIMED.then(Instant::now);
         let known = request.extensions.get::<Route>().copied();
-        let route = known.or_else(|| route_of.route(request));
+        let route = known.or_else(|| ROUTE_OF.call(|| route_of.route(request)).flatten());
         let is_grpc = grpc::is_grpc(&request.method, &request.headers);
         let is_of_service = |route: Route| route.as_str().ends_with("/{*rest}");
         let grpc_target =
@@ -121,6 +125,13 @@ impl<X: Exchange> Running<X> {
             duration: self.started.map(|started| started.elapsed()).unwrap_or_default(),
             response_bytes: self.bytes,
         });
+    }
+}
+
+impl<X: Exchange> Drop for Running<X> {
+    fn drop(&mut self) {
+        let is_unwinding = std::thread::panicking();
+        self.end(if is_unwinding { Outcome::Panicked } else { Outcome::Cancelled });
     }
 }
 

@@ -1,5 +1,6 @@
 //! The tower layer and service.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use http::{Request, Response, request};
@@ -33,7 +34,7 @@ impl<O: Observe> ObserveLayer<O> {
         Self { observer, route_of: RouteOf::new(route_of), catch_panics: false }
     }
 
-    /// Answers 500 with an empty body, or INTERNAL to a gRPC call, when the handler panics, instead of letting the panic end the
+    /// Answers 500 with an empty body, or INTERNAL to a gRPC call, when the service or the handler panics, instead of letting the panic end the
     /// connection. The observer gets [`crate::Outcome::Panicked`] either way.
     pub fn catch_panics(mut self) -> Self {
         self.catch_panics = true;
@@ -48,11 +49,14 @@ impl<O: Observe> ObserveLayer<O> {
     ) -> ObservedFuture<F, O::Exchange> {
         let (mut head, body) = request.into_parts();
         let running = Running::begin(&self.observer, &self.route_of, &mut head);
-        let future = {
+        let called = {
             let _entered = running.enter();
-            send(Request::from_parts(head, body))
+            catch_unwind(AssertUnwindSafe(|| send(Request::from_parts(head, body))))
         };
-        ObservedFuture::new(future, running, self.catch_panics)
+        match called {
+            Ok(future) => ObservedFuture::new(future, running, self.catch_panics),
+            Err(panic) => ObservedFuture::panicked(running, panic, self.catch_panics),
+        }
     }
 }
 

@@ -12,8 +12,10 @@ pub(crate) mod json;
 pub(crate) mod value;
 
 use std::io::{self, Write};
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tracing::dispatcher::DefaultGuard;
 use tracing::instrument::{WithDispatch, WithSubscriber};
 use tracing_core::Dispatch;
 use tracing_subscriber::layer::SubscriberExt;
@@ -62,8 +64,9 @@ impl Capture {
     }
 
     /// Captures what this thread logs until the guard is dropped.
-    pub fn enter(&self) -> tracing::dispatcher::DefaultGuard {
-        tracing::dispatcher::set_default(&self.dispatch)
+    pub fn enter(&self) -> EnteredCapture {
+        let default = tracing::dispatcher::set_default(&self.dispatch);
+        EnteredCapture { _default: default, _of_this_thread: PhantomData }
     }
 
     /// Captures what a future logs, on whichever thread it is polled; what it spawns must be wrapped, too.
@@ -94,6 +97,20 @@ impl Capture {
             )),
         }
     }
+}
+
+/// Ends the capture of its thread when dropped: made by [`Capture::enter`]. It cannot be held across an await of a task
+/// that may move; [`Capture::scope`] is for futures:
+///
+/// ```compile_fail,E0277
+/// fn is_send<T: Send>(_: T) {}
+/// is_send(obs_logging::capture::Capture::new().enter());
+/// ```
+#[must_use = "lines are captured only as long as this guard lives"]
+#[derive(Debug)]
+pub struct EnteredCapture {
+    _default: DefaultGuard,
+    _of_this_thread: PhantomData<*const ()>,
 }
 
 impl Captured {
