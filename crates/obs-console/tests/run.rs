@@ -48,7 +48,11 @@ fn command(options: &[&str], program: &[&str]) -> Command {
 }
 
 fn start(options: &[&str], program: &[&str]) -> Session {
-    let mut child = command(options, program).spawn().unwrap();
+    started(command(options, program))
+}
+
+fn started(mut command: Command) -> Session {
+    let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
@@ -111,6 +115,29 @@ fn run_returns_exit_code_and_shows_output_unchanged() {
     assert!(err.contains("err\n") && err.contains("sh ended with exit code 7"), "{err}");
     assert_eq!(start(&[], &["true"]).end().0, Some(0));
     assert_eq!(start(&[], &shell("kill -KILL $$")).end().0, Some(128 + 9));
+}
+
+#[test]
+fn run_with_full_output_says_so_and_keeps_lines() {
+    if !std::path::Path::new("/dev/full").exists() {
+        println!("left out: this system has no /dev/full");
+        return;
+    }
+    let mut command = command(&["--stay"], &shell("echo one; echo two"));
+    command.stdout(std::fs::File::create("/dev/full").unwrap());
+    let mut session = started(command);
+    let mut said = String::new();
+    while !said.contains("could not be passed on") {
+        assert_ne!(session.stderr.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    assert!(said.contains("obs-console: sh: 8 bytes of its stdout"), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+    let page = session.wait_for("/api/logs", |page| events(page).len() >= 4);
+    let shown = events(&page);
+    assert!(shown.iter().any(|event| event == "one") && shown.iter().any(|event| event == "two"));
+    assert!(shown.iter().any(|event| event.contains("could not be passed on")), "{shown:?}");
+    session.signal("-INT");
+    session.child.wait().unwrap();
 }
 
 #[test]

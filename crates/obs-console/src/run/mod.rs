@@ -16,14 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
 use crate::Error;
 use crate::console::Running;
-use crate::model::{Attributes, LogLine, now_nanos};
 use crate::scrape::Target;
 use environment::{default_name, free_address, is_set, variables};
 
@@ -239,20 +237,10 @@ impl Running {
                 (None, signal) => (format!("was ended by signal {}", signal.unwrap_or(0)), false),
             },
         };
-        let text = format!("obs-console: {service} {how}\n");
-        let _ = tokio::io::stderr().write_all(text.as_bytes()).await;
-        self.store().add_logs([LogLine {
-            service: Arc::clone(service),
-            instance: None,
-            unix_nanos: now_nanos(),
-            level: if is_well { "info" } else { "error" }.into(),
-            event: format!("the program {how}").into(),
-            target: "obs_console".into(),
-            trace_id: None,
-            span_id: None,
-            request_id: None,
-            fields: Attributes::default(),
-        }]);
+        output::say(&format!("{service} {how}")).await;
+        let level = if is_well { "info" } else { "error" };
+        let line = output::own_line(service, level, format!("the program {how}"));
+        self.store().add_logs([line]);
     }
 }
 
