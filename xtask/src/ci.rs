@@ -23,10 +23,17 @@ pub(crate) fn run() -> Result<(), Failure> {
             "warnings",
         ])
     })?;
-    step("each feature alone", || features::run(&features::Options::default()))?;
-    step("the oldest Rust", platforms::oldest_rust)?;
-    step("other platforms", platforms::run)?;
-    discard(&platforms::TARGETS)?;
+    // Each compiles one small crate after another, and leaves half of two cores idle.
+    at_once(
+        || step("each feature alone", || features::run(&features::Options::default())),
+        || {
+            step("the oldest Rust", platforms::oldest_rust)?;
+            step("other platforms", platforms::run)?;
+            discard(&[platforms::FOLDER])?;
+            step("undefined behaviour, by Miri", miri)?;
+            discard(&["miri"])
+        },
+    )?;
     step("packages", || {
         // Each was compiled alone above, and no manifest leaves a file of its folder out. A file from outside of a
         // package would be found by publishing alone: documentation tests include the guides, nothing else does.
@@ -40,8 +47,6 @@ pub(crate) fn run() -> Result<(), Failure> {
     discard(&["package"])?;
     step("documentation", documentation)?;
     step("deny", deny)?;
-    step("undefined behaviour, by Miri", miri)?;
-    discard(&["miri"])?;
     step("instructions a log line", || {
         cargo(["bench", "--quiet", "-p", "obs-logging", "--bench", "instructions"])?;
         cargo(["bench", "--quiet", "-p", "obs-all", "--bench", "instructions"])
@@ -68,6 +73,19 @@ fn step(name: &str, run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Fai
     let free = free.map_or_else(String::new, |free| format!(", {free} GB of disk left"));
     eprintln!("== {name}: done in {:.0} s{free}", started.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Runs both, in folders of the target directory of their own.
+fn at_once(
+    one: impl FnOnce() -> Result<(), Failure> + Send,
+    other: impl FnOnce() -> Result<(), Failure> + Send,
+) -> Result<(), Failure> {
+    std::thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        let one = one.join().map_err(|_| Failure::new("a step panicked; its text is above"))?;
+        one.and(other)
+    })
 }
 
 /// Removes folders of the target directory that no later step reads: a CI machine's disk is small. Elsewhere they are

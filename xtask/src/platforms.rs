@@ -3,10 +3,13 @@
 use std::process::{Command, Stdio};
 
 use crate::error::{During, Failure};
-use crate::system::workspace;
+use crate::system::{target, workspace};
 use crate::tidy;
 
-pub(crate) const TARGETS: [&str; 4] = [
+/// Of the target directory: other steps of CI run beside it.
+pub(crate) const FOLDER: &str = "platforms";
+
+const TARGETS: [&str; 4] = [
     "aarch64-apple-darwin",
     "aarch64-unknown-linux-gnu",
     "x86_64-pc-windows-gnu",
@@ -99,5 +102,6 @@ fn cargo(toolchain: Option<&str>, arguments: &[&str]) -> Result<bool, Failure> {
     if arguments == ["--version"] {
         command.stdout(Stdio::null()).stderr(Stdio::null());
     }
-    Ok(command.args(arguments).current_dir(workspace()).status().during("cargo")?.success())
+    command.args(arguments).current_dir(workspace()).env("CARGO_TARGET_DIR", target()?.join(FOLDER));
+    Ok(command.status().during("cargo")?.success())
 }
