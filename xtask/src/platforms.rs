@@ -102,6 +102,9 @@ fn cargo(toolchain: Option<&str>, arguments: &[&str]) -> Result<bool, Failure> {
     if arguments == ["--version"] {
         command.stdout(Stdio::null()).stderr(Stdio::null());
     }
-    command.args(arguments).current_dir(workspace()).env("CARGO_TARGET_DIR", target()?.join(FOLDER));
+    command
+        .args(arguments)
+        .current_dir(workspace())
+        .env("CARGO_TARGET_DIR", target()?.join(FOLDER));
     Ok(command.status().during("cargo")?.success())
 }
